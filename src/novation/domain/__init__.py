@@ -1,0 +1,1 @@
+"""The nouns of a futures exchange, frozen. Imports nothing of novation."""

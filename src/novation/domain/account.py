@@ -1,0 +1,59 @@
+"""An account as the exchange reports it, in exact integers."""
+
+from __future__ import annotations
+
+import msgspec
+
+from novation.domain.enums import MarginScope
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """Signed lots of one instrument and the entry cost they carry, money in minor units."""
+
+    instrument: int
+    lots: int
+    cost: int  #: exact entry cost, signed like `lots`; the average price is derived from it
+    isolated_margin: int
+    scope: MarginScope
+    leverage: int
+    mark_e8: int
+    unrealised: int  #: truncated towards zero
+    notional: int  #: absolute, truncated
+    initial: int
+    maintenance: int
+    liquidation_e8: int  #: 0 when no positive price liquidates
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One account's balance in the venue's settlement asset and its open positions."""
+
+    id: int
+    asset: str
+    wallet: int  #: cross wallet: balance without the margins of isolated positions
+    equity: int  #: wallet + isolated margins + unrealised
+    initial: int
+    maintenance: int
+    available: int
+    positions: tuple[Position, ...]
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue's own side of the ledger, in minor units; Python integers, so no bound.
+
+    wallets + isolated margins - entry costs + fees + insurance + outside + rounding = deposits, after every event.
+    """
+
+    wallets: int
+    isolated: int
+    costs: int
+    fees: int
+    insurance: int
+    outside: int
+    rounding: int
+    deposits: int
+
+    @property
+    def gap(self) -> int:
+        """What is missing from the ledger: zero, always."""
+        held = self.wallets + self.isolated - self.costs
+        return held + self.fees + self.insurance + self.outside + self.rounding - self.deposits

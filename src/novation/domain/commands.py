@@ -1,0 +1,61 @@
+"""What a participant can ask of the exchange."""
+
+from __future__ import annotations
+
+import msgspec
+
+from novation.domain.enums import CommandKind, MarginScope, OrderKind, Side
+from novation.domain.records import record_dtype, record_format
+
+
+class Command(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One request, all fields int64; the functions below say which fields each kind uses."""
+
+    kind: int
+    account: int = 0
+    instrument: int = 0
+    order: int = 0
+    side: int = 0
+    order_kind: int = 0
+    lots: int = 0
+    price_ticks: int = 0
+    leverage: int = 0
+    scope: int = 0
+    amount: int = 0
+
+
+COMMAND_SCHEMA = 1
+COMMAND_DTYPE = record_dtype(Command)
+COMMAND_FORMAT = record_format(Command)
+
+
+def place_market(account: int, instrument: int, side: Side, lots: int) -> Command:
+    """Buy or sell `lots` at the next price."""
+    return Command(kind=CommandKind.PLACE, account=account, instrument=instrument, side=side, lots=lots,
+                   order_kind=OrderKind.MARKET)
+
+
+def place_limit(account: int, instrument: int, side: Side, lots: int, price_ticks: int) -> Command:
+    """Buy or sell `lots` at `price_ticks` or better, until cancelled."""
+    return Command(kind=CommandKind.PLACE, account=account, instrument=instrument, side=side, lots=lots,
+                   order_kind=OrderKind.LIMIT, price_ticks=price_ticks)
+
+
+def cancel(account: int, order: int) -> Command:
+    """Take an open order out."""
+    return Command(kind=CommandKind.CANCEL, account=account, order=order)
+
+
+def set_leverage(account: int, instrument: int, leverage: int) -> Command:
+    """Change the leverage of one instrument."""
+    return Command(kind=CommandKind.SET_LEVERAGE, account=account, instrument=instrument, leverage=leverage)
+
+
+def set_margin_scope(account: int, instrument: int, scope: MarginScope) -> Command:
+    """Choose cross or isolated margin for one instrument; refused while it has orders or a position."""
+    return Command(kind=CommandKind.SET_MARGIN_SCOPE, account=account, instrument=instrument, scope=scope)
+
+
+def transfer(account: int, amount: int) -> Command:
+    """Deposit (positive) or withdraw (negative) minor units of the venue's settlement asset."""
+    return Command(kind=CommandKind.TRANSFER, account=account, amount=amount)

@@ -1,0 +1,127 @@
+"""The codes of the exchange: one enum each, its integer used unchanged by records and kernels."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Side(IntEnum):
+    """Buy or sell; the integer is the sign of the position change."""
+
+    BUY = 1
+    SELL = -1
+
+
+class InstrumentKind(IntEnum):
+    """What kind of future: without expiry and with funding, or dated."""
+
+    PERPETUAL = 1
+    FUTURE = 2
+
+
+class OrderKind(IntEnum):
+    """Market: at the next price. Limit: at its price or better."""
+
+    MARKET = 1
+    LIMIT = 2
+
+
+class MarginMethod(IntEnum):
+    """How a requirement is computed: notional brackets, or an amount of money per contract."""
+
+    TIERED = 1
+    PER_CONTRACT = 2
+
+
+class MarginScope(IntEnum):
+    """What stands behind a position: the whole balance, or its own margin alone."""
+
+    CROSS = 1
+    ISOLATED = 2
+
+
+class MarginCallPolicy(IntEnum):
+    """When an account below its maintenance margin is closed out.
+
+    AT_ONCE: the venue liquidates as the mark reaches the liquidation price (Binance).
+    NEXT_SETTLEMENT: a margin call is made and has to be met by the next daily settlement (CME).
+    """
+
+    AT_ONCE = 1
+    NEXT_SETTLEMENT = 2
+
+
+class CommandKind(IntEnum):
+    """What a participant can ask."""
+
+    PLACE = 1
+    CANCEL = 2
+    SET_LEVERAGE = 3
+    SET_MARGIN_SCOPE = 4
+    TRANSFER = 5
+
+
+class MarketEventKind(IntEnum):
+    """What the world does. The integer is also the order within one instant (DESIGN §2)."""
+
+    TERMS = 1
+    BAR_CLOSE = 2
+    BAR_OPEN = 3
+    FUNDING = 4
+    SETTLEMENT = 5
+
+
+class EventKind(IntEnum):
+    """What the exchange says happened."""
+
+    ORDER_ACCEPTED = 1
+    ORDER_REJECTED = 2
+    ORDER_CANCELLED = 3
+    FILL = 4
+    FUNDING = 5
+    SETTLEMENT = 6
+    MARGIN_CALL = 7
+    LIQUIDATION = 8
+    INSURANCE = 9
+    TERMS_CHANGED = 10
+    LEVERAGE_SET = 11
+    MARGIN_SCOPE_SET = 12
+    TRANSFER = 13
+    COMMAND_REJECTED = 14
+
+
+class RejectReason(IntEnum):
+    """Why the exchange refused, grouped by the stage that refuses: account, instrument, order, risk."""
+
+    NONE = 0
+    UNKNOWN_ACCOUNT = 101
+    UNKNOWN_INSTRUMENT = 201
+    NO_TERMS = 202
+    QTY_NOT_POSITIVE = 301
+    QTY_BELOW_MIN = 302
+    QTY_ABOVE_MAX = 303
+    PRICE_NOT_POSITIVE = 304
+    PRICE_OFF_TICK = 305
+    MIN_NOTIONAL = 306
+    UNKNOWN_ORDER = 307
+    BAD_ORDER_KIND = 308
+    INSUFFICIENT_MARGIN = 401
+    POSITION_LIMIT = 402
+    LEVERAGE_ABOVE_BRACKET = 403
+    LEVERAGE_NOT_USED = 404
+    OPEN_POSITION = 405
+    OPEN_ORDERS = 406
+    SCOPE_NOT_OFFERED = 407
+    BALANCE_TOO_SMALL = 408
+    NUMBER_TOO_LARGE = 409
+
+
+class CancelReason(IntEnum):
+    """Why an order left the book without being filled."""
+
+    REQUESTED = 1
+    LIQUIDATION = 2
+    INSUFFICIENT_MARGIN = 3
+    POSITION_LIMIT = 4
+    MIN_NOTIONAL = 5
+    OFF_TICK_BY_NEW_TERMS = 6

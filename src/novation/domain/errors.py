@@ -1,0 +1,104 @@
+"""Every error novation raises, drawn once.
+
+    NovationError
+      InvalidInput          what was handed in is wrong: says the file or argument, the row or key, the value, the remedy
+        OffGrid             a price or size between two ticks or lots
+        ConfigError         a configuration key or value
+        DataError           a file or frame of history
+      UnknownInstrument     no such symbol, or more than one
+      NoRuleInForce         a dated table has no row for the instant asked
+      VenueError            the exchange was driven wrongly (a clock that runs back, an unknown account)
+      RemoteError           somebody else's server failed
+
+A refusal by the exchange is not an error: it is an `OrderRejected` event with a `RejectReason`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class NovationError(Exception):
+    """Root of the tree; `to_dict()` is what `--json` prints."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as plain values: its kind and its one-line message."""
+        return {"error": type(self).__name__, "message": str(self)}
+
+
+class InvalidInput(NovationError):
+    """Something handed in is wrong.
+
+    source: the file, frame or argument; where: row, column or key in it; value: what was found;
+    hint: what to do. The message is one line made of the parts that are given.
+    """
+
+    def __init__(self, problem: str, *, source: str = "", where: str = "", value: Any = None, hint: str = "") -> None:
+        self.problem, self.source, self.where, self.value, self.hint = problem, source, where, value, hint
+        place = " ".join(part for part in (source, where) if part)
+        shown = "" if value is None else f" (found {value!r})"
+        message = f"{place}: {problem}{shown}" if place else f"{problem}{shown}"
+        if not message.endswith((".", "?", "!")):
+            message += "."
+        super().__init__(f"{message} {hint}".strip())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The parts of the message, each under its name."""
+        parts = {"problem": self.problem, "source": self.source, "where": self.where, "hint": self.hint}
+        given = {name: part for name, part in parts.items() if part}
+        if self.value is not None:
+            given["value"] = str(self.value)
+        return super().to_dict() | given
+
+
+class OffGrid(InvalidInput):
+    """A price that is no multiple of the tick, or a size that is no multiple of the lot."""
+
+
+class ConfigError(InvalidInput):
+    """A key or value of a configuration."""
+
+
+class DataError(InvalidInput):
+    """A file or frame of history."""
+
+
+class UnknownInstrument(NovationError):
+    """No instrument of that name, or several: `candidates` lists the names it could be."""
+
+    def __init__(self, symbol: str, candidates: tuple[str, ...] = (), *, reason: str = "") -> None:
+        self.symbol, self.candidates = symbol, candidates
+        if reason:
+            message = f"{symbol!r} {reason}"
+        elif len(candidates) > 1:
+            message = f"{symbol!r} could be {', '.join(candidates)}. Say which."
+        elif candidates:
+            message = f"unknown instrument {symbol!r}; the nearest known name is {candidates[0]}."
+        else:
+            message = f"unknown instrument {symbol!r}."
+        super().__init__(message)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Adds the symbol and the candidates."""
+        return super().to_dict() | {"symbol": self.symbol, "candidates": list(self.candidates)}
+
+
+class NoRuleInForce(NovationError):
+    """A dated table holds no row for the instrument at the instant."""
+
+    def __init__(self, table: str, key: str, at: str, *, known: str = "", hint: str = "") -> None:
+        self.table, self.key, self.at, self.known, self.hint = table, key, at, known, hint
+        scope = f" ({known})" if known else ""
+        super().__init__(f"{key}: no row of table {table!r} in force at {at}{scope}. {hint}".strip())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Adds table, key and instant."""
+        return super().to_dict() | {"table": self.table, "key": self.key, "at": self.at, "known": self.known}
+
+
+class VenueError(NovationError):
+    """The exchange was driven in a way it cannot be."""
+
+
+class RemoteError(NovationError):
+    """Another party's server answered wrongly or not at all."""

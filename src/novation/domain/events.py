@@ -1,0 +1,61 @@
+"""What the exchange says happened: one fixed record, its fields read according to `kind`.
+
+| kind             | fields beside sequence, ts_ns, kind, account, instrument                                        |
+|------------------|-------------------------------------------------------------------------------------------------|
+| ORDER_ACCEPTED   | order, lots (signed), price_ticks (0 for a market order)                                        |
+| ORDER_REJECTED   | order, lots, price_ticks, reason (`RejectReason`), amount (the value refused), cost (the limit) |
+| ORDER_CANCELLED  | order, lots (signed, what was left), price_ticks, reason (`CancelReason`)                       |
+| FILL             | order, trade, lots (signed), price_ticks, price_e8 (market price before spread and rounding), rate_e8 (fee rate), fee, amount (realised), cost (entry cost after), position_lots (after), flags |
+| FUNDING          | lots (position), price_e8 (mark), rate_e8, amount (received > 0), flags (isolated)              |
+| SETTLEMENT       | lots (position), price_ticks, cost (entry cost before), amount (variation margin)               |
+| MARGIN_CALL      | lots, price_e8 (mark), equity, maintenance, amount (short of the initial margin)                |
+| LIQUIDATION      | order, trade, lots (signed, closed), price_ticks (executed), price_e8 (mark that triggered), equity, maintenance, amount (realised), rate_e8, fee (clearance fee), cost (entry cost before), flags (isolated) |
+| INSURANCE        | amount (paid by the fund to lift the account to zero)                                           |
+| TERMS_CHANGED    | amount (index of the row of terms)                                                              |
+| LEVERAGE_SET     | amount (leverage)                                                                               |
+| MARGIN_SCOPE_SET | amount (`MarginScope`)                                                                          |
+| TRANSFER         | amount                                                                                          |
+| COMMAND_REJECTED | order, reason, amount (the value refused), cost (the limit)                                     |
+
+Money is in minor units of the venue's settlement asset. `sequence` ascends without a gap within a venue.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from novation.domain.records import record_dtype, record_format
+
+#: Bits of `Event.flags`.
+MAKER = 1
+ISOLATED = 2
+LIQUIDATED = 4
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, kw_only=False):
+    """One row of the event log, all fields int64."""
+
+    sequence: int
+    ts_ns: int
+    kind: int
+    account: int
+    instrument: int
+    order: int = 0
+    trade: int = 0
+    lots: int = 0
+    price_ticks: int = 0
+    price_e8: int = 0
+    rate_e8: int = 0
+    amount: int = 0
+    fee: int = 0
+    cost: int = 0
+    position_lots: int = 0
+    equity: int = 0
+    maintenance: int = 0
+    reason: int = 0
+    flags: int = 0
+
+
+EVENT_SCHEMA = 1
+EVENT_DTYPE = record_dtype(Event)
+EVENT_FORMAT = record_format(Event)

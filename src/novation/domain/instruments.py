@@ -1,0 +1,120 @@
+"""What can be traded, and on which terms at which time."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import msgspec
+
+from novation.domain.enums import InstrumentKind, MarginMethod
+from novation.domain.errors import InvalidInput, OffGrid
+from novation.domain.units import E8, Number, asset_decimals, decimal_places, from_e8, iso, on_grid
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """One tradable thing: a perpetual, or one dated month of a product.
+
+    `tick_e8` is the grid on which the engine counts prices. It never changes in a run; the tick in force at an
+    instant is `Terms.tick_step` such ticks, so a changed tick size needs no conversion of resting orders.
+    """
+
+    id: str  #: "binance_um:BTCUSDT", "cme:ESZ2026"
+    venue: str  #: "binance_um", "cme"
+    symbol: str  #: "BTCUSDT", "ESZ2026"
+    root: str  #: "BTCUSDT", "ES": what the dated tables are keyed by
+    kind: InstrumentKind
+    method: MarginMethod
+    asset: str  #: settlement asset, "USDT" or "USD"
+    tick_e8: int
+    lot_e8: int  #: one lot in 1e-8 of the quantity unit (base coin or contract)
+    multiplier_e8: int = E8  #: money per 1.00 of price and unit of quantity, in 1e-8
+    daily_settled: bool = False  #: variation margin is paid each day (CME)
+    contract_month: int = 0  #: YYYYMM of a dated contract
+
+    def __post_init__(self) -> None:
+        if self.tick_e8 <= 0 or self.lot_e8 <= 0 or self.multiplier_e8 <= 0:
+            raise InvalidInput("tick, lot and multiplier must be positive", source=self.id)
+        value = Fraction(self.lot_e8 * self.multiplier_e8 * 10 ** asset_decimals(self.asset), E8 * E8)
+        if value.denominator != 1 or (value * self.tick_e8 / E8).denominator != 1:
+            raise InvalidInput("one tick of one lot is no whole number of minor units", source=self.id)
+
+    @property
+    def lot_value(self) -> int:
+        """Minor units of money per lot and 1.00 of price: value = price_e8 * lots * lot_value / 1e8."""
+        return self.lot_e8 * self.multiplier_e8 * 10 ** asset_decimals(self.asset) // (E8 * E8)
+
+    @property
+    def price_decimals(self) -> int:
+        """Decimals that show a price on the grid."""
+        return decimal_places(self.tick_e8)
+
+    def lots(self, qty: Number) -> int:
+        """A quantity in whole lots; refuse one between two lots."""
+        steps = on_grid(qty, self.lot_e8)
+        if steps is None:
+            raise OffGrid(f"qty {qty} is not a multiple of the lot {from_e8(self.lot_e8).normalize():f}",
+                          source=self.id, hint="Use self.round_qty(symbol, qty).")
+        return steps
+
+    def qty(self, lots: int) -> float:
+        """Lots as a quantity."""
+        return lots * self.lot_e8 / E8
+
+    def ticks(self, price: Number, terms: Terms | None = None) -> int:
+        """A price in ticks; refuse one off the grid, or off the tick that `terms` put in force."""
+        step = terms.tick_step if terms else 1
+        steps = on_grid(price, self.tick_e8 * step)
+        if steps is None:
+            tick = f"{from_e8(self.tick_e8 * step).normalize():f}"
+            rule = f" (rule of {iso(terms.effective_ns)[:10]})" if terms else ""
+            raise OffGrid(f"price {price} is not a multiple of the tick {tick}{rule}", source=self.id,
+                          hint="Use self.round_price(symbol, price, side).")
+        return steps * step
+
+    def price(self, ticks: int) -> float:
+        """Ticks as a price."""
+        return ticks * self.tick_e8 / E8
+
+
+class Tier(msgspec.Struct, frozen=True):
+    """One notional bracket: above `floor` up to `cap`, all money in minor units.
+
+    maintenance = notional * rate_e8 / 1e8 - cum, which is continuous at each floor.
+    """
+
+    floor: int
+    cap: int
+    rate_e8: int
+    max_leverage: int
+    cum: int
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """The dated rules of one instrument from `effective_ns` until the next row.
+
+    Money in minor units of the settlement asset, rates in 1e-8. `sources` names, for each group of values
+    ("contract", "fees", "margins", "brackets"), the table, its row's date and where the row comes from.
+    """
+
+    effective_ns: int
+    tick_step: int = 1  #: the tick in force, in ticks of the instrument's grid
+    min_lots: int = 1
+    max_lots: int = 1 << 40
+    min_notional: int = 0
+    maker_fee_e8: int = 0
+    taker_fee_e8: int = 0
+    fee_per_lot: int = 0
+    liquidation_fee_e8: int = 0
+    initial_per_lot: int = 0
+    maintenance_per_lot: int = 0
+    tiers: tuple[Tier, ...] = ()
+    sources: dict[str, str] = {}
+
+
+class Roll(msgspec.Struct, frozen=True):
+    """At `ts_ns` the held contract of a rolled symbol changes."""
+
+    ts_ns: int
+    symbol: str  #: the rolled symbol, "cme:ES"
+    old: str  #: instrument id held before
+    new: str  #: instrument id held after

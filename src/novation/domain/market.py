@@ -1,0 +1,44 @@
+"""What the world does to the exchange: one row per happening, an array of rows is a feed.
+
+Rows are ordered by (`ts_ns`, `kind`, `instrument`); the integer of `MarketEventKind` is the order within one instant.
+
+| kind       | fields used                                                                                        |
+|------------|----------------------------------------------------------------------------------------------------|
+| TERMS      | `terms`: index of the row of dated terms that takes effect                                         |
+| BAR_CLOSE  | the bar [`start_ns`, `ts_ns`) is complete: `last_e8` (close), `last_high_e8`, `last_low_e8`, and the same of the mark; `bar`: its row in the history |
+| BAR_OPEN   | a bar opens: `last_e8`, `mark_e8` are its open prices; `bar`                                       |
+| FUNDING    | `rate_e8`; paid on `mark_e8`, the mark that opens at the stamp                                     |
+| SETTLEMENT | `price_ticks` of the day's settlement                                                              |
+
+`mark_e8` = 0 says that no mark was given for that bar: the mark stays and margin is not checked in it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from novation.domain.records import record_dtype, record_format
+
+
+class MarketEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One row of a feed, all fields int64."""
+
+    ts_ns: int
+    kind: int
+    instrument: int
+    start_ns: int = 0
+    bar: int = 0
+    last_e8: int = 0
+    last_high_e8: int = 0
+    last_low_e8: int = 0
+    mark_e8: int = 0
+    mark_high_e8: int = 0
+    mark_low_e8: int = 0
+    rate_e8: int = 0
+    price_ticks: int = 0
+    terms: int = 0
+
+
+MARKET_SCHEMA = 1
+MARKET_DTYPE = record_dtype(MarketEvent)
+MARKET_FORMAT = record_format(MarketEvent)
