@@ -1,0 +1,236 @@
+"""@kernel: the one place where Numba is imported, and where compiled code is cached.
+
+What it adds to `numba.njit`:
+
+* the cache key is the hash of the kernel's own file and of every novation file it imports, transitively. Numba's own
+  key notices an edit of the file only, and then runs stale code of a called kernel, silently;
+* integer arguments are widened to int64 and literals forgotten at each call between kernels, so that a kernel is
+  compiled once and not once for each combination of constants;
+* `NUMBA_DISABLE_JIT=1` runs every kernel as plain Python, without importing Numba at all.
+
+Tables of records are reached by address (`record_pointer`), so a record's capacity is data and not type.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+
+_PACKAGE = Path(__file__).resolve().parent
+_IMPORT = re.compile(r"^\s*(?:from\s+(novation[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)|import\s+(novation[\w.]*))", re.M)
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: NOVATION_CACHE, or the user's cache folder."""
+    given = os.environ.get("NOVATION_CACHE")
+    if given:
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME") or (
+        "~/Library/Caches" if sys.platform == "darwin" else "~/.cache")
+    return Path(base).expanduser() / "novation"
+
+
+def _module_file(name: str) -> Path | None:
+    path = _PACKAGE.parent.joinpath(*name.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@functools.cache
+def _imports(path: Path) -> tuple[bytes, tuple[Path, ...]]:
+    text = path.read_bytes()
+    found = []
+    for base, names, plain in _IMPORT.findall(text.decode()):
+        for name in [plain or base, *(f"{base}.{part.split(' as ')[0].strip()}" for part in names.strip("()").split(","))]:
+            file = _module_file(name)
+            if file is not None and file != path:
+                found.append(file)
+    return text, tuple(dict.fromkeys(found))
+
+
+@functools.cache
+def source_digest(path: Path) -> str:
+    """BLAKE2b over a file and every novation file it imports, directly or not."""
+    seen: dict[Path, None] = {path: None, Path(__file__).resolve(): None}
+    waiting = list(seen)
+    while waiting:
+        for other in _imports(waiting.pop())[1]:
+            if other not in seen:
+                seen[other] = None
+                waiting.append(other)
+    digest = hashlib.blake2b(digest_size=12)
+    for file in sorted(seen):
+        digest.update(file.name.encode() + b"\0" + _imports(file)[0])
+    return digest.hexdigest()
+
+
+if JIT:
+    import numba
+    from llvmlite import ir
+    from numba import types
+    from numba.core import caching
+    from numba.extending import intrinsic, typeof_impl
+
+    class _Locator(caching._CacheLocator):
+        """Names the cache folder and the freshness stamp of one kernel."""
+
+        def __init__(self, py_func: Any, py_file: str) -> None:
+            self._path = Path(py_file).resolve()
+            self._line = py_func.__code__.co_firstlineno
+
+        def get_cache_path(self) -> str:
+            return str(cache_folder() / f"kernels-{numba.__version__}-numpy-{np.__version__}")
+
+        def get_source_stamp(self) -> str:
+            return source_digest(self._path)
+
+        def get_disambiguator(self) -> str:
+            return f"{hashlib.blake2b(str(self._path).encode(), digest_size=6).hexdigest()}-{self._line}"
+
+        @classmethod
+        def from_function(cls, py_func: Any, py_file: str) -> _Locator | None:
+            if not os.path.exists(py_file):
+                return None
+            locator = cls(py_func, py_file)
+            try:
+                locator.ensure_cache_path()
+            except OSError:
+                return None
+            return locator
+
+    class _KernelCacheImpl(caching.CompileResultCacheImpl):
+        _locator_classes = [_Locator]
+
+    class _KernelCache(caching.FunctionCache):
+        _impl_class = _KernelCacheImpl
+
+    def _widen(argument: Any) -> Any:
+        plain = types.unliteral(argument)
+        return types.int64 if isinstance(plain, types.Integer) else plain
+
+    def _dispatcher(function: Any, **options: Any) -> Any:
+        """A Numba dispatcher with our cache and the widening hook."""
+        dispatcher = numba.njit(error_model="numpy", _nrt=False, **options)(function)
+        with contextlib.suppress(RuntimeError):  # no folder can be written: compile in each process
+            dispatcher._cache = _KernelCache(function)
+        plain_template = dispatcher.get_call_template
+
+        def widened(args: Any, kws: Any) -> Any:
+            return plain_template(tuple(_widen(a) for a in args), {k: _widen(a) for k, a in kws.items()})
+
+        dispatcher.get_call_template = widened
+        return dispatcher
+
+    class Kernel:
+        """A compiled function as other kernels see it: without the wrappers that a call from Python needs.
+
+        Leaving them out saves a quarter of the compile time, and calling such a function from Python would crash the
+        process; so a call from Python goes to a second compilation, made when the first such call comes.
+        """
+
+        def __init__(self, function: Callable[..., Any]) -> None:
+            functools.update_wrapper(self, function)
+            self.py_func = function
+            self.inner = _dispatcher(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+            self._outer: Any = None
+
+        def __call__(self, *args: Any) -> Any:
+            """Call from Python."""
+            if self._outer is None:
+                self._outer = _dispatcher(self.py_func)
+            return self._outer(*args)
+
+    @typeof_impl.register(Kernel)
+    def _typeof_kernel(value: Kernel, context: Any) -> Any:
+        return types.Dispatcher(value.inner)
+
+    def kernel(function: Callable[..., Any]) -> Any:
+        """Compile a function of integers and records when it is first used, once per machine."""
+        return Kernel(function)
+
+    def kernel_with(signature: Any, function: Callable[..., Any]) -> Any:
+        """Compile now for one signature, so that the result can be passed as a first-class function."""
+        dispatcher = _dispatcher(function)
+        dispatcher.compile(signature)
+        dispatcher.disable_compile()
+        return dispatcher
+
+    def function_type(signature: Any) -> Any:
+        """The type of a first-class function."""
+        return types.FunctionType(signature)
+
+    STRATEGY_SIGNATURE = types.int64(types.int64, types.int64, types.int64)
+
+    def record_pointer(dtype: np.dtype) -> Any:
+        """`at(address, row)`: the record there, unchecked; wrap it in an accessor that checks the row."""
+        record_type = numba.from_dtype(dtype)
+        size = dtype.itemsize
+
+        @intrinsic
+        def at(typing_context: Any, address: Any, row: Any) -> Any:
+            def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                step = builder.mul(args[1], ir.Constant(ir.IntType(64), size))
+                return builder.inttoptr(builder.add(args[0], step), context.get_value_type(record_type))
+
+            return record_type(types.int64, types.int64), generate
+
+        return at
+
+else:
+    STRATEGY_SIGNATURE = None
+
+    def kernel(function: Callable[..., Any]) -> Any:
+        """Plain Python: JIT is off."""
+        return function
+
+    def kernel_with(signature: Any, function: Callable[..., Any]) -> Any:
+        """Plain Python: JIT is off."""
+        return function
+
+    def function_type(signature: Any) -> Any:
+        """No types without JIT."""
+        return None
+
+    def record_pointer(dtype: np.dtype) -> Any:
+        """`at(address, row)`: the record there, through the table of known arrays."""
+
+        def at(address: int, row: int) -> Any:
+            return _TABLES[int(address)][int(row)]
+
+        return at
+
+
+_TABLES: dict[int, np.ndarray] = {}
+
+
+def record_table(dtype: np.dtype, rows: int) -> np.ndarray:
+    """A zeroed table of records. Without JIT its rows answer to attributes, as they do inside kernels."""
+    if JIT:
+        return np.zeros(rows, dtype)
+    return np.zeros(rows, np.dtype((np.record, dtype)))
+
+
+def address_of(table: np.ndarray) -> int:
+    """The address kernels reach a table by; the caller keeps the table alive and calls `forget` at the end."""
+    address = int(table.__array_interface__["data"][0])
+    if not JIT:
+        _TABLES[address] = table
+    return address
+
+
+def forget(address: int) -> None:
+    """The table at an address is gone."""
+    _TABLES.pop(address, None)

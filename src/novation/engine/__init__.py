@@ -1,0 +1,1 @@
+"""The compiled market state and the kernels that move it."""

@@ -1,0 +1,183 @@
+"""The waiting line of commands, and what each of them does."""
+
+from __future__ import annotations
+
+from novation._jit import kernel
+from novation.domain.enums import CancelReason, CommandKind, EventKind, MarginMethod, MarginScope, RejectReason
+from novation.engine.ledger import next_event, post_deposit
+from novation.engine.margining import available, initial_now, largest_value, notional
+from novation.engine.orders import cancel_order, find_order, place, reject
+from novation.engine.state import account_, command_, contract_, market_, order_, position_, terms_of, tier_
+
+_PLACE = int(CommandKind.PLACE)
+_CANCEL = int(CommandKind.CANCEL)
+_SET_LEVERAGE = int(CommandKind.SET_LEVERAGE)
+_SET_SCOPE = int(CommandKind.SET_MARGIN_SCOPE)
+_TRANSFER = int(CommandKind.TRANSFER)
+_CROSS = int(MarginScope.CROSS)
+_ISOLATED = int(MarginScope.ISOLATED)
+_TIERED = int(MarginMethod.TIERED)
+_REQUESTED = int(CancelReason.REQUESTED)
+_LEVERAGE_SET = int(EventKind.LEVERAGE_SET)
+_SCOPE_SET = int(EventKind.MARGIN_SCOPE_SET)
+_TRANSFERRED = int(EventKind.TRANSFER)
+_COMMAND_REJECTED = int(EventKind.COMMAND_REJECTED)
+_UNKNOWN_ACCOUNT = int(RejectReason.UNKNOWN_ACCOUNT)
+_UNKNOWN_INSTRUMENT = int(RejectReason.UNKNOWN_INSTRUMENT)
+_UNKNOWN_ORDER = int(RejectReason.UNKNOWN_ORDER)
+_NO_TERMS = int(RejectReason.NO_TERMS)
+_LEVERAGE_ABOVE_BRACKET = int(RejectReason.LEVERAGE_ABOVE_BRACKET)
+_LEVERAGE_NOT_USED = int(RejectReason.LEVERAGE_NOT_USED)
+_OPEN_POSITION = int(RejectReason.OPEN_POSITION)
+_OPEN_ORDERS = int(RejectReason.OPEN_ORDERS)
+_SCOPE_NOT_OFFERED = int(RejectReason.SCOPE_NOT_OFFERED)
+_BALANCE_TOO_SMALL = int(RejectReason.BALANCE_TOO_SMALL)
+_POSITION_LIMIT = int(RejectReason.POSITION_LIMIT)
+_INSUFFICIENT_MARGIN = int(RejectReason.INSUFFICIENT_MARGIN)
+_NUMBER_TOO_LARGE = int(RejectReason.NUMBER_TOO_LARGE)
+_BALANCE_BOUND = 1 << 60
+
+
+@kernel
+def enqueue(venue, kind, account, instrument, order, side, order_kind, lots, price_ticks, leverage, scope, amount):
+    """Put a command in line; a new order gets its id now. Returns the id, or 0 for other commands."""
+    c = command_(venue, venue.command_count)
+    venue.command_count += 1
+    if kind == _PLACE:
+        venue.order_sequence += 1
+        order = venue.order_sequence
+    c.kind = kind
+    c.account = account
+    c.instrument = instrument
+    c.order = order
+    c.side = side
+    c.order_kind = order_kind
+    c.lots = lots
+    c.price_ticks = price_ticks
+    c.leverage = leverage
+    c.scope = scope
+    c.amount = amount
+    return order if kind == _PLACE else 0
+
+
+@kernel
+def refuse(venue, c, reason, value, limit):
+    """Refuse a command."""
+    if c.kind == _PLACE:
+        reject(venue, c.account, c.instrument, c.order, c.side * c.lots, c.price_ticks, reason, value, limit)
+        return
+    e = next_event(venue, _COMMAND_REJECTED, c.account, c.instrument)
+    e.order = c.order
+    e.reason = reason
+    e.amount = value
+    e.cost = limit
+
+
+@kernel
+def execute_command(venue, c):
+    """Check whom and what a command names, then carry it out."""
+    if c.account < 0 or c.account >= venue.accounts:
+        refuse(venue, c, _UNKNOWN_ACCOUNT, c.account, venue.accounts)
+    elif c.kind == _CANCEL:
+        cancel(venue, c)
+    elif c.kind == _TRANSFER:
+        transfer(venue, c)
+    elif c.instrument < 0 or c.instrument >= venue.instruments:
+        refuse(venue, c, _UNKNOWN_INSTRUMENT, c.instrument, venue.instruments)
+    elif c.kind == _PLACE:
+        place(venue, c.order, c.account, c.instrument, c.side, c.order_kind, c.lots, c.price_ticks)
+    elif c.kind == _SET_LEVERAGE:
+        set_leverage(venue, c)
+    elif c.kind == _SET_SCOPE:
+        set_scope(venue, c)
+
+
+@kernel
+def cancel(venue, c):
+    """Cancel a working order of the account."""
+    row = find_order(venue, c.order)
+    if row < 0 or order_(venue, row).account != c.account:
+        refuse(venue, c, _UNKNOWN_ORDER, c.order, 0)
+        return
+    cancel_order(venue, row, _REQUESTED)
+
+
+@kernel
+def transfer(venue, c):
+    """Deposit or withdraw; a withdrawal takes no more than what is available."""
+    a = account_(venue, c.account)
+    if abs(a.wallet + c.amount) > _BALANCE_BOUND:
+        refuse(venue, c, _NUMBER_TOO_LARGE, c.amount, _BALANCE_BOUND)
+        return
+    if c.amount < 0:
+        free = min(a.wallet, available(venue, c.account))
+        if -c.amount > free:
+            refuse(venue, c, _BALANCE_TOO_SMALL, -c.amount, free)
+            return
+    a.wallet += c.amount
+    a.version += 1
+    post_deposit(venue, c.amount)
+    e = next_event(venue, _TRANSFERRED, c.account, -1)
+    e.amount = c.amount
+
+
+@kernel
+def set_leverage(venue, c):
+    """Change leverage: within the first bracket's, not lowered under an isolated position, the margin being there."""
+    p = position_(venue, c.account, c.instrument)
+    if contract_(venue, c.instrument).method != _TIERED:
+        refuse(venue, c, _LEVERAGE_NOT_USED, c.leverage, 0)
+        return
+    m = market_(venue, c.instrument)
+    if m.terms < 0:
+        refuse(venue, c, _NO_TERMS, 0, 0)
+        return
+    most = tier_(venue, terms_of(venue, c.instrument).tier_first).max_leverage
+    if c.leverage < 1 or c.leverage > most:
+        refuse(venue, c, _LEVERAGE_ABOVE_BRACKET, c.leverage, most)
+        return
+    if p.scope == _ISOLATED and p.lots != 0 and c.leverage < p.leverage:
+        refuse(venue, c, _OPEN_POSITION, p.lots, 0)
+        return
+    old = p.leverage
+    before = initial_now(venue, p)
+    free = available(venue, c.account)
+    p.leverage = c.leverage
+    needed = initial_now(venue, p) - before
+    reached = notional(venue, p, m.mark_e8)
+    highest = largest_value(venue, p)
+    if reached > highest:
+        p.leverage = old
+        refuse(venue, c, _POSITION_LIMIT, reached, highest)
+        return
+    if needed > 0 and needed > free:
+        p.leverage = old
+        refuse(venue, c, _INSUFFICIENT_MARGIN, needed, free)
+        return
+    e = next_event(venue, _LEVERAGE_SET, c.account, c.instrument)
+    e.amount = c.leverage
+
+
+@kernel
+def set_scope(venue, c):
+    """Choose cross or isolated; refused with a position or working orders of the instrument."""
+    p = position_(venue, c.account, c.instrument)
+    if contract_(venue, c.instrument).method != _TIERED and c.scope != _CROSS:
+        refuse(venue, c, _SCOPE_NOT_OFFERED, c.scope, 0)
+        return
+    if c.scope != _CROSS and c.scope != _ISOLATED:
+        refuse(venue, c, _SCOPE_NOT_OFFERED, c.scope, 0)
+        return
+    if p.lots != 0:
+        refuse(venue, c, _OPEN_POSITION, p.lots, 0)
+        return
+    row = venue.first_order
+    while row >= 0:
+        o = order_(venue, row)
+        if o.account == c.account and o.instrument == c.instrument:
+            refuse(venue, c, _OPEN_ORDERS, o.id, 0)
+            return
+        row = o.next
+    p.scope = c.scope
+    e = next_event(venue, _SCOPE_SET, c.account, c.instrument)
+    e.amount = c.scope

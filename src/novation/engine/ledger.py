@@ -1,0 +1,73 @@
+"""The venue's own side of the ledger, and the event buffer.
+
+Totals over accounts do not fit in int64, so they are kept as high * 2**60 + low with 0 <= low < 2**60.
+After every event: wallets + isolated margins - entry costs + fees + insurance + outside + rounding = deposits.
+"""
+
+from __future__ import annotations
+
+from novation._jit import kernel
+from novation.engine.state import event_
+
+LIMB = 1 << 60
+
+
+@kernel
+def _carry(high, low):
+    shift = low // LIMB
+    return high + shift, low - shift * LIMB
+
+
+@kernel
+def post_fees(venue, amount):
+    """Fees taken from an account."""
+    venue.fees_high, venue.fees_low = _carry(venue.fees_high, venue.fees_low + amount)
+
+
+@kernel
+def post_insurance(venue, amount):
+    """Into the insurance fund (positive) or out of it."""
+    venue.insurance_high, venue.insurance_low = _carry(venue.insurance_high, venue.insurance_low + amount)
+
+
+@kernel
+def post_outside(venue, amount):
+    """To the unnamed counterparty of bars and replay."""
+    venue.outside_high, venue.outside_low = _carry(venue.outside_high, venue.outside_low + amount)
+
+
+@kernel
+def post_deposit(venue, amount):
+    """Money brought in (positive) or taken away."""
+    venue.deposits_high, venue.deposits_low = _carry(venue.deposits_high, venue.deposits_low + amount)
+
+
+@kernel
+def next_event(venue, kind, account, instrument):
+    """Open the next row of the event buffer, zeroed and numbered; the caller fills in the rest.
+
+    Callers never emit more than a unit's worth: the door makes sure of the room before each unit.
+    """
+    e = event_(venue, venue.event_count)
+    venue.event_count += 1
+    venue.sequence += 1
+    e.sequence = venue.sequence
+    e.ts_ns = venue.clock_ns
+    e.kind = kind
+    e.account = account
+    e.instrument = instrument
+    e.order = 0
+    e.trade = 0
+    e.lots = 0
+    e.price_ticks = 0
+    e.price_e8 = 0
+    e.rate_e8 = 0
+    e.amount = 0
+    e.fee = 0
+    e.cost = 0
+    e.position_lots = 0
+    e.equity = 0
+    e.maintenance = 0
+    e.reason = 0
+    e.flags = 0
+    return e

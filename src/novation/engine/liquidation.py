@@ -1,0 +1,279 @@
+"""Margin calls and liquidations, driven by the mark, never by the last price.
+
+Binance (`MarginCallPolicy.AT_ONCE`): liquidated when equity <= maintenance. Open orders go first, then the position
+is closed at the mark that triggered it (less half the spread), the taker's fee and the clearance fee are taken out of
+what is left, and the insurance fund lifts a negative balance to zero: the same as a takeover at the bankruptcy price
+(facts/binance.md §5). Every position of a cross account is closed; closing in steps down the brackets is not modelled.
+
+CME (`NEXT_SETTLEMENT`): equity <= maintenance makes a margin call. Unmet at the daily settlement of the next day, the
+account is closed out at the mark; so it is at once when its equity is gone. There is no fund: a deficit is a debt.
+"""
+
+from __future__ import annotations
+
+from novation._jit import kernel
+from novation.domain.enums import CancelReason, EventKind, MarginCallPolicy, MarginScope
+from novation.domain.events import ISOLATED, LIQUIDATED
+from novation.engine.clearing import fee_of, fill
+from novation.engine.ledger import next_event, post_insurance
+from novation.engine.margining import (
+    HIGH,
+    LOW,
+    NOW,
+    TRIGGER,
+    cross_equity,
+    cross_maintenance,
+    cross_surplus,
+    find_triggers,
+    initial_for,
+    initial_total,
+    liquidation_price,
+    maintenance_at,
+    unrealised_at,
+)
+from novation.engine.orders import cancel_order
+from novation.engine.parametric import taker_ticks
+from novation.engine.state import account_, contract_, market_, order_, position_row_, terms_of
+from novation.rules.integers import E8, exact_towards_zero, mul_div
+from novation.rules.margin import exhausted
+
+_CROSS = int(MarginScope.CROSS)
+_ISOLATED = int(MarginScope.ISOLATED)
+_AT_ONCE = int(MarginCallPolicy.AT_ONCE)
+_MARGIN_CALL = int(EventKind.MARGIN_CALL)
+_LIQUIDATION = int(EventKind.LIQUIDATION)
+_INSURANCE = int(EventKind.INSURANCE)
+_CANCEL_LIQUIDATION = int(CancelReason.LIQUIDATION)
+
+
+@kernel
+def begin(venue, account, position, instrument):
+    """Start closing out: one isolated position, or (position = -1) the whole cross account."""
+    venue.liquidating = account
+    venue.liquidating_position = position
+    venue.liquidating_instrument = instrument
+
+
+@kernel
+def call(venue, account, instrument, lots, mark_e8, equity, maintenance, initial):
+    """Make a margin call: what is missing to the initial margin."""
+    e = next_event(venue, _MARGIN_CALL, account, instrument)
+    e.lots = lots
+    e.price_e8 = mark_e8
+    e.equity = equity
+    e.maintenance = maintenance
+    e.amount = initial - equity
+
+
+@kernel
+def near(venue, equity, maintenance):
+    """Whether maintenance has reached the share of equity at which the venue calls."""
+    return maintenance > 0 and maintenance >= mul_div(equity, venue.call_ratio_e8, E8)
+
+
+@kernel
+def check_isolated(venue, row, extremes):
+    """Test one isolated position; True when its liquidation has begun."""
+    p = position_row_(venue, row)
+    m = market_(venue, p.instrument)
+    price = liquidation_price(venue, row)
+    if p.lots > 0:
+        mark = m.mark_low_e8 if extremes else m.mark_e8
+        gone = price > 0 and mark <= price
+    else:
+        mark = m.mark_high_e8 if extremes else m.mark_e8
+        gone = price > 0 and mark >= price
+    if gone:
+        # the mark met the liquidation price on its way, unless it stood beyond it already
+        p.trigger_e8 = min(price, m.mark_e8) if p.lots > 0 else max(price, m.mark_e8)
+        begin(venue, p.account, row, p.instrument)
+        return True
+    profit_whole, profit_part = unrealised_at(venue, p, mark)
+    equity = p.margin + exact_towards_zero(profit_whole, profit_part)
+    whole, part = maintenance_at(venue, p.instrument, p.lots, mark)
+    maintenance = exact_towards_zero(whole, part)
+    if near(venue, equity, maintenance):
+        if not p.called:
+            p.called = 1
+            initial = initial_for(venue, p, p.lots, 0, 0, 0, 0, mark)
+            call(venue, p.account, p.instrument, p.lots, mark, equity, maintenance, initial)
+    elif not extremes:
+        p.called = 0
+    return False
+
+
+@kernel
+def adverse_scene(venue, account):
+    """Of the bar's two extremes the one at which the account stands worse: that one is taken first."""
+    low, low_part = cross_surplus(venue, account, LOW, -1)
+    high, high_part = cross_surplus(venue, account, HIGH, -1)
+    if low < high or (low == high and low_part <= high_part):
+        return LOW
+    return HIGH
+
+
+@kernel
+def check_cross(venue, account, extremes):
+    """Test a cross account; True when its liquidation has begun."""
+    a = account_(venue, account)
+    scene = adverse_scene(venue, account) if extremes else NOW
+    at_once = venue.call_policy == _AT_ONCE
+    if at_once:
+        whole, part = cross_surplus(venue, account, scene, -1)
+    else:
+        whole, part = cross_equity(venue, account, scene, -1)
+    if exhausted(whole, part):
+        find_triggers(venue, account, scene, at_once)
+        begin(venue, account, -1, -1)
+        return True
+    equity_whole, equity_part = cross_equity(venue, account, scene, -1)
+    equity = exact_towards_zero(equity_whole, equity_part)
+    maintenance = cross_maintenance(venue, account, scene)
+    if near(venue, equity, maintenance):
+        if not a.called:
+            # a call made at a settlement is due at the next one; a call made inside a day at that of the next day
+            a.called = 2 if venue.settled else 1
+            call(venue, account, -1, 0, 0, equity, maintenance, initial_total(venue, account))
+        elif not at_once and venue.settled and not extremes:
+            if a.called >= 2:
+                find_triggers(venue, account, NOW, False)
+                begin(venue, account, -1, -1)
+                return True
+            a.called = 2
+    elif not extremes and (at_once or venue.settled):
+        a.called = 0
+    return False
+
+
+@kernel
+def has_exposure(venue, account):
+    """Whether the account holds a cross position that could be closed."""
+    row = account_(venue, account).first_position
+    while row >= 0:
+        p = position_row_(venue, row)
+        if p.scope == _CROSS and p.lots != 0:
+            return True
+        row = p.next
+    return False
+
+
+@kernel
+def check_account(venue, account, extremes):
+    """Test an account: its isolated positions in order of instrument, then the cross balance.
+
+    Returns True when a liquidation has begun; it is tested again when that is done, until nothing begins.
+    """
+    row = account_(venue, account).first_position
+    while row >= 0:
+        p = position_row_(venue, row)
+        if p.scope == _ISOLATED and p.lots != 0 and check_isolated(venue, row, extremes):
+            return True
+        row = p.next
+    return has_exposure(venue, account) and check_cross(venue, account, extremes)
+
+
+@kernel
+def remaining_equity(venue, row):
+    """What stands behind a position at the trigger marks before it is closed, cut down to minor units."""
+    p = position_row_(venue, row)
+    if p.scope == _ISOLATED:
+        whole, _ = unrealised_at(venue, p, p.trigger_e8)
+        return p.margin + whole
+    whole, _ = cross_equity(venue, p.account, TRIGGER, -1)
+    return whole
+
+
+@kernel
+def backing(venue, row):
+    """What stands behind a position beside its own profit."""
+    p = position_row_(venue, row)
+    if p.scope == _ISOLATED:
+        return p.margin
+    whole, _ = cross_equity(venue, p.account, TRIGGER, row)
+    return whole
+
+
+@kernel
+def remaining_maintenance(venue, row):
+    """The maintenance margin that was not met, at the trigger marks."""
+    p = position_row_(venue, row)
+    if p.scope == _ISOLATED:
+        whole, part = maintenance_at(venue, p.instrument, p.lots, p.trigger_e8)
+        return exact_towards_zero(whole, part)
+    return cross_maintenance(venue, p.account, TRIGGER)
+
+
+@kernel
+def close_out(venue, row):
+    """Close one position at its trigger mark and charge what can be charged. Emits FILL and LIQUIDATION."""
+    p = position_row_(venue, row)
+    a = account_(venue, p.account)
+    c = contract_(venue, p.instrument)
+    equity = remaining_equity(venue, row)
+    maintenance = remaining_maintenance(venue, row)
+    lots, cost, isolated = p.lots, p.cost, p.scope == _ISOLATED
+    side = -1 if lots > 0 else 1
+    ticks = taker_ticks(venue, p.instrument, side, p.trigger_e8)
+    value = lots * ticks * c.tick_value
+    left = backing(venue, row) + value - cost
+    fee = fee_of(venue, p.instrument, lots, ticks, 0)
+    clearance = mul_div(abs(value), terms_of(venue, p.instrument).liquidation_fee_e8, E8)
+    if venue.deficit_to_fund:
+        fee = min(fee, max(0, left))
+        clearance = min(clearance, max(0, left - fee))
+    profit = fill(venue, row, 0, -lots, ticks, p.trigger_e8, fee, LIQUIDATED | (ISOLATED if isolated else 0))
+    a.wallet -= clearance
+    post_insurance(venue, clearance)
+    e = next_event(venue, _LIQUIDATION, p.account, p.instrument)
+    e.trade = venue.trade_sequence
+    e.lots = -lots
+    e.price_ticks = ticks
+    e.price_e8 = p.trigger_e8
+    e.rate_e8 = terms_of(venue, p.instrument).liquidation_fee_e8
+    e.amount = profit
+    e.fee = clearance
+    e.cost = cost
+    e.equity = equity
+    e.maintenance = maintenance
+    e.flags = ISOLATED if isolated else 0
+    if isolated and venue.deficit_to_fund and left < 0:
+        lift(venue, p.account, p.instrument, -left)
+
+
+@kernel
+def lift(venue, account, instrument, amount):
+    """The insurance fund pays a deficit."""
+    account_(venue, account).wallet += amount
+    post_insurance(venue, -amount)
+    e = next_event(venue, _INSURANCE, account, instrument)
+    e.amount = amount
+
+
+@kernel
+def liquidation_unit(venue):
+    """One step of the liquidation in hand: an order cancelled, a position closed, or the end."""
+    account = venue.liquidating
+    row = venue.first_order
+    while row >= 0:
+        o = order_(venue, row)
+        if o.account == account and venue.liquidating_instrument in (-1, o.instrument):
+            cancel_order(venue, row, _CANCEL_LIQUIDATION)
+            return
+        row = o.next
+    if venue.liquidating_position >= 0:
+        close_out(venue, venue.liquidating_position)
+        venue.liquidating = -1
+        return
+    a = account_(venue, account)
+    row = a.first_position
+    while row >= 0:
+        p = position_row_(venue, row)
+        if p.scope == _CROSS and p.lots != 0:
+            close_out(venue, row)
+            return
+        row = p.next
+    if a.wallet < 0 and venue.deficit_to_fund:
+        lift(venue, account, -1, -a.wallet)
+    a.called = 0
+    a.version += 1
+    venue.liquidating = -1

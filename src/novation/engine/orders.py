@@ -1,0 +1,304 @@
+"""Commands: the checks in the venue's order, and the life of an order from acceptance to fill or cancellation.
+
+Bar fills, in one place (docs/rules/fills.md):
+* `on_bar` sees a bar at its close; what it sends arrives after that, at the same instant;
+* a market order trades at the open of the bar that opens at its instant, or else of the next one, plus half the
+  spread, on the tick against it;
+* a limit order that the open already crosses on arrival takes, as a market order does; otherwise it rests and trades
+  when a later bar trades *through* it, at its price, or at the open if that is better.
+"""
+
+from __future__ import annotations
+
+from novation._jit import kernel
+from novation.domain.enums import CancelReason, EventKind, MarginMethod, MarginScope, OrderKind, RejectReason
+from novation.domain.events import MAKER
+from novation.engine.clearing import fee_of, fill, link, opening_margin, unlink_if_flat
+from novation.engine.ledger import next_event
+from novation.engine.margining import available, initial_for, initial_now, largest_value
+from novation.engine.parametric import take
+from novation.engine.state import contract_, market_, order_, position_row_, terms_of
+from novation.rules.clearing import closed_lots
+from novation.rules.integers import E8
+from novation.rules.value import signed_value
+
+_ISOLATED = int(MarginScope.ISOLATED)
+_TIERED = int(MarginMethod.TIERED)
+_MARKET = int(OrderKind.MARKET)
+_LIMIT = int(OrderKind.LIMIT)
+_ACCEPTED = int(EventKind.ORDER_ACCEPTED)
+_REJECTED = int(EventKind.ORDER_REJECTED)
+_CANCELLED = int(EventKind.ORDER_CANCELLED)
+_NO_TERMS = int(RejectReason.NO_TERMS)
+_QTY_NOT_POSITIVE = int(RejectReason.QTY_NOT_POSITIVE)
+_QTY_BELOW_MIN = int(RejectReason.QTY_BELOW_MIN)
+_QTY_ABOVE_MAX = int(RejectReason.QTY_ABOVE_MAX)
+_PRICE_NOT_POSITIVE = int(RejectReason.PRICE_NOT_POSITIVE)
+_PRICE_OFF_TICK = int(RejectReason.PRICE_OFF_TICK)
+_MIN_NOTIONAL = int(RejectReason.MIN_NOTIONAL)
+_BAD_ORDER_KIND = int(RejectReason.BAD_ORDER_KIND)
+_INSUFFICIENT_MARGIN = int(RejectReason.INSUFFICIENT_MARGIN)
+_POSITION_LIMIT = int(RejectReason.POSITION_LIMIT)
+_NUMBER_TOO_LARGE = int(RejectReason.NUMBER_TOO_LARGE)
+_CANCEL_MARGIN = int(CancelReason.INSUFFICIENT_MARGIN)
+_CANCEL_LIMIT = int(CancelReason.POSITION_LIMIT)
+_CANCEL_NOTIONAL = int(CancelReason.MIN_NOTIONAL)
+#: Values are kept below 2**62; the float estimate is checked against a little less.
+_LARGE = 4.0e18
+
+
+@kernel
+def reject(venue, account, instrument, order, lots, price_ticks, reason, value, limit):
+    """Refuse an order."""
+    e = next_event(venue, _REJECTED, account, instrument)
+    e.order = order
+    e.lots = lots
+    e.price_ticks = price_ticks
+    e.reason = reason
+    e.amount = value
+    e.cost = limit
+
+
+@kernel
+def rest(venue, identity, account, instrument, side, kind, lots, price_ticks):
+    """Put an order at the end of the working list."""
+    row = venue.free_order
+    o = order_(venue, row)
+    venue.free_order = o.next
+    venue.working += 1
+    o.id = identity
+    o.account = account
+    o.instrument = instrument
+    o.side = side
+    o.kind = kind
+    o.lots = lots
+    o.price_ticks = price_ticks
+    o.arrival_ns = venue.clock_ns
+    o.live = 1
+    o.next = -1
+    o.previous = venue.last_order
+    if venue.last_order >= 0:
+        order_(venue, venue.last_order).next = row
+    else:
+        venue.first_order = row
+    venue.last_order = row
+    reserve(venue, row, 1)
+
+
+@kernel
+def reserve(venue, row, direction):
+    """Count a limit order (direction 1) or stop counting it (-1) in the margin of its position.
+
+    A waiting market order reserves nothing: it is checked when it meets its price.
+    """
+    o = order_(venue, row)
+    if o.kind == _MARKET:
+        return
+    position_row = o.account * venue.instruments + o.instrument
+    p = position_row_(venue, position_row)
+    value = o.lots * o.price_ticks * contract_(venue, o.instrument).tick_value
+    if o.side > 0:
+        p.bid_lots += direction * o.lots
+        p.bid_value += direction * value
+    else:
+        p.ask_lots += direction * o.lots
+        p.ask_value += direction * value
+    if direction > 0:
+        link(venue, position_row)
+    else:
+        unlink_if_flat(venue, position_row)
+
+
+@kernel
+def remove(venue, row):
+    """Take an order off the working list and give its row back."""
+    reserve(venue, row, -1)
+    o = order_(venue, row)
+    if o.previous >= 0:
+        order_(venue, o.previous).next = o.next
+    else:
+        venue.first_order = o.next
+    if o.next >= 0:
+        order_(venue, o.next).previous = o.previous
+    else:
+        venue.last_order = o.previous
+    if venue.next_order == row:
+        venue.next_order = o.next
+    o.live = 0
+    o.next = venue.free_order
+    venue.free_order = row
+    venue.working -= 1
+
+
+@kernel
+def cancel_order(venue, row, reason):
+    """Cancel a working order."""
+    o = order_(venue, row)
+    e = next_event(venue, _CANCELLED, o.account, o.instrument)
+    e.order = o.id
+    e.lots = o.side * o.lots
+    e.price_ticks = o.price_ticks
+    e.reason = reason
+    remove(venue, row)
+
+
+@kernel
+def find_order(venue, identity):
+    """Row of a working order by its id, -1 if it is not working."""
+    row = venue.last_order
+    while row >= 0:
+        o = order_(venue, row)
+        if o.id == identity:
+            return row
+        row = o.previous
+    return -1
+
+
+@kernel
+def risk_reason(venue, row, lots, price_ticks, taking):
+    """Why a trade of signed lots at a price is refused for margin or size, with the value and its limit.
+
+    A trade that lowers the requirement is never refused. `taking`: executed now, so the fee and the distance of the
+    price from the mark count as well; otherwise it will rest, and what counts is the margin it reserves.
+    """
+    p = position_row_(venue, row)
+    c = contract_(venue, p.instrument)
+    mark = market_(venue, p.instrument).mark_e8
+    value = abs(lots) * price_ticks * c.tick_value
+    before = initial_now(venue, p)
+    free = available(venue, p.account)
+    if taking:
+        after_lots = p.lots + lots
+        after = initial_for(venue, p, after_lots, p.bid_lots, p.bid_value, p.ask_lots, p.ask_value, mark)
+        whole, _ = signed_value(mark, lots, c.lot_value)
+        slip = whole - lots * price_ticks * c.tick_value
+        cost = fee_of(venue, p.instrument, lots, price_ticks, 0) - slip
+        if p.scope == _ISOLATED:
+            opened = abs(lots) - closed_lots(p.lots, lots)
+            after = after - initial_for(venue, p, after_lots, 0, 0, 0, 0, mark) + opening_margin(
+                venue, p, opened, price_ticks)
+            cost = fee_of(venue, p.instrument, lots, price_ticks, 0)
+    else:
+        after_lots = p.lots
+        cost = 0
+        if lots > 0:
+            after = initial_for(venue, p, p.lots, p.bid_lots + lots, p.bid_value + value, p.ask_lots, p.ask_value,
+                                mark)
+            after_lots = max(p.lots, p.lots + p.bid_lots + lots)
+        else:
+            after = initial_for(venue, p, p.lots, p.bid_lots, p.bid_value, p.ask_lots - lots, p.ask_value + value,
+                                mark)
+            after_lots = min(p.lots, p.lots - p.ask_lots + lots)
+        if p.scope == _ISOLATED:
+            after -= initial_for(venue, p, p.lots, 0, 0, 0, 0, mark)
+    if abs(after_lots) <= abs(p.lots) and (after_lots >= 0) == (p.lots >= 0):
+        return 0, 0, 0
+    if c.method == _TIERED:
+        highest = largest_value(venue, p)
+        reached, _ = signed_value(mark, abs(after_lots), c.lot_value)
+        if reached > highest:
+            return _POSITION_LIMIT, reached, highest
+    needed = after - before + cost
+    if needed > free and needed > 0:
+        return _INSUFFICIENT_MARGIN, needed, free
+    return 0, 0, 0
+
+
+@kernel
+def notional_reason(venue, row, lots, price_ticks):
+    """Below the smallest notional, unless the trade only reduces the position."""
+    p = position_row_(venue, row)
+    smallest = terms_of(venue, p.instrument).min_notional
+    if smallest == 0 or closed_lots(p.lots, lots) == abs(lots):
+        return 0, 0, 0
+    value = abs(lots) * price_ticks * contract_(venue, p.instrument).tick_value
+    if value < smallest:
+        return _MIN_NOTIONAL, value, smallest
+    return 0, 0, 0
+
+
+@kernel
+def place(venue, identity, account, instrument, side, kind, lots, price_ticks):
+    """Check a new order, accept it, and trade it at once if the market can be had now."""
+    m = market_(venue, instrument)
+    signed = side * lots
+    if m.terms < 0:
+        reject(venue, account, instrument, identity, signed, price_ticks, _NO_TERMS, 0, 0)
+        return
+    t = terms_of(venue, instrument)
+    c = contract_(venue, instrument)
+    row = account * venue.instruments + instrument
+    reason, value, limit = 0, 0, 0
+    if kind != _MARKET and kind != _LIMIT:
+        reason, value = _BAD_ORDER_KIND, kind
+    elif lots <= 0 or (side != 1 and side != -1):
+        reason, value = _QTY_NOT_POSITIVE, lots
+    elif lots < t.min_lots:
+        reason, value, limit = _QTY_BELOW_MIN, lots, t.min_lots
+    elif lots > t.max_lots:
+        reason, value, limit = _QTY_ABOVE_MAX, lots, t.max_lots
+    elif kind == _LIMIT and price_ticks <= 0:
+        reason, value = _PRICE_NOT_POSITIVE, price_ticks
+    elif kind == _LIMIT and price_ticks % t.tick_step != 0:
+        reason, value, limit = _PRICE_OFF_TICK, price_ticks, t.tick_step
+    elif venue.free_order < 0:
+        reason, value, limit = _NUMBER_TOO_LARGE, venue.working, venue.order_rows
+    else:
+        p = position_row_(venue, row)
+        price_e8 = max(price_ticks * c.tick_e8, m.mark_e8, m.last_e8)
+        most = abs(p.lots) + p.bid_lots + p.ask_lots + lots
+        if float(price_e8) * float(most) * float(c.lot_value) / float(E8) > _LARGE:
+            reason, value, limit = _NUMBER_TOO_LARGE, lots, 0
+    if reason == 0:
+        ticks = take(venue, instrument, side, price_ticks if kind == _LIMIT else 0)
+        if ticks != 0:
+            reason, value, limit = notional_reason(venue, row, signed, ticks)
+            if reason == 0:
+                reason, value, limit = risk_reason(venue, row, signed, ticks, 1)
+        elif kind == _LIMIT:
+            reason, value, limit = notional_reason(venue, row, signed, price_ticks)
+            if reason == 0:
+                reason, value, limit = risk_reason(venue, row, signed, price_ticks, 0)
+        if reason == 0:
+            e = next_event(venue, _ACCEPTED, account, instrument)
+            e.order = identity
+            e.lots = signed
+            e.price_ticks = price_ticks
+            if ticks != 0:
+                execute(venue, row, identity, signed, ticks, m.last_e8, 0)
+            else:
+                rest(venue, identity, account, instrument, side, kind, lots, price_ticks)
+            return
+    reject(venue, account, instrument, identity, signed, price_ticks, reason, value, limit)
+
+
+@kernel
+def execute(venue, row, identity, lots, ticks, price_e8, maker):
+    """Fill signed lots and charge the maker's or the taker's fee."""
+    p = position_row_(venue, row)
+    fee = fee_of(venue, p.instrument, lots, ticks, maker)
+    fill(venue, row, identity, lots, ticks, price_e8, fee, MAKER if maker else 0)
+
+
+@kernel
+def fill_working(venue, order_row, ticks, price_e8, maker):
+    """Fill a working order whole; a waiting market order is checked for margin and size now that it has a price."""
+    o = order_(venue, order_row)
+    row = o.account * venue.instruments + o.instrument
+    identity, lots, kind = o.id, o.side * o.lots, o.kind
+    if kind == _MARKET:
+        cause = 0
+        reason, _, _ = notional_reason(venue, row, lots, ticks)
+        if reason != 0:
+            cause = _CANCEL_NOTIONAL
+        else:
+            reason, _, _ = risk_reason(venue, row, lots, ticks, 1)
+            if reason == _POSITION_LIMIT:
+                cause = _CANCEL_LIMIT
+            elif reason != 0:
+                cause = _CANCEL_MARGIN
+        if cause != 0:
+            cancel_order(venue, order_row, cause)
+            return
+    remove(venue, order_row)
+    execute(venue, row, identity, lots, ticks, price_e8, maker)

@@ -1,0 +1,67 @@
+"""Liquidity when only bars exist: one price, plus half the stated spread, on the tick, against the taker.
+
+It offers any size at that price (`take`); sizes, impact and participation are the business of a slippage model.
+A bar's price can be had at the instant the bar opens, and at no other time.
+"""
+
+from __future__ import annotations
+
+from novation._jit import kernel
+from novation.engine.state import contract_, market_, terms_of
+from novation.rules.integers import E8, mul_div_ceil
+from novation.rules.value import price_to_ticks
+
+
+@kernel
+def offered_now(venue, instrument):
+    """Whether a bar of the instrument opens at this instant."""
+    m = market_(venue, instrument)
+    return m.open_ns == venue.clock_ns and m.last_e8 != 0
+
+
+@kernel
+def taker_ticks(venue, instrument, side, price_e8):
+    """Price in ticks for a taker when the market stands at `price_e8`."""
+    half_spread = mul_div_ceil(abs(price_e8), venue.spread_e8, 2 * E8)
+    tick_step = terms_of(venue, instrument).tick_step
+    return price_to_ticks(price_e8 + side * half_spread, contract_(venue, instrument).tick_e8, tick_step, side)
+
+
+@kernel
+def take(venue, instrument, side, worst_ticks):
+    """Ticks at which any size trades now, or 0 when it does not: no bar opens, or the price is beyond `worst_ticks`.
+
+    worst_ticks = 0 takes any price.
+    """
+    if not offered_now(venue, instrument):
+        return 0
+    ticks = taker_ticks(venue, instrument, side, market_(venue, instrument).last_e8)
+    if worst_ticks != 0 and side * (ticks - worst_ticks) > 0:
+        return 0
+    return ticks
+
+
+@kernel
+def traded_through(venue, instrument, side, limit_ticks):
+    """Whether the bar that just closed traded beyond a resting limit price: touching it is not enough."""
+    m = market_(venue, instrument)
+    limit_e8 = limit_ticks * contract_(venue, instrument).tick_e8
+    if side > 0:
+        return m.last_low_e8 < limit_e8
+    return m.last_high_e8 > limit_e8
+
+
+@kernel
+def opened_beyond(venue, instrument, side, limit_ticks):
+    """Ticks of the open when the bar opens at a better price than a resting limit, else 0."""
+    if not offered_now(venue, instrument):
+        return 0
+    m = market_(venue, instrument)
+    c = contract_(venue, instrument)
+    limit_e8 = limit_ticks * c.tick_e8
+    if side * (limit_e8 - m.last_e8) <= 0:
+        return 0
+    ticks = price_to_ticks(m.last_e8, c.tick_e8, terms_of(venue, instrument).tick_step, side)
+    if side * (ticks - limit_ticks) > 0:
+        return limit_ticks
+    return ticks

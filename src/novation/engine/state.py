@@ -1,0 +1,189 @@
+"""The tables of the exchange, each declared once, and the checked accessors that kernels reach them by.
+
+A venue is one *head* record and flat tables of records reached through addresses held in the head, so that capacity is
+data: every venue shares one compilation. Only `venues.Venue` makes heads and owns the tables.
+
+Every field is int64. Lists are intrusive: `next`/`previous` hold rows, -1 ends. An accessor refuses a row outside its
+table, negative ones too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from novation._jit import kernel, record_pointer
+from novation.domain.commands import COMMAND_DTYPE
+from novation.domain.events import EVENT_DTYPE
+from novation.domain.market import MARKET_DTYPE
+
+
+def _table(names: str) -> np.dtype:
+    return np.dtype([(name, np.int64) for name in names.split()])
+
+
+#: Tables in the order of the head's address fields.
+TABLES = ("contract", "terms", "tier", "market", "account", "position", "order", "feed", "event", "command",
+          "sample", "holding")
+
+HEAD = np.dtype([(name, np.int64) for name in (
+    # clock and counters
+    "clock_ns sequence order_sequence trade_sequence "
+    # rules of the venue (venues.binance_usdm, venues.cme_globex)
+    "call_policy call_ratio_e8 deficit_to_fund spread_e8 default_leverage "
+    # the ledger beside the accounts; totals in two limbs of 2**60
+    "fees_high fees_low insurance_high insurance_low outside_high outside_low "
+    "deposits_high deposits_low rounding "
+    # the work in hand: stage of the instant, and the row at which it stands
+    "stage cursor next_order closed_from closed_to closing touched settled instants "
+    "liquidating liquidating_position liquidating_instrument "
+    # cursors of feed, commands, events and samples
+    "feed_next command_next command_count event_count sample_count holding_count sampling "
+    # the list of working orders, in order of arrival, and the free rows
+    "first_order last_order free_order working "
+    "accounts instruments terms_changes").split()]
+    + [(f"{table}_{part}", np.int64) for table in TABLES for part in ("address", "rows")])
+
+#: One instrument: what never changes.
+CONTRACT = _table("tick_e8 lot_value tick_value method daily_settled perpetual")
+#: One dated row of rules (`domain.Terms`); its brackets are `tier` rows tier_first .. tier_first + tier_count.
+TERMS = _table("effective_ns tick_step min_lots max_lots min_notional maker_fee_e8 taker_fee_e8 fee_per_lot "
+               "liquidation_fee_e8 initial_per_lot maintenance_per_lot tier_first tier_count")
+TIER = _table("floor cap rate_e8 max_leverage cum")
+#: One instrument: what the market did. `mark_low_e8`/`mark_high_e8` are the extremes to be checked, equal to the mark
+#: when there are none; `bar_low_e8`/`bar_high_e8` keep those of the last complete bar.
+MARKET = _table("terms last_e8 last_high_e8 last_low_e8 last_close_e8 mark_e8 mark_low_e8 mark_high_e8 mark_close_e8 "
+                "bar_low_e8 bar_high_e8 open_ns closing bar settlement_ticks")
+#: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
+ACCOUNT = _table("wallet first_position last_position positions called version")
+#: One row per account and instrument. `margin` is the isolated margin; bid/ask_* sum the working orders.
+POSITION = _table("account instrument lots cost margin scope leverage linked next previous called touched "
+                  "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8")
+ORDER = _table("id account instrument side kind lots price_ticks arrival_ns next previous live")
+#: Money of one account at one instant.
+SAMPLE = _table("ts_ns account wallet isolated unrealised initial maintenance")
+#: One open position at one instant; low and high are those of the mark inside the bar that just closed.
+HOLDING = _table("ts_ns account instrument bar lots cost margin mark_e8 mark_low_e8 mark_high_e8 liquidation_e8 "
+                 "unrealised maintenance")
+
+DTYPES = {"contract": CONTRACT, "terms": TERMS, "tier": TIER, "market": MARKET, "account": ACCOUNT,
+          "position": POSITION, "order": ORDER, "feed": MARKET_DTYPE, "event": EVENT_DTYPE,
+          "command": COMMAND_DTYPE, "sample": SAMPLE, "holding": HOLDING}
+
+_contract_at = record_pointer(CONTRACT)
+_terms_at = record_pointer(TERMS)
+_tier_at = record_pointer(TIER)
+_market_at = record_pointer(MARKET)
+_account_at = record_pointer(ACCOUNT)
+_position_at = record_pointer(POSITION)
+_order_at = record_pointer(ORDER)
+_feed_at = record_pointer(MARKET_DTYPE)
+_event_at = record_pointer(EVENT_DTYPE)
+_command_at = record_pointer(COMMAND_DTYPE)
+_sample_at = record_pointer(SAMPLE)
+_holding_at = record_pointer(HOLDING)
+head_at = record_pointer(HEAD)
+
+
+@kernel
+def check_row(row, rows):
+    """Refuse a row outside its table."""
+    if row < 0 or row >= rows:
+        raise IndexError("row outside its table")
+
+
+@kernel
+def contract_(venue, instrument):
+    """What never changes of an instrument."""
+    check_row(instrument, venue.contract_rows)
+    return _contract_at(venue.contract_address, instrument)
+
+
+@kernel
+def terms_(venue, row):
+    """A dated row of rules."""
+    check_row(row, venue.terms_rows)
+    return _terms_at(venue.terms_address, row)
+
+
+@kernel
+def tier_(venue, row):
+    """A bracket."""
+    check_row(row, venue.tier_rows)
+    return _tier_at(venue.tier_address, row)
+
+
+@kernel
+def market_(venue, instrument):
+    """What the market of an instrument did."""
+    check_row(instrument, venue.market_rows)
+    return _market_at(venue.market_address, instrument)
+
+
+@kernel
+def account_(venue, account):
+    """An account."""
+    check_row(account, venue.account_rows)
+    return _account_at(venue.account_address, account)
+
+
+@kernel
+def position_(venue, account, instrument):
+    """The position of an account in an instrument."""
+    check_row(account, venue.accounts)
+    check_row(instrument, venue.instruments)
+    return _position_at(venue.position_address, account * venue.instruments + instrument)
+
+
+@kernel
+def position_row_(venue, row):
+    """A position by its row."""
+    check_row(row, venue.position_rows)
+    return _position_at(venue.position_address, row)
+
+
+@kernel
+def order_(venue, row):
+    """An order by its row."""
+    check_row(row, venue.order_rows)
+    return _order_at(venue.order_address, row)
+
+
+@kernel
+def feed_(venue, row):
+    """A market event of the attached feed."""
+    check_row(row, venue.feed_rows)
+    return _feed_at(venue.feed_address, row)
+
+
+@kernel
+def event_(venue, row):
+    """A row of the event buffer."""
+    check_row(row, venue.event_rows)
+    return _event_at(venue.event_address, row)
+
+
+@kernel
+def command_(venue, row):
+    """A waiting command."""
+    check_row(row, venue.command_rows)
+    return _command_at(venue.command_address, row)
+
+
+@kernel
+def sample_(venue, row):
+    """A row of the account samples."""
+    check_row(row, venue.sample_rows)
+    return _sample_at(venue.sample_address, row)
+
+
+@kernel
+def holding_(venue, row):
+    """A row of the position samples."""
+    check_row(row, venue.holding_rows)
+    return _holding_at(venue.holding_address, row)
+
+
+@kernel
+def terms_of(venue, instrument):
+    """The rules in force for an instrument."""
+    return terms_(venue, market_(venue, instrument).terms)

@@ -1,0 +1,308 @@
+"""One instant after another: the order of things inside the exchange, resumable at every unit.
+
+At one instant (DESIGN §2): dated rules; bars that close; bars that open; funding; settlement; the liquidation check;
+orders that waited for a price; then the commands, in order of arrival.
+
+A bar that closes is three tests, the mark's adverse extreme first: accounts as they stood in the bar; then the limit
+orders it traded through; then the accounts those fills changed. A unit of work emits at most UNIT_EVENTS events, and
+no unit starts without room for them: the door returns MORE, is drained, and goes on where it stood.
+"""
+
+from __future__ import annotations
+
+from novation._jit import kernel
+from novation.domain.enums import CancelReason, EventKind, MarketEventKind, OrderKind
+from novation.engine.clearing import fund, fund_outside, settle
+from novation.engine.commands import execute_command
+from novation.engine.ledger import next_event
+from novation.engine.liquidation import check_account, liquidation_unit
+from novation.engine.orders import cancel_order, fill_working
+from novation.engine.parametric import opened_beyond, take, traded_through
+from novation.engine.sampling import sample_account
+from novation.engine.state import account_, command_, contract_, feed_, market_, order_, terms_of
+
+UNIT_EVENTS = 8
+
+IDLE = 0
+INSTANT = 1
+MORE = 2
+
+_ROWS, _TERMS_ORDERS, _EXTREMES, _LIMITS, _RECHECK, _FUND, _SETTLE, _CHECK, _OPENINGS, _SAMPLE, _DONE = range(1, 12)
+
+_TERMS = int(MarketEventKind.TERMS)
+_BAR_CLOSE = int(MarketEventKind.BAR_CLOSE)
+_BAR_OPEN = int(MarketEventKind.BAR_OPEN)
+_FUNDING = int(MarketEventKind.FUNDING)
+_SETTLEMENT = int(MarketEventKind.SETTLEMENT)
+_MARKET = int(OrderKind.MARKET)
+_TERMS_CHANGED = int(EventKind.TERMS_CHANGED)
+_OFF_TICK = int(CancelReason.OFF_TICK_BY_NEW_TERMS)
+
+
+@kernel
+def next_instant(venue):
+    """Time of the next row of the feed, -1 at its end."""
+    if venue.feed_next >= venue.feed_rows:
+        return -1
+    return feed_(venue, venue.feed_next).ts_ns
+
+
+@kernel
+def begin_instant(venue, ts_ns):
+    """Move the clock to the next row of the feed."""
+    venue.clock_ns = ts_ns
+    venue.stage = _ROWS
+    venue.closed_from = venue.feed_next
+    venue.closed_to = venue.feed_next
+    venue.closing = 0
+    venue.settled = 0
+    venue.instants += 1
+
+
+@kernel
+def apply_row(venue, row):
+    """One market event; most only move the market, those that touch every account start a stage."""
+    m = market_(venue, row.instrument)
+    if row.kind == _BAR_CLOSE:
+        if venue.closed_to == venue.closed_from:
+            venue.closed_from = venue.feed_next
+        venue.closed_to = venue.feed_next + 1
+        venue.closing = 1
+        m.closing = 1
+        m.bar = row.bar
+        m.last_high_e8 = row.last_high_e8
+        m.last_low_e8 = row.last_low_e8
+        m.last_close_e8 = row.last_e8
+        m.mark_close_e8 = row.mark_e8
+        if row.mark_e8 != 0:
+            m.mark_high_e8 = row.mark_high_e8
+            m.mark_low_e8 = row.mark_low_e8
+    elif row.kind == _BAR_OPEN:
+        m.last_e8 = row.last_e8
+        m.open_ns = row.ts_ns
+        set_mark(m, row.mark_e8)
+    elif row.kind == _FUNDING:
+        set_mark(m, row.mark_e8)
+        venue.stage = _FUND
+        venue.cursor = 0
+        return
+    elif row.kind == _SETTLEMENT:
+        m.settlement_ticks = row.price_ticks
+        venue.settled = 1
+        venue.stage = _SETTLE
+        venue.cursor = 0
+        return
+    elif row.kind == _TERMS:
+        m.terms = row.terms
+        venue.terms_changes += 1
+        e = next_event(venue, _TERMS_CHANGED, -1, row.instrument)
+        e.amount = row.terms
+        venue.stage = _TERMS_ORDERS
+        venue.next_order = venue.first_order
+        return
+    venue.feed_next += 1
+
+
+@kernel
+def set_mark(m, mark_e8):
+    """A new mark without extremes; 0 says that none was given."""
+    if mark_e8 != 0:
+        m.mark_e8 = mark_e8
+        m.mark_low_e8 = mark_e8
+        m.mark_high_e8 = mark_e8
+
+
+@kernel
+def finish_bars(venue):
+    """The closed bars become history: their close is the mark, their extremes have been dealt with."""
+    for i in range(venue.closed_from, venue.closed_to):
+        m = market_(venue, feed_(venue, i).instrument)
+        m.closing = 0
+        m.last_e8 = m.last_close_e8
+        m.bar_low_e8 = m.mark_low_e8
+        m.bar_high_e8 = m.mark_high_e8
+        set_mark(m, m.mark_close_e8)
+    venue.closing = 0
+    venue.stage = _ROWS
+
+
+@kernel
+def rows_unit(venue):
+    """Take the next row of this instant, or leave for the stage that is due."""
+    more = venue.feed_next < venue.feed_rows
+    if more:
+        row = feed_(venue, venue.feed_next)
+        more = row.ts_ns == venue.clock_ns
+    if venue.closing and (not more or row.kind > _BAR_CLOSE):
+        venue.stage = _EXTREMES
+        venue.cursor = 0
+        venue.touched = 0
+    elif more:
+        apply_row(venue, row)
+    else:
+        venue.stage = _CHECK
+        venue.cursor = 0
+
+
+@kernel
+def terms_order_unit(venue):
+    """After new rules: cancel one working order whose price is off the new tick."""
+    row = venue.next_order
+    if row < 0:
+        venue.feed_next += 1
+        venue.stage = _ROWS
+        return
+    o = order_(venue, row)
+    venue.next_order = o.next
+    if o.price_ticks % terms_of(venue, o.instrument).tick_step != 0:
+        cancel_order(venue, row, _OFF_TICK)
+
+
+@kernel
+def account_unit(venue, extremes, then):
+    """Check one account; go to stage `then` after the last."""
+    if venue.cursor >= venue.accounts:
+        venue.stage = then
+        venue.cursor = 0
+        venue.next_order = venue.first_order
+        return
+    if account_(venue, venue.cursor).positions == 0 or not check_account(venue, venue.cursor, extremes):
+        venue.cursor += 1
+
+
+@kernel
+def limit_unit(venue):
+    """One working order against the bar that closed."""
+    row = venue.next_order
+    if row < 0:
+        if venue.touched:
+            venue.stage = _RECHECK
+            venue.cursor = 0
+        else:
+            finish_bars(venue)
+        return
+    o = order_(venue, row)
+    venue.next_order = o.next
+    m = market_(venue, o.instrument)
+    if m.closing and o.kind != _MARKET and traded_through(venue, o.instrument, o.side, o.price_ticks):
+        venue.touched = 1
+        fill_working(venue, row, o.price_ticks, o.price_ticks * contract_(venue, o.instrument).tick_e8, 1)
+
+
+@kernel
+def opening_unit(venue):
+    """One working order against the bars that open now."""
+    row = venue.next_order
+    if row < 0:
+        venue.stage = _SAMPLE
+        venue.cursor = 0
+        return
+    o = order_(venue, row)
+    venue.next_order = o.next
+    if o.kind == _MARKET:
+        ticks = take(venue, o.instrument, o.side, 0)
+        maker = 0
+    else:
+        ticks = opened_beyond(venue, o.instrument, o.side, o.price_ticks)
+        maker = 1
+    if ticks != 0:
+        fill_working(venue, row, ticks, market_(venue, o.instrument).last_e8, maker)
+
+
+@kernel
+def funding_unit(venue):
+    """Pay one account's funding of the stamp at the feed's cursor."""
+    row = feed_(venue, venue.feed_next)
+    if venue.cursor == 0:
+        fund_outside(venue, row.instrument, market_(venue, row.instrument).mark_e8, row.rate_e8)
+    fund(venue, venue.cursor, row.instrument, market_(venue, row.instrument).mark_e8, row.rate_e8)
+    next_account(venue)
+
+
+@kernel
+def settlement_unit(venue):
+    """Pay one account's variation margin of the settlement at the feed's cursor."""
+    row = feed_(venue, venue.feed_next)
+    settle(venue, venue.cursor, row.instrument, row.price_ticks)
+    next_account(venue)
+
+
+@kernel
+def next_account(venue):
+    """On to the next account, or to the next row of the feed after the last."""
+    venue.cursor += 1
+    if venue.cursor >= venue.accounts:
+        venue.feed_next += 1
+        venue.stage = _ROWS
+
+
+@kernel
+def sample_unit(venue):
+    """Write one account's sample, when a bar closed."""
+    if venue.cursor >= venue.accounts or not venue.sampling or venue.closed_to == venue.closed_from:
+        venue.stage = _DONE
+        return
+    sample_account(venue, venue.cursor)
+    venue.cursor += 1
+
+
+@kernel
+def has_room(venue):
+    """Whether one more unit of any kind fits in the buffers."""
+    return (venue.event_rows - venue.event_count >= UNIT_EVENTS
+            and venue.sample_rows > venue.sample_count
+            and venue.holding_rows - venue.holding_count >= venue.instruments)
+
+
+@kernel
+def work(venue, until_ns):
+    """Do units of work up to an instant.
+
+    Returns INSTANT after each instant at which a bar closed or something happened, MORE when the buffers must be
+    drained first, IDLE when nothing is left up to `until_ns`; the clock then stands at `until_ns`.
+    """
+    while True:
+        if not has_room(venue):
+            return MORE
+        stage = venue.stage
+        if venue.liquidating >= 0:
+            liquidation_unit(venue)
+        elif stage == 0:
+            if venue.command_next < venue.command_count:
+                execute_command(venue, command_(venue, venue.command_next))
+                venue.command_next += 1
+                continue
+            venue.command_next = 0
+            venue.command_count = 0
+            ts_ns = next_instant(venue)
+            if ts_ns < 0 or ts_ns > until_ns:
+                if until_ns > venue.clock_ns:
+                    venue.clock_ns = until_ns
+                return IDLE
+            begin_instant(venue, ts_ns)
+        elif stage == _ROWS:
+            rows_unit(venue)
+        elif stage == _EXTREMES:
+            account_unit(venue, 1, _LIMITS)
+        elif stage == _LIMITS:
+            limit_unit(venue)
+        elif stage == _RECHECK:
+            account_unit(venue, 1, 0)
+            if venue.stage == 0:
+                finish_bars(venue)
+        elif stage == _CHECK:
+            account_unit(venue, 0, _OPENINGS)
+        elif stage == _OPENINGS:
+            opening_unit(venue)
+        elif stage == _SAMPLE:
+            sample_unit(venue)
+        elif stage == _FUND:
+            funding_unit(venue)
+        elif stage == _SETTLE:
+            settlement_unit(venue)
+        elif stage == _TERMS_ORDERS:
+            terms_order_unit(venue)
+        else:
+            venue.stage = 0
+            if venue.closed_to > venue.closed_from or venue.event_count > 0:
+                return INSTANT

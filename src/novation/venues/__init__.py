@@ -1,0 +1,1 @@
+"""The exchange side: the venue state machine, and which rules each venue follows."""

@@ -1,0 +1,18 @@
+"""What makes one venue differ from another: a record of choices, read by the same engine."""
+
+from __future__ import annotations
+
+import msgspec
+
+from novation.domain.enums import MarginCallPolicy
+
+
+class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
+    """The choices of one exchange; each venue module states its own with their sources."""
+
+    name: str
+    asset: str  #: settlement asset
+    call_policy: MarginCallPolicy
+    call_ratio_e8: int  #: a margin call is made when maintenance >= this share of equity
+    deficit_to_fund: bool  #: whether an insurance fund lifts a negative balance to zero
+    default_leverage: int

@@ -1,0 +1,369 @@
+"""The exchange: a deterministic state machine. Commands and market events in, venue events out.
+
+`Venue` owns the tables that the kernels of `engine` work on: it alone makes heads, grows tables, copies and restores
+them. It knows no clock but the instants it is given, and it draws no random number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from novation._jit import address_of, forget, record_table
+from novation.domain.account import Account, Position, Totals
+from novation.domain.commands import Command
+from novation.domain.enums import CommandKind, MarginScope
+from novation.domain.errors import InvalidInput, VenueError
+from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
+from novation.domain.instruments import Instrument, Terms
+from novation.domain.market import MARKET_DTYPE
+from novation.domain.units import DIVISOR_BOUND, NO_CAP, NOTIONAL_BOUND, iso
+from novation.engine import doors
+from novation.engine.ledger import LIMB
+from novation.engine.state import DTYPES, HEAD, TABLES
+from novation.venues.canonical import state_lines
+from novation.domain.digest import state_digest
+from novation.venues.rules import VenueRules
+
+_FOREVER = (1 << 63) - 1
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The bytes of every table, the feed in use, the event hash so far, and the digest of the layout they have."""
+
+    layout: str
+    tables: dict[str, bytes]
+    feed: Any
+    event_hasher: Any
+
+
+def _layout() -> str:
+    fields = [(name, str(dtype.descr)) for name, dtype in [("head", HEAD), *DTYPES.items()]]
+    return hashlib.blake2b(repr(fields).encode(), digest_size=8).hexdigest()
+
+
+class Venue:
+    """One exchange with its instruments, accounts and ledger.
+
+    instruments: in the order of their dense ids. terms: per instrument its dated rows; the first is in force from the
+    start, later ones take effect through TERMS rows of a feed, or `change_terms`. accounts: how many, ids 0..n-1.
+    spread_bps: the stated spread of parametric liquidity, in basis points of the price.
+    """
+
+    def __init__(
+        self,
+        rules: VenueRules,
+        instruments: Sequence[Instrument],
+        terms: Sequence[Sequence[Terms]],
+        *,
+        accounts: int = 1,
+        spread_e8: int = 0,
+        sampling: bool = False,
+        orders: int = 1024,
+        buffer: int = 4096,
+    ) -> None:
+        self.rules = rules
+        self.instruments = tuple(instruments)
+        self.terms = tuple(tuple(rows) for rows in terms)
+        self._check(accounts)
+        flat = [row for rows in self.terms for row in rows]
+        count = len(self.instruments)
+        rows = {
+            "contract": count, "terms": len(flat), "tier": max(1, sum(len(t.tiers) for t in flat)), "market": count,
+            "account": accounts, "position": accounts * count, "order": orders, "feed": 0, "event": buffer,
+            "command": max(64, orders), "sample": buffer, "holding": max(buffer, 2 * count),
+        }
+        self.heads = record_table(HEAD, 1)
+        self.head = self.heads[0]
+        self._tables: dict[str, np.ndarray] = {}
+        for name in TABLES:
+            self._own(name, record_table(DTYPES[name], rows[name]))
+        self.address = address_of(self.heads)
+        self._fields = self.heads.view(np.int64)
+        self._numbers = memoryview(self._fields)  # one int64 per head field, for cheap reads
+        self._offset = {name: i for i, name in enumerate(HEAD.names or ())}
+        self.first_terms: list[int] = []
+        self._fill_tables(flat)
+        h = self.head
+        h["call_policy"], h["call_ratio_e8"] = int(rules.call_policy), rules.call_ratio_e8
+        h["deficit_to_fund"], h["default_leverage"] = int(rules.deficit_to_fund), rules.default_leverage
+        h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
+        h["accounts"], h["instruments"] = accounts, count
+        h["liquidating"], h["next_order"] = -1, -1
+        h["first_order"], h["last_order"] = -1, -1
+        self._event_hasher = hashlib.blake2b(digest_size=16)
+        self._event_bytes = memoryview(self._tables["event"].view(np.uint8))
+        self.log: list[bytes] | None = None
+        self.samples: list[np.ndarray] = []
+        self.holdings: list[np.ndarray] = []
+
+    def _check(self, accounts: int) -> None:
+        if accounts < 1:
+            raise InvalidInput("a venue needs at least one account", source="accounts", value=accounts)
+        if len(self.terms) != len(self.instruments) or not self.instruments:
+            raise InvalidInput("each instrument needs its rows of terms", source=self.rules.name)
+        for instrument, rows in zip(self.instruments, self.terms, strict=True):
+            if instrument.asset != self.rules.asset:
+                raise InvalidInput(f"settles in {instrument.asset}, the venue in {self.rules.asset}",
+                                   source=instrument.id)
+            if not rows:
+                raise InvalidInput("no terms given", source=instrument.id)
+            for row in rows:
+                if instrument.method == 1 and not row.tiers:
+                    raise InvalidInput("tiered margin without brackets", source=instrument.id)
+
+    def _own(self, name: str, table: np.ndarray) -> None:
+        old = self._tables.get(name)
+        if old is not None:
+            forget(int(self.head[f"{name}_address"]))
+        self._tables[name] = table
+        self.head[f"{name}_address"] = address_of(table)
+        self.head[f"{name}_rows"] = len(table)
+
+    def _fill_tables(self, flat: list[Terms]) -> None:
+        tier_row = 0
+        for row, t in enumerate(flat):
+            r = self._tables["terms"][row]
+            for name in t.__struct_fields__:
+                if name in (DTYPES["terms"].names or ()):
+                    r[name] = getattr(t, name)
+            r["tier_first"], r["tier_count"] = tier_row, len(t.tiers)
+            for tier in t.tiers:
+                self._tables["tier"][tier_row] = (tier.floor, min(tier.cap, NO_CAP), tier.rate_e8, tier.max_leverage,
+                                                  tier.cum)
+                tier_row += 1
+        first = 0
+        for i, (instrument, rows) in enumerate(zip(self.instruments, self.terms, strict=True)):
+            tick_value = instrument.tick_e8 * instrument.lot_value // 100_000_000
+            assert instrument.lot_value < NOTIONAL_BOUND and tick_value < DIVISOR_BOUND
+            self._tables["contract"][i] = (instrument.tick_e8, instrument.lot_value, tick_value,
+                                           int(instrument.method), int(instrument.daily_settled),
+                                           int(instrument.kind == 1))
+            self._tables["market"][i]["terms"] = first
+            self._tables["market"][i]["open_ns"] = -1
+            self.first_terms.append(first)
+            first += len(rows)
+        account = self._tables["account"]
+        account["first_position"] = account["last_position"] = -1
+        position = self._tables["position"]
+        count = len(self.instruments)
+        index = np.arange(len(position))
+        position["account"], position["instrument"] = index // count, index % count
+        position["scope"], position["leverage"] = int(MarginScope.CROSS), self.rules.default_leverage
+        position["next"] = position["previous"] = position["liquidation_version"] = -1
+        order = self._tables["order"]
+        order["next"] = np.arange(1, len(order) + 1)
+        order["next"][-1] = -1
+        order["previous"] = -1
+
+    # -- what a door does -------------------------------------------------------------------------------------------
+
+    def attach(self, feed: np.ndarray) -> None:
+        """Give the venue the market events it will meet; `advance` consumes them.
+
+        feed: array of `MARKET_DTYPE`, ordered by (ts_ns, kind, instrument), none before the clock.
+        """
+        if feed.dtype != MARKET_DTYPE:
+            raise VenueError("a feed is an array of domain.market.MARKET_DTYPE")
+        rest = self._tables["feed"][int(self.head["feed_next"]):]
+        table = record_table(MARKET_DTYPE, len(rest) + len(feed))
+        for name in MARKET_DTYPE.names or ():
+            table[name][:len(rest)] = rest[name]
+            table[name][len(rest):] = feed[name]
+        order = np.lexsort((table["instrument"], table["kind"], table["ts_ns"]))
+        if not np.array_equal(order, np.arange(len(table))):
+            table[:] = table[order]
+        if len(table) and table["ts_ns"][0] < self.clock_ns:
+            raise VenueError(f"{self.rules.name}: a market event of {iso(int(table['ts_ns'][0]))} lies before the "
+                             f"clock, {iso(self.clock_ns)}")
+        self._own("feed", table)
+        self.head["feed_next"] = 0
+
+    def submit(self, command: Command) -> list[Event]:
+        """Carry out one command now and return what happened."""
+        return self._collect(self.submit_raw(command))
+
+    def submit_raw(self, command: Command) -> list[bytes]:
+        """As `submit`, with the events as bytes."""
+        if command.kind == CommandKind.PLACE and self.head["free_order"] < 0:
+            self._grow_orders()
+        status = doors.submit(self.heads, command.kind, command.account, command.instrument, command.order,
+                              command.side, command.order_kind, command.lots, command.price_ticks, command.leverage,
+                              command.scope, command.amount)
+        chunks = self.drain()
+        while status == doors.MORE:
+            status = doors.advance(self.heads, self.clock_ns)
+            chunks += self.drain()
+        return chunks
+
+    def advance(self, until_ns: int, market: np.ndarray | None = None) -> list[Event]:
+        """Let time pass up to an instant, through the attached feed and `market`; return everything that happened."""
+        if until_ns < self.clock_ns:
+            raise VenueError(f"{self.rules.name}: the clock stands at {iso(self.clock_ns)} and cannot go back to "
+                             f"{iso(until_ns)}")
+        if market is not None:
+            self.attach(market)
+        chunks: list[bytes] = []
+        while True:
+            status = doors.advance(self.heads, until_ns)
+            chunks += self.drain()
+            if status == doors.IDLE:
+                return self._collect(chunks)
+
+    def step(self, until_ns: int) -> int:
+        """Advance to the next instant worth looking at; `doors.INSTANT`, `MORE` (drain, call again) or `IDLE`."""
+        return int(doors.advance(self.heads, until_ns))
+
+    def run_compiled(self, on_bar: Any, state_address: int, until_ns: int = _FOREVER) -> None:
+        """Drive the whole feed with a compiled strategy."""
+        while doors.run_compiled(self.heads, until_ns, self.address, on_bar, state_address) == doors.MORE:
+            self.drain()
+        self.drain()
+
+    def _grow_orders(self) -> None:
+        old = self._tables["order"]
+        table = record_table(DTYPES["order"], 2 * len(old))
+        for name in DTYPES["order"].names or ():
+            table[name][:len(old)] = old[name]
+        table["next"][len(old):] = np.arange(len(old) + 1, len(table) + 1)
+        table["next"][-1] = -1
+        table["previous"][len(old):] = -1
+        self._own("order", table)
+        self.head["free_order"] = len(old)
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    @property
+    def clock_ns(self) -> int:
+        """Where the venue's time stands."""
+        return self.number("clock_ns")
+
+    def number(self, field: str) -> int:
+        """One int64 of the head."""
+        return int(self._numbers[self._offset[field]])
+
+    def table(self, name: str) -> np.ndarray:
+        """The rows of a table, not to be written."""
+        return self._tables[name]
+
+    def next_instant(self) -> int | None:
+        """When the attached feed has its next row; None at its end."""
+        row = self.number("feed_next")
+        feed = self._tables["feed"]
+        return int(feed["ts_ns"][row]) if row < len(feed) else None
+
+    def drain(self) -> list[bytes]:
+        """Take the waiting events out of the buffer, in one chunk of rows; chain them into the event hash."""
+        count = self._numbers[self._offset["event_count"]]
+        if self._numbers[self._offset["sample_count"]]:
+            self._drain_samples()
+        if not count:
+            return []
+        chunk = bytes(self._event_bytes[: count * EVENT_DTYPE.itemsize])
+        self._numbers[self._offset["event_count"]] = 0
+        self._event_hasher.update(chunk)
+        if self.log is not None:
+            self.log.append(chunk)
+        return [chunk]
+
+    def _drain_samples(self) -> None:
+        if self.number("sample_count") < len(self._tables["sample"]) // 2 and self.number(
+                "holding_count") < len(self._tables["holding"]) // 2 and self.next_instant() is not None:
+            return
+        for name, kept in (("sample", self.samples), ("holding", self.holdings)):
+            count = self.number(f"{name}_count")
+            if count:
+                kept.append(np.array(self._tables[name][:count], DTYPES[name]))
+            self._numbers[self._offset[f"{name}_count"]] = 0
+
+    @staticmethod
+    def _collect(chunks: list[bytes]) -> list[Event]:
+        return [Event(*row) for chunk in chunks for row in EVENT_FORMAT.iter_unpack(chunk)]
+
+    def account(self, account: int) -> Account:
+        """An account as the exchange reports it."""
+        if not 0 <= account < self.number("accounts"):
+            raise VenueError(f"{self.rules.name}: no account {account}")
+        wallet = int(self._tables["account"][account]["wallet"])
+        out = np.zeros(6, np.int64)
+        positions = []
+        equity = wallet
+        initial = maintenance = isolated = 0
+        available = wallet
+        count = len(self.instruments)
+        for row in range(account * count, (account + 1) * count):
+            p = self._tables["position"][row]
+            if not p["linked"]:
+                continue
+            doors.position_numbers(self.heads, row, out)
+            mark, profit, required, needed, price, available = (int(n) for n in out)
+            lot_value = int(self._tables["contract"][row % count]["lot_value"])
+            positions.append(Position(
+                instrument=row % count, lots=int(p["lots"]), cost=int(p["cost"]), isolated_margin=int(p["margin"]),
+                scope=MarginScope(int(p["scope"])), leverage=int(p["leverage"]), mark_e8=mark, unrealised=profit,
+                notional=abs(int(p["lots"])) * lot_value * mark // 100_000_000, initial=needed, maintenance=required,
+                liquidation_e8=price))
+            equity += profit + int(p["margin"])
+            isolated += int(p["margin"])
+            initial += needed
+            maintenance += required
+        return Account(id=account, asset=self.rules.asset, wallet=wallet, equity=equity, initial=initial + isolated,
+                       maintenance=maintenance, available=available, positions=tuple(positions))
+
+    def totals(self) -> Totals:
+        """Both sides of the ledger, in Python integers."""
+        def limbs(name: str) -> int:
+            return self.number(f"{name}_high") * LIMB + self.number(f"{name}_low")
+
+        def total(table: str, field: str) -> int:
+            column = self._tables[table][field]
+            high = int((column >> 32).sum())  # two halves: their sums stay far inside int64
+            return (high << 32) + int((column & 0xFFFFFFFF).sum())
+
+        return Totals(wallets=total("account", "wallet"), isolated=total("position", "margin"),
+                      costs=total("position", "cost"), fees=limbs("fees"), insurance=limbs("insurance"),
+                      outside=limbs("outside"), rounding=self.number("rounding"), deposits=limbs("deposits"))
+
+    # -- identity ---------------------------------------------------------------------------------------------------
+
+    def state_hash(self) -> str:
+        """BLAKE2b of the canonical form of the logical state (`venues.canonical`)."""
+        return state_digest(state_lines(self))
+
+    def event_hash(self) -> str:
+        """BLAKE2b over the bytes of every event so far, in order."""
+        self.drain()
+        return self._event_hasher.copy().hexdigest()
+
+    def snapshot(self) -> Snapshot:
+        """A copy of the whole state; events not yet drained are drained first."""
+        self.drain()
+        tables = {name: table.tobytes() for name, table in self._tables.items() if name != "feed"}
+        tables["head"] = self.heads.tobytes()
+        return Snapshot(_layout(), tables, self._tables["feed"], self._event_hasher.copy())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Put a snapshot back; of this venue or of one with the same instruments and accounts."""
+        if snapshot.layout != _layout():
+            raise VenueError("the snapshot was taken by another version of the engine's tables")
+        for name in ("contract", "terms", "tier", "market", "account", "position"):
+            if len(snapshot.tables[name]) != self._tables[name].nbytes:
+                raise VenueError(f"the snapshot has another number of rows in table {name!r}")
+        for name, data in snapshot.tables.items():
+            if name == "head":
+                continue
+            rows = np.frombuffer(data, DTYPES[name])
+            if len(rows) != len(self._tables[name]):
+                self._own(name, record_table(DTYPES[name], len(rows)))
+            self._tables[name][:] = rows
+        head = np.frombuffer(snapshot.tables["head"], HEAD)[0]
+        for name in HEAD.names or ():
+            if not name.endswith(("_address", "_rows")):
+                self.head[name] = head[name]
+        self._own("feed", snapshot.feed)
+        self._event_bytes = memoryview(self._tables["event"].view(np.uint8))
+        self._event_hasher = snapshot.event_hasher.copy()
