@@ -1,0 +1,143 @@
+"""Which tables each venue has, and what their columns mean.
+
+A table is `tables/<venue>/<name>.csv`. Every row has `effective_from` (a date, which is midnight UTC, or an
+ISO instant) and `source`; a source that begins with `assumed:` says up to its first semicolon what is not
+known of the exchange, and a result that rests on the row lists it. Beside the tables, `known.csv` says per
+table and key (`*`: every other key) through which day the rows are known to be complete. After that day
+nothing is in force.
+
+To add a product is to add rows; to add a venue is to add an entry of `VENUES`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """What a cell may hold."""
+
+    TEXT = "a text"
+    NUMBER = "a number"
+    AMOUNT = "a number of zero or more"
+    POSITIVE = "a number above zero"
+    WHOLE = "a whole number above zero"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One table: the column it is keyed by, and its further columns in order."""
+
+    key: str
+    columns: dict[str, Kind]
+    many: bool = False  #: several rows make up one rule (the tiers of a bracket table)
+
+
+@dataclass(frozen=True)
+class VenueTables:
+    """The tables of one venue.
+
+    groups: the group of `Terms.sources` -> its table. fixed: groups keyed by something else than the product.
+    overrides: the name of an override -> (group, the columns that it replaces). Where an override names
+    several columns, the first takes the value and the others become zero.
+    """
+
+    layouts: dict[str, Layout]
+    groups: dict[str, str]
+    overrides: dict[str, tuple[str, tuple[str, ...]]]
+    tick: str  #: column of the contracts table
+    asset: str  #: column of the contracts table
+    fixed: dict[str, str]
+    dated: bool  #: products are traded as dated months
+
+
+#: Binance USDⓈ-M perpetuals. Only VIP 0 is looked up; the other fee levels are there for whoever needs them.
+BINANCE_UM = VenueTables(
+    layouts={
+        "contracts": Layout(
+            "symbol",
+            {
+                "base": Kind.TEXT,
+                "quote": Kind.TEXT,
+                "asset": Kind.TEXT,
+                "tick_usdt": Kind.POSITIVE,
+                "lot_base": Kind.POSITIVE,
+                "min_qty_base": Kind.POSITIVE,
+                "max_qty_base": Kind.POSITIVE,
+                "min_notional_usdt": Kind.AMOUNT,
+                "liquidation_fee_fraction": Kind.AMOUNT,
+                "funding_interval_hours": Kind.WHOLE,
+            },
+        ),
+        "fees": Layout("vip", {"maker_fraction": Kind.NUMBER, "taker_fraction": Kind.NUMBER}),
+        "brackets": Layout(
+            "symbol",
+            {
+                "tier": Kind.WHOLE,
+                "floor_usdt": Kind.AMOUNT,
+                "cap_usdt": Kind.POSITIVE,
+                "maintenance_fraction": Kind.POSITIVE,
+                "max_leverage": Kind.WHOLE,
+                "cum_usdt": Kind.AMOUNT,
+            },
+            many=True,
+        ),
+    },
+    groups={"contract": "contracts", "fees": "fees", "brackets": "brackets"},
+    overrides={
+        "tick": ("contract", ("tick_usdt",)),
+        "lot": ("contract", ("lot_base",)),
+        "min_qty": ("contract", ("min_qty_base",)),
+        "max_qty": ("contract", ("max_qty_base",)),
+        "min_notional": ("contract", ("min_notional_usdt",)),
+        "liquidation_fee": ("contract", ("liquidation_fee_fraction",)),
+        "funding_interval_hours": ("contract", ("funding_interval_hours",)),
+        "maker_fee": ("fees", ("maker_fraction",)),
+        "taker_fee": ("fees", ("taker_fraction",)),
+        "brackets": ("brackets", ()),
+    },
+    tick="tick_usdt",
+    asset="asset",
+    fixed={"fees": "0"},
+    dated=False,
+)
+
+#: CME Group futures. Margins are of one outright contract; fees are per contract and side, broker and
+#: exchange together.
+CME = VenueTables(
+    layouts={
+        "contracts": Layout(
+            "root",
+            {
+                "exchange": Kind.TEXT,
+                "multiplier_usd": Kind.POSITIVE,
+                "tick_points": Kind.POSITIVE,
+                "currency": Kind.TEXT,
+            },
+        ),
+        "fees": Layout(
+            "root",
+            {
+                "commission_usd": Kind.AMOUNT,
+                "exchange_usd": Kind.AMOUNT,
+                "regulatory_usd": Kind.AMOUNT,
+            },
+        ),
+        "margins": Layout("root", {"initial_usd": Kind.POSITIVE, "maintenance_usd": Kind.POSITIVE}),
+    },
+    groups={"contract": "contracts", "fees": "fees", "margins": "margins"},
+    overrides={
+        "tick": ("contract", ("tick_points",)),
+        "multiplier": ("contract", ("multiplier_usd",)),
+        "fee_per_contract": ("fees", ("commission_usd", "exchange_usd", "regulatory_usd")),
+        "initial_margin": ("margins", ("initial_usd",)),
+        "maintenance_margin": ("margins", ("maintenance_usd",)),
+    },
+    tick="tick_points",
+    asset="currency",
+    fixed={},
+    dated=True,
+)
+
+VENUES: dict[str, VenueTables] = {"binance_um": BINANCE_UM, "cme": CME}

@@ -1,0 +1,417 @@
+"""Looking facts up by instrument and instant, and keeping account of what was used.
+
+No number is ever made up: a look-up finds the row in force or raises `NoRuleInForce`, and the last row of a
+table is not in force for ever. Where a user pins the look-ups to one day (`rules_as_of`), brings tables of
+his own or overrides a value, `cautions()` says so in the words of a report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+from novation.domain.enums import InstrumentKind, MarginMethod
+from novation.domain.errors import ConfigError, DataError, InvalidInput, NoRuleInForce, UnknownInstrument
+from novation.domain.instruments import Instrument, Terms, Tier
+from novation.domain.units import DAY_NS, E8, iso, money, on_grid, to_e8, to_ns
+from novation.reference.brackets import tiers_of
+from novation.reference.layouts import VENUES
+from novation.reference.overrides import Override, read_override
+from novation.reference.rulebook import SHIPPED, Rule, Rulebook, load_folder
+from novation.reference.symbols import Name, Product, parse
+
+K = TypeVar("K")
+
+#: Groups whose name alone does not say enough in a caution.
+_SHOWN = {"contract": "contract rules"}
+
+
+class Reference:
+    """The facts one run rests on; make one per run, since it remembers what was asked (files are read once).
+
+    tables: folders laid out as `reference/tables`, the first asked first, all before the shipped rows. A
+    folder answers for the instants at which it has a row in force, and is never mixed with another for one.
+
+    rules_as_of: an instant (ns, date or ISO text) at which every table is looked up in place of the asked
+    one. A table that knows nothing of that day keeps its dated rows, and `cautions()` says so. Or a mapping
+    of venue ("cme") or table ("binance_um/brackets") to such an instant, which pins those alone and must be
+    known to them.
+
+    overrides: values in the place of the exchange's (see `reference.overrides`).
+    """
+
+    def __init__(
+        self,
+        tables: Sequence[str | Path] = (),
+        rules_as_of: Any = None,
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._book = Rulebook([load_folder(Path(path)) for path in (*tables, SHIPPED)])
+        self._products = self._read_products()
+        self._pins = _read_pins(rules_as_of)
+        self._used: dict[tuple[str, str, int, str], Rule] = {}
+        self._instruments: dict[str, Instrument] = {}
+        self._pinned: dict[tuple[str, int], list[str]] = {}
+        self._not_pinned: dict[tuple[str, int], list[str]] = {}
+        self._overridden: dict[str, None] = {}  #: ordered, each once
+        self._overrides: dict[tuple[str, str], Override] = {}
+        for symbol, given in (overrides or {}).items():
+            name = self._name(symbol)
+            asset = self._static(name, VENUES[name.venue].asset)
+            override = read_override(name.id, name.venue, asset, given)
+            if (name.venue, name.key) in self._overrides:
+                raise ConfigError("is given twice", source="overrides", where=symbol)
+            self._overrides[name.venue, name.key] = override
+
+    @classmethod
+    def default(
+        cls,
+        tables: Sequence[str | Path] = (),
+        rules_as_of: Any = None,
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Reference:
+        """As the class; the folder named by NOVATION_REFERENCE in the environment is asked after `tables`."""
+        folder = os.environ.get("NOVATION_REFERENCE")
+        return cls((*tables, folder) if folder else tables, rules_as_of, overrides)
+
+    # ------------------------------------------------------------ names
+
+    def resolve(self, symbol: str, on_ns: int | None = None) -> str:
+        """The public id of a symbol in any accepted form (see `reference.symbols`).
+
+        on_ns: an instant at which the contract was traded; needed for a year of one digit. Raises
+        `UnknownInstrument`.
+
+        >>> Reference().resolve("BTC/USDT:USDT")
+        'binance_um:BTCUSDT'
+        """
+        return self._name(symbol, on_ns).id
+
+    def is_rolled(self, symbol: str) -> bool:
+        """Whether a symbol names a series of contracts ('cme:ES') and not one instrument."""
+        name = self._name(symbol)
+        return VENUES[name.venue].dated and not name.month
+
+    def _name(self, symbol: str, on_ns: int | None = None) -> Name:
+        return parse(symbol, self._products, tuple(VENUES), on_ns)
+
+    def _read_products(self) -> tuple[Product, ...]:
+        products = []
+        for venue, tables in VENUES.items():
+            table = f"{venue}/{tables.groups['contract']}"
+            for key in self._book.keys(table):
+                row = self._book.rules(table, key)[0].row
+                spans = self._book.spans(table, key)
+                products.append(
+                    Product(
+                        venue,
+                        key,
+                        tables.dated,
+                        row.get("base", ""),
+                        row.get("quote", ""),
+                        row.get("asset", ""),
+                        int(iso(min(first for first, _ in spans))[:4]),
+                        int(iso(max(last for _, last in spans))[:4]),
+                    )
+                )
+        return tuple(products)
+
+    # ------------------------------------------------------------ instruments
+
+    def instrument(self, symbol: str, on_ns: int | None = None) -> Instrument:
+        """One tradable thing. Its tick is the coarsest grid that holds every dated tick of the product.
+
+        Raises `UnknownInstrument`, also for a rolled symbol, which is a series of instruments.
+        """
+        name = self._name(symbol, on_ns)
+        if VENUES[name.venue].dated and not name.month:
+            raise UnknownInstrument(
+                symbol,
+                reason=f"is a series of contracts; ask for one, "
+                f"e.g. {Name(name.venue, name.key, 202612).id}.",
+            )
+        return self._instrument(name)
+
+    def _instrument(self, name: Name) -> Instrument:
+        if name.id not in self._instruments:
+            venue = VENUES[name.venue]
+            own = self._override(name).values.get("contract", {})
+            ticks = [rule.row[venue.tick] for rule in self._book.rules(f"{name.venue}/contracts", name.key)]
+            if venue.tick in own:
+                ticks.append(own[venue.tick])
+            perpetual = not venue.dated
+            self._instruments[name.id] = Instrument(
+                id=name.id,
+                venue=name.venue,
+                symbol=name.symbol,
+                root=name.key,
+                kind=InstrumentKind.PERPETUAL if perpetual else InstrumentKind.FUTURE,
+                method=MarginMethod.TIERED if perpetual else MarginMethod.PER_CONTRACT,
+                asset=self._static(name, venue.asset),
+                tick_e8=math.gcd(*(to_e8(tick) for tick in ticks)),
+                lot_e8=to_e8(self._static(name, "lot_base")) if perpetual else E8,
+                multiplier_e8=E8 if perpetual else to_e8(self._static(name, "multiplier_usd")),
+                daily_settled=not perpetual,
+                contract_month=name.month,
+            )
+        return self._instruments[name.id]
+
+    def _static(self, name: Name, column: str) -> Any:
+        """A value that holds for good: of the override, else of the first folder that knows the key."""
+        own = self._override(name).values.get("contract", {})
+        if column in own:
+            return own[column]
+        table = f"{name.venue}/contracts"
+        first = next(
+            folder.rules[table, name.key]
+            for folder in self._book.folders
+            if (table, name.key) in folder.rules
+        )
+        values = {rule.row[column] for rule in first}
+        if len(values) > 1:
+            raise DataError(
+                f"{column} changes from date to date, which no instrument can follow",
+                source=first[0].shown,
+                where=name.key,
+                value=", ".join(sorted(map(str, values))),
+            )
+        return values.pop()
+
+    def _override(self, name: Name) -> Override:
+        return self._overrides.get((name.venue, name.key), Override())
+
+    # ------------------------------------------------------------ terms
+
+    def terms(self, symbol: str, start_ns: int, end_ns: int) -> tuple[Terms, ...]:
+        """The dated rules in [start_ns, end_ns): those in force at the start, then those after every change.
+
+        The first has the date of its newest row, or the start where that row is pinned and younger; each
+        further one the instant at which a row of contract, fees, margins or brackets takes over. Raises
+        `NoRuleInForce` where a table has no row in force at some instant of the range. A rolled symbol has
+        the terms of all its contracts.
+        """
+        if end_ns <= start_ns:
+            raise InvalidInput("the range is empty", source=symbol, where=f"{iso(start_ns)} to {iso(end_ns)}")
+        name = self._name(symbol)
+        instants = {start_ns}
+        for group in self._groups(name):
+            instants |= self._changes(name, group, start_ns, end_ns)
+        found: list[Terms] = []
+        before: dict[str, Rule] | None = None
+        for at_ns in sorted(instants):
+            rules = {group: self._rule(name, group, at_ns) for group in self._groups(name)}
+            if rules != before:
+                newest = max(rule.effective_ns for rule in rules.values())
+                found.append(self._build(name, rules, at_ns if found else min(newest, at_ns)))
+                before = rules
+        return tuple(found)
+
+    def funding_interval_hours(self, symbol: str, at_ns: int) -> int:
+        """Hours between two funding stamps of a perpetual, in force at an instant."""
+        name = self._name(symbol)
+        if VENUES[name.venue].dated:
+            raise InvalidInput("is a dated future and has no funding", source=name.id)
+        own = self._override(name).values.get("contract", {})
+        column = "funding_interval_hours"
+        return int(own[column] if column in own else self._rule(name, "contract", at_ns).row[column])
+
+    def _groups(self, name: Name) -> list[str]:
+        """The groups whose rows are needed: those that an override does not cover whole."""
+        override = self._override(name)
+        groups = VENUES[name.venue].groups
+        return [g for g in groups if g == "contract" or not override.covers(name.venue, g)]
+
+    def _where(self, name: Name, group: str) -> tuple[str, str]:
+        venue = VENUES[name.venue]
+        return f"{name.venue}/{venue.groups[group]}", venue.fixed.get(group, name.key)
+
+    def _pin(self, table: str) -> tuple[int, bool] | None:
+        """The instant a table is pinned to, and whether it was named."""
+        for scope in (table, table.partition("/")[0], ""):
+            if scope in self._pins:
+                return self._pins[scope], bool(scope)
+        return None
+
+    def _changes(self, name: Name, group: str, start_ns: int, end_ns: int) -> set[int]:
+        """Where a rule of the group may change inside a range; nowhere if it is pinned."""
+        table, key = self._where(name, group)
+        edges = self._book.changes(table, key, start_ns, end_ns)
+        pin = self._pin(table)
+        if pin and (rule := self._book.in_force(table, key, pin[0])):
+            # A pin that leaves the first rule as it is may still hide a later one.
+            if any(self._book.in_force(table, key, edge) != rule for edge in edges):
+                _note(self._pinned, (group, pin[0]), name.id)
+            return set()
+        return edges
+
+    def _rule(self, name: Name, group: str, at_ns: int) -> Rule:
+        table, key = self._where(name, group)
+        dated = self._book.in_force(table, key, at_ns)
+        pin = self._pin(table)
+        rule = self._book.in_force(table, key, pin[0]) if pin else dated
+        if pin and rule and rule != dated:
+            _note(self._pinned, (group, pin[0]), name.id)
+        if pin and not rule and not pin[1] and dated:
+            _note(self._not_pinned, (group, pin[0]), name.id)
+            rule = dated
+        if rule is None:
+            raise self._missing(name, group, at_ns if pin is None else pin[0], pinned=pin is not None)
+        self._used[table, key, rule.effective_ns, rule.shown] = rule
+        return rule
+
+    def _missing(self, name: Name, group: str, at_ns: int, *, pinned: bool) -> NoRuleInForce:
+        table, key = self._where(name, group)
+        at = iso(at_ns) + (" (rules_as_of)" if pinned else "")
+        known = self._book.known(table, key)
+        if not known:
+            return NoRuleInForce(
+                table,
+                name.id,
+                at,
+                known=f"it has no row of {key}",
+                hint="Add rows of your own in a folder named by NOVATION_REFERENCE.",
+            )
+        spans = [self._book.spans(*self._where(name, each)) for each in VENUES[name.venue].groups]
+        # The day nearest to the one asked for, at whose midnight all tables of the instrument know it.
+        first = max(min(first for first, _ in each) for each in spans if each)
+        first += -first % DAY_NS
+        last = min(max(last for _, last in each) for each in spans if each) - 1
+        day = iso(min(max(at_ns, first), last))[:10]
+        if first > last:
+            hint = "Its tables have no day in common: add rows in a folder named by NOVATION_REFERENCE."
+        else:
+            hint = f'Pass rules_as_of="{day}" to use the rules of that day for all dates, '
+            hint += "and the report will say so."
+        return NoRuleInForce(table, name.id, at, known=known, hint=hint)
+
+    def _build(self, name: Name, rules: Mapping[str, Rule], effective_ns: int) -> Terms:
+        override = self._override(name)
+        for said in override.said.values():
+            for text in said:
+                self._overridden[f"{text} of {_product(name)} is an override, not the exchange's"] = None
+        sources = {group: rule.citation for group, rule in rules.items()}
+        for group, said in override.said.items():
+            own = f"override, not the exchange's: {', '.join(said)}"
+            sources[group] = f"{own}; else {sources[group]}" if group in sources else own
+
+        def value(group: str, column: str) -> Decimal:
+            own = override.values.get(group, {})
+            found: Decimal = own[column] if column in own else rules[group].row[column]
+            return found
+
+        instrument = self._instrument(name)
+        asset = instrument.asset
+        common: dict[str, Any] = {
+            "effective_ns": effective_ns,
+            "sources": sources,
+            "tick_step": to_e8(value("contract", VENUES[name.venue].tick)) // instrument.tick_e8,
+        }
+        if instrument.method is MarginMethod.TIERED:
+            tiers: tuple[Tier, ...] = override.tiers or tiers_of(rules["brackets"].rows, asset)
+            return Terms(
+                min_lots=self._lots(instrument, value("contract", "min_qty_base"), "minimum quantity"),
+                max_lots=self._lots(instrument, value("contract", "max_qty_base"), "maximum quantity"),
+                min_notional=money(value("contract", "min_notional_usdt"), asset),
+                maker_fee_e8=to_e8(value("fees", "maker_fraction")),
+                taker_fee_e8=to_e8(value("fees", "taker_fraction")),
+                liquidation_fee_e8=to_e8(value("contract", "liquidation_fee_fraction")),
+                tiers=tiers,
+                **common,
+            )
+        fee = sum(value("fees", column) for column in VENUES[name.venue].layouts["fees"].columns)
+        initial, maintenance = (value("margins", column) for column in ("initial_usd", "maintenance_usd"))
+        if initial < maintenance:
+            raise InvalidInput(
+                "initial margin lies below maintenance",
+                source=_product(name),
+                where=sources["margins"],
+                value=f"{initial} and {maintenance}",
+            )
+        return Terms(
+            fee_per_lot=money(fee, asset),
+            initial_per_lot=money(initial, asset),
+            maintenance_per_lot=money(maintenance, asset),
+            **common,
+        )
+
+    @staticmethod
+    def _lots(instrument: Instrument, qty: Decimal, what: str) -> int:
+        lots = on_grid(qty, instrument.lot_e8)
+        if lots is None:
+            raise DataError(f"{what} is no multiple of the lot", source=instrument.id, value=str(qty))
+        return lots
+
+    # ------------------------------------------------------------ account of what was used
+
+    def cautions(self) -> tuple[str, ...]:
+        """What the look-ups so far took for granted, one sentence each: pins, assumed rows, overrides."""
+        found: list[str] = []
+        alike: dict[tuple[int, tuple[str, ...]], list[str]] = {}
+        for (group, pin_ns), ids in self._pinned.items():
+            _note(alike, (pin_ns, tuple(ids)), _SHOWN.get(group, group))
+        for (pin_ns, users), groups in alike.items():
+            found.append(f"{', '.join(groups)} of {iso(pin_ns)[:7]} used for all dates ({', '.join(users)})")
+        for (group, pin_ns), ids in self._not_pinned.items():
+            what = f"{_SHOWN.get(group, group)} not known in {iso(pin_ns)[:7]}"
+            found.append(f"{what}, so the rows in force at each date used ({', '.join(ids)})")
+        assumed: dict[str, list[str]] = {}
+        for rule in self._used.values():
+            if rule.assumption:
+                _note(assumed, f"{rule.table} {rule.key}", rule.assumption)
+        found += [f"assumed in {place}: {'; '.join(texts)}" for place, texts in assumed.items()]
+        return tuple(found + list(self._overridden))
+
+    def used(self) -> tuple[str, ...]:
+        """Each row that a look-up returned so far: table, key, date and source."""
+        return tuple(f"{rule.key}: {rule.citation}" for rule in self._used.values())
+
+    def digest(self) -> str:
+        """BLAKE2b, 32 hex digits, over the values looked up so far; the wording of sources is left out."""
+        lines = [
+            f"{i.id} {i.asset} {i.tick_e8} {i.lot_e8} {i.multiplier_e8}" for i in self._instruments.values()
+        ]
+        for rule in self._used.values():
+            cells = (
+                f"{name}={v.normalize():f}" if isinstance(v, Decimal) else f"{name}={v}"
+                for row in rule.rows
+                for name, v in row.items()
+            )
+            lines.append(f"{rule.table} {rule.key} {rule.effective_ns} {' '.join(cells)}")
+        for (venue, key), override in self._overrides.items():
+            texts = [text for said in override.said.values() for text in said]
+            lines += [f"override {venue}:{key} {text}" for text in texts]
+            lines += [f"override {venue}:{key} tier {tier}" for tier in override.tiers]
+        return hashlib.blake2b("\n".join(sorted(lines)).encode(), digest_size=16).hexdigest()
+
+
+def _product(name: Name) -> str:
+    """The id of the product, which overrides and tables speak of: 'cme:ES' for each of its months."""
+    return f"{name.venue}:{name.key}"
+
+
+def _note(notes: dict[K, list[str]], key: K, text: str) -> None:
+    if text not in (texts := notes.setdefault(key, [])):
+        texts.append(text)
+
+
+def _read_pins(given: Any) -> dict[str, int]:
+    """Instants by scope: "" for all tables, else a venue or a table."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        return {"": to_ns(given, source="rules_as_of")}
+    tables = [f"{venue}/{name}" for venue, layouts in VENUES.items() for name in layouts.layouts]
+    for scope in given:
+        if scope not in VENUES and scope not in tables:
+            raise ConfigError(
+                "unknown venue or table",
+                source="rules_as_of",
+                where=str(scope),
+                hint=f"Known: {', '.join([*VENUES, *tables])}.",
+            )
+    return {scope: to_ns(at, source="rules_as_of", where=scope) for scope, at in given.items()}

@@ -1,0 +1,144 @@
+"""What a user may call an instrument, and the one public id it stands for.
+
+| written                                 | id                        |
+|-----------------------------------------|---------------------------|
+| `BTCUSDT`, `binance_um:BTCUSDT`         | `binance_um:BTCUSDT`      |
+| `BTC/USDT:USDT` (ccxt)                  | `binance_um:BTCUSDT`      |
+| `ES`, `cme:ES`                          | `cme:ES` (rolled)         |
+| `ESZ2026`, `ESZ26`, `cme:ESZ2026`       | `cme:ESZ2026`             |
+| `ESZ6`                                  | needs a date: one digit names a year of every decade |
+| `BTC/USDT`                              | refused: spot or perpetual is not said |
+
+Whether a month was ever listed is not checked: the tables know products, not their listing cycles.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import re
+from dataclasses import dataclass
+
+from novation.domain.errors import UnknownInstrument
+from novation.domain.units import NS
+
+MONTHS = "FGHJKMNQUVXZ"
+_CCXT = re.compile(r"([A-Z0-9]+)/([A-Z0-9]+)(?::([A-Z0-9]+))?(-\d{6})?")
+_DATED = re.compile(rf"([A-Z0-9]+?)([{MONTHS}])(\d{{4}}|\d{{1,2}})")
+
+
+@dataclass(frozen=True)
+class Name:
+    """An instrument's id in parts; `month` (YYYYMM) is 0 for a perpetual and for a rolled symbol."""
+
+    venue: str
+    key: str
+    month: int = 0
+
+    @property
+    def symbol(self) -> str:
+        """The part after the venue: 'BTCUSDT', 'ES', 'ESZ2026'."""
+        return f"{self.key}{MONTHS[self.month % 100 - 1]}{self.month // 100}" if self.month else self.key
+
+    @property
+    def id(self) -> str:
+        """The public id."""
+        return f"{self.venue}:{self.symbol}"
+
+
+@dataclass(frozen=True)
+class Product:
+    """One key of a contracts table; base, quote and asset are empty for dated products."""
+
+    venue: str
+    key: str
+    dated: bool
+    base: str = ""
+    quote: str = ""
+    asset: str = ""
+    first_year: int = 0  #: years for which a one-digit year can stand
+    last_year: int = 0
+
+    @property
+    def id(self) -> str:
+        """The product's own id: of the perpetual, or of the rolled symbol."""
+        return f"{self.venue}:{self.key}"
+
+
+def parse(
+    symbol: str, products: tuple[Product, ...], venues: tuple[str, ...], on_ns: int | None = None
+) -> Name:
+    """The instrument a symbol stands for.
+
+    on_ns: an instant at which it was traded, which settles a one-digit year. Raises `UnknownInstrument` with
+    the candidates where there is none or more than one.
+    """
+    text = symbol.strip()
+    venue, colon, rest = text.partition(":")
+    if colon and venue.lower() == "binance_spot":
+        raise UnknownInstrument(symbol, reason="is a spot market; only futures are traded here.")
+    if colon and venue.lower() in venues:
+        products = tuple(product for product in products if product.venue == venue.lower())
+        text = rest
+    text = text.upper()
+    names = [Name(product.venue, product.key) for product in products if product.key == text]
+    if pair := _CCXT.fullmatch(text):
+        base, quote, settle, expiry = pair.groups()
+        names += _of_pair(symbol, base, quote, settle, expiry, products)
+    if dated := _DATED.fullmatch(text):
+        root, letter, year = dated.groups()
+        for product in products:
+            if product.dated and product.key == root:
+                month = MONTHS.index(letter) + 1
+                names += [
+                    Name(product.venue, root, y * 100 + month) for y in _years(year, month, product, on_ns)
+                ]
+    if len(names) == 1:
+        return names[0]
+    raise UnknownInstrument(symbol, tuple(name.id for name in names) or _nearest(text, products))
+
+
+def _of_pair(
+    symbol: str, base: str, quote: str, settle: str | None, expiry: str | None, products: tuple[Product, ...]
+) -> list[Name]:
+    found = [p for p in products if p.base == base and p.quote == quote]
+    if not found:
+        return []
+    if expiry:
+        raise UnknownInstrument(
+            symbol, reason="is a delivery contract; only perpetuals of that venue are known."
+        )
+    if settle is None:
+        spot = f"binance_spot:{found[0].key}"
+        raise UnknownInstrument(
+            symbol,
+            (spot, *(p.id for p in found)),
+            reason=f"is spot ({spot}) or a perpetual "
+            f"({found[0].id}, ccxt '{base}/{quote}:{found[0].asset}'). Say which.",
+        )
+    return [Name(p.venue, p.key) for p in found if p.asset == settle]
+
+
+def _years(digits: str, month: int, product: Product, on_ns: int | None) -> list[int]:
+    """The years that one, two or four digits can mean."""
+    if len(digits) == 4:
+        return [int(digits)]
+    if len(digits) == 2:
+        return [(1900 if int(digits) >= 70 else 2000) + int(digits)]
+    if on_ns is None:
+        return [y for y in range(product.first_year, product.last_year + 10) if y % 10 == int(digits)]
+    on = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=on_ns // NS)
+    # A contract is traded before its month is over, so the first such month that is not past is meant.
+    decade = [y for y in range(on.year, on.year + 11) if y % 10 == int(digits)]
+    return [y for y in decade if (y, month) >= (on.year, on.month)][:1]
+
+
+def _nearest(text: str, products: tuple[Product, ...]) -> tuple[str, ...]:
+    """The closest known name as a tuple of one, empty where none is close."""
+    ids = {product.base: product.id for product in products if product.base}
+    for product in products:
+        ids |= {product.key: product.id, product.id.upper(): product.id}
+        if product.asset:
+            ids[f"{product.base}/{product.quote}:{product.asset}"] = product.id
+    near = difflib.get_close_matches(text, ids, 1, 0.75)
+    return (ids[near[0]],) if near else ()
