@@ -168,11 +168,20 @@ if JIT:
         dispatcher.disable_compile()
         return dispatcher
 
-    def function_type(signature: Any) -> Any:
-        """The type of a first-class function."""
-        return types.FunctionType(signature)
-
     STRATEGY_SIGNATURE = types.int64(types.int64, types.int64, types.int64)
+
+    @functools.cache
+    def strategy_loop(loop: Kernel, heads: np.dtype) -> Any:
+        """A loop over first-class strategies: one compilation for all of them, because it is typed by their signature.
+
+        loop: kernel (heads, until_ns, address, on_bar, state) -> int64.
+        """
+        integer = types.int64
+        array = types.Array(numba.from_dtype(heads), 1, "C")
+        dispatcher = _dispatcher(loop.py_func)
+        dispatcher.compile((array, integer, integer, types.FunctionType(STRATEGY_SIGNATURE), integer))
+        dispatcher.disable_compile()
+        return dispatcher
 
     def record_pointer(dtype: np.dtype) -> Any:
         """`at(address, row)`: the record there, unchecked; wrap it in an accessor that checks the row."""
@@ -200,9 +209,9 @@ else:
         """Plain Python: JIT is off."""
         return function
 
-    def function_type(signature: Any) -> Any:
-        """No types without JIT."""
-        return None
+    def strategy_loop(loop: Any, heads: np.dtype) -> Any:
+        """Plain Python: JIT is off."""
+        return loop
 
     def record_pointer(dtype: np.dtype) -> Any:
         """`at(address, row)`: the record there, through the table of known arrays."""
@@ -234,3 +243,20 @@ def address_of(table: np.ndarray) -> int:
 def forget(address: int) -> None:
     """The table at an address is gone."""
     _TABLES.pop(address, None)
+
+
+def first_compile(file: Path, compile_now: Callable[[], Any]) -> None:
+    """Say, once per machine and version, that kernels are being compiled, and compile them.
+
+    file: the source of the entry points, whose digest tells versions apart.
+    """
+    if not JIT:
+        return
+    done = cache_folder() / f"compiled-{source_digest(file)}-{sys.version_info[0]}{sys.version_info[1]}"
+    if done.exists():
+        return
+    print("novation: compiling the engine (once, about ten seconds)", file=sys.stderr, flush=True)
+    compile_now()
+    with contextlib.suppress(OSError):
+        done.parent.mkdir(parents=True, exist_ok=True)
+        done.touch()

@@ -41,7 +41,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def lot_value(self) -> int:
         """Minor units of money per lot and 1.00 of price: value = price_e8 * lots * lot_value / 1e8."""
-        return self.lot_e8 * self.multiplier_e8 * 10 ** asset_decimals(self.asset) // (E8 * E8)
+        return int(self.lot_e8 * self.multiplier_e8 * 10 ** asset_decimals(self.asset) // (E8 * E8))
 
     @property
     def price_decimals(self) -> int:
@@ -66,7 +66,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         steps = on_grid(price, self.tick_e8 * step)
         if steps is None:
             tick = f"{from_e8(self.tick_e8 * step).normalize():f}"
-            rule = f" (rule of {iso(terms.effective_ns)[:10]})" if terms else ""
+            row = terms.sources.get("contract", iso(terms.effective_ns)[:10]) if terms else ""
+            rule = f" (rule of {row})" if row else ""
             raise OffGrid(f"price {price} is not a multiple of the tick {tick}{rule}", source=self.id,
                           hint="Use self.round_price(symbol, price, side).")
         return steps * step

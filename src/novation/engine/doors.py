@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.domain.enums import MarketEventKind
+from novation.domain.enums import MarginScope
 from novation.engine.commands import enqueue
-from novation.engine.margining import available, initial_now, liquidation_price, maintenance_at, unrealised_at
-from novation.engine.state import HEAD, feed_, market_, position_row_
+from novation.engine.margining import (
+    NOW,
+    available,
+    cross_equity,
+    cross_maintenance,
+    initial_now,
+    initial_total,
+    liquidation_price,
+    maintenance_at,
+    unrealised_at,
+)
+from novation.engine.state import account_, market_, position_row_
 from novation.engine.step import IDLE, INSTANT, MORE, work
-from novation.rules.integers import exact_towards_zero
+from novation.rules.integers import exact_add, exact_towards_zero
 
-__all__ = ["HEAD", "IDLE", "INSTANT", "MORE", "advance", "position_numbers", "run_compiled", "submit"]
+__all__ = ["IDLE", "INSTANT", "MORE", "account_numbers", "advance", "position_numbers", "run_compiled", "submit"]
 
-_BAR_CLOSE = int(MarketEventKind.BAR_CLOSE)
+_ISOLATED = int(MarginScope.ISOLATED)
 
 
 @kernel
@@ -42,14 +52,41 @@ def run_compiled(heads, until_ns, address, on_bar, state):
         if status != INSTANT:
             return status
         for row in range(venue.closed_from, venue.closed_to):
-            if feed_(venue, row).kind == _BAR_CLOSE:
-                on_bar(address, row, state)
+            on_bar(address, row, state)
+
+
+@kernel
+def account_numbers(heads, account, out):
+    """Wallet, equity, initial (orders included, isolated margins included), maintenance and available of an account,
+    in minor units, into an int64 array of 5. Equity is cut down, requirements are summed per position as shown."""
+    venue = heads[0]
+    a = account_(venue, account)
+    whole, part = cross_equity(venue, account, NOW, -1)
+    taken = initial_total(venue, account)
+    margin = 0
+    maintenance = cross_maintenance(venue, account, NOW)
+    row = a.first_position
+    while row >= 0:
+        p = position_row_(venue, row)
+        if p.scope == _ISOLATED and p.lots != 0:
+            mark = market_(venue, p.instrument).mark_e8
+            margin += p.margin
+            profit, profit_part = unrealised_at(venue, p, mark)
+            whole, part = exact_add(whole, part, profit + p.margin, profit_part)
+            needed, needed_part = maintenance_at(venue, p.instrument, p.lots, mark)
+            maintenance += exact_towards_zero(needed, needed_part)
+        row = p.next
+    out[0] = a.wallet
+    out[1] = whole
+    out[2] = taken + margin
+    out[3] = maintenance
+    out[4] = available(venue, account)
 
 
 @kernel
 def position_numbers(heads, row, out):
-    """Exact-to-the-unit view of one position: mark, unrealised, notional free of sign, maintenance, initial,
-    liquidation price and the account's available balance, written into an int64 array of 6."""
+    """Mark, unrealised, maintenance, initial margin taken from the wallet, and liquidation price of one position,
+    into an int64 array of 5."""
     venue = heads[0]
     p = position_row_(venue, row)
     mark = market_(venue, p.instrument).mark_e8
@@ -60,4 +97,3 @@ def position_numbers(heads, row, out):
     out[2] = exact_towards_zero(whole, part)
     out[3] = initial_now(venue, p)
     out[4] = liquidation_price(venue, row)
-    out[5] = available(venue, p.account)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from novation._jit import address_of, forget, record_table
+from novation._jit import address_of, first_compile, forget, record_table, strategy_loop
 from novation.domain.account import Account, Position, Totals
 from novation.domain.commands import Command
 from novation.domain.enums import CommandKind, MarginScope
@@ -97,9 +98,17 @@ class Venue:
         h["first_order"], h["last_order"] = -1, -1
         self._event_hasher = hashlib.blake2b(digest_size=16)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))
+        self._money = np.zeros(5, np.int64)
         self.log: list[bytes] | None = None
         self.samples: list[np.ndarray] = []
         self.holdings: list[np.ndarray] = []
+        first_compile(Path(doors.__file__), lambda: (doors.advance(self.heads, 0), self._compile_submit()))
+
+    def _compile_submit(self) -> None:
+        """A withdrawal of nothing, undone: compiles the door that takes commands."""
+        before = self.snapshot()
+        doors.submit(self.heads, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+        self.restore(before)
 
     def _check(self, accounts: int) -> None:
         if accounts < 1:
@@ -220,7 +229,8 @@ class Venue:
 
     def run_compiled(self, on_bar: Any, state_address: int, until_ns: int = _FOREVER) -> None:
         """Drive the whole feed with a compiled strategy."""
-        while doors.run_compiled(self.heads, until_ns, self.address, on_bar, state_address) == doors.MORE:
+        loop = strategy_loop(doors.run_compiled, HEAD)
+        while loop(self.heads, until_ns, self.address, on_bar, state_address) == doors.MORE:
             self.drain()
         self.drain()
 
@@ -288,31 +298,31 @@ class Venue:
         """An account as the exchange reports it."""
         if not 0 <= account < self.number("accounts"):
             raise VenueError(f"{self.rules.name}: no account {account}")
-        wallet = int(self._tables["account"][account]["wallet"])
-        out = np.zeros(6, np.int64)
+        out = np.zeros(5, np.int64)
+        doors.account_numbers(self.heads, account, out)
+        wallet, equity, initial, maintenance, available = (int(n) for n in out)
         positions = []
-        equity = wallet
-        initial = maintenance = isolated = 0
-        available = wallet
-        count = len(self.instruments)
-        for row in range(account * count, (account + 1) * count):
+        row = int(self._tables["account"][account]["first_position"])
+        while row >= 0:
             p = self._tables["position"][row]
-            if not p["linked"]:
-                continue
+            instrument = int(p["instrument"])
+            lots, lot_value = int(p["lots"]), int(self._tables["contract"][instrument]["lot_value"])
             doors.position_numbers(self.heads, row, out)
-            mark, profit, required, needed, price, available = (int(n) for n in out)
-            lot_value = int(self._tables["contract"][row % count]["lot_value"])
+            mark, profit, required, taken, price = (int(n) for n in out)
             positions.append(Position(
-                instrument=row % count, lots=int(p["lots"]), cost=int(p["cost"]), isolated_margin=int(p["margin"]),
+                instrument=instrument, lots=lots, cost=int(p["cost"]), isolated_margin=int(p["margin"]),
                 scope=MarginScope(int(p["scope"])), leverage=int(p["leverage"]), mark_e8=mark, unrealised=profit,
-                notional=abs(int(p["lots"])) * lot_value * mark // 100_000_000, initial=needed, maintenance=required,
+                notional=abs(lots) * lot_value * mark // 100_000_000, initial=taken, maintenance=required,
                 liquidation_e8=price))
-            equity += profit + int(p["margin"])
-            isolated += int(p["margin"])
-            initial += needed
-            maintenance += required
-        return Account(id=account, asset=self.rules.asset, wallet=wallet, equity=equity, initial=initial + isolated,
+            row = int(p["next"])
+        return Account(id=account, asset=self.rules.asset, wallet=wallet, equity=equity, initial=initial,
                        maintenance=maintenance, available=available, positions=tuple(positions))
+
+    def money(self, account: int) -> tuple[int, int, int, int, int]:
+        """Wallet, equity, initial, maintenance and available of an account, in minor units."""
+        doors.account_numbers(self.heads, account, self._money)
+        wallet, equity, initial, maintenance, available = self._money.tolist()
+        return wallet, equity, initial, maintenance, available
 
     def totals(self) -> Totals:
         """Both sides of the ledger, in Python integers."""
