@@ -37,7 +37,7 @@ HEAD = np.dtype([(name, np.int64) for name in (
     "stage cursor next_order closed_from closed_to closing touched settled instants "
     "liquidating liquidating_position liquidating_instrument "
     # cursors of feed, commands, events and samples
-    "feed_next command_next command_count event_count sample_count holding_count sampling "
+    "feed_next command_next command_count event_count sample_count holding_count sampling every_instant "
     # the list of working orders, in order of arrival, and the free rows
     "first_order last_order free_order working "
     "accounts instruments terms_changes").split()]

@@ -258,7 +258,8 @@ def has_room(venue):
 def work(venue, until_ns):
     """Do units of work up to an instant.
 
-    Returns INSTANT after each instant at which a bar closed or something happened, MORE when the buffers must be
+    Returns INSTANT after each instant at which a bar closed or something happened (or after every one, if the head
+    says so), MORE when the buffers must be
     drained first, IDLE when nothing is left up to `until_ns`; the clock then stands at `until_ns`.
     """
     while True:
@@ -304,5 +305,5 @@ def work(venue, until_ns):
             terms_order_unit(venue)
         else:
             venue.stage = 0
-            if venue.closed_to > venue.closed_from or venue.event_count > 0:
+            if venue.closed_to > venue.closed_from or venue.event_count > 0 or venue.every_instant:
                 return INSTANT

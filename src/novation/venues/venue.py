@@ -30,8 +30,6 @@ from novation.venues.canonical import state_lines
 from novation.domain.digest import state_digest
 from novation.venues.rules import VenueRules
 
-_FOREVER = (1 << 63) - 1
-
 
 class Snapshot(msgspec.Struct, frozen=True):
     """The bytes of every table, the feed in use, the event hash so far, and the digest of the layout they have."""
@@ -227,8 +225,9 @@ class Venue:
         """Advance to the next instant worth looking at; `doors.INSTANT`, `MORE` (drain, call again) or `IDLE`."""
         return int(doors.advance(self.heads, until_ns))
 
-    def run_compiled(self, on_bar: Any, state_address: int, until_ns: int = _FOREVER) -> None:
-        """Drive the whole feed with a compiled strategy."""
+    def run_compiled(self, on_bar: Any, state_address: int) -> None:
+        """Drive the feed to its last row with a compiled strategy."""
+        until_ns = int(self._tables["feed"]["ts_ns"][-1])
         loop = strategy_loop(doors.run_compiled, HEAD)
         while loop(self.heads, until_ns, self.address, on_bar, state_address) == doors.MORE:
             self.drain()

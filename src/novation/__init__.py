@@ -1,0 +1,86 @@
+"""novation: one futures exchange, written once, with many doors.
+
+Names load on first use, so `import novation` costs nothing that the caller does not need.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from novation._version import __version__
+
+if TYPE_CHECKING:
+    from novation.data.chain import ContractChain
+    from novation.data.history import History
+    from novation.domain.errors import (
+        ConfigError,
+        DataError,
+        InvalidInput,
+        NoRuleInForce,
+        NovationError,
+        OffGrid,
+        RemoteError,
+        UnknownInstrument,
+        VenueError,
+    )
+    from novation.engine.strategy import compiled
+    from novation.research.backtest import Backtest
+    from novation.research.result import Result
+    from novation.trading.strategy import Strategy
+    from novation.trading.targets import Targets
+    from novation.venues.venue import Venue
+
+_PLACES = {
+    "Backtest": "novation.research.backtest",
+    "ConfigError": "novation.domain.errors",
+    "ContractChain": "novation.data.chain",
+    "DataError": "novation.domain.errors",
+    "History": "novation.data.history",
+    "InvalidInput": "novation.domain.errors",
+    "NoRuleInForce": "novation.domain.errors",
+    "NovationError": "novation.domain.errors",
+    "OffGrid": "novation.domain.errors",
+    "RemoteError": "novation.domain.errors",
+    "Result": "novation.research.result",
+    "Strategy": "novation.trading.strategy",
+    "Targets": "novation.trading.targets",
+    "UnknownInstrument": "novation.domain.errors",
+    "Venue": "novation.venues.venue",
+    "VenueError": "novation.domain.errors",
+    "compiled": "novation.engine.strategy",
+}
+
+__all__ = [
+    "Backtest",
+    "ConfigError",
+    "ContractChain",
+    "DataError",
+    "History",
+    "InvalidInput",
+    "NoRuleInForce",
+    "NovationError",
+    "OffGrid",
+    "RemoteError",
+    "Result",
+    "Strategy",
+    "Targets",
+    "UnknownInstrument",
+    "Venue",
+    "VenueError",
+    "__version__",
+    "compiled",
+]
+
+
+def __getattr__(name: str) -> Any:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module 'novation' has no attribute {name!r}")
+    value = getattr(importlib.import_module(place), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

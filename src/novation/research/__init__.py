@@ -1,0 +1,1 @@
+"""What a researcher runs: backtests, their results and reports, configurations."""

@@ -1,0 +1,161 @@
+"""From symbols and histories to venues with their feeds: which contract is which dense id, which rules hold when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from novation.data.catalog import load
+from novation.data.chain import ContractChain
+from novation.data.feed import build_feed
+from novation.data.history import History
+from novation.data.series import Prepared
+from novation.domain.enums import InstrumentKind, MarketEventKind
+from novation.domain.errors import ConfigError, UnknownInstrument
+from novation.domain.instruments import Instrument, Terms
+from novation.domain.units import iso
+from novation.reference.lookup import Reference
+from novation.trading.broker import Line
+from novation.trading.rollover import PlannedRoll
+from novation.venues import binance_usdm, cme_globex
+from novation.venues.rules import VenueRules
+from novation.venues.venue import Venue
+
+RULES: dict[str, VenueRules] = {rules.name: rules for rules in (binance_usdm.RULES, cme_globex.RULES)}
+_MONTH_CODES = "FGHJKMNQUVXZ"
+
+
+@dataclass
+class VenuePlan:
+    """What one venue will trade: parallel lists by dense instrument id."""
+
+    rules: VenueRules
+    instruments: list[Instrument] = field(default_factory=list)
+    terms: list[tuple[Terms, ...]] = field(default_factory=list)
+    prepared: list[Prepared] = field(default_factory=list)
+    symbols: list[str] = field(default_factory=list)  #: the traded symbol each instrument belongs to
+
+    def add(self, symbol: str, instrument: Instrument, prepared: Prepared, reference: Reference) -> int:
+        """One more instrument with the terms of the time its bars cover; returns its dense id."""
+        bars = prepared.bars
+        terms = reference.terms(instrument.id, int(bars.start_ns[0]), int(bars.end_ns[-1]) + 1)
+        self.instruments.append(instrument)
+        self.terms.append(terms)
+        self.prepared.append(prepared)
+        self.symbols.append(symbol)
+        return len(self.instruments) - 1
+
+    def build(self, spread_e8: int) -> Venue:
+        """The venue with its feed attached."""
+        venue = Venue(self.rules, self.instruments, self.terms, spread_e8=spread_e8, sampling=True)
+        rows = {i: [(t.effective_ns, venue.first_terms[i] + k) for k, t in enumerate(terms)]
+                for i, terms in enumerate(self.terms)}
+        # a settlement is on the tick in force, which may be several steps of the engine's grid
+        steps = np.array([terms[0].tick_step for terms in self.terms], np.int64)
+        ticks = {i: instrument.tick_e8 * int(steps[i]) for i, instrument in enumerate(self.instruments)}
+        feed = build_feed(dict(enumerate(self.prepared)), settlement_tick_e8=ticks, terms=rows)
+        settlements = feed["kind"] == MarketEventKind.SETTLEMENT
+        feed["price_ticks"][settlements] *= steps[feed["instrument"][settlements]]
+        venue.attach(feed)
+        return venue
+
+
+@dataclass
+class Assembly:
+    """Everything a run trades."""
+
+    plans: dict[str, VenuePlan] = field(default_factory=dict)
+    lines: list[tuple[Line, tuple[str, ...]]] = field(default_factory=list)
+    rolls: list[PlannedRoll] = field(default_factory=list)
+    cautions: list[str] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+    kind: str = "polars"  #: kind of frame that results return in
+
+    @property
+    def symbols(self) -> list[str]:
+        """Public ids of what is traded."""
+        return [line.symbol for line, _ in self.lines]
+
+
+def as_source(given: Any) -> History | ContractChain:
+    """A history as given, or made of a bare frame or path of last prices."""
+    return given if isinstance(given, History | ContractChain) else History(given)
+
+
+def assemble(
+    data: Mapping[str, Any] | None,
+    symbols: list[str] | None,
+    *,
+    reference: Reference,
+    start_ns: int | None,
+    end_ns: int | None,
+    root: Any = None,
+) -> Assembly:
+    """Resolve, prepare and number everything; errors name the symbol."""
+    if (data is None) == (symbols is None):
+        raise ConfigError("give data={symbol: History} or symbols=[...], one of the two", source="Backtest")
+    out = Assembly()
+    names = list(data) if data is not None else list(symbols or ())
+    if not names:
+        raise ConfigError("nothing to trade", source="Backtest", where="data" if data is not None else "symbols")
+    for given in names:
+        symbol = reference.resolve(given, on_ns=start_ns)
+        if symbol in out.symbols:
+            raise ConfigError("is given twice", source="Backtest", where=given)
+        source = as_source(data[given]) if data is not None else load(symbol, root=root)
+        out.kind = source.kind if data is not None else "polars"
+        venue = symbol.split(":", 1)[0]
+        if venue not in RULES:
+            raise UnknownInstrument(given, reason=f"is at {venue}, which is not simulated; known: {', '.join(RULES)}.")
+        plan = out.plans.setdefault(venue, VenuePlan(RULES[venue]))
+        if isinstance(source, ContractChain):
+            line = _add_chain(out, plan, symbol, source, reference, start_ns, end_ns)
+        else:
+            line = _add_single(out, plan, symbol, source, reference, start_ns, end_ns)
+        out.lines.append((line, tuple({given, symbol.split(":", 1)[1]})))
+    return out
+
+
+def _add_single(out: Assembly, plan: VenuePlan, symbol: str, source: History, reference: Reference,
+                start_ns: int | None, end_ns: int | None) -> Line:
+    if reference.is_rolled(symbol):
+        raise ConfigError("is a rolled symbol: it needs a ContractChain (several months and their rolls)",
+                          source="data", where=symbol, hint="For one month name the contract, e.g. cme:ESZ2026.")
+    instrument = reference.instrument(symbol, on_ns=start_ns)
+    perpetual = instrument.kind == InstrumentKind.PERPETUAL
+    prepared = source.prepare(instrument.symbol, perpetual=perpetual, daily_settled=instrument.daily_settled,
+                              start_ns=start_ns, end_ns=end_ns)
+    index = plan.add(symbol, instrument, prepared, reference)
+    out.cautions += [f"{symbol}: {text}" for text in prepared.cautions]
+    out.digests[symbol] = prepared.digest
+    return Line(symbol, plan.rules.name, instrument, index, plan.terms[index][0])
+
+
+def _add_chain(out: Assembly, plan: VenuePlan, symbol: str, source: ContractChain, reference: Reference,
+               start_ns: int | None, end_ns: int | None) -> Line:
+    if not reference.is_rolled(symbol):
+        raise ConfigError("is one contract: it needs a History, not a chain of months", source="data", where=symbol)
+    chain = source.prepare(symbol, start_ns, end_ns)
+    indices: dict[int, int] = {}
+    for month, prepared in chain.contracts.items():
+        code = _MONTH_CODES[month % 100 - 1]
+        instrument = reference.instrument(f"{symbol}{code}{month // 100}", on_ns=start_ns)
+        indices[month] = plan.add(symbol, instrument, prepared, reference)
+        out.digests[f"{instrument.id}"] = prepared.digest
+    out.cautions += [f"{symbol}: {text}" for text in chain.cautions]
+    months = sorted(chain.contracts)
+    held = chain.rolls[0].old if chain.rolls else months[0]
+    for roll in chain.rolls:
+        new = indices[roll.new]
+        out.rolls.append(PlannedRoll(roll.ts_ns, symbol, indices[roll.old], new, plan.instruments[new],
+                                     plan.terms[new][0]))
+    index = indices[held]
+    return Line(symbol, plan.rules.name, plan.instruments[index], index, plan.terms[index][0])
+
+
+def period_text(first_ns: int, last_ns: int) -> str:
+    """A period for people."""
+    return f"{iso(first_ns)[:10]} .. {iso(last_ns)[:10]}"

@@ -1,0 +1,350 @@
+"""A strategy, some history, the exchange between them: one call to `run`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from novation._version import __version__
+from novation.domain import commands
+from novation.domain.enums import EventKind, InstrumentKind, MarginMethod, MarginScope, RejectReason
+from novation.domain.errors import ConfigError, InvalidInput
+from novation.domain.instruments import Instrument, Terms
+from novation.domain.units import Number, asset_decimals, from_e8, from_scaled, iso, money, to_decimal, to_ns, to_scaled
+from novation.engine.state import HOLDING, SAMPLE
+from novation.reference.lookup import Reference
+from novation.research.assembly import Assembly, assemble
+from novation.research.driver import Driver, SimulatedExchange
+from novation.research.result import Result
+from novation.trading.broker import Broker
+from novation.trading.limits import DrawdownGuard, RiskLimits
+from novation.trading.record import RunRecord, VenueRecord, events_of, table_digest
+from novation.trading.rollover import Rollover
+from novation.trading.strategy import Strategy
+from novation.venues.markets import Markets
+from novation.venues.venue import Venue
+
+MANIFEST_SCHEMA = 1
+
+
+class Backtest:
+    """Run a strategy on history through the simulated exchange.
+
+    strategy: a `Strategy`, `Targets`, or a strategy made by `@novation.compiled`.
+    data: {symbol: History | ContractChain}; or symbols: public ids read from NOVATION_DATA or the user's store.
+    start, end: half-open period, dates or aware instants. cash: an amount of the only currency, or {currency: amount}.
+    leverage, margin ("cross" or "isolated"): of every instrument with tiered margin; unset leverage is the venue's own.
+    spread_bps: stated full spread; market orders pay half of it. rules_as_of: pins the instant at which dated tables
+    are read. tables: folders of the user's own tables. overrides: exchange facts replaced, listed as "not the exchange".
+    report_currency, rates: currency of totals over several accounts, {currency: value of one in it}.
+    risk: own limits, {"max_drawdown_pct": 15}. seed: recorded with the run; the engine itself draws no chance.
+    """
+
+    def __init__(
+        self,
+        strategy: Any,
+        data: Mapping[str, Any] | None = None,
+        *,
+        symbols: Sequence[str] | None = None,
+        start: Any = None,
+        end: Any = None,
+        cash: Number | Mapping[str, Number] = 100_000,
+        leverage: int | None = None,
+        margin: Literal["cross", "isolated"] = "cross",
+        spread_bps: Number = 0,
+        rules_as_of: Any = None,
+        tables: Sequence[str | Path] = (),
+        overrides: Mapping[str, Any] | None = None,
+        report_currency: str | None = None,
+        rates: Mapping[str, Number] | None = None,
+        risk: Mapping[str, Any] | RiskLimits | None = None,
+        seed: int = 0,
+        data_root: str | Path | None = None,
+    ) -> None:
+        if isinstance(strategy, type) and issubclass(strategy, Strategy):
+            strategy = strategy()
+        if not isinstance(strategy, Strategy) and not hasattr(strategy, "bind"):
+            raise ConfigError("expected a Strategy or a compiled strategy", source="Backtest", where="strategy",
+                              value=type(strategy).__name__)
+        if margin not in ("cross", "isolated"):
+            raise ConfigError('is "cross" or "isolated"', source="Backtest", where="margin", value=margin)
+        if leverage is not None and (isinstance(leverage, bool) or not isinstance(leverage, int) or leverage < 1):
+            raise ConfigError("is a whole number of at least 1", source="Backtest", where="leverage", value=leverage)
+        if to_decimal(spread_bps) < 0:
+            raise ConfigError("cannot be negative", source="Backtest", where="spread_bps", value=str(spread_bps))
+        self.strategy = strategy
+        self.data, self.symbols = data, list(symbols) if symbols is not None else None
+        self.start_ns = None if start is None else to_ns(start, source="Backtest", where="start")
+        self.end_ns = None if end is None else to_ns(end, source="Backtest", where="end")
+        if self.start_ns is not None and self.end_ns is not None and self.start_ns >= self.end_ns:
+            raise ConfigError("the period is empty: start is not before end", source="Backtest", where="start, end",
+                              value=f"{iso(self.start_ns)} .. {iso(self.end_ns)}")
+        self.cash, self.leverage, self.margin, self.seed = cash, leverage, margin, int(seed)
+        self.spread_e8 = to_scaled(spread_bps, 4)  # 1 bp = 1e-4 = 1e4 of 1e-8
+        self.rules_as_of = rules_as_of
+        self.tables, self.overrides = tuple(tables), dict(overrides or {})
+        self.report_currency = report_currency
+        self.rates = {name: to_decimal(rate) for name, rate in (rates or {}).items()}
+        self.risk = risk if isinstance(risk, RiskLimits) else _limits(risk or {})
+        self.data_root = data_root
+        self.config: dict[str, Any] | None = None  #: the configuration it was made from, kept in the manifest
+
+    def run(self, progress: Callable[[int], None] | None = None) -> Result:
+        """Run to the end of the data. progress: called with the number of bars done since the last call."""
+        pinned = self.rules_as_of
+        if pinned is not None and not isinstance(pinned, Mapping):
+            pinned = to_ns(pinned, source="Backtest", where="rules_as_of")
+        reference = Reference.default(tables=self.tables, rules_as_of=pinned, overrides=self.overrides or None)
+        plan = assemble(self.data, self.symbols, reference=reference, start_ns=self.start_ns, end_ns=self.end_ns,
+                        root=self.data_root)
+        cash = self._cash(plan)
+        venues = {name: venue_plan.build(self.spread_e8) for name, venue_plan in plan.plans.items()}
+        for venue in venues.values():
+            venue.log = []
+        markets = Markets(list(venues.values()))
+        exchange = SimulatedExchange(markets)
+        first = markets.next_instant()
+        assert first is not None
+        for venue in venues.values():
+            venue.advance(first - 1)
+        exchange.now_ns = first - 1
+        broker = Broker(exchange)
+        for name, venue in venues.items():
+            broker.add_venue(name, asset_decimals(venue.rules.asset))
+        for line, aliases in plan.lines:
+            broker.add(line, aliases)
+        for name, venue in venues.items():
+            self._open_account(venue, cash[venue.rules.asset])
+        rollover = Rollover(broker, plan.rolls)
+        if isinstance(self.strategy, Strategy):
+            guards = {}
+            if self.risk.max_drawdown_pct is not None:
+                guards = {name: DrawdownGuard(self.risk.max_drawdown_pct) for name in venues}
+            sides = [(venue, plan.plans[name].symbols, [p.bars for p in plan.plans[name].prepared])
+                     for name, venue in venues.items()]
+            driver = Driver(self.strategy, broker, exchange, sides, rollover, guards=guards, progress=progress)
+            driver.run()
+            bars = driver.bars
+        else:
+            bars = self._run_compiled(plan, venues)
+        for venue in venues.values():
+            venue.drain()
+        record = self._record(plan, venues, reference, broker, rollover, bars, first)
+        return Result(record, kind=plan.kind, prepared={
+            symbol: prepared.bars for venue_plan in plan.plans.values()
+            for symbol, prepared in zip((i.id for i in venue_plan.instruments), venue_plan.prepared, strict=True)})
+
+    # -- parts of run ---------------------------------------------------------------------------------------------
+
+    def _cash(self, plan: Assembly) -> dict[str, Number]:
+        assets = [venue_plan.rules.asset for venue_plan in plan.plans.values()]
+        given = dict(self.cash) if isinstance(self.cash, Mapping) else {}
+        if not isinstance(self.cash, Mapping):
+            if len(assets) > 1:
+                raise ConfigError(f"accounts in {' and '.join(assets)} are traded: say how much of each",
+                                  source="Backtest", where="cash", hint='For example cash={"USDT": 25_000, "USD": 100_000}.')
+            given = {assets[0]: self.cash}
+        missing = [asset for asset in assets if asset not in given]
+        if missing:
+            raise ConfigError(f"no {missing[0]} given, but an instrument settles in it", source="Backtest", where="cash")
+        unused = [asset for asset in given if asset not in assets]
+        if unused:
+            raise ConfigError(f"nothing traded settles in {unused[0]}", source="Backtest", where="cash")
+        for asset in assets:
+            if money(given[asset], asset) <= 0:
+                raise ConfigError("must be positive", source="Backtest", where=f"cash {asset}", value=str(given[asset]))
+        return given
+
+    def _open_account(self, venue: Venue, amount: Number) -> None:
+        _must(venue, commands.transfer(0, money(amount, venue.rules.asset)))
+        scope = MarginScope.ISOLATED if self.margin == "isolated" else MarginScope.CROSS
+        for index, instrument in enumerate(venue.instruments):
+            if instrument.method != MarginMethod.TIERED:
+                continue
+            if self.leverage is not None:
+                _must(venue, commands.set_leverage(0, index, self.leverage), instrument)
+            if scope != MarginScope.CROSS:
+                _must(venue, commands.set_margin_scope(0, index, scope), instrument)
+
+    def _run_compiled(self, plan: Assembly, venues: dict[str, Venue]) -> int:
+        if len(venues) != 1 or plan.rolls:
+            raise ConfigError("a compiled strategy trades one venue and no rolled symbols", source="Backtest",
+                              where="strategy", hint="Use a Strategy class, or run the venues one by one.")
+        if self.risk.any:
+            raise ConfigError("own limits are not watched inside a compiled strategy", source="Backtest", where="risk")
+        (venue,) = venues.values()
+        function, record, address = self.strategy.bind()
+        venue.run_compiled(function, address)
+        del record
+        return sum(len(prepared.bars) for venue_plan in plan.plans.values() for prepared in venue_plan.prepared)
+
+    def _record(self, plan: Assembly, venues: dict[str, Venue], reference: Reference, broker: Broker,
+                rollover: Rollover, bars: int, first_ns: int) -> RunRecord:
+        records = {name: VenueRecord(
+            events=events_of(venue.log or []),
+            samples=np.concatenate(venue.samples) if venue.samples else np.zeros(0, SAMPLE),
+            holdings=np.concatenate(venue.holdings) if venue.holdings else np.zeros(0, HOLDING))
+            for name, venue in venues.items()}
+        last_ns = max(venue.clock_ns for venue in venues.values())
+        rates = self._report_rates(venues)
+        for name, venue in venues.items():
+            gap = venue.totals().gap
+            if gap:
+                raise AssertionError(f"{name}: the ledger is off by {gap}; please report this")
+        manifest: dict[str, Any] = {
+            "schema": MANIFEST_SCHEMA,
+            "version": __version__,
+            "strategy": _strategy_name(self.strategy),
+            "params": _params(self.strategy),
+            "symbols": plan.symbols,
+            "period": {"from_ns": first_ns, "to_ns": last_ns, "from": iso(first_ns), "to": iso(last_ns)},
+            "bars": bars,
+            "seed": self.seed,
+            "account": {"cash": {a: str(c) for a, c in self._cash(plan).items()}, "margin": self.margin,
+                        "leverage": self.leverage, "report_currency": self.report_currency,
+                        "rates": {name: str(rate) for name, rate in rates.items()}},
+            "execution": {"spread_bps": str(from_scaled(self.spread_e8, 4).normalize())},
+            "rules_as_of": str(self.rules_as_of) if self.rules_as_of is not None else None,
+            "overrides": json.loads(json.dumps(self.overrides, default=str)),
+            "risk": msgspec.to_builtins(self.risk),
+            "config": self.config,
+            "cautions": self._cautions(plan, venues, reference, broker, rates),
+            "rounded": dict(broker.rounded),
+            "rolls": [{"ts_ns": roll.ts_ns, "symbol": roll.symbol, "old": plan.plans[roll.symbol.split(":")[0]].instruments[
+                roll.old].id, "new": roll.instrument.id, "lots": lots} for roll, lots in rollover.done],
+            "reference": {"digest": reference.digest(), "used": list(reference.used())},
+            "data": plan.digests,
+            "venues": {name: {
+                "asset": venue.rules.asset,
+                "decimals": asset_decimals(venue.rules.asset),
+                "state_hash": venue.state_hash(),
+                "event_hash": venue.event_hash(),
+                "unrealised": str(_unrealised(venue)),
+                "totals": {field: str(getattr(venue.totals(), field)) for field in venue.totals().__struct_fields__},
+                "tables": {table: table_digest(getattr(records[name], table)) for table in ("events", "samples", "holdings")},
+                "instruments": [_instrument(symbol, instrument, terms)
+                                for symbol, instrument, terms in zip(plan.plans[name].symbols, venue.instruments,
+                                                                     venue.terms, strict=True)],
+            } for name, venue in venues.items()},
+            "state_hash": markets_hash([venue.state_hash() for venue in venues.values()]),
+        }
+        return RunRecord(manifest, records)
+
+    def _report_rates(self, venues: dict[str, Venue]) -> dict[str, Decimal]:
+        if self.report_currency is None:
+            return {}
+        rates = {}
+        for venue in venues.values():
+            asset = venue.rules.asset
+            if asset == self.report_currency:
+                rates[asset] = Decimal(1)
+            elif asset in self.rates:
+                rates[asset] = self.rates[asset]
+            elif {asset, self.report_currency} <= {"USD", "USDT", "USDC"}:
+                rates[asset] = Decimal(1)
+            else:
+                raise ConfigError(f"no rate for {asset}", source="Backtest", where="rates",
+                                  hint=f"Pass rates={{{asset!r}: value of one {asset} in {self.report_currency}}}.")
+        return rates
+
+    def _cautions(self, plan: Assembly, venues: dict[str, Venue], reference: Reference, broker: Broker,
+                  rates: dict[str, Decimal]) -> list[str]:
+        spread = from_scaled(self.spread_e8, 4)
+        half = f" plus {(spread / 2).normalize():f} bp" if spread else ""
+        found = list(reference.cautions()) + plan.cautions
+        found.append(f"fills at the next open{half}, any size at one price: no book, no impact")
+        if any(terms[0].tiers for venue in venues.values() for terms in venue.terms):
+            found.append("a liquidation closes the whole position at the mark that triggered it; the exchange reduces in steps")
+        for venue in venues.values():
+            if venue.rules.asset in rates and venue.rules.asset != self.report_currency:
+                found.append(f"totals in {self.report_currency}: one {venue.rules.asset} counted as "
+                             f"{rates[venue.rules.asset].normalize():f} at all times")
+        for what, count in sorted(broker.rounded.items()):
+            found.append(f"{what} rounded {count:,} times" if what in ("qty", "price") else f"{what}: {count:,} orders")
+        for name, venue in venues.items():
+            off = _off_tick_fills(venue)
+            if off:
+                found.append(f"{name}: {off:,} fills moved to the tick, against us, because the bar's price lies off it")
+            open_contracts = [venue.instruments[p.instrument].id for p in venue.account(0).positions
+                              if p.lots and venue.instruments[p.instrument].kind == InstrumentKind.FUTURE]
+            if open_contracts:
+                found.append(f"still open at the end of the data, valued at its last mark: {', '.join(open_contracts)}")
+        return list(dict.fromkeys(found))
+
+
+def _unrealised(venue: Venue) -> int:
+    """Profit not yet realised of account 0 in minor units, cut down."""
+    totals = venue.totals()
+    return venue.money(0)[1] - totals.wallets - totals.isolated
+
+
+def markets_hash(hashes: Sequence[str]) -> str:
+    """One hash for a run: the venue's own, or BLAKE2b over several in order."""
+    if len(hashes) == 1:
+        return hashes[0]
+    return hashlib.blake2b("".join(hashes).encode(), digest_size=16).hexdigest()
+
+
+def _off_tick_fills(venue: Venue) -> int:
+    events = events_of(venue.log or [])
+    fills = events[events["kind"] == EventKind.FILL]
+    count = 0
+    for index, (instrument, rows) in enumerate(zip(venue.instruments, venue.terms, strict=True)):
+        prices = fills["price_e8"][fills["instrument"] == index]
+        count += int((prices % (instrument.tick_e8 * rows[0].tick_step) != 0).sum())
+    return count
+
+
+def _must(venue: Venue, command: commands.Command, instrument: Instrument | None = None) -> None:
+    """Carry out a command of the set-up; a refusal is the user's mistake, and says so."""
+    for event in venue.submit(command):
+        if event.kind == EventKind.COMMAND_REJECTED:
+            name = instrument.id if instrument else venue.rules.name
+            reason = RejectReason(event.reason)
+            if reason == RejectReason.LEVERAGE_ABOVE_BRACKET:
+                raise InvalidInput(f"leverage {event.amount} is outside 1 .. {event.cost} of its first bracket",
+                                   source=name)
+            raise InvalidInput(f"{reason.name.lower().replace('_', ' ')}: {event.amount} against {event.cost}",
+                               source=name)
+
+
+def _limits(given: Mapping[str, Any]) -> RiskLimits:
+    known = RiskLimits.__struct_fields__
+    for name, value in given.items():
+        if name not in known:
+            raise ConfigError("is no own limit", source="risk", where=name, hint=f"Known: {', '.join(known)}.")
+        if value is not None and not 0 < float(value) <= 100:
+            raise ConfigError("is a percentage above 0 and at most 100", source="risk", where=name, value=value)
+    return RiskLimits(**given)
+
+
+def _strategy_name(strategy: Any) -> str:
+    if isinstance(strategy, Strategy):
+        return f"{type(strategy).__module__}:{type(strategy).__qualname__}"
+    return f"compiled:{strategy.name}"
+
+
+def _params(strategy: Any) -> dict[str, Any]:
+    if not isinstance(strategy, Strategy):
+        return {}
+    return {name: value for name in strategy.parameters()
+            if isinstance(value := getattr(strategy, name), int | float | str | bool | None)}
+
+
+def _instrument(symbol: str, instrument: Instrument, terms: Sequence[Terms]) -> dict[str, Any]:
+    return {
+        "symbol": symbol, "id": instrument.id, "tick_e8": instrument.tick_e8, "lot_e8": instrument.lot_e8,
+        "multiplier_e8": instrument.multiplier_e8, "lot_value": instrument.lot_value,
+        "tick": str(from_e8(instrument.tick_e8).normalize()), "kind": instrument.kind.name.lower(),
+        "method": instrument.method.name.lower(), "daily_settled": instrument.daily_settled,
+        "terms": [msgspec.to_builtins(row) for row in terms],
+    }
+
+

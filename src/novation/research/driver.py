@@ -1,0 +1,282 @@
+"""The loop of a backtest: let the exchange move to the next instant, tell the strategy, carry out what it sends."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from novation.data.series import Bars
+from novation.domain.commands import Command
+from novation.domain.enums import EventKind, MarketEventKind
+from novation.domain.events import EVENT_FORMAT, LIQUIDATED, MAKER, Event
+from novation.domain.units import E8
+from novation.engine.doors import IDLE, MORE
+from novation.trading import views
+from novation.trading.broker import Broker
+from novation.trading.limits import DrawdownGuard
+from novation.trading.rollover import Rollover
+from novation.trading.strategy import Strategy
+from novation.venues.markets import Markets
+from novation.venues.venue import Venue
+
+
+class SimulatedExchange:
+    """`trading.broker.Exchange` over simulated venues."""
+
+    def __init__(self, markets: Markets) -> None:
+        self._markets = markets
+        self.now_ns = 0
+
+    def send(self, venue: str, command: Command) -> list[Event]:
+        """Carry out a command at the present instant."""
+        v = self._markets.by_name[venue]
+        if v.clock_ns < self.now_ns:
+            v.advance(self.now_ns)
+        return v.submit(command)
+
+    def money(self, venue: str) -> tuple[int, int, int, int, int]:
+        """Wallet, equity, initial, maintenance and available of account 0."""
+        return self._markets.by_name[venue].money(0)
+
+
+class _BarMaker:
+    """Turns bar numbers of one instrument into `Bar`s, out of plain lists."""
+
+    __slots__ = ("columns", "contract", "extra", "symbol")
+
+    def __init__(self, symbol: str, contract: str, bars: Bars) -> None:
+        self.symbol, self.contract = symbol, contract
+        prices = [getattr(bars, f"{name}_e8") for name in ("open", "high", "low", "close")]
+        marks = [getattr(bars, f"mark_{name}_e8") for name in ("open", "high", "low", "close")]
+        given = bars.mark_close_e8 != 0
+        marks = [np.where(given, mark, price) for mark, price in zip(marks, prices, strict=True)]
+        self.columns = (bars.start_ns.tolist(), bars.end_ns.tolist(),
+                        *((column / E8).tolist() for column in (*prices, *marks)))
+        names = list(bars.extra)
+        self.extra = [dict(zip(names, row, strict=True)) for row in zip(*bars.extra.values(), strict=True)]
+
+    def bar(self, i: int) -> views.Bar:
+        """Bar number i."""
+        start, end, open_, high, low, close, mark_open, mark_high, mark_low, mark = self.columns
+        return views.Bar(self.symbol, self.contract, start[i], end[i], open_[i], high[i], low[i], close[i],
+                         mark_open[i], mark_high[i], mark_low[i], mark[i], self.extra[i] if self.extra else {})
+
+
+class _VenueSide:
+    """One venue as the loop sees it: its feed by row, its bars, its settlement currency."""
+
+    def __init__(self, venue: Venue, symbols: list[str], bars: list[Bars]) -> None:
+        self.venue, self.name = venue, venue.rules.name
+        feed = venue.table("feed")
+        self.instrument = memoryview(np.ascontiguousarray(feed["instrument"]))
+        self.bar_number = memoryview(np.ascontiguousarray(feed["bar"]))
+        self.funding_rows = deque(np.flatnonzero(feed["kind"] == MarketEventKind.FUNDING).tolist())
+        self.end_ns = int(feed["ts_ns"][-1])
+        self.funded: dict[int, tuple[int, int]] = {}  # instrument -> lots and amount of this instant's payment
+        self.makers = [_BarMaker(symbol, instrument.id, b)
+                       for symbol, instrument, b in zip(symbols, venue.instruments, bars, strict=True)]
+
+
+class Driver:
+    """Runs one strategy against venues whose feeds are attached."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        broker: Broker,
+        exchange: SimulatedExchange,
+        sides: list[tuple[Venue, list[str], list[Bars]]],
+        rollover: Rollover,
+        *,
+        guards: dict[str, DrawdownGuard] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.strategy, self.broker, self.exchange, self.rollover = strategy, broker, exchange, rollover
+        self.sides = [_VenueSide(*side) for side in sides]
+        self.guards = guards or {}
+        self.progress = progress
+        kind = type(strategy)
+        self._callbacks: dict[int, Callable[[Any, Event], None]] = {}
+        for event_kind, name, tell in (
+            (EventKind.FILL, "on_fill", self._tell_fill),
+            (EventKind.SETTLEMENT, "on_settlement", self._tell_settlement),
+            (EventKind.MARGIN_CALL, "on_margin_call", self._tell_margin_call),
+            (EventKind.LIQUIDATION, "on_liquidation", self._tell_liquidation),
+        ):
+            if getattr(kind, name) is not getattr(Strategy, name):
+                self._callbacks[int(event_kind)] = tell
+        self._on_bar = strategy.on_bar if kind.on_bar is not Strategy.on_bar else None
+        self._on_funding = strategy.on_funding if kind.on_funding is not Strategy.on_funding else None
+        if self._on_funding is not None:
+            for side in self.sides:
+                side.venue.head["every_instant"] = 1
+        self.bars = 0
+
+    def run(self) -> None:
+        """From `on_start` to `on_stop`."""
+        strategy = self.strategy
+        strategy._broker = self.broker
+        strategy.on_start()
+        self._tell_own()
+        if len(self.sides) == 1:
+            self._run_one(self.sides[0])
+        else:
+            self._run_several()
+        strategy.on_stop()
+        self._tell_own()
+        strategy._broker = None
+
+    def _run_one(self, side: _VenueSide) -> None:
+        venue, rollover = side.venue, self.rollover
+        while True:
+            if rollover.next_ns is not None:
+                at = venue.next_instant()
+                if at is not None:
+                    rollover.carry_out(at)
+                    self._tell_own()
+                    self._step(side, at)
+                    continue
+            if not self._step(side, side.end_ns):
+                return
+
+    def _run_several(self) -> None:
+        while True:
+            instants = [(at, side) for side in self.sides if (at := side.venue.next_instant()) is not None]
+            if not instants:
+                return
+            at = min(instant for instant, _ in instants)
+            self.rollover.carry_out(at)
+            self._tell_own()
+            for instant, side in instants:
+                if instant == at:
+                    self._step(side, at)
+
+    def _step(self, side: _VenueSide, until_ns: int) -> bool:
+        """One instant of one venue, and what the strategy makes of it. False at the end."""
+        venue = side.venue
+        status = venue.step(until_ns)
+        while status == MORE:
+            self._hear(side, venue.drain())
+            status = venue.step(until_ns)
+        if status == IDLE:
+            return False
+        self.exchange.now_ns = venue.clock_ns
+        if venue.number("event_count"):
+            self._hear(side, venue.drain())
+        elif venue.number("sample_count") > 2000:
+            venue.drain()
+        if self._on_funding is not None:
+            self._tell_funding(side)
+        first, last = venue.number("closed_from"), venue.number("closed_to")
+        for row in range(first, last):
+            instrument = side.instrument[row]
+            line = self.broker.line_of(side.name, instrument)
+            if line is None:
+                continue
+            self.bars += 1
+            maker = side.makers[instrument]
+            number = side.bar_number[row]
+            line.last = maker.columns[5][number]
+            if self._on_bar is not None:
+                self._on_bar(maker.bar(number))
+                if self.broker.unheard:
+                    self._tell_own()
+        if self.guards and last > first:
+            self._guard(side)
+        if self.progress is not None and last > first:
+            self.progress(last - first)
+        return True
+
+    def _guard(self, side: _VenueSide) -> None:
+        guard = self.guards.get(side.name)
+        if guard is not None:
+            equity = self.exchange.money(side.name)[1]
+            if guard.breach(self.exchange.now_ns, equity):
+                self.broker.paused = True
+                self.broker.close_all()
+                self._tell_own()
+
+    # -- telling --------------------------------------------------------------------------------------------------
+
+    def _hear(self, side: _VenueSide, chunks: list[bytes]) -> None:
+        for chunk in chunks:
+            for row in EVENT_FORMAT.iter_unpack(chunk):
+                event = Event(*row)
+                self.broker.hear(side.name, event)
+                if event.kind == EventKind.TERMS_CHANGED:
+                    self._new_terms(side, event)
+                elif event.kind == EventKind.FUNDING:
+                    side.funded[event.instrument] = (event.lots, event.amount)
+                tell = self._callbacks.get(event.kind)
+                if tell is not None:
+                    tell(side, event)
+                    if self.broker.unheard:
+                        self._tell_own()
+
+    def _tell_own(self) -> None:
+        """Pass on the events of our own commands; a callback may cause more."""
+        waiting = self.broker.unheard
+        while waiting:
+            name, event = waiting.pop(0)
+            tell = self._callbacks.get(event.kind)
+            if tell is not None:
+                tell(next(side for side in self.sides if side.name == name), event)
+
+    def _new_terms(self, side: _VenueSide, event: Event) -> None:
+        line = self.broker.line_of(side.name, event.instrument)
+        if line is not None:
+            first = side.venue.first_terms[event.instrument]
+            line.terms = side.venue.terms[event.instrument][event.amount - first]
+
+    def _about(self, side: _VenueSide, event: Event) -> tuple[str, str, str, float]:
+        if event.instrument < 0:
+            return "", "", side.venue.rules.asset, 10.0 ** self.broker.decimals[side.name]
+        maker = side.makers[event.instrument]
+        return maker.symbol, maker.contract, side.venue.rules.asset, 10.0 ** self.broker.decimals[side.name]
+
+    def _tell_fill(self, side: _VenueSide, event: Event) -> None:
+        symbol, contract, currency, scale = self._about(side, event)
+        instrument = side.venue.instruments[event.instrument]
+        self.strategy.on_fill(views.Fill(
+            symbol, event.ts_ns, contract, event.order, "buy" if event.lots > 0 else "sell",
+            instrument.qty(abs(event.lots)), instrument.price(event.price_ticks), event.fee / scale,
+            event.amount / scale, currency, bool(event.flags & MAKER), bool(event.flags & LIQUIDATED)))
+
+    def _tell_settlement(self, side: _VenueSide, event: Event) -> None:
+        symbol, contract, currency, scale = self._about(side, event)
+        instrument = side.venue.instruments[event.instrument]
+        self.strategy.on_settlement(views.SettlementPayment(
+            symbol, event.ts_ns, contract, instrument.price(event.price_ticks), instrument.qty(event.lots),
+            event.amount / scale, currency))
+
+    def _tell_margin_call(self, side: _VenueSide, event: Event) -> None:
+        symbol, _, currency, scale = self._about(side, event)
+        self.strategy.on_margin_call(views.MarginCall(
+            symbol, event.ts_ns, event.equity / scale, event.maintenance / scale, event.amount / scale, currency))
+
+    def _tell_liquidation(self, side: _VenueSide, event: Event) -> None:
+        symbol, contract, currency, scale = self._about(side, event)
+        instrument = side.venue.instruments[event.instrument]
+        self.strategy.on_liquidation(views.Liquidation(
+            symbol, event.ts_ns, contract, instrument.qty(event.lots), event.price_e8 / E8,
+            instrument.price(event.price_ticks), event.amount / scale, event.fee / scale, currency))
+
+    def _tell_funding(self, side: _VenueSide) -> None:
+        """Every stamp that has passed, held or not."""
+        assert self._on_funding is not None
+        venue, rows = side.venue, side.funding_rows
+        done = venue.number("feed_next")
+        scale = 10.0 ** self.broker.decimals[side.name]
+        while rows and rows[0] < done:
+            row = venue.table("feed")[rows.popleft()]
+            instrument = int(row["instrument"])
+            symbol = side.makers[instrument].symbol
+            lots, amount = side.funded.pop(instrument, (0, 0))
+            self._on_funding(views.FundingPayment(
+                symbol, int(row["ts_ns"]), float(row["rate_e8"] / E8), float(row["mark_e8"] / E8),
+                venue.instruments[instrument].qty(lots), amount / scale, venue.rules.asset))
+            if self.broker.unheard:
+                self._tell_own()

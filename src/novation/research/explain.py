@@ -1,0 +1,235 @@
+"""Why a row is what it is: the arithmetic with its numbers, the rule, the table row it came from.
+
+Computed here from the event's own integers with exact decimals, apart from the engine, so that it is a check as well.
+Every explanation ends in lines "= computed" and "booked" that must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import ROUND_DOWN, ROUND_FLOOR, Decimal
+from typing import Any
+
+import numpy as np
+
+from novation.domain.enums import EventKind
+from novation.domain.errors import InvalidInput
+from novation.domain.events import ISOLATED, LIQUIDATED, MAKER
+from novation.domain.units import iso
+from novation.trading.record import RunRecord
+
+
+class _Case:
+    """One event with its instrument, the terms in force at it, and decimal views of its integers."""
+
+    def __init__(self, record: RunRecord, venue: str, row: int) -> None:
+        self.venue = venue
+        self.events = record.venues[venue].events
+        self.event = self.events[row]
+        self.row = row
+        about = record.manifest["venues"][venue]
+        self.currency, self.decimals = about["asset"], about["decimals"]
+        self.instrument = about["instruments"][int(self.event["instrument"])] if self.event["instrument"] >= 0 else None
+        self.ts_ns = int(self.event["ts_ns"])
+
+    def n(self, field: str) -> int:
+        return int(self.event[field])
+
+    def money(self, field: str) -> Decimal:
+        return Decimal(self.n(field)).scaleb(-self.decimals)
+
+    def show(self, amount: Decimal) -> str:
+        return f"{amount:,.{self.decimals}f} {self.currency}"
+
+    def cut(self, amount: Decimal, rounding: str = ROUND_DOWN) -> Decimal:
+        return amount.quantize(Decimal(1).scaleb(-self.decimals), rounding=rounding)
+
+    @property
+    def name(self) -> str:
+        return str(self.instrument["id"]) if self.instrument else f"{self.venue} account"
+
+    @property
+    def unit(self) -> Decimal:
+        """Quantity of one lot times the multiplier: money per 1.00 of price."""
+        assert self.instrument is not None
+        return Decimal(self.instrument["lot_e8"]) * Decimal(self.instrument["multiplier_e8"]) / Decimal(10) ** 16
+
+    @property
+    def qty(self) -> Decimal:
+        assert self.instrument is not None
+        return Decimal(self.n("lots")) * Decimal(self.instrument["lot_e8"]) / Decimal(10) ** 8
+
+    @property
+    def price(self) -> Decimal:
+        assert self.instrument is not None
+        return Decimal(self.n("price_ticks")) * Decimal(self.instrument["tick_e8"]) / Decimal(10) ** 8
+
+    @property
+    def mark(self) -> Decimal:
+        return Decimal(self.n("price_e8")) / Decimal(10) ** 8
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The dated row in force: the last that took effect at or before the event."""
+        assert self.instrument is not None
+        rows = self.instrument["terms"]
+        changed = self.events[: self.row + 1]
+        taken = int(((changed["kind"] == EventKind.TERMS_CHANGED)
+                     & (changed["instrument"] == self.event["instrument"])).sum())
+        return dict(rows[taken])
+
+    def source(self, *groups: str) -> list[str]:
+        sources = self.terms["sources"]
+        return [f"source: {sources[group]}" for group in groups if group in sources]
+
+
+def explain_event(record: RunRecord, venue: str, sequence: int) -> str:
+    """The explanation of one event of a run."""
+    if venue not in record.venues:
+        raise InvalidInput("no such venue in this run", source="row", where="venue", value=venue)
+    events = record.venues[venue].events
+    found = np.flatnonzero(events["sequence"] == sequence)
+    if not len(found):
+        raise InvalidInput("no such event in this run", source="row", where="sequence", value=sequence)
+    case = _Case(record, venue, int(found[0]))
+    kind = EventKind(case.n("kind"))
+    if kind not in _EXPLAINERS:
+        raise InvalidInput(f"{kind.name} has no arithmetic to explain", source="row",
+                           hint="Rows of fills, fees, funding, settlements, margin_calls and liquidations have.")
+    head = f"{kind.name.lower().replace('_', ' ')} of {case.name} at {iso(case.ts_ns)} UTC (event {sequence})"
+    return "\n".join([head, *(f"  {line}" for line in _EXPLAINERS[kind](case))])
+
+
+def _fill(c: _Case) -> list[str]:
+    terms = c.terms
+    value = abs(c.n("lots")) * c.unit * c.price
+    maker = bool(c.n("flags") & MAKER)
+    role = "maker" if maker else "taker"
+    rate = Decimal(terms[f"{role}_fee_e8"]) / Decimal(10) ** 8
+    per_lot = Decimal(terms["fee_per_lot"]).scaleb(-c.decimals)
+    fee = c.cut(value * rate) + abs(c.n("lots")) * per_lot
+    lines = [f"{'bought' if c.n('lots') > 0 else 'sold'} {abs(c.qty).normalize():f} at {c.price.normalize():f} = {c.show(value)}"]
+    if c.n("price_e8") != c.n("price_ticks") * int(c.instrument["tick_e8"] if c.instrument else 1):
+        lines.append(f"market price {c.mark.normalize():f}, moved to the tick (and by half the spread) against the order")
+    lines.append(f"rule: {role} fee = value * {rate.normalize():f}" + (
+        f" + {abs(c.n('lots'))} lots * {per_lot.normalize():f}" if per_lot else ""))
+    lines += c.source("fees", "contract")
+    lines.append(f"fee = computed {c.show(fee)}")
+    if c.n("flags") & LIQUIDATED and fee != c.money("fee"):
+        lines.append("cut to what was left behind the position: the insurance fund takes what a liquidation cannot pay")
+    lines.append(f"fee booked {c.show(c.money('fee'))}")
+    if c.n("amount"):
+        lines.append(f"realised {c.show(c.money('amount'))} against the entry cost of the lots closed")
+    return lines
+
+
+def _funding(c: _Case) -> list[str]:
+    rate = Decimal(c.n("rate_e8")) / Decimal(10) ** 8
+    value = c.n("lots") * c.unit * c.mark
+    amount = c.cut(-value * rate)
+    return [
+        "rule: payment = position value at the stamp's mark * rate, cut towards zero; a long pays a positive rate",
+        f"position {c.qty.normalize():f}, mark {c.mark.normalize():f}: value {value.normalize():f} {c.currency}",
+        f"rate {rate.normalize():f} of the stamp; paid whole, not pro rata",
+        f"= computed {c.show(amount)}",
+        f"booked {c.show(c.money('amount'))}" + (" to the position's own margin" if c.n("flags") & ISOLATED else ""),
+        "source: docs/rules/funding.md (Binance funding FAQ); the rate and the mark are from the run's history",
+    ]
+
+
+def _settlement(c: _Case) -> list[str]:
+    value = c.n("lots") * c.unit * c.price
+    cost = c.money("cost")
+    before = c.events[: c.row]
+    mine = (before["instrument"] == c.event["instrument"]) & (before["account"] == c.event["account"])
+    settled = np.flatnonzero(mine & (before["kind"] == EventKind.SETTLEMENT))
+    lines = ["rule: variation margin = value at the settlement price - entry cost, which carries yesterday's settlement",
+             "      and today's trades: multiplier * [Q * (S - S_before) + sum of q * (S - trade price)]"]
+    since = before[settled[-1] + 1:] if len(settled) else before
+    if len(settled):
+        last = before[settled[-1]]
+        lines.append(f"carried {int(last['lots'])} lots from settlement "
+                     f"{_price(c, int(last['price_ticks']))} of {iso(int(last['ts_ns']))}")
+    for trade in since[(since["kind"] == EventKind.FILL) & (since["instrument"] == c.event["instrument"])]:
+        lines.append(f"traded {int(trade['lots']):+d} lots at {_price(c, int(trade['price_ticks']))} on {iso(int(trade['ts_ns']))}")
+    lines += [f"{c.n('lots')} lots at {c.price.normalize():f} * {c.unit.normalize():f} per point = {c.show(value)}",
+              f"entry cost {c.show(cost)}",
+              f"= computed {c.show(value - cost)}",
+              f"booked {c.show(c.money('amount'))}",
+              *c.source("contract"), "source: docs/rules/settlement.md (CME settlement procedure)"]
+    return lines
+
+
+def _price(c: _Case, ticks: int) -> str:
+    assert c.instrument is not None
+    return f"{(Decimal(ticks) * Decimal(c.instrument['tick_e8']) / Decimal(10) ** 8).normalize():f}"
+
+
+def _maintenance(c: _Case, lots: int, mark: Decimal) -> tuple[Decimal, list[str]]:
+    """Maintenance of one position, truncated once, with its bracket."""
+    terms = c.terms
+    if not terms["tiers"]:
+        per_lot = Decimal(terms["maintenance_per_lot"]).scaleb(-c.decimals)
+        amount = abs(lots) * per_lot
+        return amount, [f"maintenance = {abs(lots)} lots * {per_lot.normalize():f} = {c.show(amount)}"]
+    value = abs(lots) * c.unit * mark
+    minor = int(c.cut(value, ROUND_FLOOR).scaleb(c.decimals))
+    number, tier = next(((i, t) for i, t in enumerate(terms["tiers"], 1) if minor <= t["cap"]),
+                        (len(terms["tiers"]), terms["tiers"][-1]))
+    rate = Decimal(tier["rate_e8"]) / Decimal(10) ** 8
+    cum = Decimal(tier["cum"]).scaleb(-c.decimals)
+    amount = c.cut(value * rate - cum)
+    return amount, [f"bracket {number}: maintenance = value {value.normalize():f} * {rate.normalize():f} - "
+                    f"{cum.normalize():f} = {c.show(amount)}"]
+
+
+def _liquidation(c: _Case) -> list[str]:
+    isolated = bool(c.n("flags") & ISOLATED)
+    lots = -c.n("lots")
+    lines = [f"{'isolated position' if isolated else 'cross account'}: rule: liquidated when equity <= maintenance at the mark",
+             f"position {(-c.qty).normalize():f}, entry cost {c.show(c.money('cost'))}, mark {c.mark.normalize():f}"]
+    profit = lots * c.unit * c.mark - c.money("cost")
+    lines.append(f"profit at that mark = {lots * c.unit} * {c.mark.normalize():f} - entry cost = {profit.normalize():f}")
+    behind = c.money("equity") - c.cut(profit, ROUND_FLOOR)
+    lines.append(f"behind it {c.show(behind)}" + ("" if isolated else " (wallet and the other cross positions' profit)"))
+    maintenance, how = _maintenance(c, lots, c.mark)
+    lines += how
+    lines.append(f"equity {c.show(c.money('equity'))} <= maintenance {c.show(c.money('maintenance'))}"
+                 if c.money("equity") <= c.money("maintenance") else
+                 f"margin call unmet: equity {c.show(c.money('equity'))}, maintenance {c.show(c.money('maintenance'))}")
+    if isolated:
+        lines.append(f"maintenance = computed {c.show(maintenance)}")
+        lines.append(f"maintenance booked {c.show(c.money('maintenance'))}")
+    value = abs(c.n("lots")) * c.unit * c.price
+    rate = Decimal(c.n("rate_e8")) / Decimal(10) ** 8
+    clearance = c.cut(value * rate)
+    lines += [f"closed at {c.price.normalize():f} (the trigger mark, half the spread and the tick against us)",
+              f"clearance fee = {c.show(value)} * {rate.normalize():f} = computed {c.show(clearance)}"]
+    if clearance != c.money("fee"):
+        lines.append("cut to what was left behind the position")
+    lines.append(f"clearance fee booked {c.show(c.money('fee'))} into the insurance fund")
+    lines += c.source("brackets", "margins", "contract")
+    lines.append("source: docs/rules/liquidation.md")
+    return lines
+
+
+def _margin_call(c: _Case) -> list[str]:
+    ratio = c.money("maintenance") / c.money("equity") if c.n("equity") > 0 else None
+    lines = [f"equity {c.show(c.money('equity'))}, maintenance {c.show(c.money('maintenance'))}"
+             + (f": maintenance is {ratio:.2%} of equity" if ratio is not None else "")]
+    if c.instrument is not None:
+        maintenance, how = _maintenance(c, c.n("lots"), c.mark)
+        lines += [f"mark {c.mark.normalize():f}", *how, f"maintenance = computed {c.show(maintenance)}",
+                  f"maintenance booked {c.show(c.money('maintenance'))}", *c.source("brackets", "margins")]
+    lines.append(f"missing to the initial margin: {c.show(c.money('amount'))}")
+    lines.append("source: docs/rules/liquidation.md")
+    return lines
+
+
+_EXPLAINERS: dict[EventKind, Callable[[_Case], list[str]]] = {
+    EventKind.FILL: _fill,
+    EventKind.FUNDING: _funding,
+    EventKind.SETTLEMENT: _settlement,
+    EventKind.LIQUIDATION: _liquidation,
+    EventKind.MARGIN_CALL: _margin_call,
+}

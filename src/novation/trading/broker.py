@@ -1,0 +1,305 @@
+"""Orders and positions from the trader's side: human units in, commands out, positions kept from the events.
+
+The broker knows an exchange only through `Exchange`: something that takes commands and answers with events. A backtest
+gives it the simulated venues, live trading gives it real ones; nothing here asks which.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from typing import Literal, NamedTuple, Protocol
+
+from novation.domain import commands
+from novation.domain.commands import Command
+from novation.domain.enums import EventKind, Side
+from novation.domain.errors import InvalidInput, UnknownInstrument
+from novation.domain.events import Event
+from novation.domain.instruments import Instrument, Terms
+from novation.domain.units import E8, Number, ceil_steps, floor_steps, to_decimal
+
+
+class Exchange(Protocol):
+    """What a broker needs of the other side."""
+
+    def send(self, venue: str, command: Command) -> list[Event]:
+        """Carry out a command; the events that followed."""
+        ...
+
+    def money(self, venue: str) -> tuple[int, int, int, int, int]:
+        """Wallet, equity, initial, maintenance and available of our account, in minor units."""
+        ...
+
+    @property
+    def now_ns(self) -> int:
+        """The exchange's time."""
+        ...
+
+
+class Line:
+    """One traded symbol: the contract behind it now, what we hold of it, and its last price."""
+
+    __slots__ = ("index", "instrument", "last", "lots", "symbol", "terms", "venue", "waiting")
+
+    def __init__(self, symbol: str, venue: str, instrument: Instrument, index: int, terms: Terms) -> None:
+        self.symbol, self.venue = symbol, venue
+        self.use(instrument, index, terms)
+        self.last = 0.0
+
+    def use(self, instrument: Instrument, index: int, terms: Terms) -> None:
+        """Point to a contract that we do not hold yet."""
+        self.instrument, self.index, self.terms = instrument, index, terms
+        self.lots = 0
+        self.waiting = 0
+
+    @property
+    def money_scale(self) -> float:
+        """Quote currency per lot and 1.00 of price."""
+        return self.instrument.lot_e8 * self.instrument.multiplier_e8 / (E8 * E8)
+
+
+class Working(NamedTuple):
+    """An order the exchange has accepted and not finished."""
+
+    venue: str
+    order: int  #: the venue's id
+    instrument: int
+    lots: int  #: signed
+    market: bool
+
+
+class Broker:
+    """One trader's account at one or more venues."""
+
+    def __init__(self, exchange: Exchange, *, account: int = 0) -> None:
+        self._exchange = exchange
+        self._account = account
+        self._lines: dict[str, Line] = {}
+        self._aliases: dict[str, str] = {}
+        self._by_instrument: dict[tuple[str, int], Line] = {}
+        self._held: dict[tuple[str, int], int] = {}
+        self._venues: list[str] = []
+        self.decimals: dict[str, int] = {}
+        self._working: dict[int, Working] = {}
+        self._ids: dict[tuple[str, int], int] = {}
+        self.rounded: Counter[str] = Counter()  #: what was rounded, how often
+        self.unheard: list[tuple[str, Event]] = []  #: events of our own commands, for the driver to pass on
+        self.paused = False  #: own limits forbid new risk
+
+    # -- set up ---------------------------------------------------------------------------------------------------
+
+    def add_venue(self, name: str, decimals: int) -> None:
+        """A venue we have an account at; decimals of its settlement asset."""
+        self._venues.append(name)
+        self.decimals[name] = decimals
+
+    def add(self, line: Line, aliases: tuple[str, ...] = ()) -> None:
+        """Trade a symbol, under these other names too."""
+        self._lines[line.symbol] = line
+        self._by_instrument[line.venue, line.index] = line
+        for alias in (line.symbol, *aliases):
+            self._aliases[alias] = line.symbol
+
+    def line(self, symbol: str) -> Line:
+        """The line of a symbol, by any of its names."""
+        name = self._aliases.get(symbol)
+        if name is None:
+            raise UnknownInstrument(symbol, reason=f"is not traded here; traded: {', '.join(self._lines)}.")
+        return self._lines[name]
+
+    def line_of(self, venue: str, instrument: int) -> Line | None:
+        """The line that now points to an instrument."""
+        return self._by_instrument.get((venue, instrument))
+
+    def point(self, line: Line, instrument: Instrument, index: int, terms: Terms) -> None:
+        """Let a rolled symbol point to its next contract."""
+        self._by_instrument.pop((line.venue, line.index), None)
+        line.use(instrument, index, terms)
+        line.lots = self._held.get((line.venue, index), 0)
+        self._by_instrument[line.venue, index] = line
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Public ids of what is traded."""
+        return tuple(self._lines)
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    @property
+    def now_ns(self) -> int:
+        """The exchange's time."""
+        return self._exchange.now_ns
+
+    def position(self, symbol: str) -> float:
+        """Signed quantity held."""
+        line = self.line(symbol)
+        return line.instrument.qty(line.lots)
+
+    def held(self, venue: str, instrument: int) -> int:
+        """Signed lots held of an instrument."""
+        return self._held.get((venue, instrument), 0)
+
+    def price(self, symbol: str) -> float:
+        """Last price seen, 0 before the first bar."""
+        return self.line(symbol).last
+
+    def equity(self, symbol: str | None = None) -> float:
+        """Equity of the account at the venue of `symbol`."""
+        if symbol is None:
+            if len(self._venues) != 1:
+                raise InvalidInput("there are several accounts", source="equity", hint="Name a symbol: equity(symbol).")
+            venue = self._venues[0]
+        else:
+            venue = self.line(symbol).venue
+        return float(self._exchange.money(venue)[1] / 10 ** self.decimals[venue])
+
+    def round_price(self, symbol: str, price: Number, side: str) -> float:
+        """A price on the tick in force, passively."""
+        line = self.line(symbol)
+        return line.instrument.price(self._passive(line, price, 1 if side == "buy" else -1))
+
+    def round_qty(self, symbol: str, qty: Number) -> float:
+        """A size in whole lots, towards zero."""
+        line = self.line(symbol)
+        size = to_decimal(qty)
+        lots = floor_steps(abs(size), line.instrument.lot_e8)
+        return line.instrument.qty(lots if size >= 0 else -lots)
+
+    def _passive(self, line: Line, price: Number, side: int) -> int:
+        step = line.instrument.tick_e8 * line.terms.tick_step
+        steps = floor_steps(price, step) if side > 0 else ceil_steps(price, step)
+        return steps * line.terms.tick_step
+
+    # -- acting ---------------------------------------------------------------------------------------------------
+
+    def order(self, symbol: str, side: int, qty: Number, price: Number | None) -> int | None:
+        """A helper's order: rounds passively and down, and counts."""
+        line = self.line(symbol)
+        lots = floor_steps(qty, line.instrument.lot_e8)
+        if lots * line.instrument.lot_e8 != to_decimal(qty) * E8:
+            self.rounded["qty"] += 1
+        if lots <= 0:
+            if to_decimal(qty) <= 0:
+                raise InvalidInput("qty must be positive", source=symbol, value=str(qty),
+                                   hint="Sell with self.sell, or use self.target with a signed position.")
+            self.rounded["qty to zero"] += 1
+            return None
+        ticks = 0
+        if price is not None:
+            ticks = self._passive(line, price, side)
+            if ticks * line.instrument.tick_e8 != to_decimal(price) * E8:
+                self.rounded["price"] += 1
+        return self._send(line, side, lots, ticks, price is not None)
+
+    def place(self, symbol: str, side: Literal["buy", "sell"], qty: Number, price: Number | None) -> int | None:
+        """Exactly this order, or OffGrid."""
+        line = self.line(symbol)
+        if side not in ("buy", "sell"):
+            raise InvalidInput('side is "buy" or "sell"', source=symbol, value=side)
+        lots = line.instrument.lots(qty)
+        ticks = 0 if price is None else line.instrument.ticks(price, line.terms)
+        return self._send(line, 1 if side == "buy" else -1, lots, ticks, price is not None)
+
+    def target(self, symbol: str, *, qty: Number | None = None, notional: Number | None = None,
+               weight: Number | None = None) -> int | None:
+        """Trade the difference to a signed position."""
+        line = self.line(symbol)
+        given = [name for name, value in (("qty", qty), ("notional", notional), ("weight", weight)) if value is not None]
+        if len(given) != 1:
+            raise InvalidInput("give one of qty, notional, weight", source=symbol, value=", ".join(given) or None)
+        if qty is not None:
+            goal = to_decimal(qty)
+        else:
+            if line.last <= 0:
+                raise InvalidInput("no price yet to size by", source=symbol,
+                                   hint="Size by notional or weight after the first bar, or give qty.")
+            money = to_decimal(notional) if notional is not None else to_decimal(weight or 0) * Decimal(
+                repr(self.equity(symbol)))
+            unit = to_decimal(line.last) * line.instrument.multiplier_e8 / E8
+            goal = money / unit
+        lots = floor_steps(abs(goal), line.instrument.lot_e8)
+        if lots * line.instrument.lot_e8 != abs(goal) * E8:
+            self.rounded["qty"] += 1
+        wanted = lots if goal >= 0 else -lots
+        difference = wanted - line.lots - line.waiting
+        if difference == 0:
+            return None
+        return self._send(line, 1 if difference > 0 else -1, abs(difference), 0, False)
+
+    def _send(self, line: Line, side: int, lots: int, ticks: int, is_limit: bool) -> int | None:
+        if self.paused and abs(line.lots + side * lots) > abs(line.lots):
+            self.rounded["held back by own limits"] += 1
+            return None
+        sign = Side.BUY if side > 0 else Side.SELL
+        if is_limit:
+            command = commands.place_limit(self._account, line.index, sign, lots, ticks)
+        else:
+            command = commands.place_market(self._account, line.index, sign, lots)
+        return self.send(line.venue, command)
+
+    def send(self, venue: str, command: Command) -> int | None:
+        """Send a command to a venue; the id of a new order, None if it was refused or none."""
+        placed = None
+        for event in self._exchange.send(venue, command):
+            self.hear(venue, event)
+            self.unheard.append((venue, event))
+            if event.kind == EventKind.ORDER_ACCEPTED:
+                placed = self._ids[venue, event.order]
+        return placed
+
+    def cancel(self, order: int) -> bool:
+        """Take an order out; False when it was not working."""
+        if order not in self._working:
+            return False
+        working = self._working[order]
+        self.send(working.venue, commands.cancel(self._account, working.order))
+        return order not in self._working
+
+    def cancel_line(self, line: Line) -> None:
+        """Take out every order in the contract a line points to."""
+        for order, working in list(self._working.items()):
+            if working.venue == line.venue and working.instrument == line.index:
+                self.cancel(order)
+
+    def close_all(self) -> None:
+        """Cancel every order and close every position at the market."""
+        for order in list(self._working):
+            self.cancel(order)
+        for (venue, instrument), lots in list(self._held.items()):
+            if lots:
+                side = Side.SELL if lots > 0 else Side.BUY
+                self.send(venue, commands.place_market(self._account, instrument, side, abs(lots)))
+
+    # -- hearing --------------------------------------------------------------------------------------------------
+
+    def hear(self, venue: str, event: Event) -> None:
+        """Take in what the exchange says happened."""
+        kind = event.kind
+        if event.account != self._account:
+            return
+        if kind == EventKind.ORDER_ACCEPTED:
+            identity = len(self._ids) + 1
+            self._ids[venue, event.order] = identity
+            working = Working(venue, event.order, event.instrument, event.lots, event.price_ticks == 0)
+            self._working[identity] = working
+            self._wait(working, 1)
+        elif kind == EventKind.FILL:
+            key = (venue, event.instrument)
+            self._held[key] = event.position_lots
+            line = self._by_instrument.get(key)
+            if line is not None:
+                line.lots = event.position_lots
+            self._done(venue, event.order)
+        elif kind == EventKind.ORDER_CANCELLED:
+            self._done(venue, event.order)
+
+    def _wait(self, working: Working, direction: int) -> None:
+        line = self._by_instrument.get((working.venue, working.instrument))
+        if line is not None and working.market:
+            line.waiting += direction * working.lots
+
+    def _done(self, venue: str, order: int) -> None:
+        identity = self._ids.get((venue, order))
+        working = self._working.pop(identity, None) if identity else None
+        if working is not None:
+            self._wait(working, -1)

@@ -1,0 +1,83 @@
+"""A frame of targets is a strategy."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Any, Literal
+
+from novation.domain.errors import ConfigError, DataError
+from novation.domain.units import to_ns
+from novation.trading.strategy import Strategy
+from novation.trading.views import Bar
+
+
+class Targets(Strategy):
+    """Hold what a frame says.
+
+    frame: pandas or polars, one row a change. Either wide (`ts` or a DatetimeIndex, then one column per symbol), or
+    long (`ts`, `symbol`, `target`). Missing values change nothing. unit: "qty" (signed quantity), "notional" (quote
+    currency) or "weight" (share of equity). A target stamped t trades at the first price after t, never at one of t
+    itself, so a signal taken from the bar that opens at t cannot see its own future.
+    """
+
+    def __init__(self, frame: Any, unit: Literal["qty", "notional", "weight"] = "qty") -> None:
+        super().__init__()
+        if unit not in ("qty", "notional", "weight"):
+            raise ConfigError("unit is qty, notional or weight", source="Targets", value=unit)
+        self._unit = unit
+        self._rows = _read(frame)
+        self._next: dict[str, int] = {}
+        self._schedules: dict[str, tuple[list[int], list[float]]] = {}
+
+    def on_start(self) -> None:
+        """Sort the rows by symbol; what is due before the first price is sent at once if it needs no price."""
+        for ns, symbol, value in self._rows:
+            name = self.broker.line(symbol).symbol
+            stamps, values = self._schedules.setdefault(name, ([], []))
+            if stamps and ns < stamps[-1]:
+                raise DataError("stamps are not sorted", source="Targets", where=f"{symbol} {ns}")
+            stamps.append(ns)
+            values.append(value)
+        self._next = dict.fromkeys(self._schedules, 0)
+        if self._unit == "qty":
+            for symbol in self._schedules:
+                self._apply(symbol, self.now_ns + 1)
+
+    def on_bar(self, bar: Bar) -> None:
+        """Trade to the newest target stamped before this instant."""
+        if bar.symbol in self._schedules:
+            self._apply(bar.symbol, bar.ts_ns)
+
+    def _apply(self, symbol: str, now_ns: int) -> None:
+        stamps, values = self._schedules[symbol]
+        due = bisect_left(stamps, now_ns, lo=self._next[symbol])
+        if due > self._next[symbol]:
+            self._next[symbol] = due
+            self.broker.target(symbol, **{self._unit: values[due - 1]})
+
+
+def _read(frame: Any) -> list[tuple[int, str, float]]:
+    """Rows (ns, symbol, value) of a wide or long frame."""
+    if type(frame).__module__.startswith("pandas"):
+        frame = frame.reset_index() if "ts" not in frame.columns else frame
+        names = [str(name) for name in frame.columns]
+        columns = {name: list(frame.iloc[:, i]) for i, name in enumerate(names)}
+    elif type(frame).__module__.startswith("polars"):
+        names = list(frame.columns)
+        columns = {name: frame[name].to_list() for name in names}
+    else:
+        raise DataError("expected a pandas or polars frame", source="Targets", value=type(frame).__name__)
+    stamp = names[0] if "ts" not in names else "ts"
+    instants = [_stamp(value, row) for row, value in enumerate(columns[stamp])]
+    if set(names) == {stamp, "symbol", "target"}:
+        cells = [(ns, str(symbol), value)
+                 for ns, symbol, value in zip(instants, columns["symbol"], columns["target"], strict=True)]
+    else:
+        cells = [(ns, name, columns[name][row]) for row, ns in enumerate(instants) for name in names if name != stamp]
+    return [(ns, name, float(value)) for ns, name, value in cells if value is not None and value == value]
+
+
+def _stamp(value: Any, row: int) -> int:
+    if hasattr(value, "to_pydatetime"):
+        value = value.to_pydatetime()
+    return to_ns(value, source="Targets", where=f"row {row + 1:,}")
