@@ -36,8 +36,7 @@ def cache_folder() -> Path:
     given = os.environ.get("NOVATION_CACHE")
     if given:
         return Path(given)
-    base = os.environ.get("XDG_CACHE_HOME") or (
-        "~/Library/Caches" if sys.platform == "darwin" else "~/.cache")
+    base = os.environ.get("XDG_CACHE_HOME") or ("~/Library/Caches" if sys.platform == "darwin" else "~/.cache")
     return Path(base).expanduser() / "novation"
 
 
@@ -54,7 +53,10 @@ def _imports(path: Path) -> tuple[bytes, tuple[Path, ...]]:
     text = path.read_bytes()
     found = []
     for base, names, plain in _IMPORT.findall(text.decode()):
-        for name in [plain or base, *(f"{base}.{part.split(' as ')[0].strip()}" for part in names.strip("()").split(","))]:
+        for name in [
+            plain or base,
+            *(f"{base}.{part.split(' as ')[0].strip()}" for part in names.strip("()").split(",")),
+        ]:
             file = _module_file(name)
             if file is not None and file != path:
                 found.append(file)
@@ -209,7 +211,7 @@ else:
         """Plain Python: JIT is off."""
         return function
 
-    def strategy_loop(loop: Any, heads: np.dtype) -> Any:
+    def strategy_loop(loop: Any, heads: np.dtype) -> Any:  # type: ignore[misc]
         """Plain Python: JIT is off."""
         return loop
 

@@ -31,14 +31,27 @@ COMMAND_FORMAT = record_format(Command)
 
 def place_market(account: int, instrument: int, side: Side, lots: int) -> Command:
     """Buy or sell `lots` at the next price."""
-    return Command(kind=CommandKind.PLACE, account=account, instrument=instrument, side=side, lots=lots,
-                   order_kind=OrderKind.MARKET)
+    return Command(
+        kind=CommandKind.PLACE,
+        account=account,
+        instrument=instrument,
+        side=side,
+        lots=lots,
+        order_kind=OrderKind.MARKET,
+    )
 
 
 def place_limit(account: int, instrument: int, side: Side, lots: int, price_ticks: int) -> Command:
     """Buy or sell `lots` at `price_ticks` or better, until cancelled."""
-    return Command(kind=CommandKind.PLACE, account=account, instrument=instrument, side=side, lots=lots,
-                   order_kind=OrderKind.LIMIT, price_ticks=price_ticks)
+    return Command(
+        kind=CommandKind.PLACE,
+        account=account,
+        instrument=instrument,
+        side=side,
+        lots=lots,
+        order_kind=OrderKind.LIMIT,
+        price_ticks=price_ticks,
+    )
 
 
 def cancel(account: int, order: int) -> Command:

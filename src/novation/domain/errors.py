@@ -1,7 +1,7 @@
 """Every error novation raises, drawn once.
 
     NovationError
-      InvalidInput          what was handed in is wrong: says the file or argument, the row or key, the value, the remedy
+      InvalidInput          what was handed in is wrong: says the file or argument, the row, the value, the remedy
         OffGrid             a price or size between two ticks or lots
         ConfigError         a configuration key or value
         DataError           a file or frame of history

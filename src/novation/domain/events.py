@@ -1,21 +1,23 @@
 """What the exchange says happened: one fixed record, its fields read according to `kind`.
 
-| kind             | fields beside sequence, ts_ns, kind, account, instrument                                        |
-|------------------|-------------------------------------------------------------------------------------------------|
-| ORDER_ACCEPTED   | order, lots (signed), price_ticks (0 for a market order)                                        |
-| ORDER_REJECTED   | order, lots, price_ticks, reason (`RejectReason`), amount (the value refused), cost (the limit) |
-| ORDER_CANCELLED  | order, lots (signed, what was left), price_ticks, reason (`CancelReason`)                       |
-| FILL             | order, trade, lots (signed), price_ticks, price_e8 (market price before spread and rounding), rate_e8 (fee rate), fee, amount (realised), cost (entry cost after), position_lots (after), flags |
-| FUNDING          | lots (position), price_e8 (mark), rate_e8, amount (received > 0), flags (isolated)              |
-| SETTLEMENT       | lots (position), price_ticks, cost (entry cost before), amount (variation margin)               |
-| MARGIN_CALL      | lots, price_e8 (mark), equity, maintenance, amount (short of the initial margin)                |
-| LIQUIDATION      | order, trade, lots (signed, closed), price_ticks (executed), price_e8 (mark that triggered), equity, maintenance, amount (realised), rate_e8, fee (clearance fee), cost (entry cost before), flags (isolated) |
-| INSURANCE        | amount (paid by the fund to lift the account to zero)                                           |
-| TERMS_CHANGED    | amount (index of the row of terms)                                                              |
-| LEVERAGE_SET     | amount (leverage)                                                                               |
-| MARGIN_SCOPE_SET | amount (`MarginScope`)                                                                          |
-| TRANSFER         | amount                                                                                          |
-| COMMAND_REJECTED | order, reason, amount (the value refused), cost (the limit)                                     |
+Beside sequence, ts_ns, kind, account and instrument:
+
+    ORDER_ACCEPTED    order, lots (signed), price_ticks (0 for a market order)
+    ORDER_REJECTED    order, lots, price_ticks, reason (`RejectReason`), amount (the value refused), cost (the limit)
+    ORDER_CANCELLED   order, lots (signed, what was left), price_ticks, reason (`CancelReason`)
+    FILL              order, trade, lots (signed), price_ticks, price_e8 (market price before spread and rounding),
+                      fee, amount (realised), cost (entry cost after), position_lots (after), flags
+    FUNDING           lots (position), price_e8 (mark), rate_e8, amount (received > 0), flags (isolated)
+    SETTLEMENT        lots (position), price_ticks, cost (entry cost before), amount (variation margin)
+    MARGIN_CALL       lots, price_e8 (mark), equity, maintenance, amount (short of the initial margin)
+    LIQUIDATION       trade, lots (signed, closed), price_ticks (executed), price_e8 (mark that triggered), equity,
+                      maintenance, amount (realised), rate_e8, fee (clearance fee), cost (entry cost before), flags
+    INSURANCE         amount (paid by the fund to lift the account to zero)
+    TERMS_CHANGED     amount (index of the row of terms)
+    LEVERAGE_SET      amount (leverage)
+    MARGIN_SCOPE_SET  amount (`MarginScope`)
+    TRANSFER          amount
+    COMMAND_REJECTED  order, reason, amount (the value refused), cost (the limit)
 
 Money is in minor units of the venue's settlement asset. `sequence` ascends without a gap within a venue.
 """

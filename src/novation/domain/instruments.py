@@ -52,8 +52,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         """A quantity in whole lots; refuse one between two lots."""
         steps = on_grid(qty, self.lot_e8)
         if steps is None:
-            raise OffGrid(f"qty {qty} is not a multiple of the lot {from_e8(self.lot_e8).normalize():f}",
-                          source=self.id, hint="Use self.round_qty(symbol, qty).")
+            raise OffGrid(
+                f"qty {qty} is not a multiple of the lot {from_e8(self.lot_e8).normalize():f}",
+                source=self.id,
+                hint="Use self.round_qty(symbol, qty).",
+            )
         return steps
 
     def qty(self, lots: int) -> float:
@@ -68,8 +71,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
             tick = f"{from_e8(self.tick_e8 * step).normalize():f}"
             row = terms.sources.get("contract", iso(terms.effective_ns)[:10]) if terms else ""
             rule = f" (rule of {row})" if row else ""
-            raise OffGrid(f"price {price} is not a multiple of the tick {tick}{rule}", source=self.id,
-                          hint="Use self.round_price(symbol, price, side).")
+            raise OffGrid(
+                f"price {price} is not a multiple of the tick {tick}{rule}",
+                source=self.id,
+                hint="Use self.round_price(symbol, price, side).",
+            )
         return steps * step
 
     def price(self, ticks: int) -> float:

@@ -2,13 +2,12 @@
 
 Rows are ordered by (`ts_ns`, `kind`, `instrument`); the integer of `MarketEventKind` is the order within one instant.
 
-| kind       | fields used                                                                                        |
-|------------|----------------------------------------------------------------------------------------------------|
-| TERMS      | `terms`: index of the row of dated terms that takes effect                                         |
-| BAR_CLOSE  | the bar [`start_ns`, `ts_ns`) is complete: `last_e8` (close), `last_high_e8`, `last_low_e8`, and the same of the mark; `bar`: its row in the history |
-| BAR_OPEN   | a bar opens: `last_e8`, `mark_e8` are its open prices; `bar`                                       |
-| FUNDING    | `rate_e8`; paid on `mark_e8`, the mark that opens at the stamp                                     |
-| SETTLEMENT | `price_ticks` of the day's settlement                                                              |
+    TERMS       `terms`: index of the row of dated terms that takes effect
+    BAR_CLOSE   the bar [`start_ns`, `ts_ns`) is complete: `last_e8` (close), `last_high_e8`, `last_low_e8`, and the
+                same of the mark; `bar`: its row in the history
+    BAR_OPEN    a bar opens: `last_e8`, `mark_e8` are its open prices; `bar`
+    FUNDING     `rate_e8`; paid on `mark_e8`, the mark that opens at the stamp
+    SETTLEMENT  `price_ticks` of the day's settlement
 
 `mark_e8` = 0 says that no mark was given for that bar: the mark stays and margin is not checked in it.
 """

@@ -154,8 +154,13 @@ def to_ns(value: Any, *, source: str = "", where: str = "") -> int:
         return to_ns(parsed, source=source, where=where)
     if isinstance(value, dt.datetime):
         if value.tzinfo is None:
-            raise InvalidInput("the instant has no zone", source=source, where=where, value=str(value),
-                               hint="Write it with an offset, e.g. 2020-01-01T00:00:00Z.")
+            raise InvalidInput(
+                "the instant has no zone",
+                source=source,
+                where=where,
+                value=str(value),
+                hint="Write it with an offset, e.g. 2020-01-01T00:00:00Z.",
+            )
         delta = value - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
         return (delta.days * 86_400 + delta.seconds) * NS + delta.microseconds * 1_000
     if isinstance(value, dt.date):

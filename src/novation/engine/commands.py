@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.domain.enums import CancelReason, CommandKind, EventKind, MarginMethod, MarginScope, RejectReason
+from novation.domain.enums import (
+    CancelReason,
+    CommandKind,
+    EventKind,
+    MarginMethod,
+    MarginScope,
+    RejectReason,
+)
 from novation.engine.ledger import next_event, post_deposit
 from novation.engine.margining import available, initial_now, largest_value, notional
 from novation.engine.orders import cancel_order, find_order, place, reject

@@ -20,7 +20,16 @@ from novation.engine.state import account_, market_, position_row_
 from novation.engine.step import IDLE, INSTANT, MORE, work
 from novation.rules.integers import exact_add, exact_towards_zero
 
-__all__ = ["IDLE", "INSTANT", "MORE", "account_numbers", "advance", "position_numbers", "run_compiled", "submit"]
+__all__ = [
+    "IDLE",
+    "INSTANT",
+    "MORE",
+    "account_numbers",
+    "advance",
+    "position_numbers",
+    "run_compiled",
+    "submit",
+]
 
 _ISOLATED = int(MarginScope.ISOLATED)
 

@@ -175,19 +175,20 @@ def risk_reason(venue, row, lots, price_ticks, taking):
         cost = fee_of(venue, p.instrument, lots, price_ticks, 0) - slip
         if p.scope == _ISOLATED:
             opened = abs(lots) - closed_lots(p.lots, lots)
-            after = after - initial_for(venue, p, after_lots, 0, 0, 0, 0, mark) + opening_margin(
-                venue, p, opened, price_ticks)
+            after = (
+                after
+                - initial_for(venue, p, after_lots, 0, 0, 0, 0, mark)
+                + opening_margin(venue, p, opened, price_ticks)
+            )
             cost = fee_of(venue, p.instrument, lots, price_ticks, 0)
     else:
         after_lots = p.lots
         cost = 0
         if lots > 0:
-            after = initial_for(venue, p, p.lots, p.bid_lots + lots, p.bid_value + value, p.ask_lots, p.ask_value,
-                                mark)
+            after = initial_for(venue, p, p.lots, p.bid_lots + lots, p.bid_value + value, p.ask_lots, p.ask_value, mark)
             after_lots = max(p.lots, p.lots + p.bid_lots + lots)
         else:
-            after = initial_for(venue, p, p.lots, p.bid_lots, p.bid_value, p.ask_lots - lots, p.ask_value + value,
-                                mark)
+            after = initial_for(venue, p, p.lots, p.bid_lots, p.bid_value, p.ask_lots - lots, p.ask_value + value, mark)
             after_lots = min(p.lots, p.lots - p.ask_lots + lots)
         if p.scope == _ISOLATED:
             after -= initial_for(venue, p, p.lots, 0, 0, 0, 0, mark)

@@ -17,57 +17,89 @@ from novation.domain.events import EVENT_DTYPE
 from novation.domain.market import MARKET_DTYPE
 
 
-def _table(names: str) -> np.dtype:
-    return np.dtype([(name, np.int64) for name in names.split()])
+def _table(*names: str) -> np.dtype:
+    return np.dtype([(name, np.int64) for line in names for name in line.split()])
 
 
 #: Tables in the order of the head's address fields.
-TABLES = ("contract", "terms", "tier", "market", "account", "position", "order", "feed", "event", "command",
-          "sample", "holding")
+TABLES = (
+    "contract",
+    "terms",
+    "tier",
+    "market",
+    "account",
+    "position",
+    "order",
+    "feed",
+    "event",
+    "command",
+    "sample",
+    "holding",
+)
 
-HEAD = np.dtype([(name, np.int64) for name in (
+HEAD = _table(
     # clock and counters
-    "clock_ns sequence order_sequence trade_sequence "
+    "clock_ns sequence order_sequence trade_sequence",
     # rules of the venue (venues.binance_usdm, venues.cme_globex)
-    "call_policy call_ratio_e8 deficit_to_fund spread_e8 default_leverage "
+    "call_policy call_ratio_e8 deficit_to_fund spread_e8 default_leverage",
     # the ledger beside the accounts; totals in two limbs of 2**60
-    "fees_high fees_low insurance_high insurance_low outside_high outside_low "
-    "deposits_high deposits_low rounding "
+    "fees_high fees_low insurance_high insurance_low outside_high outside_low",
+    "deposits_high deposits_low rounding",
     # the work in hand: stage of the instant, and the row at which it stands
-    "stage cursor next_order closed_from closed_to closing touched settled instants "
-    "liquidating liquidating_position liquidating_instrument "
-    # cursors of feed, commands, events and samples
-    "feed_next command_next command_count event_count sample_count holding_count sampling every_instant "
+    "stage cursor next_order closed_from closed_to closing touched settled",
+    "liquidating liquidating_position liquidating_instrument",
+    # cursors of feed, commands, events and samples; what the door wants to hear of
+    "feed_next command_next command_count event_count sample_count holding_count sampling every_instant",
     # the list of working orders, in order of arrival, and the free rows
-    "first_order last_order free_order working "
-    "accounts instruments terms_changes").split()]
-    + [(f"{table}_{part}", np.int64) for table in TABLES for part in ("address", "rows")])
+    "first_order last_order free_order working",
+    "accounts instruments terms_changes",
+    *(f"{table}_address {table}_rows" for table in TABLES),
+)
 
 #: One instrument: what never changes.
 CONTRACT = _table("tick_e8 lot_value tick_value method daily_settled perpetual")
 #: One dated row of rules (`domain.Terms`); its brackets are `tier` rows tier_first .. tier_first + tier_count.
-TERMS = _table("effective_ns tick_step min_lots max_lots min_notional maker_fee_e8 taker_fee_e8 fee_per_lot "
-               "liquidation_fee_e8 initial_per_lot maintenance_per_lot tier_first tier_count")
+TERMS = _table(
+    "effective_ns tick_step min_lots max_lots min_notional maker_fee_e8 taker_fee_e8 fee_per_lot "
+    "liquidation_fee_e8 initial_per_lot maintenance_per_lot tier_first tier_count"
+)
 TIER = _table("floor cap rate_e8 max_leverage cum")
 #: One instrument: what the market did. `mark_low_e8`/`mark_high_e8` are the extremes to be checked, equal to the mark
 #: when there are none; `bar_low_e8`/`bar_high_e8` keep those of the last complete bar.
-MARKET = _table("terms last_e8 last_high_e8 last_low_e8 last_close_e8 mark_e8 mark_low_e8 mark_high_e8 mark_close_e8 "
-                "bar_low_e8 bar_high_e8 open_ns closing bar settlement_ticks")
+MARKET = _table(
+    "terms last_e8 last_high_e8 last_low_e8 last_close_e8 mark_e8 mark_low_e8 mark_high_e8 mark_close_e8 "
+    "bar_low_e8 bar_high_e8 open_ns closing bar settlement_ticks"
+)
 #: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
 ACCOUNT = _table("wallet first_position last_position positions called version")
 #: One row per account and instrument. `margin` is the isolated margin; bid/ask_* sum the working orders.
-POSITION = _table("account instrument lots cost margin scope leverage linked next previous called touched "
-                  "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8")
+POSITION = _table(
+    "account instrument lots cost margin scope leverage linked next previous called touched "
+    "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8"
+)
 ORDER = _table("id account instrument side kind lots price_ticks arrival_ns next previous live")
 #: Money of one account at one instant.
 SAMPLE = _table("ts_ns account wallet isolated unrealised initial maintenance")
 #: One open position at one instant; low and high are those of the mark inside the bar that just closed.
-HOLDING = _table("ts_ns account instrument bar lots cost margin mark_e8 mark_low_e8 mark_high_e8 liquidation_e8 "
-                 "unrealised maintenance")
+HOLDING = _table(
+    "ts_ns account instrument bar lots cost margin mark_e8 mark_low_e8 mark_high_e8 liquidation_e8 "
+    "unrealised maintenance"
+)
 
-DTYPES = {"contract": CONTRACT, "terms": TERMS, "tier": TIER, "market": MARKET, "account": ACCOUNT,
-          "position": POSITION, "order": ORDER, "feed": MARKET_DTYPE, "event": EVENT_DTYPE,
-          "command": COMMAND_DTYPE, "sample": SAMPLE, "holding": HOLDING}
+DTYPES = {
+    "contract": CONTRACT,
+    "terms": TERMS,
+    "tier": TIER,
+    "market": MARKET,
+    "account": ACCOUNT,
+    "position": POSITION,
+    "order": ORDER,
+    "feed": MARKET_DTYPE,
+    "event": EVENT_DTYPE,
+    "command": COMMAND_DTYPE,
+    "sample": SAMPLE,
+    "holding": HOLDING,
+}
 
 _contract_at = record_pointer(CONTRACT)
 _terms_at = record_pointer(TERMS)

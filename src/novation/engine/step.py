@@ -56,7 +56,6 @@ def begin_instant(venue, ts_ns):
     venue.closed_to = venue.feed_next
     venue.closing = 0
     venue.settled = 0
-    venue.instants += 1
 
 
 @kernel
@@ -249,9 +248,11 @@ def sample_unit(venue):
 @kernel
 def has_room(venue):
     """Whether one more unit of any kind fits in the buffers."""
-    return (venue.event_rows - venue.event_count >= UNIT_EVENTS
-            and venue.sample_rows > venue.sample_count
-            and venue.holding_rows - venue.holding_count >= venue.instruments)
+    return (
+        venue.event_rows - venue.event_count >= UNIT_EVENTS
+        and venue.sample_rows > venue.sample_count
+        and venue.holding_rows - venue.holding_count >= venue.instruments
+    )
 
 
 @kernel

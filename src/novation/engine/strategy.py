@@ -3,9 +3,9 @@
     @novation.compiled(fast=("f8", 10), slow=("f8", 50), seen="i8")
     def on_bar(venue, bar, my): ...
 
-`venue` is handed on to the functions below; `bar` is the closed bar, a row of `domain.market` (BAR_CLOSE: `last_e8` is
-the close, `last_high_e8`, `last_low_e8`, the mark's likewise, `instrument`, `start_ns`, `ts_ns`); `my` is the strategy's
-own record, zeroed at the start, with the fields named in the decorator ("i8", "f8", or (kind, length)).
+`venue` is handed on to the functions below; `bar` is the closed bar, a row of `domain.market` (BAR_CLOSE:
+`last_e8` is the close, `last_high_e8`, `last_low_e8`, the mark's likewise, `instrument`, `start_ns`, `ts_ns`); `my` is
+the strategy's own record, zeroed at the start, with the fields named in the decorator ("i8", "f8", or (kind, length)).
 
 The compiled form has one fixed signature, int64 (head address, feed row, state address), so every strategy runs in the
 same compiled loop; the decorator writes the shim that turns addresses into records. Exceptions propagate.
@@ -94,12 +94,20 @@ class CompiledStrategy:
         layout: list[Any] = []
         for name, kind in fields.items():
             if name in dir(np.record):
-                raise InvalidInput("is a name that NumPy records use themselves", source="compiled", where=name,
-                                   hint="Choose another.")
+                raise InvalidInput(
+                    "is a name that NumPy records use themselves",
+                    source="compiled",
+                    where=name,
+                    hint="Choose another.",
+                )
             kinds = kind if isinstance(kind, tuple) else (kind,)
             if kinds[0] not in ("i8", "f8") or any(not isinstance(n, int) or n < 1 for n in kinds[1:]):
-                raise InvalidInput('a field is "i8", "f8" or ("i8" or "f8", length)', source="compiled", where=name,
-                                   value=kind)
+                raise InvalidInput(
+                    'a field is "i8", "f8" or ("i8" or "f8", length)',
+                    source="compiled",
+                    where=name,
+                    value=kind,
+                )
             layout.append((name, *kinds))
         self.dtype = np.dtype(layout or [("unused", "i8")])
         self._kernel = kernel(function)

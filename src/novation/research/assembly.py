@@ -51,8 +51,10 @@ class VenuePlan:
     def build(self, spread_e8: int) -> Venue:
         """The venue with its feed attached."""
         venue = Venue(self.rules, self.instruments, self.terms, spread_e8=spread_e8, sampling=True)
-        rows = {i: [(t.effective_ns, venue.first_terms[i] + k) for k, t in enumerate(terms)]
-                for i, terms in enumerate(self.terms)}
+        rows = {
+            i: [(t.effective_ns, venue.first_terms[i] + k) for k, t in enumerate(terms)]
+            for i, terms in enumerate(self.terms)
+        }
         # a settlement is on the tick in force, which may be several steps of the engine's grid
         steps = np.array([terms[0].tick_step for terms in self.terms], np.int64)
         ticks = {i: instrument.tick_e8 * int(steps[i]) for i, instrument in enumerate(self.instruments)}
@@ -119,23 +121,46 @@ def assemble(
     return out
 
 
-def _add_single(out: Assembly, plan: VenuePlan, symbol: str, source: History, reference: Reference,
-                start_ns: int | None, end_ns: int | None) -> Line:
+def _add_single(
+    out: Assembly,
+    plan: VenuePlan,
+    symbol: str,
+    source: History,
+    reference: Reference,
+    start_ns: int | None,
+    end_ns: int | None,
+) -> Line:
     if reference.is_rolled(symbol):
-        raise ConfigError("is a rolled symbol: it needs a ContractChain (several months and their rolls)",
-                          source="data", where=symbol, hint="For one month name the contract, e.g. cme:ESZ2026.")
+        raise ConfigError(
+            "is a rolled symbol: it needs a ContractChain (several months and their rolls)",
+            source="data",
+            where=symbol,
+            hint="For one month name the contract, e.g. cme:ESZ2026.",
+        )
     instrument = reference.instrument(symbol, on_ns=start_ns)
     perpetual = instrument.kind == InstrumentKind.PERPETUAL
-    prepared = source.prepare(instrument.symbol, perpetual=perpetual, daily_settled=instrument.daily_settled,
-                              start_ns=start_ns, end_ns=end_ns)
+    prepared = source.prepare(
+        instrument.symbol,
+        perpetual=perpetual,
+        daily_settled=instrument.daily_settled,
+        start_ns=start_ns,
+        end_ns=end_ns,
+    )
     index = plan.add(symbol, instrument, prepared, reference)
     out.cautions += [f"{symbol}: {text}" for text in prepared.cautions]
     out.digests[symbol] = prepared.digest
     return Line(symbol, plan.rules.name, instrument, index, plan.terms[index][0])
 
 
-def _add_chain(out: Assembly, plan: VenuePlan, symbol: str, source: ContractChain, reference: Reference,
-               start_ns: int | None, end_ns: int | None) -> Line:
+def _add_chain(
+    out: Assembly,
+    plan: VenuePlan,
+    symbol: str,
+    source: ContractChain,
+    reference: Reference,
+    start_ns: int | None,
+    end_ns: int | None,
+) -> Line:
     if not reference.is_rolled(symbol):
         raise ConfigError("is one contract: it needs a History, not a chain of months", source="data", where=symbol)
     chain = source.prepare(symbol, start_ns, end_ns)
@@ -150,8 +175,9 @@ def _add_chain(out: Assembly, plan: VenuePlan, symbol: str, source: ContractChai
     held = chain.rolls[0].old if chain.rolls else months[0]
     for roll in chain.rolls:
         new = indices[roll.new]
-        out.rolls.append(PlannedRoll(roll.ts_ns, symbol, indices[roll.old], new, plan.instruments[new],
-                                     plan.terms[new][0]))
+        out.rolls.append(
+            PlannedRoll(roll.ts_ns, symbol, indices[roll.old], new, plan.instruments[new], plan.terms[new][0])
+        )
     index = indices[held]
     return Line(symbol, plan.rules.name, plan.instruments[index], index, plan.terms[index][0])
 

@@ -17,7 +17,17 @@ from novation.domain import commands
 from novation.domain.enums import EventKind, InstrumentKind, MarginMethod, MarginScope, RejectReason
 from novation.domain.errors import ConfigError, InvalidInput
 from novation.domain.instruments import Instrument, Terms
-from novation.domain.units import Number, asset_decimals, from_e8, from_scaled, iso, money, to_decimal, to_ns, to_scaled
+from novation.domain.units import (
+    Number,
+    asset_decimals,
+    from_e8,
+    from_scaled,
+    iso,
+    money,
+    to_decimal,
+    to_ns,
+    to_scaled,
+)
 from novation.engine.state import HOLDING, SAMPLE
 from novation.reference.lookup import Reference
 from novation.research.assembly import Assembly, assemble
@@ -40,9 +50,9 @@ class Backtest:
     strategy: a `Strategy`, `Targets`, or a strategy made by `@novation.compiled`.
     data: {symbol: History | ContractChain}; or symbols: public ids read from NOVATION_DATA or the user's store.
     start, end: half-open period, dates or aware instants. cash: an amount of the only currency, or {currency: amount}.
-    leverage, margin ("cross" or "isolated"): of every instrument with tiered margin; unset leverage is the venue's own.
+    leverage, margin ("cross" or "isolated"): of every instrument with tiered margin; unset leverage is the venue's.
     spread_bps: stated full spread; market orders pay half of it. rules_as_of: pins the instant at which dated tables
-    are read. tables: folders of the user's own tables. overrides: exchange facts replaced, listed as "not the exchange".
+    are read. tables: folders of the user's own tables. overrides: exchange facts replaced, listed as such.
     report_currency, rates: currency of totals over several accounts, {currency: value of one in it}.
     risk: own limits, {"max_drawdown_pct": 15}. seed: recorded with the run; the engine itself draws no chance.
     """
@@ -71,8 +81,12 @@ class Backtest:
         if isinstance(strategy, type) and issubclass(strategy, Strategy):
             strategy = strategy()
         if not isinstance(strategy, Strategy) and not hasattr(strategy, "bind"):
-            raise ConfigError("expected a Strategy or a compiled strategy", source="Backtest", where="strategy",
-                              value=type(strategy).__name__)
+            raise ConfigError(
+                "expected a Strategy or a compiled strategy",
+                source="Backtest",
+                where="strategy",
+                value=type(strategy).__name__,
+            )
         if margin not in ("cross", "isolated"):
             raise ConfigError('is "cross" or "isolated"', source="Backtest", where="margin", value=margin)
         if leverage is not None and (isinstance(leverage, bool) or not isinstance(leverage, int) or leverage < 1):
@@ -84,8 +98,12 @@ class Backtest:
         self.start_ns = None if start is None else to_ns(start, source="Backtest", where="start")
         self.end_ns = None if end is None else to_ns(end, source="Backtest", where="end")
         if self.start_ns is not None and self.end_ns is not None and self.start_ns >= self.end_ns:
-            raise ConfigError("the period is empty: start is not before end", source="Backtest", where="start, end",
-                              value=f"{iso(self.start_ns)} .. {iso(self.end_ns)}")
+            raise ConfigError(
+                "the period is empty: start is not before end",
+                source="Backtest",
+                where="start, end",
+                value=f"{iso(self.start_ns)} .. {iso(self.end_ns)}",
+            )
         self.cash, self.leverage, self.margin, self.seed = cash, leverage, margin, int(seed)
         self.spread_e8 = to_scaled(spread_bps, 4)  # 1 bp = 1e-4 = 1e4 of 1e-8
         self.rules_as_of = rules_as_of
@@ -102,8 +120,14 @@ class Backtest:
         if pinned is not None and not isinstance(pinned, Mapping):
             pinned = to_ns(pinned, source="Backtest", where="rules_as_of")
         reference = Reference.default(tables=self.tables, rules_as_of=pinned, overrides=self.overrides or None)
-        plan = assemble(self.data, self.symbols, reference=reference, start_ns=self.start_ns, end_ns=self.end_ns,
-                        root=self.data_root)
+        plan = assemble(
+            self.data,
+            self.symbols,
+            reference=reference,
+            start_ns=self.start_ns,
+            end_ns=self.end_ns,
+            root=self.data_root,
+        )
         cash = self._cash(plan)
         venues = {name: venue_plan.build(self.spread_e8) for name, venue_plan in plan.plans.items()}
         for venue in venues.values():
@@ -120,15 +144,17 @@ class Backtest:
             broker.add_venue(name, asset_decimals(venue.rules.asset))
         for line, aliases in plan.lines:
             broker.add(line, aliases)
-        for name, venue in venues.items():
+        for venue in venues.values():
             self._open_account(venue, cash[venue.rules.asset])
         rollover = Rollover(broker, plan.rolls)
         if isinstance(self.strategy, Strategy):
             guards = {}
             if self.risk.max_drawdown_pct is not None:
                 guards = {name: DrawdownGuard(self.risk.max_drawdown_pct) for name in venues}
-            sides = [(venue, plan.plans[name].symbols, [p.bars for p in plan.plans[name].prepared])
-                     for name, venue in venues.items()]
+            sides = [
+                (venue, plan.plans[name].symbols, [p.bars for p in plan.plans[name].prepared])
+                for name, venue in venues.items()
+            ]
             driver = Driver(self.strategy, broker, exchange, sides, rollover, guards=guards, progress=progress)
             driver.run()
             bars = driver.bars
@@ -137,9 +163,15 @@ class Backtest:
         for venue in venues.values():
             venue.drain()
         record = self._record(plan, venues, reference, broker, rollover, bars, first)
-        return Result(record, kind=plan.kind, prepared={
-            symbol: prepared.bars for venue_plan in plan.plans.values()
-            for symbol, prepared in zip((i.id for i in venue_plan.instruments), venue_plan.prepared, strict=True)})
+        return Result(
+            record,
+            kind=plan.kind,
+            prepared={
+                symbol: prepared.bars
+                for venue_plan in plan.plans.values()
+                for symbol, prepared in zip((i.id for i in venue_plan.instruments), venue_plan.prepared, strict=True)
+            },
+        )
 
     # -- parts of run ---------------------------------------------------------------------------------------------
 
@@ -148,12 +180,18 @@ class Backtest:
         given = dict(self.cash) if isinstance(self.cash, Mapping) else {}
         if not isinstance(self.cash, Mapping):
             if len(assets) > 1:
-                raise ConfigError(f"accounts in {' and '.join(assets)} are traded: say how much of each",
-                                  source="Backtest", where="cash", hint='For example cash={"USDT": 25_000, "USD": 100_000}.')
+                raise ConfigError(
+                    f"accounts in {' and '.join(assets)} are traded: say how much of each",
+                    source="Backtest",
+                    where="cash",
+                    hint='For example cash={"USDT": 25_000, "USD": 100_000}.',
+                )
             given = {assets[0]: self.cash}
         missing = [asset for asset in assets if asset not in given]
         if missing:
-            raise ConfigError(f"no {missing[0]} given, but an instrument settles in it", source="Backtest", where="cash")
+            raise ConfigError(
+                f"no {missing[0]} given, but an instrument settles in it", source="Backtest", where="cash"
+            )
         unused = [asset for asset in given if asset not in assets]
         if unused:
             raise ConfigError(f"nothing traded settles in {unused[0]}", source="Backtest", where="cash")
@@ -175,8 +213,12 @@ class Backtest:
 
     def _run_compiled(self, plan: Assembly, venues: dict[str, Venue]) -> int:
         if len(venues) != 1 or plan.rolls:
-            raise ConfigError("a compiled strategy trades one venue and no rolled symbols", source="Backtest",
-                              where="strategy", hint="Use a Strategy class, or run the venues one by one.")
+            raise ConfigError(
+                "a compiled strategy trades one venue and no rolled symbols",
+                source="Backtest",
+                where="strategy",
+                hint="Use a Strategy class, or run the venues one by one.",
+            )
         if self.risk.any:
             raise ConfigError("own limits are not watched inside a compiled strategy", source="Backtest", where="risk")
         (venue,) = venues.values()
@@ -185,13 +227,24 @@ class Backtest:
         del record
         return sum(len(prepared.bars) for venue_plan in plan.plans.values() for prepared in venue_plan.prepared)
 
-    def _record(self, plan: Assembly, venues: dict[str, Venue], reference: Reference, broker: Broker,
-                rollover: Rollover, bars: int, first_ns: int) -> RunRecord:
-        records = {name: VenueRecord(
-            events=events_of(venue.log or []),
-            samples=np.concatenate(venue.samples) if venue.samples else np.zeros(0, SAMPLE),
-            holdings=np.concatenate(venue.holdings) if venue.holdings else np.zeros(0, HOLDING))
-            for name, venue in venues.items()}
+    def _record(
+        self,
+        plan: Assembly,
+        venues: dict[str, Venue],
+        reference: Reference,
+        broker: Broker,
+        rollover: Rollover,
+        bars: int,
+        first_ns: int,
+    ) -> RunRecord:
+        records = {
+            name: VenueRecord(
+                events=events_of(venue.log or []),
+                samples=np.concatenate(venue.samples) if venue.samples else np.zeros(0, SAMPLE),
+                holdings=np.concatenate(venue.holdings) if venue.holdings else np.zeros(0, HOLDING),
+            )
+            for name, venue in venues.items()
+        }
         last_ns = max(venue.clock_ns for venue in venues.values())
         rates = self._report_rates(venues)
         for name, venue in venues.items():
@@ -207,9 +260,13 @@ class Backtest:
             "period": {"from_ns": first_ns, "to_ns": last_ns, "from": iso(first_ns), "to": iso(last_ns)},
             "bars": bars,
             "seed": self.seed,
-            "account": {"cash": {a: str(c) for a, c in self._cash(plan).items()}, "margin": self.margin,
-                        "leverage": self.leverage, "report_currency": self.report_currency,
-                        "rates": {name: str(rate) for name, rate in rates.items()}},
+            "account": {
+                "cash": {a: str(c) for a, c in self._cash(plan).items()},
+                "margin": self.margin,
+                "leverage": self.leverage,
+                "report_currency": self.report_currency,
+                "rates": {name: str(rate) for name, rate in rates.items()},
+            },
             "execution": {"spread_bps": str(from_scaled(self.spread_e8, 4).normalize())},
             "rules_as_of": str(self.rules_as_of) if self.rules_as_of is not None else None,
             "overrides": json.loads(json.dumps(self.overrides, default=str)),
@@ -217,22 +274,41 @@ class Backtest:
             "config": self.config,
             "cautions": self._cautions(plan, venues, reference, broker, rates),
             "rounded": dict(broker.rounded),
-            "rolls": [{"ts_ns": roll.ts_ns, "symbol": roll.symbol, "old": plan.plans[roll.symbol.split(":")[0]].instruments[
-                roll.old].id, "new": roll.instrument.id, "lots": lots} for roll, lots in rollover.done],
+            "rolls": [
+                {
+                    "ts_ns": roll.ts_ns,
+                    "symbol": roll.symbol,
+                    "old": plan.plans[roll.symbol.split(":")[0]].instruments[roll.old].id,
+                    "new": roll.instrument.id,
+                    "lots": lots,
+                }
+                for roll, lots in rollover.done
+            ],
             "reference": {"digest": reference.digest(), "used": list(reference.used())},
             "data": plan.digests,
-            "venues": {name: {
-                "asset": venue.rules.asset,
-                "decimals": asset_decimals(venue.rules.asset),
-                "state_hash": venue.state_hash(),
-                "event_hash": venue.event_hash(),
-                "unrealised": str(_unrealised(venue)),
-                "totals": {field: str(getattr(venue.totals(), field)) for field in venue.totals().__struct_fields__},
-                "tables": {table: table_digest(getattr(records[name], table)) for table in ("events", "samples", "holdings")},
-                "instruments": [_instrument(symbol, instrument, terms)
-                                for symbol, instrument, terms in zip(plan.plans[name].symbols, venue.instruments,
-                                                                     venue.terms, strict=True)],
-            } for name, venue in venues.items()},
+            "venues": {
+                name: {
+                    "asset": venue.rules.asset,
+                    "decimals": asset_decimals(venue.rules.asset),
+                    "state_hash": venue.state_hash(),
+                    "event_hash": venue.event_hash(),
+                    "unrealised": str(_unrealised(venue)),
+                    "totals": {
+                        field: str(getattr(venue.totals(), field)) for field in venue.totals().__struct_fields__
+                    },
+                    "tables": {
+                        table: table_digest(getattr(records[name], table))
+                        for table in ("events", "samples", "holdings")
+                    },
+                    "instruments": [
+                        _instrument(symbol, instrument, terms)
+                        for symbol, instrument, terms in zip(
+                            plan.plans[name].symbols, venue.instruments, venue.terms, strict=True
+                        )
+                    ],
+                }
+                for name, venue in venues.items()
+            },
             "state_hash": markets_hash([venue.state_hash() for venue in venues.values()]),
         }
         return RunRecord(manifest, records)
@@ -250,30 +326,49 @@ class Backtest:
             elif {asset, self.report_currency} <= {"USD", "USDT", "USDC"}:
                 rates[asset] = Decimal(1)
             else:
-                raise ConfigError(f"no rate for {asset}", source="Backtest", where="rates",
-                                  hint=f"Pass rates={{{asset!r}: value of one {asset} in {self.report_currency}}}.")
+                raise ConfigError(
+                    f"no rate for {asset}",
+                    source="Backtest",
+                    where="rates",
+                    hint=f"Pass rates={{{asset!r}: value of one {asset} in {self.report_currency}}}.",
+                )
         return rates
 
-    def _cautions(self, plan: Assembly, venues: dict[str, Venue], reference: Reference, broker: Broker,
-                  rates: dict[str, Decimal]) -> list[str]:
+    def _cautions(
+        self,
+        plan: Assembly,
+        venues: dict[str, Venue],
+        reference: Reference,
+        broker: Broker,
+        rates: dict[str, Decimal],
+    ) -> list[str]:
         spread = from_scaled(self.spread_e8, 4)
         half = f" plus {(spread / 2).normalize():f} bp" if spread else ""
         found = list(reference.cautions()) + plan.cautions
         found.append(f"fills at the next open{half}, any size at one price: no book, no impact")
         if any(terms[0].tiers for venue in venues.values() for terms in venue.terms):
-            found.append("a liquidation closes the whole position at the mark that triggered it; the exchange reduces in steps")
+            found.append(
+                "a liquidation closes the whole position at the mark that triggered it; the exchange reduces in steps"
+            )
         for venue in venues.values():
             if venue.rules.asset in rates and venue.rules.asset != self.report_currency:
-                found.append(f"totals in {self.report_currency}: one {venue.rules.asset} counted as "
-                             f"{rates[venue.rules.asset].normalize():f} at all times")
+                found.append(
+                    f"totals in {self.report_currency}: one {venue.rules.asset} counted as "
+                    f"{rates[venue.rules.asset].normalize():f} at all times"
+                )
         for what, count in sorted(broker.rounded.items()):
             found.append(f"{what} rounded {count:,} times" if what in ("qty", "price") else f"{what}: {count:,} orders")
         for name, venue in venues.items():
             off = _off_tick_fills(venue)
             if off:
-                found.append(f"{name}: {off:,} fills moved to the tick, against us, because the bar's price lies off it")
-            open_contracts = [venue.instruments[p.instrument].id for p in venue.account(0).positions
-                              if p.lots and venue.instruments[p.instrument].kind == InstrumentKind.FUTURE]
+                found.append(
+                    f"{name}: {off:,} fills moved to the tick, against us, because the bar's price lies off it"
+                )
+            open_contracts = [
+                venue.instruments[p.instrument].id
+                for p in venue.account(0).positions
+                if p.lots and venue.instruments[p.instrument].kind == InstrumentKind.FUTURE
+            ]
             if open_contracts:
                 found.append(f"still open at the end of the data, valued at its last mark: {', '.join(open_contracts)}")
         return list(dict.fromkeys(found))
@@ -309,10 +404,12 @@ def _must(venue: Venue, command: commands.Command, instrument: Instrument | None
             name = instrument.id if instrument else venue.rules.name
             reason = RejectReason(event.reason)
             if reason == RejectReason.LEVERAGE_ABOVE_BRACKET:
-                raise InvalidInput(f"leverage {event.amount} is outside 1 .. {event.cost} of its first bracket",
-                                   source=name)
-            raise InvalidInput(f"{reason.name.lower().replace('_', ' ')}: {event.amount} against {event.cost}",
-                               source=name)
+                raise InvalidInput(
+                    f"leverage {event.amount} is outside 1 .. {event.cost} of its first bracket", source=name
+                )
+            raise InvalidInput(
+                f"{reason.name.lower().replace('_', ' ')}: {event.amount} against {event.cost}", source=name
+            )
 
 
 def _limits(given: Mapping[str, Any]) -> RiskLimits:
@@ -334,17 +431,24 @@ def _strategy_name(strategy: Any) -> str:
 def _params(strategy: Any) -> dict[str, Any]:
     if not isinstance(strategy, Strategy):
         return {}
-    return {name: value for name in strategy.parameters()
-            if isinstance(value := getattr(strategy, name), int | float | str | bool | None)}
+    return {
+        name: value
+        for name in strategy.parameters()
+        if isinstance(value := getattr(strategy, name), int | float | str | bool | None)
+    }
 
 
 def _instrument(symbol: str, instrument: Instrument, terms: Sequence[Terms]) -> dict[str, Any]:
     return {
-        "symbol": symbol, "id": instrument.id, "tick_e8": instrument.tick_e8, "lot_e8": instrument.lot_e8,
-        "multiplier_e8": instrument.multiplier_e8, "lot_value": instrument.lot_value,
-        "tick": str(from_e8(instrument.tick_e8).normalize()), "kind": instrument.kind.name.lower(),
-        "method": instrument.method.name.lower(), "daily_settled": instrument.daily_settled,
+        "symbol": symbol,
+        "id": instrument.id,
+        "tick_e8": instrument.tick_e8,
+        "lot_e8": instrument.lot_e8,
+        "multiplier_e8": instrument.multiplier_e8,
+        "lot_value": instrument.lot_value,
+        "tick": str(from_e8(instrument.tick_e8).normalize()),
+        "kind": instrument.kind.name.lower(),
+        "method": instrument.method.name.lower(),
+        "daily_settled": instrument.daily_settled,
         "terms": [msgspec.to_builtins(row) for row in terms],
     }
-
-

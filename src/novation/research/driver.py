@@ -53,16 +53,32 @@ class _BarMaker:
         marks = [getattr(bars, f"mark_{name}_e8") for name in ("open", "high", "low", "close")]
         given = bars.mark_close_e8 != 0
         marks = [np.where(given, mark, price) for mark, price in zip(marks, prices, strict=True)]
-        self.columns = (bars.start_ns.tolist(), bars.end_ns.tolist(),
-                        *((column / E8).tolist() for column in (*prices, *marks)))
+        self.columns = (
+            bars.start_ns.tolist(),
+            bars.end_ns.tolist(),
+            *((column / E8).tolist() for column in (*prices, *marks)),
+        )
         names = list(bars.extra)
         self.extra = [dict(zip(names, row, strict=True)) for row in zip(*bars.extra.values(), strict=True)]
 
     def bar(self, i: int) -> views.Bar:
         """Bar number i."""
         start, end, open_, high, low, close, mark_open, mark_high, mark_low, mark = self.columns
-        return views.Bar(self.symbol, self.contract, start[i], end[i], open_[i], high[i], low[i], close[i],
-                         mark_open[i], mark_high[i], mark_low[i], mark[i], self.extra[i] if self.extra else {})
+        return views.Bar(
+            self.symbol,
+            self.contract,
+            start[i],
+            end[i],
+            open_[i],
+            high[i],
+            low[i],
+            close[i],
+            mark_open[i],
+            mark_high[i],
+            mark_low[i],
+            mark[i],
+            self.extra[i] if self.extra else {},
+        )
 
 
 class _VenueSide:
@@ -71,13 +87,15 @@ class _VenueSide:
     def __init__(self, venue: Venue, symbols: list[str], bars: list[Bars]) -> None:
         self.venue, self.name = venue, venue.rules.name
         feed = venue.table("feed")
-        self.instrument = memoryview(np.ascontiguousarray(feed["instrument"]))
-        self.bar_number = memoryview(np.ascontiguousarray(feed["bar"]))
+        self.instrument = memoryview(np.ascontiguousarray(feed["instrument"]))  # type: ignore[arg-type]
+        self.bar_number = memoryview(np.ascontiguousarray(feed["bar"]))  # type: ignore[arg-type]
         self.funding_rows = deque(np.flatnonzero(feed["kind"] == MarketEventKind.FUNDING).tolist())
         self.end_ns = int(feed["ts_ns"][-1])
         self.funded: dict[int, tuple[int, int]] = {}  # instrument -> lots and amount of this instant's payment
-        self.makers = [_BarMaker(symbol, instrument.id, b)
-                       for symbol, instrument, b in zip(symbols, venue.instruments, bars, strict=True)]
+        self.makers = [
+            _BarMaker(symbol, instrument.id, b)
+            for symbol, instrument, b in zip(symbols, venue.instruments, bars, strict=True)
+        ]
 
 
 class Driver:
@@ -240,29 +258,67 @@ class Driver:
     def _tell_fill(self, side: _VenueSide, event: Event) -> None:
         symbol, contract, currency, scale = self._about(side, event)
         instrument = side.venue.instruments[event.instrument]
-        self.strategy.on_fill(views.Fill(
-            symbol, event.ts_ns, contract, event.order, "buy" if event.lots > 0 else "sell",
-            instrument.qty(abs(event.lots)), instrument.price(event.price_ticks), event.fee / scale,
-            event.amount / scale, currency, bool(event.flags & MAKER), bool(event.flags & LIQUIDATED)))
+        self.strategy.on_fill(
+            views.Fill(
+                symbol,
+                event.ts_ns,
+                contract,
+                event.order,
+                "buy" if event.lots > 0 else "sell",
+                instrument.qty(abs(event.lots)),
+                instrument.price(event.price_ticks),
+                event.fee / scale,
+                event.amount / scale,
+                currency,
+                bool(event.flags & MAKER),
+                bool(event.flags & LIQUIDATED),
+            )
+        )
 
     def _tell_settlement(self, side: _VenueSide, event: Event) -> None:
         symbol, contract, currency, scale = self._about(side, event)
         instrument = side.venue.instruments[event.instrument]
-        self.strategy.on_settlement(views.SettlementPayment(
-            symbol, event.ts_ns, contract, instrument.price(event.price_ticks), instrument.qty(event.lots),
-            event.amount / scale, currency))
+        self.strategy.on_settlement(
+            views.SettlementPayment(
+                symbol,
+                event.ts_ns,
+                contract,
+                instrument.price(event.price_ticks),
+                instrument.qty(event.lots),
+                event.amount / scale,
+                currency,
+            )
+        )
 
     def _tell_margin_call(self, side: _VenueSide, event: Event) -> None:
         symbol, _, currency, scale = self._about(side, event)
-        self.strategy.on_margin_call(views.MarginCall(
-            symbol, event.ts_ns, event.equity / scale, event.maintenance / scale, event.amount / scale, currency))
+        self.strategy.on_margin_call(
+            views.MarginCall(
+                symbol,
+                event.ts_ns,
+                event.equity / scale,
+                event.maintenance / scale,
+                event.amount / scale,
+                currency,
+            )
+        )
 
     def _tell_liquidation(self, side: _VenueSide, event: Event) -> None:
         symbol, contract, currency, scale = self._about(side, event)
         instrument = side.venue.instruments[event.instrument]
-        self.strategy.on_liquidation(views.Liquidation(
-            symbol, event.ts_ns, contract, instrument.qty(event.lots), event.price_e8 / E8,
-            instrument.price(event.price_ticks), event.amount / scale, event.fee / scale, currency))
+        self.strategy.on_liquidation(
+            views.Liquidation(
+                symbol,
+                event.ts_ns,
+                contract,
+                instrument.qty(event.lots),
+                event.price_e8 / E8,
+                instrument.price(event.price_ticks),
+                event.amount / scale,
+                event.fee / scale,
+                currency,
+            )
+        )
 
     def _tell_funding(self, side: _VenueSide) -> None:
         """Every stamp that has passed, held or not."""
@@ -275,8 +331,16 @@ class Driver:
             instrument = int(row["instrument"])
             symbol = side.makers[instrument].symbol
             lots, amount = side.funded.pop(instrument, (0, 0))
-            self._on_funding(views.FundingPayment(
-                symbol, int(row["ts_ns"]), float(row["rate_e8"] / E8), float(row["mark_e8"] / E8),
-                venue.instruments[instrument].qty(lots), amount / scale, venue.rules.asset))
+            self._on_funding(
+                views.FundingPayment(
+                    symbol,
+                    int(row["ts_ns"]),
+                    float(row["rate_e8"] / E8),
+                    float(row["mark_e8"] / E8),
+                    venue.instruments[instrument].qty(lots),
+                    amount / scale,
+                    venue.rules.asset,
+                )
+            )
             if self.broker.unheard:
                 self._tell_own()

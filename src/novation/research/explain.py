@@ -29,7 +29,9 @@ class _Case:
         self.row = row
         about = record.manifest["venues"][venue]
         self.currency, self.decimals = about["asset"], about["decimals"]
-        self.instrument = about["instruments"][int(self.event["instrument"])] if self.event["instrument"] >= 0 else None
+        self.instruments = about["instruments"]
+        self.instrument = self.instruments[int(self.event["instrument"])] if self.event["instrument"] >= 0 else None
+        self.holdings = record.venues[venue].holdings
         self.ts_ns = int(self.event["ts_ns"])
 
     def n(self, field: str) -> int:
@@ -51,8 +53,12 @@ class _Case:
     @property
     def unit(self) -> Decimal:
         """Quantity of one lot times the multiplier: money per 1.00 of price."""
-        assert self.instrument is not None
-        return Decimal(self.instrument["lot_e8"]) * Decimal(self.instrument["multiplier_e8"]) / Decimal(10) ** 16
+        return self.unit_of(self.n("instrument"))
+
+    def unit_of(self, index: int) -> Decimal:
+        """`unit` of any instrument of the venue."""
+        about = self.instruments[index]
+        return Decimal(about["lot_e8"]) * Decimal(about["multiplier_e8"]) / Decimal(10) ** 16
 
     @property
     def qty(self) -> Decimal:
@@ -70,13 +76,21 @@ class _Case:
 
     @property
     def terms(self) -> dict[str, Any]:
-        """The dated row in force: the last that took effect at or before the event."""
-        assert self.instrument is not None
-        rows = self.instrument["terms"]
-        changed = self.events[: self.row + 1]
-        taken = int(((changed["kind"] == EventKind.TERMS_CHANGED)
-                     & (changed["instrument"] == self.event["instrument"])).sum())
-        return dict(rows[taken])
+        """The dated row in force of the event's instrument."""
+        return self.terms_of(self.n("instrument"))
+
+    def terms_of(self, index: int) -> dict[str, Any]:
+        """The last dated row of an instrument that took effect at or before the event."""
+        before = self.events[: self.row + 1]
+        changed = (before["kind"] == EventKind.TERMS_CHANGED) & (before["instrument"] == index)
+        return dict(self.instruments[index]["terms"][int(changed.sum())])
+
+    def lots_held(self) -> dict[int, int]:
+        """Lots of every instrument the account holds at the event, from its fills."""
+        before = self.events[: self.row]
+        fills = before[(before["kind"] == EventKind.FILL) & (before["account"] == self.event["account"])]
+        held = {int(fill["instrument"]): int(fill["position_lots"]) for fill in fills}
+        return {index: lots for index, lots in sorted(held.items()) if lots}
 
     def source(self, *groups: str) -> list[str]:
         sources = self.terms["sources"]
@@ -94,8 +108,11 @@ def explain_event(record: RunRecord, venue: str, sequence: int) -> str:
     case = _Case(record, venue, int(found[0]))
     kind = EventKind(case.n("kind"))
     if kind not in _EXPLAINERS:
-        raise InvalidInput(f"{kind.name} has no arithmetic to explain", source="row",
-                           hint="Rows of fills, fees, funding, settlements, margin_calls and liquidations have.")
+        raise InvalidInput(
+            f"{kind.name} has no arithmetic to explain",
+            source="row",
+            hint="Rows of fills, fees, funding, settlements, margin_calls and liquidations have.",
+        )
     head = f"{kind.name.lower().replace('_', ' ')} of {case.name} at {iso(case.ts_ns)} UTC (event {sequence})"
     return "\n".join([head, *(f"  {line}" for line in _EXPLAINERS[kind](case))])
 
@@ -108,11 +125,16 @@ def _fill(c: _Case) -> list[str]:
     rate = Decimal(terms[f"{role}_fee_e8"]) / Decimal(10) ** 8
     per_lot = Decimal(terms["fee_per_lot"]).scaleb(-c.decimals)
     fee = c.cut(value * rate) + abs(c.n("lots")) * per_lot
-    lines = [f"{'bought' if c.n('lots') > 0 else 'sold'} {abs(c.qty).normalize():f} at {c.price.normalize():f} = {c.show(value)}"]
+    verb = "bought" if c.n("lots") > 0 else "sold"
+    lines = [f"{verb} {abs(c.qty).normalize():f} at {c.price.normalize():f} = {c.show(value)}"]
     if c.n("price_e8") != c.n("price_ticks") * int(c.instrument["tick_e8"] if c.instrument else 1):
-        lines.append(f"market price {c.mark.normalize():f}, moved to the tick (and by half the spread) against the order")
-    lines.append(f"rule: {role} fee = value * {rate.normalize():f}" + (
-        f" + {abs(c.n('lots'))} lots * {per_lot.normalize():f}" if per_lot else ""))
+        lines.append(
+            f"market price {c.mark.normalize():f}, moved to the tick (and by half the spread) against the order"
+        )
+    lines.append(
+        f"rule: {role} fee = value * {rate.normalize():f}"
+        + (f" + {abs(c.n('lots'))} lots * {per_lot.normalize():f}" if per_lot else "")
+    )
     lines += c.source("fees", "contract")
     lines.append(f"fee = computed {c.show(fee)}")
     if c.n("flags") & LIQUIDATED and fee != c.money("fee"):
@@ -143,20 +165,28 @@ def _settlement(c: _Case) -> list[str]:
     before = c.events[: c.row]
     mine = (before["instrument"] == c.event["instrument"]) & (before["account"] == c.event["account"])
     settled = np.flatnonzero(mine & (before["kind"] == EventKind.SETTLEMENT))
-    lines = ["rule: variation margin = value at the settlement price - entry cost, which carries yesterday's settlement",
-             "      and today's trades: multiplier * [Q * (S - S_before) + sum of q * (S - trade price)]"]
-    since = before[settled[-1] + 1:] if len(settled) else before
+    lines = [
+        "rule: variation margin = value at the settlement price - entry cost, which carries yesterday's settlement",
+        "      and today's trades: multiplier * [Q * (S - S_before) + sum of q * (S - trade price)]",
+    ]
+    since = before[settled[-1] + 1 :] if len(settled) else before
     if len(settled):
         last = before[settled[-1]]
-        lines.append(f"carried {int(last['lots'])} lots from settlement "
-                     f"{_price(c, int(last['price_ticks']))} of {iso(int(last['ts_ns']))}")
+        lines.append(
+            f"carried {int(last['lots'])} lots from settlement "
+            f"{_price(c, int(last['price_ticks']))} of {iso(int(last['ts_ns']))}"
+        )
     for trade in since[(since["kind"] == EventKind.FILL) & (since["instrument"] == c.event["instrument"])]:
-        lines.append(f"traded {int(trade['lots']):+d} lots at {_price(c, int(trade['price_ticks']))} on {iso(int(trade['ts_ns']))}")
-    lines += [f"{c.n('lots')} lots at {c.price.normalize():f} * {c.unit.normalize():f} per point = {c.show(value)}",
-              f"entry cost {c.show(cost)}",
-              f"= computed {c.show(value - cost)}",
-              f"booked {c.show(c.money('amount'))}",
-              *c.source("contract"), "source: docs/rules/settlement.md (CME settlement procedure)"]
+        at = f"{_price(c, int(trade['price_ticks']))} on {iso(int(trade['ts_ns']))}"
+        lines.append(f"traded {int(trade['lots']):+d} lots at {at}")
+    lines += [
+        f"{c.n('lots')} lots at {c.price.normalize():f} * {c.unit.normalize():f} per point = {c.show(value)}",
+        f"entry cost {c.show(cost)}",
+        f"= computed {c.show(value - cost)}",
+        f"booked {c.show(c.money('amount'))}",
+        *c.source("contract"),
+        "source: docs/rules/settlement.md (CME settlement procedure)",
+    ]
     return lines
 
 
@@ -165,46 +195,61 @@ def _price(c: _Case, ticks: int) -> str:
     return f"{(Decimal(ticks) * Decimal(c.instrument['tick_e8']) / Decimal(10) ** 8).normalize():f}"
 
 
-def _maintenance(c: _Case, lots: int, mark: Decimal) -> tuple[Decimal, list[str]]:
+def _maintenance(c: _Case, index: int, lots: int, mark: Decimal) -> tuple[Decimal, list[str]]:
     """Maintenance of one position, truncated once, with its bracket."""
-    terms = c.terms
+    terms = c.terms_of(index)
     if not terms["tiers"]:
         per_lot = Decimal(terms["maintenance_per_lot"]).scaleb(-c.decimals)
         amount = abs(lots) * per_lot
         return amount, [f"maintenance = {abs(lots)} lots * {per_lot.normalize():f} = {c.show(amount)}"]
-    value = abs(lots) * c.unit * mark
+    value = abs(lots) * c.unit_of(index) * mark
     minor = int(c.cut(value, ROUND_FLOOR).scaleb(c.decimals))
-    number, tier = next(((i, t) for i, t in enumerate(terms["tiers"], 1) if minor <= t["cap"]),
-                        (len(terms["tiers"]), terms["tiers"][-1]))
+    number, tier = next(
+        ((i, t) for i, t in enumerate(terms["tiers"], 1) if minor <= t["cap"]),
+        (len(terms["tiers"]), terms["tiers"][-1]),
+    )
     rate = Decimal(tier["rate_e8"]) / Decimal(10) ** 8
     cum = Decimal(tier["cum"]).scaleb(-c.decimals)
     amount = c.cut(value * rate - cum)
-    return amount, [f"bracket {number}: maintenance = value {value.normalize():f} * {rate.normalize():f} - "
-                    f"{cum.normalize():f} = {c.show(amount)}"]
+    return amount, [
+        f"bracket {number}: maintenance = value {value.normalize():f} * {rate.normalize():f} - "
+        f"{cum.normalize():f} = {c.show(amount)}"
+    ]
 
 
 def _liquidation(c: _Case) -> list[str]:
     isolated = bool(c.n("flags") & ISOLATED)
     lots = -c.n("lots")
-    lines = [f"{'isolated position' if isolated else 'cross account'}: rule: liquidated when equity <= maintenance at the mark",
-             f"position {(-c.qty).normalize():f}, entry cost {c.show(c.money('cost'))}, mark {c.mark.normalize():f}"]
+    scope = "isolated position" if isolated else "cross account"
+    lines = [
+        f"{scope}: rule: liquidated when equity <= maintenance at the mark",
+        f"position {(-c.qty).normalize():f}, entry cost {c.show(c.money('cost'))}, mark {c.mark.normalize():f}",
+    ]
     profit = lots * c.unit * c.mark - c.money("cost")
-    lines.append(f"profit at that mark = {lots * c.unit} * {c.mark.normalize():f} - entry cost = {profit.normalize():f}")
+    lines.append(
+        f"profit at that mark = {lots * c.unit} * {c.mark.normalize():f} - entry cost = {profit.normalize():f}"
+    )
     behind = c.money("equity") - c.cut(profit, ROUND_FLOOR)
-    lines.append(f"behind it {c.show(behind)}" + ("" if isolated else " (wallet and the other cross positions' profit)"))
-    maintenance, how = _maintenance(c, lots, c.mark)
+    lines.append(
+        f"behind it {c.show(behind)}" + ("" if isolated else " (wallet and the other cross positions' profit)")
+    )
+    maintenance, how = _maintenance(c, c.n("instrument"), lots, c.mark)
     lines += how
-    lines.append(f"equity {c.show(c.money('equity'))} <= maintenance {c.show(c.money('maintenance'))}"
-                 if c.money("equity") <= c.money("maintenance") else
-                 f"margin call unmet: equity {c.show(c.money('equity'))}, maintenance {c.show(c.money('maintenance'))}")
+    lines.append(
+        f"equity {c.show(c.money('equity'))} <= maintenance {c.show(c.money('maintenance'))}"
+        if c.money("equity") <= c.money("maintenance")
+        else f"margin call unmet: equity {c.show(c.money('equity'))}, maintenance {c.show(c.money('maintenance'))}"
+    )
     if isolated:
         lines.append(f"maintenance = computed {c.show(maintenance)}")
         lines.append(f"maintenance booked {c.show(c.money('maintenance'))}")
     value = abs(c.n("lots")) * c.unit * c.price
     rate = Decimal(c.n("rate_e8")) / Decimal(10) ** 8
     clearance = c.cut(value * rate)
-    lines += [f"closed at {c.price.normalize():f} (the trigger mark, half the spread and the tick against us)",
-              f"clearance fee = {c.show(value)} * {rate.normalize():f} = computed {c.show(clearance)}"]
+    lines += [
+        f"closed at {c.price.normalize():f} (the trigger mark, half the spread and the tick against us)",
+        f"clearance fee = {c.show(value)} * {rate.normalize():f} = computed {c.show(clearance)}",
+    ]
     if clearance != c.money("fee"):
         lines.append("cut to what was left behind the position")
     lines.append(f"clearance fee booked {c.show(c.money('fee'))} into the insurance fund")
@@ -215,15 +260,51 @@ def _liquidation(c: _Case) -> list[str]:
 
 def _margin_call(c: _Case) -> list[str]:
     ratio = c.money("maintenance") / c.money("equity") if c.n("equity") > 0 else None
-    lines = [f"equity {c.show(c.money('equity'))}, maintenance {c.show(c.money('maintenance'))}"
-             + (f": maintenance is {ratio:.2%} of equity" if ratio is not None else "")]
+    lines = [
+        f"equity {c.show(c.money('equity'))}, maintenance {c.show(c.money('maintenance'))}"
+        + (f": maintenance is {ratio:.2%} of equity" if ratio is not None else "")
+    ]
     if c.instrument is not None:
-        maintenance, how = _maintenance(c, c.n("lots"), c.mark)
-        lines += [f"mark {c.mark.normalize():f}", *how, f"maintenance = computed {c.show(maintenance)}",
-                  f"maintenance booked {c.show(c.money('maintenance'))}", *c.source("brackets", "margins")]
+        maintenance, how = _maintenance(c, c.n("instrument"), c.n("lots"), c.mark)
+        lines += [
+            f"mark {c.mark.normalize():f}",
+            *how,
+            f"maintenance = computed {c.show(maintenance)}",
+            f"maintenance booked {c.show(c.money('maintenance'))}",
+            *c.source("brackets", "margins"),
+        ]
+    else:
+        lines += _cross_maintenance(c)
     lines.append(f"missing to the initial margin: {c.show(c.money('amount'))}")
     lines.append("source: docs/rules/liquidation.md")
     return lines
+
+
+def _cross_maintenance(c: _Case) -> list[str]:
+    """Maintenance of a whole cross balance, position by position.
+
+    The call does not say at which marks it was made: the current ones, or one of the bar's extremes. The scene whose
+    sum is what was booked is the one.
+    """
+    held = c.lots_held()
+    rows = {int(row["instrument"]): row for row in c.holdings[c.holdings["ts_ns"] == c.ts_ns]}
+    for scene in ("mark_e8", "mark_low_e8", "mark_high_e8"):
+        total, lines = Decimal(0), []
+        for index, lots in held.items():
+            mark = Decimal(int(rows[index][scene])) / Decimal(10) ** 8 if index in rows else Decimal(0)
+            amount, how = _maintenance(c, index, lots, mark)
+            total += amount
+            lines.append(f"{c.instruments[index]['id']} at mark {mark.normalize():f}")
+            lines += [f"  {line}" for line in how]
+            sources = c.terms_of(index)["sources"]
+            lines += [f"  source: {sources[group]}" for group in ("brackets", "margins") if group in sources]
+        if total == c.money("maintenance"):
+            break
+    return [
+        *lines,
+        f"maintenance = computed {c.show(total)}",
+        f"maintenance booked {c.show(c.money('maintenance'))}",
+    ]
 
 
 _EXPLAINERS: dict[EventKind, Callable[[_Case], list[str]]] = {

@@ -15,8 +15,23 @@ from novation.research.explain import explain_event
 from novation.research.summary import summarise, text_of
 from novation.trading.record import RunRecord
 
-TABLE_NAMES = ("equity", "returns", "orders", "refusals", "fills", "trades", "positions", "funding", "settlements", "fees",
-               "margin_calls", "liquidations", "rolls", "ledger", "events")
+TABLE_NAMES = (
+    "equity",
+    "returns",
+    "orders",
+    "refusals",
+    "fills",
+    "trades",
+    "positions",
+    "funding",
+    "settlements",
+    "fees",
+    "margin_calls",
+    "liquidations",
+    "rolls",
+    "ledger",
+    "events",
+)
 
 
 class Result:
@@ -172,8 +187,12 @@ def _key_of(row: Any) -> tuple[str, int]:
     elif hasattr(row, "to_dict"):
         if getattr(row, "ndim", 1) == 2:
             if len(row) != 1:
-                raise InvalidInput("explain takes one row", source="row", value=f"{len(row)} rows",
-                                   hint="For example result.liquidations.iloc[0].")
+                raise InvalidInput(
+                    "explain takes one row",
+                    source="row",
+                    value=f"{len(row)} rows",
+                    hint="For example result.liquidations.iloc[0].",
+                )
             row = row.iloc[0]
         row = row.to_dict()
     if not isinstance(row, Mapping) or "venue" not in row or "sequence" not in row:
@@ -186,7 +205,8 @@ def _daily_returns(equity: pl.DataFrame) -> pl.DataFrame:
     if equity.is_empty():
         return pl.DataFrame(schema={"ts": pl.Datetime("ns", "UTC"), "returns": pl.Float64})
     daily = equity.group_by(pl.col("ts").dt.truncate("1d"), maintain_order=True).agg(
-        pl.col("equity").last(), pl.col("equity").first().alias("first"))
+        pl.col("equity").last(), pl.col("equity").first().alias("first")
+    )
     before = pl.col("equity").shift(1).fill_null(pl.col("first"))
     return daily.select("ts", (pl.col("equity") / before - 1.0).alias("returns"))
 
@@ -198,11 +218,17 @@ def _in_one_currency(table: pl.DataFrame, currency: str, rates: Mapping[str, str
     total = instants
     for name in table["currency"].unique(maintain_order=True):
         part = table.filter(pl.col("currency") == name).select(
-            "ts", *((pl.col(column) * float(rates[name])).alias(f"{column}_{name}") for column in columns))
+            "ts", *((pl.col(column) * float(rates[name])).alias(f"{column}_{name}") for column in columns)
+        )
         total = total.join_asof(part, on="ts")
         first = part.row(0, named=True)
-        total = total.with_columns(pl.col(f"{column}_{name}").fill_null(
-            first[f"{column}_{name}"] if column in ("equity", "wallet") else 0.0) for column in columns)
-    summed = total.select("ts", *(pl.sum_horizontal(pl.col(f"^{column}_.*$")).alias(column) for column in columns),
-                          currency=pl.lit(currency))
+        total = total.with_columns(
+            pl.col(f"{column}_{name}").fill_null(first[f"{column}_{name}"] if column in ("equity", "wallet") else 0.0)
+            for column in columns
+        )
+    summed = total.select(
+        "ts",
+        *(pl.sum_horizontal(pl.col(f"^{column}_.*$")).alias(column) for column in columns),
+        currency=pl.lit(currency),
+    )
     return tables.with_ratios(summed)

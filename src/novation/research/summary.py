@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def causes(result: Result, venue: str) -> dict[str, int]:
     """P&L of one account by cause, in minor units; the causes sum to net exactly.
 
-    funding: payments. fees: of trades. liquidations: clearance fees, less what the insurance fund paid. price: the rest,
-    which is what positions earned by prices, realised or not (variation margin included).
+    funding: payments. fees: of trades. liquidations: clearance fees, less what the insurance fund paid. price: the
+    rest, which is what positions earned by prices, realised or not (variation margin included).
     """
     events = result.record.venues[venue].events
     totals = result.manifest["venues"][venue]["totals"]
@@ -30,8 +30,13 @@ def causes(result: Result, venue: str) -> dict[str, int]:
     fees = -total(EventKind.FILL, "fee")
     liquidations = total(EventKind.INSURANCE, "amount") - total(EventKind.LIQUIDATION, "fee")
     net = int(totals["wallets"]) + int(totals["isolated"]) + unrealised - deposits
-    return {"price": net - funding - fees - liquidations, "funding": funding, "fees": fees,
-            "liquidations": liquidations, "net": net}
+    return {
+        "price": net - funding - fees - liquidations,
+        "funding": funding,
+        "fees": fees,
+        "liquidations": liquidations,
+        "net": net,
+    }
 
 
 def summarise(result: Result) -> dict[str, Any]:
@@ -49,27 +54,44 @@ def summarise(result: Result) -> dict[str, Any]:
 
             equity = by_currency(result.record).filter(pl.col("currency") == about["asset"])
         used = equity.filter(pl.col("equity") > 0).select((pl.col("margin_used") / pl.col("equity")).max()).item()
-        accounts.append({
-            "venue": name, "currency": about["asset"], "deposits": deposits, **amounts,
-            "return": amounts["net"] / deposits if deposits else 0.0,
-            "liquidated": int((events["kind"] == EventKind.LIQUIDATION).sum()),
-            "margin_calls": int((events["kind"] == EventKind.MARGIN_CALL).sum()),
-            "fills": int((events["kind"] == EventKind.FILL).sum()),
-            "peak_margin_used": used, "max_drawdown": equity["drawdown"].max(),
-        })
+        accounts.append(
+            {
+                "venue": name,
+                "currency": about["asset"],
+                "deposits": deposits,
+                **amounts,
+                "return": amounts["net"] / deposits if deposits else 0.0,
+                "liquidated": int((events["kind"] == EventKind.LIQUIDATION).sum()),
+                "margin_calls": int((events["kind"] == EventKind.MARGIN_CALL).sum()),
+                "fills": int((events["kind"] == EventKind.FILL).sum()),
+                "peak_margin_used": used,
+                "max_drawdown": equity["drawdown"].max(),
+            }
+        )
     refused = Counter(result.frame("refusals")["reason"].to_list())
     out: dict[str, Any] = {
-        "symbols": manifest["symbols"], "margin": manifest["account"]["margin"],
-        "leverage": manifest["account"]["leverage"], "from": manifest["period"]["from"], "to": manifest["period"]["to"],
-        "bars": manifest["bars"], "seed": manifest["seed"], "state": result.state_hash, "accounts": accounts,
-        "closest_call": _closest_call(result), "refused": dict(refused), "cautions": result.cautions,
+        "symbols": manifest["symbols"],
+        "margin": manifest["account"]["margin"],
+        "leverage": manifest["account"]["leverage"],
+        "from": manifest["period"]["from"],
+        "to": manifest["period"]["to"],
+        "bars": manifest["bars"],
+        "seed": manifest["seed"],
+        "state": result.state_hash,
+        "accounts": accounts,
+        "closest_call": _closest_call(result),
+        "refused": dict(refused),
+        "cautions": result.cautions,
         "rolls": len(manifest["rolls"]),
     }
     report = manifest["account"]["report_currency"]
     if report is not None:
         rates = manifest["account"]["rates"]
-        out["total"] = {"currency": report, "rates": rates,
-                        "net": sum(a["net"] * float(rates[a["currency"]]) for a in accounts)}
+        out["total"] = {
+            "currency": report,
+            "rates": rates,
+            "net": sum(a["net"] * float(rates[a["currency"]]) for a in accounts),
+        }
     if not any(a["fills"] for a in accounts):
         out["no_fill"] = _why_no_fill(result)
     return out
@@ -80,13 +102,22 @@ def _closest_call(result: Result) -> dict[str, Any] | None:
     gone = result.frame("liquidations")
     if gone.height:
         row = gone.row(0, named=True)
-        return {"ts": row["ts"].strftime("%Y-%m-%d %H:%M"), "symbol": row["symbol"], "distance": 0.0, "liquidated": True}
+        return {
+            "ts": row["ts"].strftime("%Y-%m-%d %H:%M"),
+            "symbol": row["symbol"],
+            "distance": 0.0,
+            "liquidated": True,
+        }
     held = result.frame("positions").filter(pl.col("distance").is_not_null())
     if held.is_empty():
         return None
     row = held.sort("distance").row(0, named=True)
-    return {"ts": row["ts"].strftime("%Y-%m-%d %H:%M"), "symbol": row["symbol"], "distance": row["distance"],
-            "liquidated": False}
+    return {
+        "ts": row["ts"].strftime("%Y-%m-%d %H:%M"),
+        "symbol": row["symbol"],
+        "distance": row["distance"],
+        "liquidated": False,
+    }
 
 
 def _why_no_fill(result: Result) -> str:
@@ -108,16 +139,23 @@ def text_of(s: dict[str, Any]) -> str:
     """The summary as a few lines of text."""
     leverage = f" {s['leverage']}x" if s["leverage"] else ""
     names = ", ".join(s["symbols"][:4]) + (f" and {len(s['symbols']) - 4} more" if len(s["symbols"]) > 4 else "")
-    lines = [f"{names}  {s['margin']}{leverage}   {s['from'][:10]} .. {s['to'][:10]}   {s['bars']:,} bars   "
-             f"seed {s['seed']}   state {s['state'][:6]}"]
+    lines = [
+        f"{names}  {s['margin']}{leverage}   {s['from'][:10]} .. {s['to'][:10]}   {s['bars']:,} bars   "
+        f"seed {s['seed']}   state {s['state'][:6]}"
+    ]
     for a in s["accounts"]:
-        lines.append(f"price {a['price']:+,.2f}   funding {a['funding']:+,.2f}   fees {a['fees']:+,.2f}   "
-                     f"liquidations {a['liquidations']:+,.2f} ({a['liquidated']})   net {a['net']:+,.2f} {a['currency']}  "
-                     f"{a['return']:+.1%}")
+        lines.append(
+            f"price {a['price']:+,.2f}   funding {a['funding']:+,.2f}   fees {a['fees']:+,.2f}   "
+            f"liquidations {a['liquidations']:+,.2f} ({a['liquidated']})   net {a['net']:+,.2f} {a['currency']}  "
+            f"{a['return']:+.1%}"
+        )
     if "total" in s:
         t = s["total"]
-        lines.append(f"total net {t['net']:+,.2f} {t['currency']}  (rates: "
-                     + ", ".join(f"1 {name} = {rate}" for name, rate in t["rates"].items()) + ")")
+        lines.append(
+            f"total net {t['net']:+,.2f} {t['currency']}  (rates: "
+            + ", ".join(f"1 {name} = {rate}" for name, rate in t["rates"].items())
+            + ")"
+        )
     if "no_fill" in s:
         lines.append(f"no fill: {s['no_fill']}")
     call = s["closest_call"]
@@ -142,5 +180,3 @@ def text_of(s: dict[str, Any]) -> str:
     lines.append(f"cautions {len(s['cautions'])}")
     lines += [f"  {caution if len(caution) <= 150 else caution[:147] + '...'}" for caution in s["cautions"]]
     return "\n".join(lines)
-
-

@@ -180,8 +180,12 @@ class Broker:
             self.rounded["qty"] += 1
         if lots <= 0:
             if to_decimal(qty) <= 0:
-                raise InvalidInput("qty must be positive", source=symbol, value=str(qty),
-                                   hint="Sell with self.sell, or use self.target with a signed position.")
+                raise InvalidInput(
+                    "qty must be positive",
+                    source=symbol,
+                    value=str(qty),
+                    hint="Sell with self.sell, or use self.target with a signed position.",
+                )
             self.rounded["qty to zero"] += 1
             return None
         ticks = 0
@@ -200,21 +204,35 @@ class Broker:
         ticks = 0 if price is None else line.instrument.ticks(price, line.terms)
         return self._send(line, 1 if side == "buy" else -1, lots, ticks, price is not None)
 
-    def target(self, symbol: str, *, qty: Number | None = None, notional: Number | None = None,
-               weight: Number | None = None) -> int | None:
+    def target(
+        self,
+        symbol: str,
+        *,
+        qty: Number | None = None,
+        notional: Number | None = None,
+        weight: Number | None = None,
+    ) -> int | None:
         """Trade the difference to a signed position."""
         line = self.line(symbol)
-        given = [name for name, value in (("qty", qty), ("notional", notional), ("weight", weight)) if value is not None]
+        given = [
+            name for name, value in (("qty", qty), ("notional", notional), ("weight", weight)) if value is not None
+        ]
         if len(given) != 1:
             raise InvalidInput("give one of qty, notional, weight", source=symbol, value=", ".join(given) or None)
         if qty is not None:
             goal = to_decimal(qty)
         else:
             if line.last <= 0:
-                raise InvalidInput("no price yet to size by", source=symbol,
-                                   hint="Size by notional or weight after the first bar, or give qty.")
-            money = to_decimal(notional) if notional is not None else to_decimal(weight or 0) * Decimal(
-                repr(self.equity(symbol)))
+                raise InvalidInput(
+                    "no price yet to size by",
+                    source=symbol,
+                    hint="Size by notional or weight after the first bar, or give qty.",
+                )
+            money = (
+                to_decimal(notional)
+                if notional is not None
+                else to_decimal(weight or 0) * Decimal(repr(self.equity(symbol)))
+            )
             unit = to_decimal(line.last) * line.instrument.multiplier_e8 / E8
             goal = money / unit
         lots = floor_steps(abs(goal), line.instrument.lot_e8)

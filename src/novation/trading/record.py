@@ -44,8 +44,9 @@ class RunRecord:
         """Write the folder whole or not at all; an existing run folder is replaced, any other folder refused."""
         folder = Path(folder)
         if folder.exists() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
-            raise DataError("is not the folder of a run and is not empty", source=str(folder),
-                            hint="Name another folder.")
+            raise DataError(
+                "is not the folder of a run and is not empty", source=str(folder), hint="Name another folder."
+            )
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:

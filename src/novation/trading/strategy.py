@@ -38,17 +38,26 @@ class Strategy:
         for name, value in params.items():
             if not hasattr(type(self), name) or callable(getattr(type(self), name)):
                 known = ", ".join(sorted(self.parameters())) or "none"
-                raise ConfigError("is no parameter of the strategy", source=type(self).__name__, where=name,
-                                  hint=f"Known: {known}.")
+                raise ConfigError(
+                    "is no parameter of the strategy",
+                    source=type(self).__name__,
+                    where=name,
+                    hint=f"Known: {known}.",
+                )
             setattr(self, name, value)
 
     @classmethod
     def parameters(cls) -> dict[str, Any]:
         """The class attributes that can be set, with their defaults."""
-        return {name: getattr(cls, name) for base in reversed(cls.__mro__) if base is not object
-                for name in vars(base)
-                if not name.startswith("_") and not callable(getattr(cls, name))
-                and not isinstance(vars(base)[name], property | classmethod | staticmethod)}
+        return {
+            name: getattr(cls, name)
+            for base in reversed(cls.__mro__)
+            if base is not object
+            for name in vars(base)
+            if not name.startswith("_")
+            and not callable(getattr(cls, name))
+            and not isinstance(vars(base)[name], property | classmethod | staticmethod)
+        }
 
     # -- callbacks ------------------------------------------------------------------------------------------------
 
@@ -93,8 +102,14 @@ class Strategy:
         """Sell at the market, or at `price` or better. Returns the order's id, None if it was refused."""
         return self.broker.order(symbol, -1, qty, price)
 
-    def target(self, symbol: str, qty: Number | None = None, *, notional: Number | None = None,
-               weight: Number | None = None) -> int | None:
+    def target(
+        self,
+        symbol: str,
+        qty: Number | None = None,
+        *,
+        notional: Number | None = None,
+        weight: Number | None = None,
+    ) -> int | None:
         """Trade to a signed position: of `qty`, of `notional` in quote currency, or of `weight` times the equity.
 
         Orders still waiting for a price count as done. Returns the order's id, None when nothing is to be traded.

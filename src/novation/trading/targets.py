@@ -70,8 +70,10 @@ def _read(frame: Any) -> list[tuple[int, str, float]]:
     stamp = names[0] if "ts" not in names else "ts"
     instants = [_stamp(value, row) for row, value in enumerate(columns[stamp])]
     if set(names) == {stamp, "symbol", "target"}:
-        cells = [(ns, str(symbol), value)
-                 for ns, symbol, value in zip(instants, columns["symbol"], columns["target"], strict=True)]
+        cells = [
+            (ns, str(symbol), value)
+            for ns, symbol, value in zip(instants, columns["symbol"], columns["target"], strict=True)
+        ]
     else:
         cells = [(ns, name, columns[name][row]) for row, ns in enumerate(instants) for name in names if name != stamp]
     return [(ns, name, float(value)) for ns, name, value in cells if value is not None and value == value]

@@ -9,5 +9,11 @@ from __future__ import annotations
 from novation.domain.enums import MarginCallPolicy
 from novation.venues.rules import VenueRules
 
-RULES = VenueRules(name="binance_um", asset="USDT", call_policy=MarginCallPolicy.AT_ONCE, call_ratio_e8=80_000_000,
-                   deficit_to_fund=True, default_leverage=20)
+RULES = VenueRules(
+    name="binance_um",
+    asset="USDT",
+    call_policy=MarginCallPolicy.AT_ONCE,
+    call_ratio_e8=80_000_000,
+    deficit_to_fund=True,
+    default_leverage=20,
+)

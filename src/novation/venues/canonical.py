@@ -1,13 +1,12 @@
 """The canonical form of a venue's logical state, field by field: what `state_hash` is the hash of.
 
-| line       | numbers                                                                                            |
-|------------|----------------------------------------------------------------------------------------------------|
-| clock      | clock_ns, event sequence, order sequence, trade sequence                                           |
-| ledger     | fees, insurance, outside, rounding, deposits                                                       |
-| market     | instrument, row of terms, last_e8, mark_e8, open_ns, settlement_ticks                              |
-| account    | account, wallet, margin call state                                                                 |
-| position   | account, instrument, lots, cost, isolated margin, scope, leverage, margin call state; only those that differ from a new one |
-| order      | id, account, instrument, side, kind, lots, price_ticks, arrival_ns; working orders in order of arrival |
+    clock     clock_ns, event sequence, order sequence, trade sequence
+    ledger    fees, insurance, outside, rounding, deposits
+    market    instrument, row of terms (counted within the instrument), last_e8, mark_e8, open_ns, settlement_ticks
+    account   account, wallet, margin call state
+    position  account, instrument, lots, cost, isolated margin, scope, leverage, margin call state;
+              only those that differ from a new one
+    order     id, account, instrument, side, kind, lots, price_ticks, arrival_ns; working orders in order of arrival
 
 Markets by instrument, accounts and positions ascending. There is no random state: the venue draws nothing.
 """
@@ -27,26 +26,65 @@ if TYPE_CHECKING:
 def state_lines(venue: Venue) -> Iterator[Line]:
     """The lines of the table above."""
     number = venue.number
-    yield "clock", (number("clock_ns"), number("sequence"), number("order_sequence"), number("trade_sequence"))
+    yield (
+        "clock",
+        (number("clock_ns"), number("sequence"), number("order_sequence"), number("trade_sequence")),
+    )
     totals = venue.totals()
     yield "ledger", (totals.fees, totals.insurance, totals.outside, totals.rounding, totals.deposits)
     for i, m in enumerate(venue.table("market")):
         # terms are counted within the instrument, so that adding an instrument changes nothing here
-        yield "market", (i, int(m["terms"]) - venue.first_terms[i], m["last_e8"], m["mark_e8"], m["open_ns"],
-                         m["settlement_ticks"])
+        yield (
+            "market",
+            (
+                i,
+                int(m["terms"]) - venue.first_terms[i],
+                m["last_e8"],
+                m["mark_e8"],
+                m["open_ns"],
+                m["settlement_ticks"],
+            ),
+        )
     for i, a in enumerate(venue.table("account")):
         yield "account", (i, a["wallet"], a["called"])
     position = venue.table("position")
     new = (MarginScope.CROSS, venue.rules.default_leverage)
-    changed = ((position["lots"] != 0) | (position["cost"] != 0) | (position["margin"] != 0)
-               | (position["scope"] != new[0]) | (position["leverage"] != new[1]))
+    changed = (
+        (position["lots"] != 0)
+        | (position["cost"] != 0)
+        | (position["margin"] != 0)
+        | (position["scope"] != new[0])
+        | (position["leverage"] != new[1])
+    )
     for p in position[changed]:
-        yield "position", (p["account"], p["instrument"], p["lots"], p["cost"], p["margin"], p["scope"],
-                           p["leverage"], p["called"])
+        yield (
+            "position",
+            (
+                p["account"],
+                p["instrument"],
+                p["lots"],
+                p["cost"],
+                p["margin"],
+                p["scope"],
+                p["leverage"],
+                p["called"],
+            ),
+        )
     row = number("first_order")
     orders = venue.table("order")
     while row >= 0:
         o = orders[row]
-        yield "order", (o["id"], o["account"], o["instrument"], o["side"], o["kind"], o["lots"], o["price_ticks"],
-                        o["arrival_ns"])
+        yield (
+            "order",
+            (
+                o["id"],
+                o["account"],
+                o["instrument"],
+                o["side"],
+                o["kind"],
+                o["lots"],
+                o["price_ticks"],
+                o["arrival_ns"],
+            ),
+        )
         row = int(o["next"])

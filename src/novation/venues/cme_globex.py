@@ -8,5 +8,11 @@ from __future__ import annotations
 from novation.domain.enums import MarginCallPolicy
 from novation.venues.rules import VenueRules
 
-RULES = VenueRules(name="cme", asset="USD", call_policy=MarginCallPolicy.NEXT_SETTLEMENT, call_ratio_e8=100_000_000,
-                   deficit_to_fund=False, default_leverage=1)
+RULES = VenueRules(
+    name="cme",
+    asset="USD",
+    call_policy=MarginCallPolicy.NEXT_SETTLEMENT,
+    call_ratio_e8=100_000_000,
+    deficit_to_fund=False,
+    default_leverage=1,
+)

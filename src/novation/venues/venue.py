@@ -17,6 +17,7 @@ import numpy as np
 from novation._jit import address_of, first_compile, forget, record_table, strategy_loop
 from novation.domain.account import Account, Position, Totals
 from novation.domain.commands import Command
+from novation.domain.digest import state_digest
 from novation.domain.enums import CommandKind, MarginScope
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
@@ -27,7 +28,6 @@ from novation.engine import doors
 from novation.engine.ledger import LIMB
 from novation.engine.state import DTYPES, HEAD, TABLES
 from novation.venues.canonical import state_lines
-from novation.domain.digest import state_digest
 from novation.venues.rules import VenueRules
 
 
@@ -49,8 +49,8 @@ class Venue:
     """One exchange with its instruments, accounts and ledger.
 
     instruments: in the order of their dense ids. terms: per instrument its dated rows; the first is in force from the
-    start, later ones take effect through TERMS rows of a feed, or `change_terms`. accounts: how many, ids 0..n-1.
-    spread_bps: the stated spread of parametric liquidity, in basis points of the price.
+    start, later ones take effect through TERMS rows of a feed. accounts: how many, ids 0..n-1.
+    spread_e8: the stated spread of parametric liquidity, a fraction of the price in 1e-8.
     """
 
     def __init__(
@@ -72,9 +72,18 @@ class Venue:
         flat = [row for rows in self.terms for row in rows]
         count = len(self.instruments)
         rows = {
-            "contract": count, "terms": len(flat), "tier": max(1, sum(len(t.tiers) for t in flat)), "market": count,
-            "account": accounts, "position": accounts * count, "order": orders, "feed": 0, "event": buffer,
-            "command": max(64, orders), "sample": buffer, "holding": max(buffer, 2 * count),
+            "contract": count,
+            "terms": len(flat),
+            "tier": max(1, sum(len(t.tiers) for t in flat)),
+            "market": count,
+            "account": accounts,
+            "position": accounts * count,
+            "order": orders,
+            "feed": 0,
+            "event": buffer,
+            "command": max(64, orders),
+            "sample": buffer,
+            "holding": max(buffer, 2 * count),
         }
         self.heads = record_table(HEAD, 1)
         self.head = self.heads[0]
@@ -83,7 +92,7 @@ class Venue:
             self._own(name, record_table(DTYPES[name], rows[name]))
         self.address = address_of(self.heads)
         self._fields = self.heads.view(np.int64)
-        self._numbers = memoryview(self._fields)  # one int64 per head field, for cheap reads
+        self._numbers = memoryview(self._fields)  # type: ignore[arg-type]  # one int64 a field, for cheap reads
         self._offset = {name: i for i, name in enumerate(HEAD.names or ())}
         self.first_terms: list[int] = []
         self._fill_tables(flat)
@@ -95,16 +104,17 @@ class Venue:
         h["liquidating"], h["next_order"] = -1, -1
         h["first_order"], h["last_order"] = -1, -1
         self._event_hasher = hashlib.blake2b(digest_size=16)
-        self._event_bytes = memoryview(self._tables["event"].view(np.uint8))
+        self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
         self._money = np.zeros(5, np.int64)
         self.log: list[bytes] | None = None
         self.samples: list[np.ndarray] = []
         self.holdings: list[np.ndarray] = []
-        first_compile(Path(doors.__file__), lambda: (doors.advance(self.heads, 0), self._compile_submit()))
+        first_compile(Path(doors.__file__), self._compile)
 
-    def _compile_submit(self) -> None:
-        """A withdrawal of nothing, undone: compiles the door that takes commands."""
+    def _compile(self) -> None:
+        """Call the doors once on the fresh state, and put it back."""
         before = self.snapshot()
+        doors.advance(self.heads, 0)
         doors.submit(self.heads, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         self.restore(before)
 
@@ -115,8 +125,9 @@ class Venue:
             raise InvalidInput("each instrument needs its rows of terms", source=self.rules.name)
         for instrument, rows in zip(self.instruments, self.terms, strict=True):
             if instrument.asset != self.rules.asset:
-                raise InvalidInput(f"settles in {instrument.asset}, the venue in {self.rules.asset}",
-                                   source=instrument.id)
+                raise InvalidInput(
+                    f"settles in {instrument.asset}, the venue in {self.rules.asset}", source=instrument.id
+                )
             if not rows:
                 raise InvalidInput("no terms given", source=instrument.id)
             for row in rows:
@@ -140,16 +151,26 @@ class Venue:
                     r[name] = getattr(t, name)
             r["tier_first"], r["tier_count"] = tier_row, len(t.tiers)
             for tier in t.tiers:
-                self._tables["tier"][tier_row] = (tier.floor, min(tier.cap, NO_CAP), tier.rate_e8, tier.max_leverage,
-                                                  tier.cum)
+                self._tables["tier"][tier_row] = (
+                    tier.floor,
+                    min(tier.cap, NO_CAP),
+                    tier.rate_e8,
+                    tier.max_leverage,
+                    tier.cum,
+                )
                 tier_row += 1
         first = 0
         for i, (instrument, rows) in enumerate(zip(self.instruments, self.terms, strict=True)):
             tick_value = instrument.tick_e8 * instrument.lot_value // 100_000_000
             assert instrument.lot_value < NOTIONAL_BOUND and tick_value < DIVISOR_BOUND
-            self._tables["contract"][i] = (instrument.tick_e8, instrument.lot_value, tick_value,
-                                           int(instrument.method), int(instrument.daily_settled),
-                                           int(instrument.kind == 1))
+            self._tables["contract"][i] = (
+                instrument.tick_e8,
+                instrument.lot_value,
+                tick_value,
+                int(instrument.method),
+                int(instrument.daily_settled),
+                int(instrument.kind == 1),
+            )
             self._tables["market"][i]["terms"] = first
             self._tables["market"][i]["open_ns"] = -1
             self.first_terms.append(first)
@@ -176,17 +197,19 @@ class Venue:
         """
         if feed.dtype != MARKET_DTYPE:
             raise VenueError("a feed is an array of domain.market.MARKET_DTYPE")
-        rest = self._tables["feed"][int(self.head["feed_next"]):]
+        rest = self._tables["feed"][int(self.head["feed_next"]) :]
         table = record_table(MARKET_DTYPE, len(rest) + len(feed))
         for name in MARKET_DTYPE.names or ():
-            table[name][:len(rest)] = rest[name]
-            table[name][len(rest):] = feed[name]
+            table[name][: len(rest)] = rest[name]
+            table[name][len(rest) :] = feed[name]
         order = np.lexsort((table["instrument"], table["kind"], table["ts_ns"]))
         if not np.array_equal(order, np.arange(len(table))):
             table[:] = table[order]
         if len(table) and table["ts_ns"][0] < self.clock_ns:
-            raise VenueError(f"{self.rules.name}: a market event of {iso(int(table['ts_ns'][0]))} lies before the "
-                             f"clock, {iso(self.clock_ns)}")
+            raise VenueError(
+                f"{self.rules.name}: a market event of {iso(int(table['ts_ns'][0]))} lies before the "
+                f"clock, {iso(self.clock_ns)}"
+            )
         self._own("feed", table)
         self.head["feed_next"] = 0
 
@@ -198,9 +221,20 @@ class Venue:
         """As `submit`, with the events as bytes."""
         if command.kind == CommandKind.PLACE and self.head["free_order"] < 0:
             self._grow_orders()
-        status = doors.submit(self.heads, command.kind, command.account, command.instrument, command.order,
-                              command.side, command.order_kind, command.lots, command.price_ticks, command.leverage,
-                              command.scope, command.amount)
+        status = doors.submit(
+            self.heads,
+            command.kind,
+            command.account,
+            command.instrument,
+            command.order,
+            command.side,
+            command.order_kind,
+            command.lots,
+            command.price_ticks,
+            command.leverage,
+            command.scope,
+            command.amount,
+        )
         chunks = self.drain()
         while status == doors.MORE:
             status = doors.advance(self.heads, self.clock_ns)
@@ -210,8 +244,9 @@ class Venue:
     def advance(self, until_ns: int, market: np.ndarray | None = None) -> list[Event]:
         """Let time pass up to an instant, through the attached feed and `market`; return everything that happened."""
         if until_ns < self.clock_ns:
-            raise VenueError(f"{self.rules.name}: the clock stands at {iso(self.clock_ns)} and cannot go back to "
-                             f"{iso(until_ns)}")
+            raise VenueError(
+                f"{self.rules.name}: the clock stands at {iso(self.clock_ns)} and cannot go back to {iso(until_ns)}"
+            )
         if market is not None:
             self.attach(market)
         chunks: list[bytes] = []
@@ -237,10 +272,10 @@ class Venue:
         old = self._tables["order"]
         table = record_table(DTYPES["order"], 2 * len(old))
         for name in DTYPES["order"].names or ():
-            table[name][:len(old)] = old[name]
-        table["next"][len(old):] = np.arange(len(old) + 1, len(table) + 1)
+            table[name][: len(old)] = old[name]
+        table["next"][len(old) :] = np.arange(len(old) + 1, len(table) + 1)
         table["next"][-1] = -1
-        table["previous"][len(old):] = -1
+        table["previous"][len(old) :] = -1
         self._own("order", table)
         self.head["free_order"] = len(old)
 
@@ -280,8 +315,11 @@ class Venue:
         return [chunk]
 
     def _drain_samples(self) -> None:
-        if self.number("sample_count") < len(self._tables["sample"]) // 2 and self.number(
-                "holding_count") < len(self._tables["holding"]) // 2 and self.next_instant() is not None:
+        if (
+            self.number("sample_count") < len(self._tables["sample"]) // 2
+            and self.number("holding_count") < len(self._tables["holding"]) // 2
+            and self.next_instant() is not None
+        ):
             return
         for name, kept in (("sample", self.samples), ("holding", self.holdings)):
             count = self.number(f"{name}_count")
@@ -308,14 +346,33 @@ class Venue:
             lots, lot_value = int(p["lots"]), int(self._tables["contract"][instrument]["lot_value"])
             doors.position_numbers(self.heads, row, out)
             mark, profit, required, taken, price = (int(n) for n in out)
-            positions.append(Position(
-                instrument=instrument, lots=lots, cost=int(p["cost"]), isolated_margin=int(p["margin"]),
-                scope=MarginScope(int(p["scope"])), leverage=int(p["leverage"]), mark_e8=mark, unrealised=profit,
-                notional=abs(lots) * lot_value * mark // 100_000_000, initial=taken, maintenance=required,
-                liquidation_e8=price))
+            positions.append(
+                Position(
+                    instrument=instrument,
+                    lots=lots,
+                    cost=int(p["cost"]),
+                    isolated_margin=int(p["margin"]),
+                    scope=MarginScope(int(p["scope"])),
+                    leverage=int(p["leverage"]),
+                    mark_e8=mark,
+                    unrealised=profit,
+                    notional=abs(lots) * lot_value * mark // 100_000_000,
+                    initial=taken,
+                    maintenance=required,
+                    liquidation_e8=price,
+                )
+            )
             row = int(p["next"])
-        return Account(id=account, asset=self.rules.asset, wallet=wallet, equity=equity, initial=initial,
-                       maintenance=maintenance, available=available, positions=tuple(positions))
+        return Account(
+            id=account,
+            asset=self.rules.asset,
+            wallet=wallet,
+            equity=equity,
+            initial=initial,
+            maintenance=maintenance,
+            available=available,
+            positions=tuple(positions),
+        )
 
     def money(self, account: int) -> tuple[int, int, int, int, int]:
         """Wallet, equity, initial, maintenance and available of an account, in minor units."""
@@ -325,6 +382,7 @@ class Venue:
 
     def totals(self) -> Totals:
         """Both sides of the ledger, in Python integers."""
+
         def limbs(name: str) -> int:
             return self.number(f"{name}_high") * LIMB + self.number(f"{name}_low")
 
@@ -333,9 +391,16 @@ class Venue:
             high = int((column >> 32).sum())  # two halves: their sums stay far inside int64
             return (high << 32) + int((column & 0xFFFFFFFF).sum())
 
-        return Totals(wallets=total("account", "wallet"), isolated=total("position", "margin"),
-                      costs=total("position", "cost"), fees=limbs("fees"), insurance=limbs("insurance"),
-                      outside=limbs("outside"), rounding=self.number("rounding"), deposits=limbs("deposits"))
+        return Totals(
+            wallets=total("account", "wallet"),
+            isolated=total("position", "margin"),
+            costs=total("position", "cost"),
+            fees=limbs("fees"),
+            insurance=limbs("insurance"),
+            outside=limbs("outside"),
+            rounding=self.number("rounding"),
+            deposits=limbs("deposits"),
+        )
 
     # -- identity ---------------------------------------------------------------------------------------------------
 
@@ -374,5 +439,5 @@ class Venue:
             if not name.endswith(("_address", "_rows")):
                 self.head[name] = head[name]
         self._own("feed", snapshot.feed)
-        self._event_bytes = memoryview(self._tables["event"].view(np.uint8))
+        self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
         self._event_hasher = snapshot.event_hasher.copy()
