@@ -248,9 +248,7 @@ def test_every_shipped_table_says_since_when_on_whose_word_and_until_when() -> N
     lacking = []
     for path in sorted((SRC / "reference" / "tables").rglob("*.csv")):
         rows = rows_of(path)
-        columns = (
-            {"table", "known_through", "source"} if path.name == "known.csv" else {"effective_from", "source"}
-        )
+        columns = {"table", "known_through", "source"} if path.name == "known.csv" else {"effective_from", "source"}
         if missing := columns - set(rows[0]):
             lacking.append(f"{inside(path)}: no column {', '.join(sorted(missing))}")
         if path.name != "known.csv":

@@ -149,9 +149,7 @@ def test_instant_before_the_table_is_an_error_that_says_what_to_do() -> None:
 
 def test_last_row_is_not_in_force_for_ever() -> None:
     on(Reference(), "ESH2022", "2022-02-11")
-    with pytest.raises(
-        NoRuleInForce, match=r"in force at 2022-02-12 00:00 \(known 2012-03-26 to 2022-02-11\)"
-    ):
+    with pytest.raises(NoRuleInForce, match=r"in force at 2022-02-12 00:00 \(known 2012-03-26 to 2022-02-11\)"):
         Reference().terms("ESH2022", to_ns("2022-01-01"), to_ns("2022-03-01"))
 
 
@@ -180,10 +178,7 @@ def test_rules_as_of_pins_the_look_up_and_is_a_caution() -> None:
     assert terms.effective_ns == start
     assert terms.tick_step == 10
     assert terms.sources["brackets"].startswith("binance_um/brackets, 2026-05-01, ")
-    assert (
-        "contract rules, fees, brackets of 2026-05 used for all dates (binance_um:BTCUSDT)"
-        in reference.cautions()
-    )
+    assert "contract rules, fees, brackets of 2026-05 used for all dates (binance_um:BTCUSDT)" in reference.cautions()
 
 
 def test_one_table_can_be_pinned_alone() -> None:
@@ -207,10 +202,7 @@ def test_table_that_does_not_know_the_pinned_day_keeps_its_dates_and_says_so() -
     reference = Reference(rules_as_of=to_ns("2026-05-01"))
     terms = reference.terms("cme:ES", to_ns("2020-01-01"), to_ns("2020-11-01"))
     assert len(terms) > 1
-    assert (
-        "margins not known in 2026-05, so the rows in force at each date used (cme:ES)"
-        in reference.cautions()
-    )
+    assert "margins not known in 2026-05, so the rows in force at each date used (cme:ES)" in reference.cautions()
     with pytest.raises(NoRuleInForce, match=r"2026-05-01 00:00 \(rules_as_of\)"):
         on(Reference(rules_as_of={"cme": "2026-05-01"}), "cme:ES", "2020-01-01")
 
@@ -222,8 +214,7 @@ def contracts_of(folder: Path, root: str, values: str, *, since: str = "2010-01-
     """A folder with one CME contract and what it is known through."""
     (folder / "cme").mkdir(exist_ok=True)
     (folder / "cme" / "contracts.csv").write_text(
-        "effective_from,root,exchange,multiplier_usd,tick_points,currency,source\n"
-        f"{since},{root},{values},USD,my own\n"
+        f"effective_from,root,exchange,multiplier_usd,tick_points,currency,source\n{since},{root},{values},USD,my own\n"
     )
     (folder / "cme" / "known.csv").write_text(
         "table,key,known_through,source\ncontracts,*,2020-12-31,mine\nmargins,*,2020-12-31,mine\n"
@@ -237,19 +228,14 @@ def margins_of(folder: Path, *rows: str) -> Path:
     (folder / "cme" / "margins.csv").write_text(
         "effective_from,root,initial_usd,maintenance_usd,source\n" + "".join(f"{row}\n" for row in rows)
     )
-    (folder / "cme" / "known.csv").write_text(
-        "table,key,known_through,source\nmargins,*,2020-12-31,my broker\n"
-    )
+    (folder / "cme" / "known.csv").write_text("table,key,known_through,source\nmargins,*,2020-12-31,my broker\n")
     return folder
 
 
 def test_own_table_shadows_the_shipped_one_where_it_is_in_force(tmp_path: Path) -> None:
     folder = margins_of(tmp_path, "2020-06-01,ES,20000,18000,my broker")
     reference = Reference([folder])
-    terms = {
-        iso(row.effective_ns)[:10]: row
-        for row in reference.terms("ES", to_ns("2020-05-31"), to_ns("2021-01-02"))
-    }
+    terms = {iso(row.effective_ns)[:10]: row for row in reference.terms("ES", to_ns("2020-05-31"), to_ns("2021-01-02"))}
     assert terms.pop("2020-06-01").initial_per_lot == money(20_000, "USD")
     # Shipped rows hold before it and after what it knows, and none of them inside.
     assert all(not "2020-06-01" < day < "2021-01-01" for day in terms)
@@ -337,9 +323,7 @@ def test_overrides_replace_values_and_are_listed() -> None:
     assert terms.maker_fee_e8 == to_e8("0.0002")
     assert terms.min_notional == money(10, "USDT")
     assert terms.tick_step * instrument.tick_e8 == to_e8("0.5")
-    assert terms.sources["fees"].startswith(
-        "override, not the exchange's: taker_fee 0.0004; else binance_um/fees"
-    )
+    assert terms.sources["fees"].startswith("override, not the exchange's: taker_fee 0.0004; else binance_um/fees")
     assert "taker_fee 0.0004 of binance_um:BTCUSDT is an override, not the exchange's" in reference.cautions()
 
 
@@ -351,22 +335,15 @@ def test_override_of_the_brackets_needs_no_row() -> None:
     reference = Reference(overrides={"BTCUSDT": {"brackets": tiers}})
     terms = on(reference, "BTCUSDT", "2020-03-12")
     assert terms.tiers[1] == Tier(money(50_000, "USDT"), NO_CAP, to_e8("0.005"), 100, money(50, "USDT"))
-    assert (
-        "brackets of 2 tiers of binance_um:BTCUSDT is an override, not the exchange's" in reference.cautions()
-    )
-    assert (
-        on(Reference(overrides={"BTCUSDT": {"brackets": terms.tiers}}), "BTCUSDT", "2020-03-12").tiers
-        == terms.tiers
-    )
+    assert "brackets of 2 tiers of binance_um:BTCUSDT is an override, not the exchange's" in reference.cautions()
+    assert on(Reference(overrides={"BTCUSDT": {"brackets": terms.tiers}}), "BTCUSDT", "2020-03-12").tiers == terms.tiers
 
 
 def test_override_of_both_margins_needs_no_row() -> None:
     reference = Reference(overrides={"cme:ES": {"initial_margin": 20_000, "maintenance_margin": 18_000}})
     terms = on(reference, "ESZ2026", "2026-07-01")
     assert terms.initial_per_lot == money(20_000, "USD")
-    assert terms.sources["margins"] == (
-        "override, not the exchange's: initial_margin 20000, maintenance_margin 18000"
-    )
+    assert terms.sources["margins"] == ("override, not the exchange's: initial_margin 20000, maintenance_margin 18000")
     fee = on(Reference(overrides={"ES": {"fee_per_contract": "2.25"}}), "ESZ2020", "2020-07-01")
     assert fee.fee_per_lot == money("2.25", "USD")
 
@@ -403,9 +380,7 @@ def test_assumed_rows_are_cautions_once_they_are_used() -> None:
     reference = Reference()
     assert reference.cautions() == ()
     reference.terms("ES", to_ns("2012-04-01"), to_ns("2020-11-01"))
-    assert reference.cautions() == (
-        "assumed in cme/fees ES: a broker and exchange fee of 2.05 per side at all dates",
-    )
+    assert reference.cautions() == ("assumed in cme/fees ES: a broker and exchange fee of 2.05 per side at all dates",)
 
 
 def test_digest_follows_the_values_used() -> None:

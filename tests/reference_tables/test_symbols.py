@@ -65,9 +65,7 @@ def test_typo_is_told_the_nearest_name(written: str, nearest: str) -> None:
         Reference().resolve(written)
 
 
-@pytest.mark.parametrize(
-    "written", ["", "foo", "NQ", "NQZ26", "cme:BTCUSDT", "binance_um:ESZ26", "BTC/USDT:BTC"]
-)
+@pytest.mark.parametrize("written", ["", "foo", "NQ", "NQZ26", "cme:BTCUSDT", "binance_um:ESZ26", "BTC/USDT:BTC"])
 def test_unknown_names_are_refused(written: str) -> None:
     with pytest.raises(UnknownInstrument):
         Reference().resolve(written)

@@ -23,9 +23,7 @@ def check_tiers(rows: Sequence[Mapping[str, Any]], *, source: str, where: str) -
     for number, row in enumerate(rows, 1):
         place = f"{where}, tier {number}"
         if row["tier"] != number:
-            raise DataError(
-                "tiers are not numbered 1, 2, 3, ...", source=source, where=place, value=str(row["tier"])
-            )
+            raise DataError("tiers are not numbered 1, 2, 3, ...", source=source, where=place, value=str(row["tier"]))
         before = rows[number - 2] if number > 1 else None
         start = before["cap_usdt"] if before else Decimal(0)
         if row["floor_usdt"] != start:
@@ -36,9 +34,7 @@ def check_tiers(rows: Sequence[Mapping[str, Any]], *, source: str, where: str) -
                 value=str(row["floor_usdt"]),
             )
         if row["cap_usdt"] <= row["floor_usdt"]:
-            raise DataError(
-                "cap is not above the floor", source=source, where=place, value=str(row["cap_usdt"])
-            )
+            raise DataError("cap is not above the floor", source=source, where=place, value=str(row["cap_usdt"]))
         if row["maintenance_fraction"] >= 1:
             raise DataError(
                 "maintenance fraction is not below 1",

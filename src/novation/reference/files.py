@@ -36,14 +36,10 @@ def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
     try:
         frame = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(
-            "cannot be read as Parquet", source=str(path), value=str(error).splitlines()[0]
-        ) from None
+        raise DataError("cannot be read as Parquet", source=str(path), value=str(error).splitlines()[0]) from None
     for name in columns:
         if name not in frame.columns:
-            raise DataError(
-                f"column {name!r} is missing", source=str(path), hint=f"Columns: {', '.join(columns)}."
-            )
+            raise DataError(f"column {name!r} is missing", source=str(path), hint=f"Columns: {', '.join(columns)}.")
     return frame.select(columns)
 
 

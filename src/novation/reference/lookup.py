@@ -132,8 +132,7 @@ class Reference:
         if VENUES[name.venue].dated and not name.month:
             raise UnknownInstrument(
                 symbol,
-                reason=f"is a series of contracts; ask for one, "
-                f"e.g. {Name(name.venue, name.key, 202612).id}.",
+                reason=f"is a series of contracts; ask for one, e.g. {Name(name.venue, name.key, 202612).id}.",
             )
         return self._instrument(name)
 
@@ -168,9 +167,7 @@ class Reference:
             return own[column]
         table = f"{name.venue}/contracts"
         first = next(
-            folder.rules[table, name.key]
-            for folder in self._book.folders
-            if (table, name.key) in folder.rules
+            folder.rules[table, name.key] for folder in self._book.folders if (table, name.key) in folder.rules
         )
         values = {rule.row[column] for rule in first}
         if len(values) > 1:
@@ -372,9 +369,7 @@ class Reference:
 
     def digest(self) -> str:
         """BLAKE2b, 32 hex digits, over the values looked up so far; the wording of sources is left out."""
-        lines = [
-            f"{i.id} {i.asset} {i.tick_e8} {i.lot_e8} {i.multiplier_e8}" for i in self._instruments.values()
-        ]
+        lines = [f"{i.id} {i.asset} {i.tick_e8} {i.lot_e8} {i.multiplier_e8}" for i in self._instruments.values()]
         for rule in self._used.values():
             cells = (
                 f"{name}={v.normalize():f}" if isinstance(v, Decimal) else f"{name}={v}"

@@ -102,9 +102,7 @@ def _tiers(id: str, given: Any, asset: str) -> tuple[Tier, ...]:
     rows: list[dict[str, Decimal]] = []
     for number, tier in enumerate(given, 1):
         if not isinstance(tier, Mapping):
-            raise ConfigError(
-                "expected a mapping", source="overrides", where=f"{where}[{number}]", value=tier
-            )
+            raise ConfigError("expected a mapping", source="overrides", where=f"{where}[{number}]", value=tier)
         for name in tier:
             if name not in _TIER_NAMES:
                 raise ConfigError(

@@ -91,9 +91,7 @@ def _load(path: Path, files: tuple[tuple[Path, tuple[int, int]], ...]) -> Folder
         if name == "known":
             known |= _read_known(file, venue)
         elif name in VENUES[venue].layouts:
-            rules |= _read_table(
-                file, f"{venue}/{name}", VENUES[venue].layouts[name], shipped=path == SHIPPED
-            )
+            rules |= _read_table(file, f"{venue}/{name}", VENUES[venue].layouts[name], shipped=path == SHIPPED)
         else:
             raise DataError(
                 "unknown table",
@@ -119,9 +117,7 @@ def _cells(file: Path, columns: Sequence[str]) -> Iterable[tuple[int, dict[str, 
         found = list(reader.fieldnames or ())
         for name in columns:
             if name not in found:
-                raise DataError(
-                    f"column {name!r} is missing", source=str(file), hint=f"Columns: {', '.join(columns)}."
-                )
+                raise DataError(f"column {name!r} is missing", source=str(file), hint=f"Columns: {', '.join(columns)}.")
         for name in found:
             if name not in columns:
                 near = difflib.get_close_matches(name, columns, 1)
@@ -132,9 +128,7 @@ def _cells(file: Path, columns: Sequence[str]) -> Iterable[tuple[int, dict[str, 
                 )
         for cells in reader:
             if None in cells or None in cells.values():
-                raise DataError(
-                    f"expected {len(columns)} cells", source=str(file), where=f"row {reader.line_num}"
-                )
+                raise DataError(f"expected {len(columns)} cells", source=str(file), where=f"row {reader.line_num}")
             yield reader.line_num, {name: cell.strip() for name, cell in cells.items()}
 
 
@@ -162,9 +156,7 @@ def _value(text: str, kind: Kind, file: Path, line: int, column: str) -> str | D
     return value
 
 
-def _read_table(
-    file: Path, table: str, layout: Layout, *, shipped: bool
-) -> dict[tuple[str, str], tuple[Rule, ...]]:
+def _read_table(file: Path, table: str, layout: Layout, *, shipped: bool) -> dict[tuple[str, str], tuple[Rule, ...]]:
     columns = ["effective_from", layout.key, *layout.columns, "source"]
     found: dict[str, dict[int, list[Mapping[str, Any]]]] = {}
     sources: dict[tuple[str, int], str] = {}
@@ -172,9 +164,7 @@ def _read_table(
         key, at = cells[layout.key], _instant(cells["effective_from"], file, line, "effective_from")
         dates = found.setdefault(key, {})
         if not key or not cells["source"]:
-            raise DataError(
-                "is empty", source=str(file), where=f"row {line}, {'source' if key else layout.key}"
-            )
+            raise DataError("is empty", source=str(file), where=f"row {line}, {'source' if key else layout.key}")
         if dates and at < max(dates):
             raise DataError(
                 f"dates of {key} do not ascend",
@@ -196,9 +186,7 @@ def _read_table(
             sources[key, at] = cells["source"]
     shown = table if shipped else str(file)
     rules = {
-        (table, key): tuple(
-            Rule(table, key, at, tuple(rows), sources[key, at], shown) for at, rows in dates.items()
-        )
+        (table, key): tuple(Rule(table, key, at, tuple(rows), sources[key, at], shown) for at, rows in dates.items())
         for key, dates in found.items()
     }
     if layout.many:
@@ -220,9 +208,7 @@ def _read_known(file: Path, venue: str) -> dict[tuple[str, str], int]:
                 hint=f"Known: {', '.join(VENUES[venue].layouts)}.",
             )
         if not cells["key"] or not cells["source"]:
-            raise DataError(
-                "is empty", source=str(file), where=f"row {line}, {'source' if cells['key'] else 'key'}"
-            )
+            raise DataError("is empty", source=str(file), where=f"row {line}, {'source' if cells['key'] else 'key'}")
         day = _instant(cells["known_through"], file, line, "known_through")
         # The day itself is still known: nothing is in force from the next midnight on.
         known[f"{venue}/{cells['table']}", cells["key"]] = day - day % DAY_NS + DAY_NS
@@ -237,9 +223,7 @@ class Rulebook:
 
     def keys(self, table: str) -> list[str]:
         """Every key of a table, those of the first folder first."""
-        return list(
-            dict.fromkeys(key for folder in self.folders for name, key in folder.rules if name == table)
-        )
+        return list(dict.fromkeys(key for folder in self.folders for name, key in folder.rules if name == table))
 
     def rules(self, table: str, key: str) -> list[Rule]:
         """Every rule of a key, whatever its date."""
@@ -271,6 +255,4 @@ class Rulebook:
 
     def known(self, table: str, key: str) -> str:
         """`spans` in words."""
-        return ", ".join(
-            f"known {iso(first)[:10]} to {iso(last - 1)[:10]}" for first, last in self.spans(table, key)
-        )
+        return ", ".join(f"known {iso(first)[:10]} to {iso(last - 1)[:10]}" for first, last in self.spans(table, key))

@@ -65,9 +65,7 @@ class Product:
         return f"{self.venue}:{self.key}"
 
 
-def parse(
-    symbol: str, products: tuple[Product, ...], venues: tuple[str, ...], on_ns: int | None = None
-) -> Name:
+def parse(symbol: str, products: tuple[Product, ...], venues: tuple[str, ...], on_ns: int | None = None) -> Name:
     """The instrument a symbol stands for.
 
     on_ns: an instant at which it was traded, which settles a one-digit year. Raises `UnknownInstrument` with
@@ -90,9 +88,7 @@ def parse(
         for product in products:
             if product.dated and product.key == root:
                 month = MONTHS.index(letter) + 1
-                names += [
-                    Name(product.venue, root, y * 100 + month) for y in _years(year, month, product, on_ns)
-                ]
+                names += [Name(product.venue, root, y * 100 + month) for y in _years(year, month, product, on_ns)]
     if len(names) == 1:
         return names[0]
     raise UnknownInstrument(symbol, tuple(name.id for name in names) or _nearest(text, products))
@@ -105,9 +101,7 @@ def _of_pair(
     if not found:
         return []
     if expiry:
-        raise UnknownInstrument(
-            symbol, reason="is a delivery contract; only perpetuals of that venue are known."
-        )
+        raise UnknownInstrument(symbol, reason="is a delivery contract; only perpetuals of that venue are known.")
     if settle is None:
         spot = f"binance_spot:{found[0].key}"
         raise UnknownInstrument(
