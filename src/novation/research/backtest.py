@@ -133,13 +133,11 @@ class Backtest:
         for venue in venues.values():
             venue.log = []
         markets = Markets(list(venues.values()))
-        exchange = SimulatedExchange(markets)
         first = markets.next_instant()
         assert first is not None
         for venue in venues.values():
             venue.advance(first - 1)
-        exchange.now_ns = first - 1
-        broker = Broker(exchange)
+        broker = Broker(SimulatedExchange(markets))
         for name, venue in venues.items():
             broker.add_venue(name, asset_decimals(venue.rules.asset))
         for line, aliases in plan.lines:
@@ -155,7 +153,7 @@ class Backtest:
                 (venue, plan.plans[name].symbols, [p.bars for p in plan.plans[name].prepared])
                 for name, venue in venues.items()
             ]
-            driver = Driver(self.strategy, broker, exchange, sides, rollover, guards=guards, progress=progress)
+            driver = Driver(self.strategy, broker, markets, sides, rollover, guards=guards, progress=progress)
             driver.run()
             bars = driver.bars
         else:

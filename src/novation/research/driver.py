@@ -13,7 +13,6 @@ from novation.domain.commands import Command
 from novation.domain.enums import EventKind, MarketEventKind
 from novation.domain.events import EVENT_FORMAT, LIQUIDATED, MAKER, Event
 from novation.domain.units import E8
-from novation.engine.doors import IDLE, MORE
 from novation.trading import views
 from novation.trading.broker import Broker
 from novation.trading.limits import DrawdownGuard
@@ -28,14 +27,15 @@ class SimulatedExchange:
 
     def __init__(self, markets: Markets) -> None:
         self._markets = markets
-        self.now_ns = 0
+
+    @property
+    def now_ns(self) -> int:
+        """The exchange's time."""
+        return self._markets.clock_ns
 
     def send(self, venue: str, command: Command) -> list[Event]:
         """Carry out a command at the present instant."""
-        v = self._markets.by_name[venue]
-        if v.clock_ns < self.now_ns:
-            v.advance(self.now_ns)
-        return v.submit(command)
+        return self._markets.submit(venue, command)
 
     def money(self, venue: str) -> tuple[int, int, int, int, int]:
         """Wallet, equity, initial, maintenance and available of account 0."""
@@ -90,7 +90,6 @@ class _VenueSide:
         self.instrument = memoryview(np.ascontiguousarray(feed["instrument"]))  # type: ignore[arg-type]
         self.bar_number = memoryview(np.ascontiguousarray(feed["bar"]))  # type: ignore[arg-type]
         self.funding_rows = deque(np.flatnonzero(feed["kind"] == MarketEventKind.FUNDING).tolist())
-        self.end_ns = int(feed["ts_ns"][-1])
         self.funded: dict[int, tuple[int, int]] = {}  # instrument -> lots and amount of this instant's payment
         self.makers = [
             _BarMaker(symbol, instrument.id, b)
@@ -105,14 +104,14 @@ class Driver:
         self,
         strategy: Strategy,
         broker: Broker,
-        exchange: SimulatedExchange,
+        markets: Markets,
         sides: list[tuple[Venue, list[str], list[Bars]]],
         rollover: Rollover,
         *,
         guards: dict[str, DrawdownGuard] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        self.strategy, self.broker, self.exchange, self.rollover = strategy, broker, exchange, rollover
+        self.strategy, self.broker, self.markets, self.rollover = strategy, broker, markets, rollover
         self.sides = [_VenueSide(*side) for side in sides]
         self.guards = guards or {}
         self.progress = progress
@@ -139,53 +138,27 @@ class Driver:
         strategy._broker = self.broker
         strategy.on_start()
         self._tell_own()
-        if len(self.sides) == 1:
-            self._run_one(self.sides[0])
-        else:
-            self._run_several()
+        markets, rollover = self.markets, self.rollover
+        end_ns = markets.end_ns
+        by_venue = {id(side.venue): side for side in self.sides}
+        while True:
+            roll_ns = rollover.next_ns
+            moved = markets.step(end_ns if roll_ns is None else min(end_ns, roll_ns - 1))
+            for venue in moved:
+                self._look(by_venue[id(venue)])
+            if not moved:
+                if roll_ns is None or roll_ns > end_ns:
+                    break
+                rollover.carry_out(roll_ns)
+                self._tell_own()
         strategy.on_stop()
         self._tell_own()
         strategy._broker = None
 
-    def _run_one(self, side: _VenueSide) -> None:
-        venue, rollover = side.venue, self.rollover
-        while True:
-            if rollover.next_ns is not None:
-                at = venue.next_instant()
-                if at is not None:
-                    rollover.carry_out(at)
-                    self._tell_own()
-                    self._step(side, at)
-                    continue
-            if not self._step(side, side.end_ns):
-                return
-
-    def _run_several(self) -> None:
-        while True:
-            instants = [(at, side) for side in self.sides if (at := side.venue.next_instant()) is not None]
-            if not instants:
-                return
-            at = min(instant for instant, _ in instants)
-            self.rollover.carry_out(at)
-            self._tell_own()
-            for instant, side in instants:
-                if instant == at:
-                    self._step(side, at)
-
-    def _step(self, side: _VenueSide, until_ns: int) -> bool:
-        """One instant of one venue, and what the strategy makes of it. False at the end."""
+    def _look(self, side: _VenueSide) -> None:
+        """What happened at one instant of one venue, and what the strategy makes of it."""
         venue = side.venue
-        status = venue.step(until_ns)
-        while status == MORE:
-            self._hear(side, venue.drain())
-            status = venue.step(until_ns)
-        if status == IDLE:
-            return False
-        self.exchange.now_ns = venue.clock_ns
-        if venue.number("event_count"):
-            self._hear(side, venue.drain())
-        elif venue.number("sample_count") > 2000:
-            venue.drain()
+        self._hear(side, venue.drain())
         if self._on_funding is not None:
             self._tell_funding(side)
         first, last = venue.number("closed_from"), venue.number("closed_to")
@@ -206,13 +179,12 @@ class Driver:
             self._guard(side)
         if self.progress is not None and last > first:
             self.progress(last - first)
-        return True
 
     def _guard(self, side: _VenueSide) -> None:
         guard = self.guards.get(side.name)
         if guard is not None:
-            equity = self.exchange.money(side.name)[1]
-            if guard.breach(self.exchange.now_ns, equity):
+            equity = side.venue.money(0)[1]
+            if guard.breach(side.venue.clock_ns, equity):
                 self.broker.paused = True
                 self.broker.close_all()
                 self._tell_own()

@@ -106,6 +106,7 @@ class Venue:
         self._event_hasher = hashlib.blake2b(digest_size=16)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
         self._money = np.zeros(5, np.int64)
+        self._waiting: list[bytes] = []  # events taken out of a full buffer in the middle of a step
         self.log: list[bytes] | None = None
         self.samples: list[np.ndarray] = []
         self.holdings: list[np.ndarray] = []
@@ -215,11 +216,7 @@ class Venue:
 
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""
-        return self._collect(self.submit_raw(command))
-
-    def submit_raw(self, command: Command) -> list[bytes]:
-        """As `submit`, with the events as bytes."""
-        if command.kind == CommandKind.PLACE and self.head["free_order"] < 0:
+        if command.kind == CommandKind.PLACE and self.number("free_order") < 0:
             self._grow_orders()
         status = doors.submit(
             self.heads,
@@ -235,11 +232,10 @@ class Venue:
             command.scope,
             command.amount,
         )
-        chunks = self.drain()
         while status == doors.MORE:
+            self._waiting += self._empty_buffers()
             status = doors.advance(self.heads, self.clock_ns)
-            chunks += self.drain()
-        return chunks
+        return self._collect(self.drain())
 
     def advance(self, until_ns: int, market: np.ndarray | None = None) -> list[Event]:
         """Let time pass up to an instant, through the attached feed and `market`; return everything that happened."""
@@ -249,24 +245,25 @@ class Venue:
             )
         if market is not None:
             self.attach(market)
-        chunks: list[bytes] = []
-        while True:
-            status = doors.advance(self.heads, until_ns)
-            chunks += self.drain()
-            if status == doors.IDLE:
-                return self._collect(chunks)
+        while self.step(until_ns):
+            pass
+        return self._collect(self.drain())
 
-    def step(self, until_ns: int) -> int:
-        """Advance to the next instant worth looking at; `doors.INSTANT`, `MORE` (drain, call again) or `IDLE`."""
-        return int(doors.advance(self.heads, until_ns))
+    def step(self, until_ns: int) -> bool:
+        """Advance to the next instant worth looking at; False when nothing is left up to `until_ns`."""
+        status = doors.advance(self.heads, until_ns)
+        while status == doors.MORE:
+            self._waiting += self._empty_buffers()
+            status = doors.advance(self.heads, until_ns)
+        return bool(status == doors.INSTANT)
 
     def run_compiled(self, on_bar: Any, state_address: int) -> None:
         """Drive the feed to its last row with a compiled strategy."""
-        until_ns = int(self._tables["feed"]["ts_ns"][-1])
+        until_ns = self.end_ns
         loop = strategy_loop(doors.run_compiled, HEAD)
         while loop(self.heads, until_ns, self.address, on_bar, state_address) == doors.MORE:
-            self.drain()
-        self.drain()
+            self._empty_buffers()
+        self._empty_buffers()
 
     def _grow_orders(self) -> None:
         old = self._tables["order"]
@@ -294,6 +291,12 @@ class Venue:
         """The rows of a table, not to be written."""
         return self._tables[name]
 
+    @property
+    def end_ns(self) -> int:
+        """The last instant of the attached feed, or where the clock stands."""
+        feed = self._tables["feed"]
+        return int(feed["ts_ns"][-1]) if len(feed) else self.clock_ns
+
     def next_instant(self) -> int | None:
         """When the attached feed has its next row; None at its end."""
         row = self.number("feed_next")
@@ -301,7 +304,13 @@ class Venue:
         return int(feed["ts_ns"][row]) if row < len(feed) else None
 
     def drain(self) -> list[bytes]:
-        """Take the waiting events out of the buffer, in one chunk of rows; chain them into the event hash."""
+        """The events since the last call, in chunks of whole rows."""
+        chunks = self._waiting + self._empty_buffers()
+        self._waiting = []
+        return chunks
+
+    def _empty_buffers(self) -> list[bytes]:
+        """Take what has accumulated out of the buffers, and chain the events into the event hash."""
         count = self._numbers[self._offset["event_count"]]
         if self._numbers[self._offset["sample_count"]]:
             self._drain_samples()
