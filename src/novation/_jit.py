@@ -87,14 +87,17 @@ if JIT:
     from numba.extending import intrinsic, typeof_impl
 
     class _Locator(caching._CacheLocator):
-        """Names the cache folder and the freshness stamp of one kernel."""
+        """Names the cache folder and the freshness stamp of one kernel, as other kernels call it."""
+
+        variant = "inner"
 
         def __init__(self, py_func: Any, py_file: str) -> None:
             self._path = Path(py_file).resolve()
             self._line = py_func.__code__.co_firstlineno
 
         def get_cache_path(self) -> str:
-            return str(cache_folder() / f"kernels-{numba.__version__}-numpy-{np.__version__}")
+            # the two compilations of a kernel must not meet: without wrappers, a call from Python ends the process
+            return str(cache_folder() / f"kernels-{numba.__version__}-numpy-{np.__version__}" / self.variant)
 
         def get_source_stamp(self) -> str:
             return source_digest(self._path)
@@ -113,21 +116,33 @@ if JIT:
                 return None
             return locator
 
-    class _KernelCacheImpl(caching.CompileResultCacheImpl):
+    class _OuterLocator(_Locator):
+        """The same, as Python calls it."""
+
+        variant = "outer"
+
+    class _InnerImpl(caching.CompileResultCacheImpl):
         _locator_classes = [_Locator]
 
-    class _KernelCache(caching.FunctionCache):
-        _impl_class = _KernelCacheImpl
+    class _OuterImpl(caching.CompileResultCacheImpl):
+        _locator_classes = [_OuterLocator]
+
+    class _InnerCache(caching.FunctionCache):
+        _impl_class = _InnerImpl
+
+    class _OuterCache(caching.FunctionCache):
+        _impl_class = _OuterImpl
 
     def _widen(argument: Any) -> Any:
         plain = types.unliteral(argument)
         return types.int64 if isinstance(plain, types.Integer) else plain
 
-    def _dispatcher(function: Any, **options: Any) -> Any:
-        """A Numba dispatcher with our cache and the widening hook."""
+    def _dispatcher(function: Any, *, inner: bool = False) -> Any:
+        """A Numba dispatcher with our cache and the widening hook; inner: without the wrappers for Python."""
+        options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True} if inner else {}
         dispatcher = numba.njit(error_model="numpy", _nrt=False, **options)(function)
         with contextlib.suppress(RuntimeError):  # no folder can be written: compile in each process
-            dispatcher._cache = _KernelCache(function)
+            dispatcher._cache = _InnerCache(function) if inner else _OuterCache(function)
         plain_template = dispatcher.get_call_template
 
         def widened(args: Any, kws: Any) -> Any:
@@ -146,7 +161,7 @@ if JIT:
         def __init__(self, function: Callable[..., Any]) -> None:
             functools.update_wrapper(self, function)
             self.py_func = function
-            self.inner = _dispatcher(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+            self.inner = _dispatcher(function, inner=True)
             self._outer: Any = None
 
         def __call__(self, *args: Any) -> Any:

@@ -9,6 +9,7 @@ from novation.domain.enums import (
     EventKind,
     MarginMethod,
     MarginScope,
+    OrderKind,
     RejectReason,
 )
 from novation.engine.ledger import next_event, post_deposit
@@ -24,6 +25,7 @@ _TRANSFER = int(CommandKind.TRANSFER)
 _CROSS = int(MarginScope.CROSS)
 _ISOLATED = int(MarginScope.ISOLATED)
 _TIERED = int(MarginMethod.TIERED)
+_MARKET = int(OrderKind.MARKET)
 _REQUESTED = int(CancelReason.REQUESTED)
 _LEVERAGE_SET = int(EventKind.LEVERAGE_SET)
 _SCOPE_SET = int(EventKind.MARGIN_SCOPE_SET)
@@ -32,6 +34,7 @@ _COMMAND_REJECTED = int(EventKind.COMMAND_REJECTED)
 _UNKNOWN_ACCOUNT = int(RejectReason.UNKNOWN_ACCOUNT)
 _UNKNOWN_INSTRUMENT = int(RejectReason.UNKNOWN_INSTRUMENT)
 _UNKNOWN_ORDER = int(RejectReason.UNKNOWN_ORDER)
+_UNKNOWN_COMMAND = int(RejectReason.UNKNOWN_COMMAND)
 _NO_TERMS = int(RejectReason.NO_TERMS)
 _LEVERAGE_ABOVE_BRACKET = int(RejectReason.LEVERAGE_ABOVE_BRACKET)
 _LEVERAGE_NOT_USED = int(RejectReason.LEVERAGE_NOT_USED)
@@ -53,6 +56,8 @@ def enqueue(venue, kind, account, instrument, order, side, order_kind, lots, pri
     if kind == _PLACE:
         venue.order_sequence += 1
         order = venue.order_sequence
+    if kind == _PLACE and order_kind == _MARKET:
+        price_ticks = 0
     c.kind = kind
     c.account = account
     c.instrument = instrument
@@ -97,6 +102,8 @@ def execute_command(venue, c):
         set_leverage(venue, c)
     elif c.kind == _SET_SCOPE:
         set_scope(venue, c)
+    else:
+        refuse(venue, c, _UNKNOWN_COMMAND, c.kind, 0)
 
 
 @kernel
@@ -113,7 +120,8 @@ def cancel(venue, c):
 def transfer(venue, c):
     """Deposit or withdraw; a withdrawal takes no more than what is available."""
     a = account_(venue, c.account)
-    if abs(a.wallet + c.amount) > _BALANCE_BOUND:
+    reached = a.wallet + c.amount
+    if abs(c.amount // 2) > _BALANCE_BOUND or reached > _BALANCE_BOUND or reached < -_BALANCE_BOUND:
         refuse(venue, c, _NUMBER_TOO_LARGE, c.amount, _BALANCE_BOUND)
         return
     if c.amount < 0:

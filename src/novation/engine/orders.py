@@ -16,10 +16,10 @@ from novation.domain.events import MAKER
 from novation.engine.clearing import fee_of, fill, link, opening_margin, unlink_if_flat
 from novation.engine.ledger import next_event
 from novation.engine.margining import available, initial_for, initial_now, largest_value
-from novation.engine.parametric import take
+from novation.engine.parametric import ANY_PRICE, NO_PRICE, take
 from novation.engine.state import contract_, market_, order_, position_row_, terms_of
 from novation.rules.clearing import closed_lots
-from novation.rules.integers import E8
+from novation.rules.integers import E8, sign
 from novation.rules.value import signed_value
 
 _ISOLATED = int(MarginScope.ISOLATED)
@@ -43,8 +43,10 @@ _NUMBER_TOO_LARGE = int(RejectReason.NUMBER_TOO_LARGE)
 _CANCEL_MARGIN = int(CancelReason.INSUFFICIENT_MARGIN)
 _CANCEL_LIMIT = int(CancelReason.POSITION_LIMIT)
 _CANCEL_NOTIONAL = int(CancelReason.MIN_NOTIONAL)
-#: Values are kept below 2**62; the float estimate is checked against a little less.
-_LARGE = 4.0e18
+#: Values are kept below 2**62. Up to this value a position may be opened: a price twenty times higher then still fits.
+_LARGE = 200_000_000_000_000_000
+#: Highest limit price in 1e-8: beyond it products with sizes leave int64.
+_TOP_E8 = 1 << 53
 
 
 @kernel
@@ -192,7 +194,7 @@ def risk_reason(venue, row, lots, price_ticks, taking):
             after_lots = min(p.lots, p.lots - p.ask_lots + lots)
         if p.scope == _ISOLATED:
             after -= initial_for(venue, p, p.lots, 0, 0, 0, 0, mark)
-    if abs(after_lots) <= abs(p.lots) and (after_lots >= 0) == (p.lots >= 0):
+    if abs(after_lots) <= abs(p.lots) and (after_lots == 0 or sign(after_lots) == sign(p.lots)):
         return 0, 0, 0
     if c.method == _TIERED:
         highest = largest_value(venue, p)
@@ -242,17 +244,24 @@ def place(venue, identity, account, instrument, side, kind, lots, price_ticks):
         reason, value = _PRICE_NOT_POSITIVE, price_ticks
     elif kind == _LIMIT and price_ticks % t.tick_step != 0:
         reason, value, limit = _PRICE_OFF_TICK, price_ticks, t.tick_step
+    elif price_ticks > _TOP_E8 // c.tick_e8:
+        reason, value, limit = _NUMBER_TOO_LARGE, price_ticks, _TOP_E8 // c.tick_e8
     elif venue.free_order < 0:
         reason, value, limit = _NUMBER_TOO_LARGE, venue.working, venue.order_rows
     else:
         p = position_row_(venue, row)
         price_e8 = max(price_ticks * c.tick_e8, m.mark_e8, m.last_e8)
         most = abs(p.lots) + p.bid_lots + p.ask_lots + lots
-        if float(price_e8) * float(most) * float(c.lot_value) / float(E8) > _LARGE:
+        # the estimate keeps the exact product inside int64
+        large = float(price_e8) * float(most) * float(c.lot_value) / float(E8) > 2.0 * _LARGE
+        if not large:
+            worth, _ = signed_value(price_e8, most, c.lot_value)
+            large = worth > _LARGE
+        if large:
             reason, value, limit = _NUMBER_TOO_LARGE, lots, 0
     if reason == 0:
-        ticks = take(venue, instrument, side, price_ticks if kind == _LIMIT else 0)
-        if ticks != 0:
+        ticks = take(venue, instrument, side, price_ticks if kind == _LIMIT else ANY_PRICE)
+        if ticks != NO_PRICE:
             reason, value, limit = notional_reason(venue, row, signed, ticks)
             if reason == 0:
                 reason, value, limit = risk_reason(venue, row, signed, ticks, 1)
@@ -265,7 +274,7 @@ def place(venue, identity, account, instrument, side, kind, lots, price_ticks):
             e.order = identity
             e.lots = signed
             e.price_ticks = price_ticks
-            if ticks != 0:
+            if ticks != NO_PRICE:
                 execute(venue, row, identity, signed, ticks, m.last_e8, 0)
             else:
                 rest(venue, identity, account, instrument, side, kind, lots, price_ticks)

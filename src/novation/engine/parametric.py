@@ -11,6 +11,11 @@ from novation.engine.state import contract_, market_, terms_of
 from novation.rules.integers import E8, mul_div_ceil
 from novation.rules.value import price_to_ticks
 
+#: No price can be had: what no price in ticks can be.
+NO_PRICE = -(1 << 62)
+#: No worst price is named.
+ANY_PRICE = 1 << 62
+
 
 @kernel
 def offered_now(venue, instrument):
@@ -29,15 +34,15 @@ def taker_ticks(venue, instrument, side, price_e8):
 
 @kernel
 def take(venue, instrument, side, worst_ticks):
-    """Ticks at which any size trades now, or 0 when it does not: no bar opens, or the price is beyond `worst_ticks`.
+    """Ticks at which any size trades now, or NO_PRICE: no bar opens, or the price is beyond `worst_ticks`.
 
-    worst_ticks = 0 takes any price.
+    worst_ticks = ANY_PRICE takes what there is.
     """
     if not offered_now(venue, instrument):
-        return 0
+        return NO_PRICE
     ticks = taker_ticks(venue, instrument, side, market_(venue, instrument).last_e8)
-    if worst_ticks != 0 and side * (ticks - worst_ticks) > 0:
-        return 0
+    if worst_ticks != ANY_PRICE and side * (ticks - worst_ticks) > 0:
+        return NO_PRICE
     return ticks
 
 
@@ -53,14 +58,14 @@ def traded_through(venue, instrument, side, limit_ticks):
 
 @kernel
 def opened_beyond(venue, instrument, side, limit_ticks):
-    """Ticks of the open when the bar opens at a better price than a resting limit, else 0."""
+    """Ticks of the open when the bar opens at a better price than a resting limit, else NO_PRICE."""
     if not offered_now(venue, instrument):
-        return 0
+        return NO_PRICE
     m = market_(venue, instrument)
     c = contract_(venue, instrument)
     limit_e8 = limit_ticks * c.tick_e8
     if side * (limit_e8 - m.last_e8) <= 0:
-        return 0
+        return NO_PRICE
     ticks = price_to_ticks(m.last_e8, c.tick_e8, terms_of(venue, instrument).tick_step, side)
     if side * (ticks - limit_ticks) > 0:
         return limit_ticks

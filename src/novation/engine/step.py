@@ -17,7 +17,7 @@ from novation.engine.commands import execute_command
 from novation.engine.ledger import next_event
 from novation.engine.liquidation import check_account, liquidation_unit
 from novation.engine.orders import cancel_order, fill_working
-from novation.engine.parametric import opened_beyond, take, traded_through
+from novation.engine.parametric import ANY_PRICE, NO_PRICE, opened_beyond, take, traded_through
 from novation.engine.sampling import sample_account
 from novation.engine.state import account_, command_, contract_, feed_, market_, order_, terms_of
 
@@ -199,12 +199,12 @@ def opening_unit(venue):
     o = order_(venue, row)
     venue.next_order = o.next
     if o.kind == _MARKET:
-        ticks = take(venue, o.instrument, o.side, 0)
+        ticks = take(venue, o.instrument, o.side, ANY_PRICE)
         maker = 0
     else:
         ticks = opened_beyond(venue, o.instrument, o.side, o.price_ticks)
         maker = 1
-    if ticks != 0:
+    if ticks != NO_PRICE:
         fill_working(venue, row, ticks, market_(venue, o.instrument).last_e8, maker)
 
 

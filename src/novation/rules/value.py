@@ -12,9 +12,21 @@ from novation.rules.integers import E8, exact_negate, mul_div_rem
 
 
 @kernel
+def value_rem(price_e8, lots, lot_value):
+    """|value| of lots at a price: whole minor units and the rest in 1e-8 of one.
+
+    A lot worth whole units per 1e-8 of price (coins sold by the piece) is multiplied without the division, so that many
+    lots of a cheap coin stay inside int64.
+    """
+    if lot_value % E8 == 0:
+        return price_e8 * (lot_value // E8) * abs(lots), 0
+    return mul_div_rem(price_e8, abs(lots) * lot_value, E8)
+
+
+@kernel
 def signed_value(price_e8, lots, lot_value):
     """Exact value of signed lots at a price off the grid: (whole, part)."""
-    whole, rest = mul_div_rem(price_e8, abs(lots) * lot_value, E8)
+    whole, rest = value_rem(price_e8, lots, lot_value)
     if lots < 0:
         return exact_negate(whole, rest * E8)
     return whole, rest * E8
@@ -30,7 +42,7 @@ def unrealised(price_e8, lots, lot_value, cost):
 @kernel
 def rate_of_value(price_e8, lots, lot_value, rate_e8):
     """Exact |value| * rate for rate >= 0: (whole, part). Used by fees, funding and maintenance."""
-    whole, rest = mul_div_rem(price_e8, abs(lots) * lot_value, E8)
+    whole, rest = value_rem(price_e8, lots, lot_value)
     amount, left = mul_div_rem(whole, rate_e8, E8)
     part = left * E8 + rest * rate_e8
     carry = part // (E8 * E8)

@@ -218,20 +218,8 @@ class Venue:
         """Carry out one command now and return what happened."""
         if command.kind == CommandKind.PLACE and self.number("free_order") < 0:
             self._grow_orders()
-        status = doors.submit(
-            self.heads,
-            command.kind,
-            command.account,
-            command.instrument,
-            command.order,
-            command.side,
-            command.order_kind,
-            command.lots,
-            command.price_ticks,
-            command.leverage,
-            command.scope,
-            command.amount,
-        )
+        # plain integers: an IntEnum would be a type of its own, and a compilation of its own
+        status = doors.submit(self.heads, *map(int, msgspec.structs.astuple(command)))
         while status == doors.MORE:
             self._waiting += self._empty_buffers()
             status = doors.advance(self.heads, self.clock_ns)

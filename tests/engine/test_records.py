@@ -1,0 +1,139 @@
+"""The records kernels work on: their fields, their bytes, and the accessors that guard their rows."""
+
+from __future__ import annotations
+
+from random import Random
+
+import msgspec
+import numpy as np
+import pytest
+
+from novation._jit import kernel
+from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
+from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
+from novation.domain.market import MARKET_DTYPE, MARKET_FORMAT, MarketEvent
+from novation.engine.state import (
+    DTYPES,
+    HEAD,
+    TABLES,
+    account_,
+    command_,
+    contract_,
+    event_,
+    feed_,
+    holding_,
+    market_,
+    order_,
+    position_,
+    position_row_,
+    sample_,
+    terms_,
+    tier_,
+)
+from tests.venues import scenarios
+from tests.venues.lockstep import venue_of
+
+RECORDS = [
+    (Command, COMMAND_DTYPE, COMMAND_FORMAT),
+    (Event, EVENT_DTYPE, EVENT_FORMAT),
+    (MarketEvent, MARKET_DTYPE, MARKET_FORMAT),
+]
+ACCESSORS = (
+    "contract",
+    "terms",
+    "tier",
+    "market",
+    "account",
+    "position",
+    "order",
+    "feed",
+    "event",
+    "command",
+    "sample",
+    "holding",
+)
+
+
+@pytest.mark.parametrize("name", ["head", *DTYPES])
+def test_no_field_is_an_attribute_of_a_numpy_record(name: str) -> None:
+    fields = (HEAD if name == "head" else DTYPES[name]).names or ()
+    assert fields
+    # EVENT's `flags` would break `o.flags += 1` with JIT off; it is written whole, never read through a record
+    assert set(fields) & set(dir(np.record)) <= ({"flags"} if name == "event" else set())
+
+
+@pytest.mark.parametrize("dtype", [HEAD, *DTYPES.values()])
+def test_every_field_is_int64(dtype: np.dtype) -> None:
+    assert {dtype[name] for name in dtype.names or ()} == {np.dtype(np.int64)}
+    assert dtype.itemsize == 8 * len(dtype.names or ())
+
+
+@pytest.mark.parametrize(("record", "dtype", "form"), RECORDS, ids=lambda x: getattr(x, "__name__", ""))
+def test_struct_dtype_and_bytes_of_a_record_agree(record: type[msgspec.Struct], dtype: np.dtype, form) -> None:
+    assert dtype.names == record.__struct_fields__
+    assert form.size == dtype.itemsize
+    numbers = [n * (-1) ** n * (1 << 40) - 7 for n in range(len(record.__struct_fields__))]
+    row = record(**dict(zip(record.__struct_fields__, numbers, strict=True)))
+    packed = form.pack(*(getattr(row, name) for name in record.__struct_fields__))
+    (read,) = np.frombuffer(packed, dtype)
+    assert [int(read[name]) for name in dtype.names] == numbers
+
+
+def test_every_table_has_its_address_in_the_head() -> None:
+    assert set(TABLES) == set(DTYPES) == set(ACCESSORS)
+    assert {f"{t}_{what}" for t in TABLES for what in ("address", "rows")} <= set(HEAD.names or ())
+
+
+@kernel
+def touch(heads, which, row):
+    """Read one field through each accessor."""
+    venue = heads[0]
+    if which == 0:
+        return contract_(venue, row).tick_e8
+    if which == 1:
+        return terms_(venue, row).tick_step
+    if which == 2:
+        return tier_(venue, row).cum
+    if which == 3:
+        return market_(venue, row).last_e8
+    if which == 4:
+        return account_(venue, row).wallet
+    if which == 5:
+        return position_row_(venue, row).lots
+    if which == 6:
+        return order_(venue, row).id
+    if which == 7:
+        return feed_(venue, row).ts_ns
+    if which == 8:
+        return event_(venue, row).ts_ns
+    if which == 9:
+        return command_(venue, row).kind
+    if which == 10:
+        return sample_(venue, row).wallet
+    return holding_(venue, row).lots
+
+
+@kernel
+def touch_position(heads, account, instrument):
+    """Read a position by account and instrument."""
+    return position_(heads[0], account, instrument).leverage
+
+
+@pytest.mark.parametrize("table", ACCESSORS)
+def test_an_accessor_refuses_rows_outside_its_table(table: str) -> None:
+    venue = venue_of(scenarios.setup(Random(1), accounts=2, kind="coins"))
+    which, rows = ACCESSORS.index(table), venue.number(f"{table}_rows")
+    for row in (-1, rows, rows + 1, -(1 << 62), 1 << 62):
+        with pytest.raises(IndexError):
+            touch(venue.heads, which, row)
+    if rows:
+        assert isinstance(int(touch(venue.heads, which, rows - 1)), int)
+
+
+def test_a_position_is_not_reached_past_its_account_or_instrument() -> None:
+    venue = venue_of(scenarios.setup(Random(1), accounts=2, kind="coins"))
+    count = len(venue.instruments)
+    assert touch_position(venue.heads, 1, count - 1) == venue.rules.default_leverage
+    for account, instrument in ((-1, 0), (2, 0), (0, -1), (0, count)):
+        with pytest.raises(IndexError):
+            touch_position(venue.heads, account, instrument)

@@ -1,0 +1,275 @@
+"""What a participant asks, and what it is tested for (docs/rules/checks.md)."""
+
+from __future__ import annotations
+
+from math import floor
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from novation.domain.commands import Command
+from novation.domain.enums import (
+    CancelReason,
+    CommandKind,
+    EventKind,
+    MarginMethod,
+    MarginScope,
+    OrderKind,
+    RejectReason,
+)
+from novation.domain.units import BALANCE_BOUND
+from tests.reference import margin
+from tests.reference.state import Order
+
+if TYPE_CHECKING:
+    from tests.reference.exchange import Exchange
+
+#: NUMBER_TOO_LARGE above this value of everything that could be held.
+LARGEST_VALUE = 2 * 10**17
+#: ... and above this limit price in 1e-8.
+HIGHEST_PRICE_E8 = 2**53
+
+
+class Refusal(NamedTuple):
+    """A reason, the value refused and the limit."""
+
+    reason: RejectReason
+    value: int
+    limit: int = 0
+
+
+def carry_out(ex: Exchange, command: Command) -> None:
+    """Carry out one command, or refuse it."""
+    kind = command.kind
+    if kind == CommandKind.PLACE and command.order_kind == OrderKind.MARKET:
+        command = msgspec.structs.replace(command, price_ticks=0)
+    if kind == CommandKind.PLACE:
+        ex.order_sequence += 1
+        refusal = _unknown(ex, command) or _place(ex, command)
+        if refusal:
+            ex.emit(
+                EventKind.ORDER_REJECTED,
+                command.account,
+                command.instrument,
+                order=ex.order_sequence,
+                lots=command.side * command.lots,
+                price_ticks=command.price_ticks,
+                reason=refusal.reason,
+                amount=refusal.value,
+                cost=refusal.limit,
+            )
+        return
+    handler = {
+        CommandKind.CANCEL: _cancel,
+        CommandKind.TRANSFER: _transfer,
+        CommandKind.SET_LEVERAGE: _set_leverage,
+        CommandKind.SET_MARGIN_SCOPE: _set_scope,
+    }.get(kind, _no_such_command)
+    refusal = _unknown(ex, command) or handler(ex, command)
+    if refusal:
+        ex.emit(
+            EventKind.COMMAND_REJECTED,
+            command.account,
+            command.instrument,
+            order=command.order,
+            reason=refusal.reason,
+            amount=refusal.value,
+            cost=refusal.limit,
+        )
+
+
+def _no_such_command(ex: Exchange, c: Command) -> Refusal:
+    return Refusal(RejectReason.UNKNOWN_COMMAND, c.kind)
+
+
+def _names_no_instrument(kind: int) -> bool:
+    return kind in (CommandKind.CANCEL, CommandKind.TRANSFER)
+
+
+def _unknown(ex: Exchange, c: Command) -> Refusal | None:
+    if not 0 <= c.account < len(ex.accounts):
+        return Refusal(RejectReason.UNKNOWN_ACCOUNT, c.account, len(ex.accounts))
+    if not _names_no_instrument(c.kind) and not 0 <= c.instrument < len(ex.instruments):
+        return Refusal(RejectReason.UNKNOWN_INSTRUMENT, c.instrument, len(ex.instruments))
+    return None
+
+
+# -- PLACE ----------------------------------------------------------------------------------------------------------
+
+
+def _place(ex: Exchange, c: Command) -> Refusal | None:
+    refusal = _well_formed(ex, c)
+    if refusal:
+        return refusal
+    i, q = c.instrument, c.side * c.lots
+    limit = c.order_kind == OrderKind.LIMIT
+    market = ex.markets[i]
+    taker = ex.taker_ticks(i, market.last_e8, c.side)
+    trades_now = ex.opens_now(i) and (not limit or c.side * (c.price_ticks - taker) >= 0)
+    if trades_now:
+        refusal = notional_and_risk(ex, c.account, i, q, taker, taking=True)
+    elif limit:
+        refusal = notional_and_risk(ex, c.account, i, q, c.price_ticks, taking=False)
+    if refusal:
+        return refusal
+    order = Order(
+        ex.order_sequence, c.account, i, c.side, c.order_kind, c.lots, c.price_ticks if limit else 0, ex.clock_ns
+    )
+    ex.emit(EventKind.ORDER_ACCEPTED, c.account, i, order=order.id, lots=q, price_ticks=order.price_ticks)
+    if trades_now:
+        fee = ex.fee(i, c.lots, taker, ex.terms_of(i).taker_fee_e8)
+        ex.fill(order.id, c.account, i, q, taker, market.last_e8, fee, 0)
+    else:
+        ex.add(order)
+    return None
+
+
+def _well_formed(ex: Exchange, c: Command) -> Refusal | None:
+    i, terms, instrument = c.instrument, ex.terms_of(c.instrument), ex.instruments[c.instrument]
+    limit = c.order_kind == OrderKind.LIMIT
+    if c.order_kind not in (OrderKind.MARKET, OrderKind.LIMIT):
+        return Refusal(RejectReason.BAD_ORDER_KIND, c.order_kind)
+    if c.lots <= 0 or c.side not in (1, -1):
+        return Refusal(RejectReason.QTY_NOT_POSITIVE, c.lots)
+    if c.lots < terms.min_lots:
+        return Refusal(RejectReason.QTY_BELOW_MIN, c.lots, terms.min_lots)
+    if c.lots > terms.max_lots:
+        return Refusal(RejectReason.QTY_ABOVE_MAX, c.lots, terms.max_lots)
+    if limit and c.price_ticks <= 0:
+        return Refusal(RejectReason.PRICE_NOT_POSITIVE, c.price_ticks)
+    if limit and c.price_ticks % terms.tick_step:
+        return Refusal(RejectReason.PRICE_OFF_TICK, c.price_ticks, terms.tick_step)
+    if c.price_ticks > HIGHEST_PRICE_E8 // instrument.tick_e8:
+        return Refusal(RejectReason.NUMBER_TOO_LARGE, c.price_ticks, HIGHEST_PRICE_E8 // instrument.tick_e8)
+    price = c.price_ticks * instrument.tick_e8 if limit else 0
+    highest = max(price, ex.markets[i].mark_e8, ex.markets[i].last_e8)
+    bids, asks = margin.resting(ex, c.account, i)
+    together = abs(ex.accounts[c.account].positions[i].lots) + bids[0] + asks[0] + c.lots
+    if margin.value(instrument, highest, together) > LARGEST_VALUE:
+        return Refusal(RejectReason.NUMBER_TOO_LARGE, c.lots)
+    return None
+
+
+def notional_and_risk(ex: Exchange, account: int, i: int, q: int, ticks: int, *, taking: bool) -> Refusal | None:
+    """The checks of an order that trades now (`taking`) or will rest, at its price."""
+    terms, n = ex.terms_of(i), ex.accounts[account].positions[i].lots
+    worth = margin.traded_value(ex.instruments[i], ticks, abs(q))
+    reduces = n * q < 0 and abs(q) <= abs(n)
+    if terms.min_notional and not reduces and worth < terms.min_notional:
+        return Refusal(RejectReason.MIN_NOTIONAL, worth, terms.min_notional)
+    return _risk(ex, account, i, q, ticks, taking)
+
+
+def _risk(ex: Exchange, account: int, i: int, q: int, ticks: int, taking: bool) -> Refusal | None:
+    p, instrument, terms = ex.accounts[account].positions[i], ex.instruments[i], ex.terms_of(i)
+    mark = ex.markets[i].mark_e8
+    bids, asks = margin.resting(ex, account, i)
+    n = p.lots
+    if taking:
+        after_lots = n + q
+    elif q > 0:
+        after_lots = max(n, n + bids[0] + q)
+    else:
+        after_lots = min(n, n - asks[0] + q)
+    if abs(after_lots) <= abs(n) and after_lots * n >= 0:
+        return None
+    refusal = _too_large(ex, i, after_lots, p.leverage)
+    if refusal:
+        return refusal
+
+    def needs(lots: int, *sides: margin.Resting) -> int:
+        return margin.initial(instrument, terms, p.leverage, mark, lots, *sides)
+
+    isolated = p.scope == MarginScope.ISOLATED
+    cost = 0
+    if taking:
+        after = needs(after_lots, bids, asks)
+        cost = ex.fee(i, abs(q), ticks, terms.taker_fee_e8)
+        if isolated:
+            opened = abs(q) - (min(abs(n), abs(q)) if n * q < 0 else 0)
+            after += margin.traded_value(instrument, ticks, opened) // p.leverage - needs(after_lots)
+        else:
+            cost -= floor(margin.value(instrument, mark, q)) - margin.traded_value(instrument, ticks, q)
+    else:
+        worth = margin.traded_value(instrument, ticks, abs(q))
+        if q > 0:
+            bids = (bids[0] + q, bids[1] + worth)
+        else:
+            asks = (asks[0] - q, asks[1] + worth)
+        after = needs(n, bids, asks) - (needs(n) if isolated else 0)
+    needed = after - margin.taken(ex, account, i) + cost
+    available = margin.available(ex, account)
+    if needed > 0 and needed > available:
+        return Refusal(RejectReason.INSUFFICIENT_MARGIN, needed, available)
+    return None
+
+
+def _too_large(ex: Exchange, i: int, lots: int, leverage: int) -> Refusal | None:
+    instrument = ex.instruments[i]
+    if instrument.method != MarginMethod.TIERED:
+        return None
+    worth = floor(margin.value(instrument, ex.markets[i].mark_e8, abs(lots)))
+    cap = margin.largest_value(ex.terms_of(i).tiers, leverage)
+    return Refusal(RejectReason.POSITION_LIMIT, worth, cap) if worth > cap else None
+
+
+# -- the others -----------------------------------------------------------------------------------------------------
+
+
+def _cancel(ex: Exchange, c: Command) -> Refusal | None:
+    order = ex.accounts[c.account].orders.get(c.order)
+    if order is None:
+        return Refusal(RejectReason.UNKNOWN_ORDER, c.order)
+    ex.drop(order, CancelReason.REQUESTED)
+    return None
+
+
+def _transfer(ex: Exchange, c: Command) -> Refusal | None:
+    a = ex.accounts[c.account]
+    if abs(a.wallet + c.amount) > BALANCE_BOUND:
+        return Refusal(RejectReason.NUMBER_TOO_LARGE, c.amount, BALANCE_BOUND)
+    if c.amount < 0:
+        free = min(a.wallet, margin.available(ex, c.account))
+        if -c.amount > free:
+            return Refusal(RejectReason.BALANCE_TOO_SMALL, -c.amount, free)
+    a.wallet += c.amount
+    ex.ledger.deposits += c.amount
+    ex.emit(EventKind.TRANSFER, c.account, -1, amount=c.amount)
+    return None
+
+
+def _set_leverage(ex: Exchange, c: Command) -> Refusal | None:
+    i, p, terms = c.instrument, ex.accounts[c.account].positions[c.instrument], ex.terms_of(c.instrument)
+    if ex.instruments[i].method == MarginMethod.PER_CONTRACT:
+        return Refusal(RejectReason.LEVERAGE_NOT_USED, c.leverage)
+    most = terms.tiers[0].max_leverage
+    if not 1 <= c.leverage <= most:
+        return Refusal(RejectReason.LEVERAGE_ABOVE_BRACKET, c.leverage, most)
+    if p.scope == MarginScope.ISOLATED and p.lots and c.leverage < p.leverage:
+        return Refusal(RejectReason.OPEN_POSITION, p.lots)
+    refusal = _too_large(ex, i, p.lots, c.leverage)
+    if refusal:
+        return refusal
+    needed = margin.taken(ex, c.account, i, c.leverage) - margin.taken(ex, c.account, i)
+    available = margin.available(ex, c.account)
+    if needed > 0 and needed > available:
+        return Refusal(RejectReason.INSUFFICIENT_MARGIN, needed, available)
+    p.leverage = c.leverage
+    ex.emit(EventKind.LEVERAGE_SET, c.account, i, amount=c.leverage)
+    return None
+
+
+def _set_scope(ex: Exchange, c: Command) -> Refusal | None:
+    i, a = c.instrument, ex.accounts[c.account]
+    per_contract = ex.instruments[i].method == MarginMethod.PER_CONTRACT
+    offered = (MarginScope.CROSS,) if per_contract else (MarginScope.CROSS, MarginScope.ISOLATED)
+    if c.scope not in offered:
+        return Refusal(RejectReason.SCOPE_NOT_OFFERED, c.scope)
+    if a.positions[i].lots:
+        return Refusal(RejectReason.OPEN_POSITION, a.positions[i].lots)
+    for order in a.orders.values():
+        if order.instrument == i:
+            return Refusal(RejectReason.OPEN_ORDERS, order.id)
+    a.positions[i].scope = c.scope
+    ex.emit(EventKind.MARGIN_SCOPE_SET, c.account, i, amount=c.scope)
+    return None

@@ -1,0 +1,379 @@
+"""The exchange a second time, from docs/rules alone: plain Python, exact numbers, no speed.
+
+It imports nothing of novation but `novation.domain`, so that it can only agree with the compiled exchange where the
+pages under docs/rules say what happens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+from novation.domain.commands import Command
+from novation.domain.digest import Line, state_digest
+from novation.domain.enums import CancelReason, EventKind, MarginScope, MarketEventKind, OrderKind
+from novation.domain.events import EVENT_FORMAT, ISOLATED, MAKER, Event
+from novation.domain.instruments import Instrument, Terms
+from novation.domain.market import MarketEvent
+from novation.domain.units import E8
+from tests.reference import commands, margin
+from tests.reference.liquidation import run_test
+from tests.reference.state import Account, Ledger, Market, Order, Position
+
+
+class Rules(Protocol):
+    """The choices of a venue that the pages name."""
+
+    call_policy: int
+    call_ratio_e8: int
+    deficit_to_fund: bool
+    default_leverage: int
+
+
+class Exchange:
+    """One exchange with its instruments, accounts and ledger; `events` is everything that ever happened."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        instruments: Sequence[Instrument],
+        terms: Sequence[Sequence[Terms]],
+        *,
+        accounts: int = 1,
+        spread_e8: int = 0,
+    ) -> None:
+        self.rules = rules
+        self.instruments = list(instruments)
+        self.dated = [list(rows) for rows in terms]
+        self.spread_e8 = spread_e8
+        self.clock_ns = self.order_sequence = self.trade_sequence = 0
+        self.markets = [Market() for _ in instruments]
+        self.accounts = [Account([Position(rules.default_leverage) for _ in instruments]) for _ in range(accounts)]
+        self.orders: dict[int, Order] = {}  #: every working order, in order of arrival
+        self.ledger = Ledger()
+        self.feed: list[MarketEvent] = []
+        self.settled = False  #: whether a settlement happened at this instant
+        self.events: list[Event] = []
+
+    # -- doors ------------------------------------------------------------------------------------------------------
+
+    def submit(self, command: Command) -> list[Event]:
+        """Carry out one command now and return what happened."""
+        start = len(self.events)
+        commands.carry_out(self, command)
+        return self.events[start:]
+
+    def advance(self, until_ns: int, market: Iterable[MarketEvent] = ()) -> list[Event]:
+        """Let time pass up to an instant; return everything that happened."""
+        start = len(self.events)
+        self.feed = sorted([*self.feed, *market], key=lambda row: (row.ts_ns, row.kind, row.instrument))
+        while self.feed and self.feed[0].ts_ns <= until_ns:
+            self.clock_ns = self.feed[0].ts_ns
+            rows = [row for row in self.feed if row.ts_ns == self.clock_ns]
+            self.feed = self.feed[len(rows) :]
+            self._instant(rows)
+        self.clock_ns = until_ns
+        return self.events[start:]
+
+    # -- one instant (docs/rules/order.md) ----------------------------------------------------------------------------
+
+    def _instant(self, rows: list[MarketEvent]) -> None:
+        by_kind = {kind: [row for row in rows if row.kind == kind] for kind in MarketEventKind}
+        self.settled = False
+        for row in by_kind[MarketEventKind.TERMS]:
+            self._change_terms(row)
+        if by_kind[MarketEventKind.BAR_CLOSE]:
+            self._close_bars(by_kind[MarketEventKind.BAR_CLOSE])
+        for row in by_kind[MarketEventKind.BAR_OPEN]:
+            self.markets[row.instrument].last_e8 = row.last_e8
+            self.markets[row.instrument].open_ns = self.clock_ns
+            self._set_mark(row.instrument, row.mark_e8)
+        for row in by_kind[MarketEventKind.FUNDING]:
+            self._fund(row)
+        for row in by_kind[MarketEventKind.SETTLEMENT]:
+            self._settle(row)
+        self._test_all(at_check=True)
+        self._openings()
+
+    def _change_terms(self, row: MarketEvent) -> None:
+        self.markets[row.instrument].terms = row.terms - self.first_terms(row.instrument)
+        self.emit(EventKind.TERMS_CHANGED, -1, row.instrument, amount=row.terms)
+        for order in list(self.orders.values()):
+            if order.price_ticks % self.terms_of(order.instrument).tick_step:
+                self.drop(order, CancelReason.OFF_TICK_BY_NEW_TERMS)
+
+    def _close_bars(self, rows: list[MarketEvent]) -> None:
+        for row in rows:
+            market = self.markets[row.instrument]
+            market.traded = (row.last_low_e8, row.last_high_e8)
+            if row.mark_e8:
+                market.low_e8, market.high_e8 = row.mark_low_e8, row.mark_high_e8
+        self._test_all(at_check=False)
+        filled = False
+        for order in list(self.orders.values()):
+            traded = self.markets[order.instrument].traded
+            price = order.price_ticks * self.instruments[order.instrument].tick_e8
+            if order.kind == OrderKind.LIMIT and traded:
+                if traded[0] < price if order.side > 0 else traded[1] > price:
+                    self.execute(order, order.price_ticks, price, maker=True)
+                    filled = True
+        if filled:
+            self._test_all(at_check=False)
+        for row in rows:
+            self.markets[row.instrument].last_e8 = row.last_e8
+            self.markets[row.instrument].traded = None
+            self._set_mark(row.instrument, row.mark_e8)
+
+    def _set_mark(self, i: int, mark_e8: int) -> None:
+        market = self.markets[i]
+        if mark_e8:
+            market.mark_e8 = mark_e8
+        market.low_e8 = market.high_e8 = market.mark_e8
+
+    def _fund(self, row: MarketEvent) -> None:
+        i = row.instrument
+        self._set_mark(i, row.mark_e8)
+        mark = self.markets[i].mark_e8
+
+        def received(lots: int) -> int:
+            amount = int(abs(margin.value(self.instruments[i], mark, lots)) * abs(row.rate_e8) / E8)
+            return -amount if (lots > 0) == (row.rate_e8 > 0) else amount
+
+        booked = received(-sum(a.positions[i].lots for a in self.accounts))
+        self.ledger.outside += booked
+        payments = [received(a.positions[i].lots) for a in self.accounts]
+        self.ledger.rounding -= booked + sum(payments)
+        for account, (a, amount) in enumerate(zip(self.accounts, payments, strict=True)):
+            p = a.positions[i]
+            if p.lots:
+                if p.scope == MarginScope.ISOLATED:
+                    p.margin += amount
+                else:
+                    a.wallet += amount
+                self.emit(
+                    EventKind.FUNDING,
+                    account,
+                    i,
+                    lots=p.lots,
+                    price_e8=mark,
+                    rate_e8=row.rate_e8,
+                    amount=amount,
+                    flags=ISOLATED if p.scope == MarginScope.ISOLATED else 0,
+                )
+
+    def _settle(self, row: MarketEvent) -> None:
+        i = row.instrument
+        self.settled = True
+        self.markets[i].settlement_ticks = row.price_ticks
+        for account, a in enumerate(self.accounts):
+            p = a.positions[i]
+            if p.lots or p.cost:
+                before, worth = p.cost, margin.traded_value(self.instruments[i], row.price_ticks, p.lots)
+                a.wallet += worth - before
+                p.cost = worth
+                self.emit(
+                    EventKind.SETTLEMENT,
+                    account,
+                    i,
+                    lots=p.lots,
+                    price_ticks=row.price_ticks,
+                    cost=before,
+                    amount=worth - before,
+                )
+                self.forget(account, i)
+
+    def _test_all(self, at_check: bool) -> None:
+        for account in range(len(self.accounts)):
+            run_test(self, account, at_check)
+
+    def _openings(self) -> None:
+        for order in list(self.orders.values()):
+            i = order.instrument
+            if not self.opens_now(i):
+                continue
+            last = self.markets[i].last_e8
+            if order.kind == OrderKind.MARKET:
+                self._meet_market_order(order)
+            elif order.side * (order.price_ticks * self.instruments[i].tick_e8 - last) > 0:
+                ticks = self.to_tick(i, last, order.side)
+                ticks = min(ticks, order.price_ticks) if order.side > 0 else max(ticks, order.price_ticks)
+                self.execute(order, ticks, last, maker=True)
+
+    def _meet_market_order(self, order: Order) -> None:
+        ticks = self.taker_ticks(order.instrument, self.markets[order.instrument].last_e8, order.side)
+        refusal = commands.notional_and_risk(
+            self, order.account, order.instrument, order.side * order.lots, ticks, taking=True
+        )
+        if refusal is None:
+            self.execute(order, ticks, self.markets[order.instrument].last_e8, maker=False)
+        else:
+            self.drop(order, CancelReason[refusal.reason.name])
+
+    # -- prices (docs/rules/fills.md) ---------------------------------------------------------------------------------
+
+    def opens_now(self, i: int) -> bool:
+        """Whether the instrument can be had at this instant."""
+        return self.markets[i].open_ns == self.clock_ns
+
+    def to_tick(self, i: int, price_e8: int, side: int) -> int:
+        """A price moved to the tick in force, against who buys or sells, in ticks."""
+        step = self.terms_of(i).tick_step
+        size = self.instruments[i].tick_e8 * step
+        steps = -(-price_e8 // size) if side > 0 else price_e8 // size
+        return steps * step
+
+    def taker_ticks(self, i: int, price_e8: int, side: int) -> int:
+        """What a taker pays (side > 0) or gets at a market price."""
+        half = -(-abs(price_e8) * self.spread_e8 // (2 * E8))
+        return self.to_tick(i, price_e8 + half if side > 0 else price_e8 - half, side)
+
+    def fee(self, i: int, lots: int, ticks: int, rate_e8: int) -> int:
+        """The fee of trading lots at a price."""
+        worth = margin.traded_value(self.instruments[i], ticks, lots)
+        return worth * rate_e8 // E8 + lots * self.terms_of(i).fee_per_lot
+
+    # -- postings (docs/rules/ledger.md) ------------------------------------------------------------------------------
+
+    def execute(self, order: Order, ticks: int, price_e8: int, maker: bool) -> None:
+        """Fill a whole order and take it out."""
+        self.remove(order)
+        terms = self.terms_of(order.instrument)
+        fee = self.fee(order.instrument, order.lots, ticks, terms.maker_fee_e8 if maker else terms.taker_fee_e8)
+        self.fill(
+            order.id,
+            order.account,
+            order.instrument,
+            order.side * order.lots,
+            ticks,
+            price_e8,
+            fee,
+            MAKER if maker else 0,
+        )
+
+    def fill(self, order: int, account: int, i: int, q: int, ticks: int, price_e8: int, fee: int, flags: int) -> int:
+        """Book signed lots at a price against the outside; return what was realised."""
+        a, p, instrument = self.accounts[account], self.accounts[account].positions[i], self.instruments[i]
+        realised = 0
+        closed = min(abs(p.lots), abs(q)) if p.lots * q < 0 else 0
+        opened = abs(q) - closed
+        sign = 1 if q > 0 else -1
+        if instrument.daily_settled:
+            p.cost += margin.traded_value(instrument, ticks, q)
+        else:
+            if closed:
+                share = p.cost * closed // abs(p.lots)
+                released = p.margin * closed // abs(p.lots)
+                realised = -sign * margin.traded_value(instrument, ticks, closed) - share
+                p.cost -= share
+                p.margin -= released
+                a.wallet += released + realised
+            p.cost += sign * margin.traded_value(instrument, ticks, opened)
+            if p.scope == MarginScope.ISOLATED:
+                moved = margin.traded_value(instrument, ticks, opened) // p.leverage
+                p.margin += moved
+                a.wallet -= moved
+        p.lots += q
+        a.wallet -= fee
+        self.ledger.fees += fee
+        self.ledger.outside += margin.traded_value(instrument, ticks, q)
+        self.trade_sequence += 1
+        self.emit(
+            EventKind.FILL,
+            account,
+            i,
+            order=order,
+            trade=self.trade_sequence,
+            lots=q,
+            price_ticks=ticks,
+            price_e8=price_e8,
+            fee=fee,
+            amount=realised,
+            cost=p.cost,
+            position_lots=p.lots,
+            flags=flags,
+        )
+        self.forget(account, i)
+        return realised
+
+    # -- orders -------------------------------------------------------------------------------------------------------
+
+    def add(self, order: Order) -> None:
+        """Let an order work."""
+        self.orders[order.id] = self.accounts[order.account].orders[order.id] = order
+
+    def remove(self, order: Order) -> None:
+        """Take an order out."""
+        del self.orders[order.id], self.accounts[order.account].orders[order.id]
+        self.forget(order.account, order.instrument)
+
+    def drop(self, order: Order, reason: CancelReason) -> None:
+        """Cancel an order."""
+        self.remove(order)
+        self.emit(
+            EventKind.ORDER_CANCELLED,
+            order.account,
+            order.instrument,
+            order=order.id,
+            lots=order.side * order.lots,
+            price_ticks=order.price_ticks,
+            reason=reason,
+        )
+
+    def forget(self, account: int, i: int) -> None:
+        """A position without lots, cost, margin and orders forgets its margin call."""
+        if not margin.linked(self, account, i):
+            self.accounts[account].positions[i].called = 0
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def first_terms(self, i: int) -> int:
+        """Rows of terms are counted through all instruments, in their order, in feeds and in events."""
+        return sum(len(rows) for rows in self.dated[:i])
+
+    def terms_of(self, i: int) -> Terms:
+        """The terms in force."""
+        return self.dated[i][self.markets[i].terms]
+
+    def marks(self) -> list[int]:
+        """The current marks, by instrument."""
+        return [market.mark_e8 for market in self.markets]
+
+    def emit(self, kind: EventKind, account: int, instrument: int, **fields: Any) -> None:
+        """Write one event."""
+        numbers = {name: int(number) for name, number in fields.items()}
+        self.events.append(Event(len(self.events) + 1, self.clock_ns, int(kind), account, instrument, **numbers))
+
+    def gap(self) -> int:
+        """What is missing from the ledger: zero, always."""
+        held = sum(a.wallet + sum(p.margin - p.cost for p in a.positions) for a in self.accounts)
+        own = self.ledger
+        return held + own.fees + own.insurance + own.outside + own.rounding - own.deposits
+
+    def state_lines(self) -> Iterator[Line]:
+        """The state in its canonical form."""
+        yield "clock", (self.clock_ns, len(self.events), self.order_sequence, self.trade_sequence)
+        own = self.ledger
+        yield "ledger", (own.fees, own.insurance, own.outside, own.rounding, own.deposits)
+        for i, m in enumerate(self.markets):
+            yield "market", (i, m.terms, m.last_e8, m.mark_e8, m.open_ns, m.settlement_ticks)
+        for account, a in enumerate(self.accounts):
+            yield "account", (account, a.wallet, a.called)
+        new = (0, 0, 0, int(MarginScope.CROSS), self.rules.default_leverage)
+        for account, a in enumerate(self.accounts):
+            for i, p in enumerate(a.positions):
+                if (p.lots, p.cost, p.margin, p.scope, p.leverage) != new:
+                    yield "position", (account, i, p.lots, p.cost, p.margin, p.scope, p.leverage, p.called)
+        for o in self.orders.values():
+            yield "order", (o.id, o.account, o.instrument, o.side, o.kind, o.lots, o.price_ticks, o.arrival_ns)
+
+    def state_hash(self) -> str:
+        """The digest of the canonical form."""
+        return state_digest(self.state_lines())
+
+    def event_hash(self) -> str:
+        """The digest of the bytes of every event so far."""
+        hasher = hashlib.blake2b(digest_size=16)
+        for event in self.events:
+            hasher.update(EVENT_FORMAT.pack(*(getattr(event, name) for name in event.__struct_fields__)))
+        return hasher.hexdigest()

@@ -1,0 +1,68 @@
+"""What the twin remembers, as plain objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from novation.domain.enums import MarginScope
+
+
+@dataclass
+class Position:
+    """Signed lots and the exact entry cost they carry."""
+
+    leverage: int
+    scope: int = int(MarginScope.CROSS)
+    lots: int = 0
+    cost: int = 0
+    margin: int = 0
+    called: int = 0
+
+
+@dataclass
+class Order:
+    """A working order; a market order that waits has price 0."""
+
+    id: int
+    account: int
+    instrument: int
+    side: int
+    kind: int
+    lots: int
+    price_ticks: int
+    arrival_ns: int
+
+
+@dataclass
+class Account:
+    """A cross wallet, its positions by instrument and its working orders in order of arrival."""
+
+    positions: list[Position]
+    wallet: int = 0
+    called: int = 0
+    orders: dict[int, Order] = field(default_factory=dict)
+
+
+@dataclass
+class Market:
+    """One instrument as the world last left it."""
+
+    terms: int = 0
+    last_e8: int = 0
+    mark_e8: int = 0
+    open_ns: int = -1
+    settlement_ticks: int = 0
+    low_e8: int = 0  #: extremes of the mark in the bar that closes now, else the mark itself
+    high_e8: int = 0
+    traded: tuple[int, int] | None = None  #: low and high of the last price in the bar that closes now
+
+
+@dataclass
+class Ledger:
+    """The venue's own side of every posting."""
+
+    fees: int = 0
+    insurance: int = 0
+    outside: int = 0
+    rounding: int = 0
+    deposits: int = 0

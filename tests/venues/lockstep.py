@@ -1,0 +1,210 @@
+"""The compiled exchange and the plain-Python twin, driven alike and compared event by event."""
+
+from __future__ import annotations
+
+import difflib
+from math import floor, trunc
+from random import Random
+
+import msgspec
+
+from novation.domain.account import Account, Position
+from novation.domain.commands import Command
+from novation.domain.digest import canonical_bytes
+from novation.domain.enums import CancelReason, EventKind, MarginScope, RejectReason
+from novation.domain.events import Event
+from novation.domain.instruments import Instrument
+from novation.domain.market import MarketEvent
+from novation.domain.units import E8
+from novation.venues.canonical import state_lines
+from novation.venues.venue import Venue
+from tests.reference import margin
+from tests.venues import scenarios
+from tests.venues.scenarios import Setup, World
+
+SEARCHED_E8 = 1 << 53
+
+
+def venue_of(setup: Setup, *, buffer: int = 16, orders: int = 4) -> Venue:
+    """The compiled one; small tables, so that events are taken out in several turns and orders grow."""
+    return Venue(
+        setup.rules,
+        setup.instruments,
+        setup.terms,
+        accounts=setup.accounts,
+        spread_e8=setup.spread_e8,
+        buffer=buffer,
+        orders=orders,
+    )
+
+
+def shown(event: Event) -> str:
+    """An event on one line, without the fields that are zero."""
+    parts = [EventKind(event.kind).name]
+    for name in event.__struct_fields__:
+        number = getattr(event, name)
+        if name == "kind" or not number:
+            continue
+        if name == "reason":
+            reasons = CancelReason if event.kind == EventKind.ORDER_CANCELLED else RejectReason
+            number = reasons(number).name
+        parts.append(f"{name}={number}")
+    return " ".join(parts)
+
+
+def brief(record: Command | MarketEvent) -> str:
+    """A record as code, without the fields that are zero."""
+    fields = [(name, getattr(record, name)) for name in record.__struct_fields__]
+    return f"{type(record).__name__}({', '.join(f'{name}={int(number)}' for name, number in fields if number)})"
+
+
+def difference(kernel: list[Event], twin: list[Event]) -> str:
+    """A diff of two lists of events."""
+    lines = difflib.unified_diff([shown(e) for e in twin], [shown(e) for e in kernel], "twin", "venue", lineterm="")
+    return "\n".join(lines)
+
+
+def from_events(events: list[Event], instruments: list[Instrument]) -> tuple[int, int, int, int, int]:
+    """(outside, rounding, fees, insurance, deposits) from the events alone, in whole numbers."""
+    outside = rounding = fees = insurance = deposits = 0
+    stamps: dict[tuple[int, int, int, int], list[Event]] = {}
+    for e in events:
+        if e.kind == EventKind.FILL:
+            outside += (
+                e.lots * e.price_ticks * (instruments[e.instrument].tick_e8 * instruments[e.instrument].lot_value // E8)
+            )
+            fees += e.fee
+        elif e.kind == EventKind.LIQUIDATION:
+            insurance += e.fee
+        elif e.kind == EventKind.INSURANCE:
+            insurance -= e.amount
+        elif e.kind == EventKind.TRANSFER:
+            deposits += e.amount
+        elif e.kind == EventKind.FUNDING:
+            stamps.setdefault((e.ts_ns, e.instrument, e.price_e8, e.rate_e8), []).append(e)
+    for (_, i, mark, rate), paid in stamps.items():
+        net = sum(e.lots for e in paid)
+        due = abs(net) * mark * instruments[i].lot_value * abs(rate) // E8**2
+        gain = due if net * rate > 0 else -due
+        outside += gain
+        rounding -= gain + sum(e.amount for e in paid)
+    return outside, rounding, fees, insurance, deposits
+
+
+def bounded(account: Account) -> Account:
+    """Without liquidation prices above 90 million, where the engine stops looking and the pages set no bound."""
+    known = tuple(
+        p if p.liquidation_e8 < SEARCHED_E8 else msgspec.structs.replace(p, liquidation_e8=0) for p in account.positions
+    )
+    return msgspec.structs.replace(account, positions=known)
+
+
+class Lockstep:
+    """Both exchanges; every door checks that they said the same and that the ledger is whole."""
+
+    def __init__(self, setup: Setup, **sizes: int) -> None:
+        self.setup = setup
+        self.venue, self.twin = venue_of(setup, **sizes), setup.twin()
+        self.story: list[str] = []
+
+    def submit(self, command: Command) -> list[Event]:
+        """One command to both."""
+        self.story.append(f"submit {brief(command)}")
+        return self._same(self.venue.submit(command), self.twin.submit(command))
+
+    def advance(self, until_ns: int, rows: list[MarketEvent]) -> list[Event]:
+        """Time for both."""
+        self.story.append("\n  ".join([f"advance {until_ns}", *map(brief, rows)]))
+        return self._same(self.venue.advance(until_ns, scenarios.array(rows)), self.twin.advance(until_ns, rows))
+
+    def twin_account(self, account: int) -> Account:
+        """The account as the twin would report it."""
+        t = self.twin
+        a = t.accounts[account]
+        positions = []
+        for i, p in enumerate(a.positions):
+            if margin.linked(t, account, i):
+                mark = t.markets[i].mark_e8
+                positions.append(
+                    Position(
+                        instrument=i,
+                        lots=p.lots,
+                        cost=p.cost,
+                        isolated_margin=p.margin,
+                        scope=MarginScope(p.scope),
+                        leverage=p.leverage,
+                        mark_e8=mark,
+                        unrealised=trunc(margin.profit(t, account, i, mark)),
+                        notional=trunc(abs(margin.value(t.instruments[i], mark, p.lots))),
+                        initial=margin.taken(t, account, i),
+                        maintenance=trunc(margin.required(t, account, i, mark)),
+                        liquidation_e8=margin.position_liquidation_price(t, account, i),
+                    )
+                )
+        return Account(
+            id=account,
+            asset=t.rules.asset,
+            wallet=a.wallet,
+            equity=floor(
+                a.wallet
+                + sum(p.isolated_margin + margin.profit(t, account, p.instrument, p.mark_e8) for p in positions)
+            ),
+            initial=sum(p.initial + p.isolated_margin for p in positions),
+            maintenance=sum(p.maintenance for p in positions),
+            available=margin.available(t, account),
+            positions=tuple(positions),
+        )
+
+    def _same(self, kernel: list[Event], twin: list[Event]) -> list[Event]:
+        if kernel != twin:
+            raise AssertionError("\n".join([str(self.setup), *self.story[-6:], difference(kernel, twin)]))
+        totals = self.venue.totals()
+        assert totals.gap == 0, (totals, self.story[-1])
+        return kernel
+
+    def compare(self) -> None:
+        """States, hashes, accounts and the ledger recomputed from the events."""
+        kernel, twin = canonical_bytes(state_lines(self.venue)), canonical_bytes(self.twin.state_lines())
+        if kernel != twin:
+            diff = difflib.unified_diff(
+                twin.decode().split("\n"), kernel.decode().split("\n"), "twin", "venue", lineterm=""
+            )
+            raise AssertionError("\n".join([str(self.setup), *self.story[-3:], *diff]))
+        assert self.venue.state_hash() == self.twin.state_hash()
+        assert self.venue.event_hash() == self.twin.event_hash()
+        assert self.twin.gap() == 0
+        for account in range(self.setup.accounts):
+            ours, theirs = bounded(self.venue.account(account)), bounded(self.twin_account(account))
+            assert ours == theirs, f"account {account}\nvenue {ours}\ntwin  {theirs}\n{self.setup}"
+        t = self.venue.totals()
+        again = from_events(self.twin.events, self.setup.instruments)
+        assert (t.outside, t.rounding, t.fees, t.insurance, t.deposits) == again
+
+
+def random_run(r: Random, pair: Lockstep, commands: int, *, every: int = 10, burst: int = 6) -> World:
+    """A run of about so many commands on a random feed, compared throughout."""
+    world = World(r, pair.setup)
+    for account in range(pair.setup.accounts):
+        if r.randint(0, 9):
+            pair.submit(scenarios.deposit(r, account))
+    more(r, pair, world, commands, every=every, burst=burst)
+    return world
+
+
+def more(r: Random, pair: Lockstep, world: World, commands: int, *, every: int = 10, burst: int = 6) -> None:
+    """Go on with a run: rows, then up to `burst` commands, now and then between two instants."""
+    sent = rounds = 0
+    while sent < commands:
+        rows = world.bars(r.choice([1, 1, 1, 2, 4]))
+        until = rows[-1].ts_ns if rows else pair.twin.clock_ns
+        pair.advance(until, rows)
+        for moment in range(r.choice([1, 1, 2])):
+            if moment:
+                pair.advance(min(until + 1, world.now - 1), [])
+            for _ in range(r.choice([0, 1, 2, 3, burst])):
+                pair.submit(scenarios.command(r, pair.setup, pair.twin))
+                sent += 1
+        rounds += 1
+        if rounds % every == 0:
+            pair.compare()
+    pair.compare()

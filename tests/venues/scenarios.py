@@ -1,0 +1,371 @@
+"""Random exchanges, feeds and commands; drawn from a `Random`, which may be Hypothesis's own so that it shrinks."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from novation.domain.commands import Command
+from novation.domain.enums import (
+    CommandKind,
+    InstrumentKind,
+    MarginCallPolicy,
+    MarginMethod,
+    MarketEventKind,
+    OrderKind,
+)
+from novation.domain.instruments import Instrument, Terms, Tier
+from novation.domain.market import MARKET_DTYPE, MarketEvent
+from novation.domain.units import E8, HOUR_NS, NO_CAP
+from novation.venues import binance_usdm, cme_globex
+from novation.venues.rules import VenueRules
+from tests.reference.exchange import Exchange
+
+#: (tick, lot, price) of coins, all 1e-8, from thousands a coin to fractions of a cent.
+COINS = (
+    (10_000_000, 100_000, 5_000_000_000_000),
+    (1_000_000, 100_000, 300_000_000_000),
+    (1_000, 100_000_000, 30_000_000),
+    (1, 100_000_000, 12_345),
+    (100_000_000, 1, 4_000_000_000_000),
+    (10_000, 10_000_000, 1_500_000_000),
+)
+#: (tick, multiplier, price, initial margin per lot in USD).
+PRODUCTS = (
+    (25_000_000, 50, 500_000_000_000, 12_000),
+    (5_000, 125_000, 108_000_000, 2_500),
+    (1_562_500, 1_000, 11_000_000_000, 2_000),
+    (10_000_000, 100, 180_000_000_000, 9_000),
+)
+
+
+#: A venue that no exchange is: it shows that the choices are independent of each other.
+EITHER = VenueRules(
+    name="either",
+    asset="USD",
+    call_policy=MarginCallPolicy.AT_ONCE,
+    call_ratio_e8=90_000_000,
+    deficit_to_fund=True,
+    default_leverage=7,
+)
+
+
+class Setup(NamedTuple):
+    """What an exchange is made of."""
+
+    rules: VenueRules
+    instruments: list[Instrument]
+    terms: list[list[Terms]]
+    accounts: int
+    spread_e8: int
+    prices: list[int]
+
+    def twin(self) -> Exchange:
+        """The plain-Python one."""
+        return Exchange(self.rules, self.instruments, self.terms, accounts=self.accounts, spread_e8=self.spread_e8)
+
+
+def brackets(r: Random, unit: int = E8) -> tuple[Tier, ...]:
+    """Contiguous brackets with a cumulative amount that makes them continuous; caps are multiples of 1e8."""
+    count = r.randint(1, 5)
+    rates = sorted(
+        r.sample(
+            [300_000, 400_000, 500_000, 1_000_000, 1_234_567, 2_500_000, 5_000_000, 12_500_000, 25_000_000, 50_000_000],
+            count,
+        )
+    )
+    cap, tiers = 0, []
+    cum = 0
+    for i, rate in enumerate(rates):
+        low, cap = cap, cap + unit * r.choice([1, 7, 100, 5_000, 40_001, 300_000])
+        if i == count - 1 and r.randint(0, 1):
+            cap = NO_CAP
+        if i:
+            cum += low * (rate - rates[i - 1]) // E8
+        most = max(1, min(125, E8 // (rate + rate // 2)))
+        tiers.append(Tier(low, cap, rate, most, cum))
+    return tuple(tiers)
+
+
+def perpetual(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
+    """A coin with brackets, in one to three rows of dated terms."""
+    tick, lot, price = r.choice(COINS)
+    instrument = Instrument(
+        id=f"x:C{i}",
+        venue="x",
+        symbol=f"C{i}",
+        root=f"C{i}",
+        kind=InstrumentKind.PERPETUAL,
+        method=MarginMethod.TIERED,
+        asset="USDT",
+        tick_e8=tick,
+        lot_e8=lot,
+    )
+    rows = [
+        Terms(
+            effective_ns=n,
+            tick_step=r.choice([1, 1, 2, 5, 10]),
+            min_lots=r.choice([1, 1, 3]),
+            max_lots=r.choice([1 << 40, 1 << 40, 50_000]),
+            min_notional=r.choice([0, 5 * E8, 100 * E8]),
+            maker_fee_e8=r.choice([0, 20_000, -5_001]),
+            taker_fee_e8=r.choice([0, 50_000, 45_003]),
+            fee_per_lot=r.choice([0, 0, 0, 3]),
+            liquidation_fee_e8=r.choice([0, 1_250_000, 500_001]),
+            tiers=brackets(r),
+        )
+        for n in range(r.randint(1, 3))
+    ]
+    return instrument, rows, price
+
+
+def future(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
+    """A daily-settled contract with margins per lot."""
+    tick, multiplier, price, margin = r.choice(PRODUCTS)
+    instrument = Instrument(
+        id=f"x:F{i}",
+        venue="x",
+        symbol=f"F{i}",
+        root=f"F{i}",
+        kind=InstrumentKind.FUTURE,
+        method=MarginMethod.PER_CONTRACT,
+        asset="USD",
+        tick_e8=tick,
+        lot_e8=E8,
+        multiplier_e8=multiplier * E8,
+        daily_settled=True,
+        contract_month=202012,
+    )
+    rows = [
+        Terms(
+            effective_ns=n,
+            tick_step=r.choice([1, 1, 2]),
+            max_lots=r.choice([1 << 40, 500]),
+            fee_per_lot=r.choice([0, 1_380_000, 2_250_001]),
+            taker_fee_e8=r.choice([0, 0, 10_001]),
+            liquidation_fee_e8=r.choice([0, 0, 100_000]),
+            initial_per_lot=margin * 1_100_000 * r.randint(1, 2),
+            maintenance_per_lot=margin * 1_000_000 * r.randint(1, 2) // 2,
+        )
+        for n in range(r.randint(1, 3))
+    ]
+    return instrument, rows, price
+
+
+def in_dollars(r: Random, made: tuple[Instrument, list[Terms], int]) -> tuple[Instrument, list[Terms], int]:
+    """The same for a venue that settles in USD; a dated future may then run without daily settlement."""
+    instrument, rows, price = made
+    if instrument.method == MarginMethod.TIERED:
+        return msgspec.structs.replace(instrument, asset="USD", lot_e8=100 * instrument.lot_e8), rows, price
+    return msgspec.structs.replace(instrument, daily_settled=bool(r.randint(0, 1))), rows, price
+
+
+def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
+    """One to three instruments on one venue."""
+    kind = kind or r.choice(["coins", "coins", "futures"])
+    count = r.randint(1, 3)
+    if kind == "coins":
+        rules, made = binance_usdm.RULES, [perpetual(r, i) for i in range(count)]
+    elif kind == "futures":
+        rules, made = cme_globex.RULES, [future(r, i) for i in range(count)]
+    else:
+        rules = msgspec.structs.replace(
+            EITHER, deficit_to_fund=bool(r.randint(0, 1)), call_policy=r.choice(list(MarginCallPolicy))
+        )
+        at_once = rules.call_policy == MarginCallPolicy.AT_ONCE
+        made = [in_dollars(r, r.choice([perpetual, future])(r, i) if at_once else future(r, i)) for i in range(count)]
+    return Setup(
+        rules,
+        [m[0] for m in made],
+        [m[1] for m in made],
+        accounts or r.randint(1, 4),
+        r.choice([0, 0, 10_000, 333_333, 5_000_000]),
+        [m[2] for m in made],
+    )
+
+
+def array(rows: list[MarketEvent]) -> np.ndarray:
+    """Rows as the compiled exchange takes them."""
+    table = np.zeros(len(rows), MARKET_DTYPE)
+    for i, row in enumerate(rows):
+        table[i] = tuple(getattr(row, name) for name in row.__struct_fields__)
+    return table
+
+
+class World:
+    """Walks prices and writes what happens, bar after bar."""
+
+    def __init__(self, r: Random, setup: Setup) -> None:
+        self.r, self.setup = r, setup
+        self.now = 0  #: the next instant of the grid
+        self.last = list(setup.prices)
+        self.opened: list[tuple[int, int, int] | None] = [None] * len(setup.prices)  #: start, last, mark or 0
+        self.marks_given = r.randint(0, 9) > 0  #: else a mark is missing now and then, even at the start
+        self.wild = r.choice([20, 60, 300])  #: a crash once in so many bars
+
+    def bars(self, count: int) -> list[MarketEvent]:
+        """The rows of the next instants, each the close of the open bars and the open of new ones."""
+        rows: list[MarketEvent] = []
+        for _ in range(count):
+            rows += self._instant()
+        return sorted(rows, key=lambda row: (row.ts_ns, row.kind, row.instrument))
+
+    def _instant(self) -> list[MarketEvent]:
+        r, rows, ts = self.r, [], self.now
+        crash = r.choice([-1, 1]) * r.choice([5, 15, 40, 70]) if r.randint(1, self.wild) == 1 else 0
+        settles = self.setup.rules.asset == "USD" and r.randint(0, 3) == 0
+        for i, instrument in enumerate(self.setup.instruments):
+            if len(self.setup.terms[i]) > 1 and r.randint(0, 15) == 0:
+                first = sum(len(dated) for dated in self.setup.terms[:i])
+                rows.append(
+                    MarketEvent(
+                        ts_ns=ts,
+                        kind=MarketEventKind.TERMS,
+                        instrument=i,
+                        terms=first + r.randrange(len(self.setup.terms[i])),
+                    )
+                )
+            bar = self.opened[i]
+            if bar is not None:
+                rows.append(self._close(i, bar, ts, crash))
+            self.opened[i] = None
+            if r.randint(0, 9):  # else a bar is missing
+                last = max(1, self.last[i] * (10_000 + r.randint(-20, 20)) // 10_000)
+                mark = self._mark(last)
+                self.opened[i] = (ts, last, mark)
+                rows.append(
+                    MarketEvent(ts_ns=ts, kind=MarketEventKind.BAR_OPEN, instrument=i, last_e8=last, mark_e8=mark)
+                )
+                if instrument.kind == InstrumentKind.PERPETUAL and r.randint(0, 3) == 0:
+                    rows.append(
+                        MarketEvent(
+                            ts_ns=ts,
+                            kind=MarketEventKind.FUNDING,
+                            instrument=i,
+                            mark_e8=r.choice([mark, mark, 0]),
+                            rate_e8=r.choice([10_000, -10_000, 33_337, -250_001, 1, 0, 1_000_000]),
+                        )
+                    )
+            if settles and instrument.daily_settled and r.randint(0, 5):
+                ticks = max(1, self.last[i] // instrument.tick_e8)
+                rows.append(MarketEvent(ts_ns=ts, kind=MarketEventKind.SETTLEMENT, instrument=i, price_ticks=ticks))
+        self.now += r.choice([1, 1, 1, 3]) * HOUR_NS
+        return rows
+
+    def _mark(self, last: int) -> int:
+        if not self.marks_given and self.r.randint(0, 2) == 0:
+            return 0
+        return max(1, last * (100_000 + self.r.randint(-100, 100)) // 100_000)
+
+    def _close(self, i: int, bar: tuple[int, int, int], ts: int, crash: int) -> MarketEvent:
+        r = self.r
+        start, opened, mark_open = bar
+        close = max(1, opened * (10_000 + 100 * crash + r.randint(-150, 150)) // 10_000)
+        high = max(opened, close) * (10_000 + r.choice([0, 30, 100])) // 10_000
+        low = max(1, min(opened, close) * (10_000 - r.choice([0, 30, 100])) // 10_000)
+        self.last[i] = close if r.randint(0, 9) else max(1, (opened + close) // 2)
+        mark = self._mark(close)
+        mark_open = mark_open or mark
+        mark_high = max(mark, mark_open, high * r.choice([998, 1_000]) // 1_000) if mark else 0
+        mark_low = min(mark, mark_open, max(1, low * r.choice([1_000, 1_002]) // 1_000)) if mark else 0
+        return MarketEvent(
+            ts_ns=ts,
+            kind=MarketEventKind.BAR_CLOSE,
+            instrument=i,
+            start_ns=start,
+            last_e8=close,
+            last_high_e8=high,
+            last_low_e8=low,
+            mark_e8=mark,
+            mark_high_e8=mark_high,
+            mark_low_e8=mark_low,
+        )
+
+
+def command(r: Random, setup: Setup, twin: Exchange) -> Command:
+    """Something a participant might ask, sensible or not."""
+    account, i = r.randrange(setup.accounts), r.randrange(len(setup.instruments))
+    dice = r.randint(0, 99)
+    if dice < 60:
+        return _order(r, setup, twin, account, i)
+    if dice < 68:
+        own = list(twin.accounts[account].orders) or [r.randint(0, twin.order_sequence + 1)]
+        return Command(kind=CommandKind.CANCEL, account=account, order=r.choice(own))
+    if dice < 76:
+        return Command(
+            kind=CommandKind.SET_LEVERAGE,
+            account=account,
+            instrument=i,
+            leverage=r.choice([1, 2, 3, 5, 10, 20, 50, 75, 125, 126, 0, -3]),
+        )
+    if dice < 82:
+        scope = r.choice([1, 2, 2, 2, 3])
+        return Command(kind=CommandKind.SET_MARGIN_SCOPE, account=account, instrument=i, scope=scope)
+    if dice < 88:
+        wallet = twin.accounts[account].wallet
+        return Command(
+            kind=CommandKind.TRANSFER,
+            account=account,
+            amount=r.choice([10**11, 5 * 10**12, 123_456_789_012, -(wallet // 2), -wallet, -wallet - 1, 0, 1 << 60]),
+        )
+    return _nonsense(r, setup, twin)
+
+
+def deposit(r: Random, account: int) -> Command:
+    """What an account starts with."""
+    return Command(
+        kind=CommandKind.TRANSFER,
+        account=account,
+        amount=r.choice([10**9, 10**10, 10**11, 5 * 10**11, 10**13, 987_654_321_987]),
+    )
+
+
+def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int) -> Command:
+    instrument, terms, market = setup.instruments[i], twin.terms_of(i), twin.markets[i]
+    price = market.last_e8 or setup.prices[i]
+    p = twin.accounts[account].positions[i]
+    side = r.choice([1, -1])
+    means = max(twin.accounts[account].wallet, 10**9) * (p.leverage if instrument.method == MarginMethod.TIERED else 8)
+    one = max(1, price * instrument.lot_value // E8)
+    lots = max(1, min(means * r.choice([1, 5, 20, 60, 95, 130]) // 100 // one, (1 << 58) // instrument.lot_value))
+    if p.lots and r.randint(0, 2) == 0:  # reduce, close or turn round
+        side = -1 if p.lots > 0 else 1
+        lots = max(1, abs(p.lots) * r.choice([30, 50, 100, 100, 150]) // 100)
+    if r.randint(0, 1):
+        return Command(
+            kind=CommandKind.PLACE, account=account, instrument=i, side=side, lots=lots, order_kind=OrderKind.MARKET
+        )
+    away = r.choice([-300, -100, -20, -5, 0, 5, 20, 100])
+    ticks = price * (10_000 + side * away) // 10_000 // instrument.tick_e8
+    step = terms.tick_step if r.randint(0, 19) else 1
+    return Command(
+        kind=CommandKind.PLACE,
+        account=account,
+        instrument=i,
+        side=side,
+        lots=lots,
+        order_kind=OrderKind.LIMIT,
+        price_ticks=max(1, ticks // step * step),
+    )
+
+
+def _nonsense(r: Random, setup: Setup, twin: Exchange) -> Command:
+    kind = r.choice([OrderKind.MARKET, OrderKind.LIMIT, OrderKind.MARKET, OrderKind.LIMIT, 0, 3])
+    price = 0 if kind == OrderKind.MARKET else r.choice([1, 10, 1_000, 0, -7, 10**9, 10**10])
+    large = 1 << 40 if all(i.lot_value < 1 << 22 for i in setup.instruments) else 10**10 // 2
+    return Command(
+        kind=r.choice([1, 1, 1, 2, 3, 4, 5]),
+        account=r.choice([0, 0, 0, -1, setup.accounts]),
+        instrument=r.choice([0, 0, 0, -1, len(setup.instruments)]),
+        order=r.choice([0, 1, -1, twin.order_sequence, 1 << 40]),
+        side=r.choice([1, -1, 1, -1, 0, 2]),
+        order_kind=kind,
+        lots=r.choice([1, 1, 0, -4, large, (1 << 40) + 1, 10**9]),
+        price_ticks=price,
+        leverage=r.choice([1, 0, -1, 1 << 30]),
+        scope=r.choice([0, 1, 2, 3]),
+        amount=r.choice([1, -1, 1 << 60, (1 << 60) + 1, -(1 << 60)]),
+    )

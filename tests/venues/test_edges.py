@@ -1,0 +1,184 @@
+"""Sizes and prices at the edge of the integers, and orders that only get out."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from novation.domain.commands import (
+    Command,
+    place_limit,
+    place_market,
+    set_leverage,
+    set_margin_scope,
+    transfer,
+)
+from novation.domain.enums import (
+    CommandKind,
+    EventKind,
+    InstrumentKind,
+    MarginMethod,
+    MarginScope,
+    MarketEventKind,
+    OrderKind,
+    RejectReason,
+    Side,
+)
+from novation.domain.instruments import Instrument, Terms, Tier
+from novation.domain.market import MarketEvent
+from novation.domain.units import BALANCE_BOUND, E8, NO_CAP
+from novation.venues import binance_usdm
+from tests.venues.lockstep import Lockstep
+from tests.venues.scenarios import Setup
+
+TERMS = Terms(effective_ns=0, taker_fee_e8=50_000, tiers=(Tier(0, NO_CAP, 400_000, 125, 0),))
+BTC = 50_000 * E8
+
+
+def coin(tick_e8: int = 10_000_000, lot_e8: int = 100_000) -> Instrument:
+    """One perpetual."""
+    return Instrument(
+        id="x:C",
+        venue="x",
+        symbol="C",
+        root="C",
+        kind=InstrumentKind.PERPETUAL,
+        method=MarginMethod.TIERED,
+        asset="USDT",
+        tick_e8=tick_e8,
+        lot_e8=lot_e8,
+    )
+
+
+def pair(
+    instrument: Instrument | None = None, terms: Terms = TERMS, *, cash: int = 10**13, spread_e8: int = 0
+) -> Lockstep:
+    """Both exchanges with one account."""
+    both = Lockstep(Setup(binance_usdm.RULES, [instrument or coin()], [[terms]], 1, spread_e8, [0]))
+    if cash:
+        both.submit(transfer(0, cash))
+    return both
+
+
+def opening(ts_ns: int, price_e8: int) -> list[MarketEvent]:
+    """A bar that opens, last and mark alike."""
+    return [MarketEvent(ts_ns=ts_ns, kind=MarketEventKind.BAR_OPEN, instrument=0, last_e8=price_e8, mark_e8=price_e8)]
+
+
+# -- getting out ----------------------------------------------------------------------------------------------------
+
+
+def close_isolated(side: Side) -> list[int]:
+    """Put the whole wallet behind an isolated position and close it again; the kinds of event of the close."""
+    both = pair(cash=2_525_000_000)  # 500 USDT at 20x is 25, and 0.25 is the fee
+    both.submit(set_margin_scope(0, 0, MarginScope.ISOLATED))
+    both.advance(0, opening(0, BTC))
+    both.submit(place_market(0, 0, side, 10))
+    assert both.venue.account(0).available == 0
+    events = both.submit(place_market(0, 0, Side(-side), 10))
+    both.compare()
+    return [event.kind for event in events]
+
+
+def test_a_long_can_be_closed_with_nothing_available() -> None:
+    assert close_isolated(Side.BUY) == [EventKind.ORDER_ACCEPTED, EventKind.FILL]
+
+
+def test_a_short_can_be_closed_with_nothing_available() -> None:
+    assert close_isolated(Side.SELL) == [EventKind.ORDER_ACCEPTED, EventKind.FILL]
+
+
+# -- the edge of the integers ---------------------------------------------------------------------------------------
+
+
+def test_many_lots_of_a_cheap_coin_are_worth_what_they_are_worth() -> None:
+    both = pair(coin(1, E8), cash=10**18)
+    both.advance(0, opening(0, 12_345))
+    both.submit(place_market(0, 0, Side.BUY, 10**11))
+    both.compare()
+    assert both.venue.account(0).equity == 10**18 - 617_250_000_000  # the fee alone is lost
+
+
+def test_a_price_beyond_int64_is_refused() -> None:
+    both = pair(coin(E8, 1))
+    both.advance(0, opening(0, BTC))
+    both.submit(place_market(0, 0, Side.BUY, 50_000_000))
+    both.advance(1, [])
+    (event,) = both.submit(place_limit(0, 0, Side.SELL, 1, 10**11))
+    assert event.reason == RejectReason.NUMBER_TOO_LARGE
+
+
+def test_a_position_at_the_bound_survives_a_mark_twenty_times_higher() -> None:
+    both = pair(cash=BALANCE_BOUND)
+    both.advance(0, opening(0, BTC))
+    both.submit(place_market(0, 0, Side.BUY, 40_000_000))
+    both.advance(1, opening(1, 20 * BTC))
+    both.compare()
+    assert both.venue.account(0).maintenance > 0
+
+
+def test_a_withdrawal_of_the_smallest_integer_is_refused() -> None:
+    both = pair(cash=0)
+    (event,) = both.submit(transfer(0, -(1 << 63)))
+    assert event.reason == RejectReason.NUMBER_TOO_LARGE
+
+
+@pytest.mark.parametrize("amount", [BALANCE_BOUND, 1, -1, BALANCE_BOUND + 1, (1 << 63) - 1, -(1 << 63) + 1])
+def test_transfers_at_the_bound_are_the_same_on_both(amount: int) -> None:
+    for cash in (0, 10**13, BALANCE_BOUND):
+        both = pair(cash=cash)
+        both.submit(transfer(0, amount))
+        both.compare()
+        assert abs(both.venue.account(0).wallet) <= BALANCE_BOUND
+
+
+def test_an_order_worth_just_two_e17_is_let_through_and_more_is_not() -> None:
+    kinds = []
+    for lots in (4 * 10**7, 4 * 10**7 + 1):  # 0.001 BTC at 50,000 is 50 USDT or 5e9 minor units
+        both = pair(cash=BALANCE_BOUND)
+        both.advance(0, opening(0, BTC))
+        events = both.submit(place_market(0, 0, Side.BUY, lots))
+        kinds.append((events[0].kind, events[0].reason))
+    assert kinds[0][0] == EventKind.ORDER_ACCEPTED
+    assert kinds[1] == (EventKind.ORDER_REJECTED, RejectReason.NUMBER_TOO_LARGE)
+
+
+# -- what a command may hold ----------------------------------------------------------------------------------------
+
+
+def test_a_market_order_has_no_price() -> None:
+    both = pair()
+    (event,) = both.submit(Command(kind=CommandKind.PLACE, side=1, order_kind=OrderKind.MARKET, lots=1, price_ticks=7))
+    assert event.price_ticks == 0
+
+
+def test_a_sale_below_one_tick_brings_nothing() -> None:
+    both = pair(coin(1_000_000, E8))
+    both.advance(0, opening(0, 500_000))
+    events = both.submit(place_market(0, 0, Side.SELL, 5))
+    assert [event.kind for event in events] == [EventKind.ORDER_ACCEPTED, EventKind.FILL]
+
+
+def test_a_command_of_no_kind_is_answered() -> None:
+    assert pair(cash=0).venue.submit(Command(kind=99)) != []
+
+
+def test_a_maintenance_rate_of_one_hundred_per_cent_is_the_same_on_both() -> None:
+    all_of_it = msgspec.structs.replace(TERMS, tiers=(Tier(0, NO_CAP, E8, 1, 0),))
+    both = pair(terms=all_of_it)
+    both.submit(set_leverage(0, 0, 1))
+    both.advance(0, opening(0, BTC))
+    both.submit(place_market(0, 0, Side.BUY, 5))
+    both.submit(place_market(0, 0, Side.SELL, 8))
+    both.compare()
+    assert both.venue.account(0).positions[0].lots == -3
+
+
+def test_rows_at_the_clock_are_another_instant() -> None:
+    both = pair()
+    both.advance(5, opening(5, BTC))
+    both.submit(place_market(0, 0, Side.BUY, 5))
+    funding = MarketEvent(ts_ns=5, kind=MarketEventKind.FUNDING, instrument=0, rate_e8=10_000)
+    events = both.advance(5, [funding])
+    both.compare()
+    assert [event.kind for event in events] == [EventKind.FUNDING]
