@@ -148,6 +148,15 @@ def test_on_funding_comes_at_every_stamp_held_or_not() -> None:
     assert result.frame("fills")["ts"].to_list() == [START + dt.timedelta(hours=8)]
 
 
+def test_a_stamp_at_the_very_first_open_can_be_traded_by_notional() -> None:
+    class Carry(nv.Strategy):
+        def on_funding(self, payment: Any) -> None:
+            self.target(payment.symbol, notional=-50_000)
+
+    result = run(Carry(), history([50_000.0] * 3, funding=0.0001))
+    assert result.frame("fills")["qty"].to_list() == [-1.0]
+
+
 @pytest.mark.parametrize(("given", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame)])
 def test_frames_return_in_the_kind_handed_in(given: str, kind: type) -> None:
     table = frame([50_000.0, 50_100.0, 50_200.0])

@@ -42,8 +42,9 @@ def sample_account(venue, account):
             h.cost = p.cost
             h.margin = p.margin
             h.mark_e8 = m.mark_e8
-            h.mark_low_e8 = m.bar_low_e8
-            h.mark_high_e8 = m.bar_high_e8
+            # a contract rolled into has no closed bar yet
+            h.mark_low_e8 = m.bar_low_e8 if m.bar_low_e8 != 0 else m.mark_e8
+            h.mark_high_e8 = m.bar_high_e8 if m.bar_high_e8 != 0 else m.mark_e8
             h.liquidation_e8 = liquidation_price(venue, row)
             h.unrealised = profit
             h.maintenance = exact_towards_zero(whole, part)

@@ -36,7 +36,7 @@ from novation.research.result import Result
 from novation.trading.broker import Broker
 from novation.trading.limits import DrawdownGuard, RiskLimits
 from novation.trading.record import RunRecord, VenueRecord, events_of, table_digest
-from novation.trading.rollover import Rollover
+from novation.trading.rollover import PlannedRoll, Rollover
 from novation.trading.strategy import Strategy
 from novation.venues.markets import Markets
 from novation.venues.venue import Venue
@@ -270,7 +270,7 @@ class Backtest:
             "overrides": json.loads(json.dumps(self.overrides, default=str)),
             "risk": msgspec.to_builtins(self.risk),
             "config": self.config,
-            "cautions": self._cautions(plan, venues, reference, broker, rates),
+            "cautions": self._cautions(plan, venues, reference, broker, rollover, rates),
             "rounded": dict(broker.rounded),
             "rolls": [
                 {
@@ -338,6 +338,7 @@ class Backtest:
         venues: dict[str, Venue],
         reference: Reference,
         broker: Broker,
+        rollover: Rollover,
         rates: dict[str, Decimal],
     ) -> list[str]:
         spread = from_scaled(self.spread_e8, 4)
@@ -362,6 +363,14 @@ class Backtest:
                 found.append(
                     f"{name}: {off:,} fills moved to the tick, against us, because the bar's price lies off it"
                 )
+            missed = _missed_rolls(
+                venue, [roll for roll, lots in rollover.done if lots and roll.instrument.venue == name]
+            )
+            if missed:
+                found.append(
+                    f"{len(missed)} rolls were not completed: the new contract was not bought or sold, for want of "
+                    f"margin or price ({', '.join(missed[:3])})"
+                )
             open_contracts = [
                 venue.instruments[p.instrument].id
                 for p in venue.account(0).positions
@@ -383,6 +392,14 @@ def markets_hash(hashes: Sequence[str]) -> str:
     if len(hashes) == 1:
         return hashes[0]
     return hashlib.blake2b("".join(hashes).encode(), digest_size=16).hexdigest()
+
+
+def _missed_rolls(venue: Venue, rolls: list[PlannedRoll]) -> list[str]:
+    """New contracts that a roll of a held position did not trade at its instant."""
+    events = events_of(venue.log or [])
+    fills = events[events["kind"] == EventKind.FILL]
+    traded = set(zip(fills["instrument"].tolist(), fills["ts_ns"].tolist(), strict=True))
+    return [f"{roll.instrument.id} {iso(roll.ts_ns)}" for roll in rolls if (roll.new, roll.ts_ns) not in traded]
 
 
 def _off_tick_fills(venue: Venue) -> int:

@@ -303,6 +303,9 @@ class Driver:
             instrument = int(row["instrument"])
             symbol = side.makers[instrument].symbol
             lots, amount = side.funded.pop(instrument, (0, 0))
+            line = self.broker.line_of(side.name, instrument)
+            if line is not None and not line.last:
+                line.last = float(row["mark_e8"] / E8)  # a stamp before the first close: size by its mark
             self._on_funding(
                 views.FundingPayment(
                     symbol,

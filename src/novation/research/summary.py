@@ -82,7 +82,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "closest_call": _closest_call(result),
         "refused": dict(refused),
         "cautions": result.cautions,
-        "rolls": len(manifest["rolls"]),
+        "rolls": sum(1 for roll in manifest["rolls"] if roll["lots"]),
     }
     report = manifest["account"]["report_currency"]
     if report is not None:

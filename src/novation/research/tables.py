@@ -29,7 +29,7 @@ def base(record: RunRecord, *kinds: EventKind) -> pl.DataFrame:
                 "instrument": list(range(len(about["instruments"]))),
                 "symbol": [i["symbol"] for i in about["instruments"]],
                 "contract": [i["id"] for i in about["instruments"]],
-                "_lot": [i["lot_e8"] / E8 for i in about["instruments"]],
+                "_lot": [i["lot_e8"] for i in about["instruments"]],
                 "_tick": [i["tick_e8"] for i in about["instruments"]],
                 "_value": [i["lot_value"] for i in about["instruments"]],
             },
@@ -37,7 +37,7 @@ def base(record: RunRecord, *kinds: EventKind) -> pl.DataFrame:
                 "instrument": pl.Int64,
                 "symbol": pl.String,
                 "contract": pl.String,
-                "_lot": pl.Float64,
+                "_lot": pl.Int64,
                 "_tick": pl.Int64,
                 "_value": pl.Int64,
             },
@@ -54,7 +54,7 @@ def base(record: RunRecord, *kinds: EventKind) -> pl.DataFrame:
     return pl.concat(parts).sort("ts_ns", maintain_order=True)
 
 
-_QTY = (pl.col("lots") * pl.col("_lot")).alias("qty")
+_QTY = (pl.col("lots") * pl.col("_lot") / E8).alias("qty")
 _PRICE = (pl.col("price_ticks") * pl.col("_tick") / E8).alias("price")
 _MARK = (pl.col("price_e8") / E8).alias("mark")
 _KEY = ("venue", "sequence")
@@ -75,7 +75,7 @@ def fills(record: RunRecord) -> pl.DataFrame:
         _PRICE,
         _money("fee"),
         _money("amount", "realised"),
-        (pl.col("position_lots") * pl.col("_lot")).alias("position"),
+        (pl.col("position_lots") * pl.col("_lot") / E8).alias("position"),
         "currency",
         ((pl.col("flags") & MAKER) > 0).alias("maker"),
         ((pl.col("flags") & LIQUIDATED) > 0).alias("liquidation"),
@@ -319,7 +319,7 @@ def positions(record: RunRecord) -> pl.DataFrame:
                 "instrument": list(range(len(about["instruments"]))),
                 "symbol": [i["symbol"] for i in about["instruments"]],
                 "contract": [i["id"] for i in about["instruments"]],
-                "_lot": [i["lot_e8"] / E8 for i in about["instruments"]],
+                "_lot": [i["lot_e8"] for i in about["instruments"]],
                 "_value": [float(i["lot_value"]) for i in about["instruments"]],
             }
         )

@@ -1,0 +1,44 @@
+"""Verbs about history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from novation.cli import show
+
+app = typer.Typer(help="History: fetch it into the store.", no_args_is_help=False)
+
+
+@app.callback()
+def data() -> None:
+    """Fetch history into the store."""
+
+
+@app.command("download")
+def download(
+    venue: Annotated[str, typer.Argument(metavar="VENUE", help="binance_um.")],
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="E.g. BTCUSDT ENAUSDT.")],
+    start: Annotated[str, typer.Option("--from", help="First day, e.g. 2020-01-01.")],
+    end: Annotated[str, typer.Option("--to", help="Day after the last.")],
+    store: Annotated[Path | None, typer.Option("--store", help="Folder to fill; else the user's store.")] = None,
+    base_url: Annotated[str | None, typer.Option("--base-url", help="Another copy of the archive.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Fetch hourly last, mark and funding from the exchange's public archive."""
+    from novation.data import sources
+    from novation.data.store import store_path
+
+    folder = store if store is not None else store_path()
+    with show.steps_bar(f"download {venue}") as progress:
+        done = sources.download(
+            venue, symbols, start, end, store=folder, base_url=base_url or sources.BINANCE_ARCHIVE, progress=progress
+        )
+    if json:
+        show.as_json([one.to_dict() for one in done])
+        return
+    for one in done:
+        gone = f"   {len(one.missing)} not in the archive" if one.missing else ""
+        show.out(f"{one.symbol:<12} {one.rows:>9,} rows   {one.first} .. {one.last}{gone}   {one.path}")

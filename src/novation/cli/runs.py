@@ -1,0 +1,37 @@
+"""Verbs that run something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from novation.cli import show
+
+
+def backtest(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; `novation init` writes one.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Put a value over the file's, e.g. margin.leverage=10."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for Parquet tables, report.html and manifest.json.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Run a strategy on history through the simulated exchange."""
+    from novation.research.config import load_config
+    from novation.research.config_run import run_config
+
+    checked = load_config(config, settings or ())
+    with show.bars_bar("backtest") as progress:
+        result = run_config(checked, out=out, progress=progress)
+    show.show(result, json=json)
+    if json:
+        return
+    if idle := checked.without_effect():
+        show.note(f"without effect in this run: {', '.join(idle)}")
+    if out is not None:
+        show.out(f"saved to {out}: report.html, manifest.json, {len(list(out.glob('*.parquet')))} tables")

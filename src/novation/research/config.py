@@ -1,0 +1,236 @@
+"""A backtest written down: YAML or a mapping in, a `Backtest` out.
+
+    strategy: carry.py:Carry
+    params: {threshold: 0.0001}
+    instruments: [binance_um:BTCUSDT]
+    period: {from: 2020-01-01, to: 2020-11-01}
+    rules_as_of: 2026-05-01
+    account: {cash: 25_000}
+    margin: {scope: isolated, leverage: 5}
+
+`config_keys` holds every key. What is left out is left to `Backtest`, so a configuration and the Python call that says
+the same give the same run.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from novation.domain.errors import ConfigError
+from novation.reference.lookup import Reference
+from novation.research.backtest import Backtest
+from novation.research.config_data import files_of, histories, way_of
+from novation.research.config_facts import Traded, contradictions, derived_overrides, not_built_here, unused, venue_of
+from novation.research.config_keys import Keys
+from novation.research.config_strategy import load_strategy, strategy_digest
+from novation.research.config_types import Label, NotBuilt
+from novation.research.config_yaml import plain, read_yaml, validated, with_settings
+
+_NO_FUNDING = "funding switched off by the configuration, not the exchange's"
+
+
+@dataclass(frozen=True)
+class BacktestConfig:
+    """A checked configuration. keys: its values; folder: what its paths are relative to; source: its name in errors."""
+
+    keys: Keys
+    folder: Path
+    source: str
+    values: Mapping[str, Any] = field(repr=False)
+
+    # -- what it says ---------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def _reference(self) -> Reference:
+        return Reference.default(tables=[self.folder / table for table in self.keys.tables or ()])
+
+    @functools.cached_property
+    def traded(self) -> tuple[Traded, ...]:
+        """The instruments it names; raises UnknownInstrument."""
+        keys = self.keys
+        contract = keys.contract.symbol if keys.contract is not None else None
+        names = list(keys.instruments or ([contract] if contract else files_of(keys.data)))
+        if not names:
+            raise ConfigError(
+                "nothing to trade", source=self.source, where="instruments", hint="For example [binance_um:BTCUSDT]."
+            )
+        start = keys.period.from_ if keys.period is not None else None
+        vendor = venue_of(keys.vendor.primary) if keys.vendor is not None else None
+        about = Traded.of(contract, self._reference, start, vendor).id if contract else None
+        found = tuple(Traded.of(name, self._reference, start, vendor, about) for name in names)
+        if about is not None and all(one.id != about for one in found):
+            raise ConfigError(
+                "is not among the instruments", source=self.source, where="contract.symbol", value=contract
+            )
+        return found
+
+    def overrides(self) -> dict[str, dict[str, Any]]:
+        """Facts of the exchange that it replaces, by product, as `Backtest(overrides=)` takes them."""
+        found = derived_overrides(self.keys, self.traded, self.source)
+        for name, values in (self.keys.overrides or {}).items():
+            product = Traded.of(name, self._reference, None, None).product
+            own = found.setdefault(product, {})
+            for fact, value in values.items():
+                if fact in own and own[fact] != value:
+                    raise ConfigError(
+                        "is said twice, and differently", source=self.source, where=f"overrides.{name}.{fact}"
+                    )
+                own[fact] = value
+        return found
+
+    def not_built(self) -> dict[str, str]:
+        """Keys whose value asks for what is not built yet, each with the name of the capability."""
+        marked = {
+            ".".join(path): mark.what
+            for path, mark, value in self.keys.marks()
+            if isinstance(mark, NotBuilt) and mark.asked(value)
+        }
+        return marked | not_built_here(self.keys, self.traded, self._reference, self.source)
+
+    def without_effect(self) -> list[str]:
+        """Keys that are accepted and change nothing in this run."""
+        labels = [
+            ".".join(path) for path, mark, value in self.keys.marks() if isinstance(mark, Label) and value is not None
+        ]
+        return labels + unused(self.keys, self.traded)
+
+    # -- what it makes --------------------------------------------------------------------------------------------
+
+    def backtest(self) -> Backtest:
+        """The run it describes. Raises one ConfigError naming every key of what is not built yet."""
+        keys = self.keys
+        asked = self.not_built()
+        if asked:
+            raise ConfigError(
+                f"not built yet: {_grouped(asked)}",
+                source=self.source,
+                hint="Leave them out, or set them to null or false.",
+            )
+        contradictions(keys, self.traded, self.source)
+        if keys.strategy is None:
+            raise ConfigError("is missing", source=self.source, where="strategy", hint='For example "my.py:Carry".')
+        overrides = self.overrides()
+        tables = [self.folder / table for table in keys.tables or ()]
+        Reference.default(tables=tables, overrides=overrides)  # refuses a wrong override before any data is read
+        strategy = load_strategy(keys.strategy, keys.params or {}, self.folder, self.source)
+        options = self._options()
+        backtest = Backtest(strategy, **self._history(), tables=tables, overrides=overrides, **options)
+        backtest.config = self.to_dict()
+        return backtest
+
+    def _options(self) -> dict[str, Any]:
+        """Arguments of `Backtest` that are given; the others keep its defaults."""
+        keys = self.keys
+        period, account, margin, execution = keys.period, keys.account, keys.margin, keys.execution
+        slippage = execution.slippage if execution is not None else None
+        options: dict[str, Any] = {
+            "start": period and period.from_,
+            "end": period and period.to,
+            "rules_as_of": keys.rules_as_of,
+            "cash": account and account.cash,
+            "report_currency": account and account.report_currency,
+            "rates": account and account.rates,
+            "margin": self._either("margin.scope", margin, "scope", "margin.mode", margin, "mode"),
+            "leverage": self._either(
+                "margin.leverage", margin, "leverage", "margin.initial_leverage", margin, "initial_leverage"
+            ),
+            "spread_bps": self._either(
+                "execution.spread_bps",
+                execution,
+                "spread_bps",
+                "execution.slippage.default_spread_bps",
+                slippage,
+                "default_spread_bps",
+            ),
+            "risk": {"max_drawdown_pct": keys.risk.max_drawdown_pct} if keys.risk is not None else None,
+            "seed": keys.seed,
+        }
+        return {name: value for name, value in options.items() if value is not None}
+
+    def _either(self, first: str, left: Any, name: str, second: str, right: Any, other: str) -> Any:
+        """A value that has two names."""
+        a = getattr(left, name) if left is not None else None
+        b = getattr(right, other) if right is not None else None
+        if a is not None and b is not None and a != b:
+            raise ConfigError(f"says {a}, and {second} says {b}: keep one", source=self.source, where=first)
+        return a if a is not None else b
+
+    def _history(self) -> dict[str, Any]:
+        keys = self.keys
+        way = way_of(keys.data, self.source)
+        funded = keys.funding is None or keys.funding.enabled is not False
+        if funded and way in ("store", "root"):
+            root = keys.data.root if keys.data is not None else None
+            return {
+                "symbols": [one.id for one in self.traded],
+                "data_root": None if root is None else self.folder / root,
+            }
+        found = histories(
+            keys.data,
+            {one.id: one.id for one in self.traded},
+            folder=self.folder,
+            seed=keys.seed or 0,
+            reference=self._reference,
+            source=self.source,
+        )
+        for one in self.traded:
+            history: Any = found[one.id]
+            if not funded and one.perpetual:
+                history.funding = 0
+                history.notes = (*history.notes, _NO_FUNDING)
+        return {"data": found}
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a manifest keeps, from which `rerun` makes the configuration again."""
+        digest = strategy_digest(self.keys.strategy, self.folder) if self.keys.strategy else None
+        return {
+            "file": self.source,
+            "folder": str(self.folder.resolve()),
+            "values": plain(self.values),
+            "strategy_digest": digest,
+        }
+
+
+def load_config(
+    config: str | Path | Mapping[str, Any],
+    settings: Sequence[str] = (),
+    *,
+    folder: str | Path | None = None,
+    source: str = "",
+) -> BacktestConfig:
+    """Read and check a configuration.
+
+    config: a YAML file or a mapping. settings: "a.b=c" each, put over it, c read as YAML. folder: what paths in it are
+    relative to, else the file's folder, or the working directory of a mapping. source: its name in errors.
+    """
+    if isinstance(config, Mapping):
+        values, place = dict(config), Path(folder) if folder is not None else Path()
+        source = source or "config"
+    else:
+        path = Path(config)
+        values, place = read_yaml(path), Path(folder) if folder is not None else path.parent
+        source = source or path.name
+    values = with_settings(values, settings)
+    return BacktestConfig(validated(values, source), place, source, values)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a configuration, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Keys.model_json_schema(), "title": "novation"}
+
+
+def _grouped(keys: Mapping[str, str]) -> str:
+    """Dotted keys, those of one section in braces, with what they ask for: "margin.span.{a, b} (SPAN margin)"."""
+    sections: dict[tuple[str, str], list[str]] = {}
+    for key, what in keys.items():
+        section, _, name = key.rpartition(".")
+        sections.setdefault((section, what), []).append(name)
+    texts = []
+    for (section, what), names in sections.items():
+        joined = names[0] if len(names) == 1 else "{" + ", ".join(names) + "}"
+        texts.append(f"{section}.{joined} ({what})" if section else f"{joined} ({what})")
+    return ", ".join(texts)
