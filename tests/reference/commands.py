@@ -141,12 +141,18 @@ def _well_formed(ex: Exchange, c: Command) -> Refusal | None:
         return Refusal(RejectReason.PRICE_OFF_TICK, c.price_ticks, terms.tick_step)
     if c.price_ticks > HIGHEST_PRICE_E8 // instrument.tick_e8:
         return Refusal(RejectReason.NUMBER_TOO_LARGE, c.price_ticks, HIGHEST_PRICE_E8 // instrument.tick_e8)
-    price = c.price_ticks * instrument.tick_e8 if limit else 0
-    highest = max(price, ex.markets[i].mark_e8, ex.markets[i].last_e8)
-    bids, asks = margin.resting(ex, c.account, i)
-    together = abs(ex.accounts[c.account].positions[i].lots) + bids[0] + asks[0] + c.lots
-    if margin.value(instrument, highest, together) > LARGEST_VALUE:
-        return Refusal(RejectReason.NUMBER_TOO_LARGE, c.lots)
+    return too_large(ex, c.account, i, c.lots, c.price_ticks if limit else 0)
+
+
+def too_large(ex: Exchange, account: int, i: int, lots: int, price_ticks: int) -> Refusal | None:
+    """Whether all that could be held with `lots` more leaves the integers, at the highest price known now."""
+    instrument = ex.instruments[i]
+    highest = max(price_ticks * instrument.tick_e8, ex.markets[i].mark_e8, ex.markets[i].last_e8)
+    bids, asks = margin.resting(ex, account, i)
+    together = abs(ex.accounts[account].positions[i].lots) + bids[0] + asks[0] + lots
+    wraps = instrument.lot_value % 10**8 != 0 and together * instrument.lot_value >= 2**62
+    if wraps or margin.value(instrument, highest, together) > LARGEST_VALUE:
+        return Refusal(RejectReason.NUMBER_TOO_LARGE, lots)
     return None
 
 

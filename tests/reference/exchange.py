@@ -202,7 +202,9 @@ class Exchange:
 
     def _meet_market_order(self, order: Order) -> None:
         ticks = self.taker_ticks(order.instrument, self.markets[order.instrument].last_e8, order.side)
-        refusal = commands.notional_and_risk(
+        refusal = commands.too_large(
+            self, order.account, order.instrument, order.lots, 0
+        ) or commands.notional_and_risk(
             self, order.account, order.instrument, order.side * order.lots, ticks, taking=True
         )
         if refusal is None:

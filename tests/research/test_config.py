@@ -14,7 +14,7 @@ import novation as nv
 from novation.data.synthetic import load_synthetic
 from novation.domain.errors import ConfigError, UnknownInstrument
 from novation.research.config import BacktestConfig, json_schema, load_config
-from novation.research.config_yaml import key_paths, parse_yaml
+from novation.research.config.yaml import key_paths, parse_yaml
 
 TEMPLATE = Path(__file__).with_name("template.yaml")
 STRATEGY = """

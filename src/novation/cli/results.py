@@ -44,7 +44,7 @@ def compare(
 
 def rerun(folder: Folder, json: Json = False) -> None:
     """Run the configuration of a run again and compare the hashes; exit 1 if they differ."""
-    from novation.research.config_run import rerun as rerun_folder
+    from novation.research.config.run import rerun as rerun_folder
 
     with show.bars_bar("rerun") as progress:
         answer = rerun_folder(folder, progress)

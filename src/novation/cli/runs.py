@@ -23,7 +23,7 @@ def backtest(
 ) -> None:
     """Run a strategy on history through the simulated exchange."""
     from novation.research.config import load_config
-    from novation.research.config_run import run_config
+    from novation.research.config.run import run_config
 
     checked = load_config(config, settings or ())
     with show.bars_bar("backtest") as progress:

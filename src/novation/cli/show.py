@@ -55,8 +55,8 @@ def _bar(*columns: Any) -> Any:
 
 
 @contextmanager
-def bars_bar(title: str) -> Iterator[Callable[[int], None] | None]:
-    """Progress of a backtest in bars; None where stderr is no terminal."""
+def bars_bar(title: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Progress of a backtest in bars, called as (done, total); None where stderr is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -64,16 +64,7 @@ def bars_bar(title: str) -> Iterator[Callable[[int], None] | None]:
 
     with _bar(TextColumn("{task.completed:,.0f} bars")) as bar:
         task = bar.add_task(title, total=None)
-        waiting = 0
-
-        def advance(count: int) -> None:
-            nonlocal waiting
-            waiting += count
-            if waiting >= 2_000:  # a bar takes microseconds, and drawing would take longer
-                bar.advance(task, waiting)
-                waiting = 0
-
-        yield advance
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -126,3 +126,4 @@ class CancelReason(IntEnum):
     POSITION_LIMIT = 4
     MIN_NOTIONAL = 5
     OFF_TICK_BY_NEW_TERMS = 6
+    NUMBER_TOO_LARGE = 7

@@ -9,7 +9,7 @@ Rows are ordered by (`ts_ns`, `kind`, `instrument`); the integer of `MarketEvent
     FUNDING     `rate_e8`; paid on `mark_e8`, the mark that opens at the stamp
     SETTLEMENT  `price_ticks` of the day's settlement
 
-`mark_e8` = 0 says that no mark was given for that bar: the mark stays and margin is not checked in it.
+`mark_e8` = 0 says that no mark was given for that bar: the mark stays as it was, and margin is tested at it.
 """
 
 from __future__ import annotations

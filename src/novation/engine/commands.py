@@ -120,8 +120,8 @@ def cancel(venue, c):
 def transfer(venue, c):
     """Deposit or withdraw; a withdrawal takes no more than what is available."""
     a = account_(venue, c.account)
-    reached = a.wallet + c.amount
-    if abs(c.amount // 2) > _BALANCE_BOUND or reached > _BALANCE_BOUND or reached < -_BALANCE_BOUND:
+    beyond = c.amount > 2 * _BALANCE_BOUND or c.amount < -2 * _BALANCE_BOUND
+    if beyond or abs(a.wallet + c.amount) > _BALANCE_BOUND:
         refuse(venue, c, _NUMBER_TOO_LARGE, c.amount, _BALANCE_BOUND)
         return
     if c.amount < 0:

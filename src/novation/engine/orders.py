@@ -43,6 +43,9 @@ _NUMBER_TOO_LARGE = int(RejectReason.NUMBER_TOO_LARGE)
 _CANCEL_MARGIN = int(CancelReason.INSUFFICIENT_MARGIN)
 _CANCEL_LIMIT = int(CancelReason.POSITION_LIMIT)
 _CANCEL_NOTIONAL = int(CancelReason.MIN_NOTIONAL)
+_CANCEL_LARGE = int(CancelReason.NUMBER_TOO_LARGE)
+#: Lots times their value per 1.00 of price, where the two are multiplied.
+_PRODUCT = (1 << 62) - 1
 #: Values are kept below 2**62. Up to this value a position may be opened: a price twenty times higher then still fits.
 _LARGE = 200_000_000_000_000_000
 #: Highest limit price in 1e-8: beyond it products with sizes leave int64.
@@ -221,6 +224,23 @@ def notional_reason(venue, row, lots, price_ticks):
 
 
 @kernel
+def too_large(venue, row, lots, price_ticks):
+    """Whether all that could be held with `lots` more leaves the integers, at the highest price known now."""
+    p = position_row_(venue, row)
+    c = contract_(venue, p.instrument)
+    m = market_(venue, p.instrument)
+    price_e8 = max(price_ticks * c.tick_e8, m.mark_e8, m.last_e8)
+    most = abs(p.lots) + p.bid_lots + p.ask_lots + lots
+    if c.lot_value % E8 != 0 and most > _PRODUCT // c.lot_value:
+        return True
+    # the estimate keeps the exact product inside int64
+    if float(price_e8) * float(most) * float(c.lot_value) / float(E8) > 2.0 * _LARGE:
+        return True
+    worth, _ = signed_value(price_e8, most, c.lot_value)
+    return worth > _LARGE
+
+
+@kernel
 def place(venue, identity, account, instrument, side, kind, lots, price_ticks):
     """Check a new order, accept it, and trade it at once if the market can be had now."""
     m = market_(venue, instrument)
@@ -249,15 +269,7 @@ def place(venue, identity, account, instrument, side, kind, lots, price_ticks):
     elif venue.free_order < 0:
         reason, value, limit = _NUMBER_TOO_LARGE, venue.working, venue.order_rows
     else:
-        p = position_row_(venue, row)
-        price_e8 = max(price_ticks * c.tick_e8, m.mark_e8, m.last_e8)
-        most = abs(p.lots) + p.bid_lots + p.ask_lots + lots
-        # the estimate keeps the exact product inside int64
-        large = float(price_e8) * float(most) * float(c.lot_value) / float(E8) > 2.0 * _LARGE
-        if not large:
-            worth, _ = signed_value(price_e8, most, c.lot_value)
-            large = worth > _LARGE
-        if large:
+        if too_large(venue, row, lots, price_ticks):
             reason, value, limit = _NUMBER_TOO_LARGE, lots, 0
     if reason == 0:
         ticks = take(venue, instrument, side, price_ticks if kind == _LIMIT else ANY_PRICE)
@@ -299,7 +311,9 @@ def fill_working(venue, order_row, ticks, price_e8, maker):
     if kind == _MARKET:
         cause = 0
         reason, _, _ = notional_reason(venue, row, lots, ticks)
-        if reason != 0:
+        if too_large(venue, row, abs(lots), 0):
+            cause = _CANCEL_LARGE
+        elif reason != 0:
             cause = _CANCEL_NOTIONAL
         else:
             reason, _, _ = risk_reason(venue, row, lots, ticks, 1)

@@ -114,8 +114,8 @@ class Backtest:
         self.data_root = data_root
         self.config: dict[str, Any] | None = None  #: the configuration it was made from, kept in the manifest
 
-    def run(self, progress: Callable[[int], None] | None = None) -> Result:
-        """Run to the end of the data. progress: called with the number of bars done since the last call."""
+    def run(self, progress: Callable[[int, int], None] | None = None) -> Result:
+        """Run to the end of the data. progress: called with the bars done and the bars there are."""
         pinned = self.rules_as_of
         if pinned is not None and not isinstance(pinned, Mapping):
             pinned = to_ns(pinned, source="Backtest", where="rules_as_of")
@@ -158,6 +158,8 @@ class Backtest:
             bars = driver.bars
         else:
             bars = self._run_compiled(plan, venues)
+            if progress is not None:
+                progress(bars, bars)
         for venue in venues.values():
             venue.drain()
         record = self._record(plan, venues, reference, broker, rollover, bars, first)

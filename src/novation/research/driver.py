@@ -21,6 +21,9 @@ from novation.trading.strategy import Strategy
 from novation.venues.markets import Markets
 from novation.venues.venue import Venue
 
+#: Progress is told every so many bars.
+_PROGRESS_BARS = 500
+
 
 class SimulatedExchange:
     """`trading.broker.Exchange` over simulated venues."""
@@ -109,7 +112,7 @@ class Driver:
         rollover: Rollover,
         *,
         guards: dict[str, DrawdownGuard] | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.strategy, self.broker, self.markets, self.rollover = strategy, broker, markets, rollover
         self.sides = [_VenueSide(*side) for side in sides]
@@ -131,6 +134,8 @@ class Driver:
             for side in self.sides:
                 side.venue.head["every_instant"] = 1
         self.bars = 0
+        self._seen, self._told = 0, 0
+        self._total = sum(len(bars) for _, _, held in sides for bars in held)
 
     def run(self) -> None:
         """From `on_start` to `on_stop`."""
@@ -151,6 +156,8 @@ class Driver:
                     break
                 rollover.carry_out(roll_ns)
                 self._tell_own()
+        if self.progress is not None:
+            self.progress(self._total, self._total)
         strategy.on_stop()
         self._tell_own()
         strategy._broker = None
@@ -178,7 +185,10 @@ class Driver:
         if self.guards and last > first:
             self._guard(side)
         if self.progress is not None and last > first:
-            self.progress(last - first)
+            self._seen += last - first
+            if self._seen - self._told >= _PROGRESS_BARS:
+                self._told = self._seen
+                self.progress(self._seen, self._total)
 
     def _guard(self, side: _VenueSide) -> None:
         guard = self.guards.get(side.name)

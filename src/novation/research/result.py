@@ -159,22 +159,19 @@ class Result:
 
     def save(self, folder: str | Path) -> Path:
         """Write tables (Parquet), report.html and manifest.json into a folder."""
-        return save_result(self, Path(folder))
+
+        def tables_and_report(place: Path) -> None:
+            for name in TABLE_NAMES:
+                if name != "events":
+                    self.frame(name).write_parquet(place / f"{name}.parquet")
+            self.report(place / "report.html")
+
+        return self.record.save(Path(folder), tables_and_report)
 
     @classmethod
     def load(cls, folder: str | Path) -> Result:
         """Read a folder that `save` wrote."""
         return cls(RunRecord.load(Path(folder)))
-
-
-def save_result(result: Result, folder: Path) -> Path:
-    """The run's record, its readable tables and its report, in one folder."""
-    folder = result.record.save(folder)
-    for name in TABLE_NAMES:
-        if name != "events":
-            result.frame(name).write_parquet(folder / f"{name}.parquet")
-    result.report(folder / "report.html")
-    return folder
 
 
 def _key_of(row: Any) -> tuple[str, int]:

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,13 @@ class RunRecord:
     manifest: dict[str, Any]
     venues: dict[str, VenueRecord] = field(default_factory=dict)
 
-    def save(self, folder: Path) -> Path:
-        """Write the folder whole or not at all; an existing run folder is replaced, any other folder refused."""
+    def save(self, folder: Path, also: Callable[[Path], None] | None = None) -> Path:
+        """Write the folder whole or not at all; an existing run folder is replaced, any other folder refused.
+
+        also: writes further files into the folder while it is not yet in its place.
+        """
         folder = Path(folder)
-        if folder.exists() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
-            raise DataError(
-                "is not the folder of a run and is not empty", source=str(folder), hint="Name another folder."
-            )
+        check_folder(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
@@ -54,6 +55,8 @@ class RunRecord:
                 for table in TABLES:
                     frame(getattr(record, table)).write_parquet(staging / f"{name}.{table}.parquet")
             (staging / "manifest.json").write_text(json.dumps(self.manifest, indent=2, sort_keys=False) + "\n")
+            if also is not None:
+                also(staging)
             os.chmod(staging, 0o755)
             if folder.exists():
                 shutil.rmtree(folder)
@@ -84,6 +87,14 @@ class RunRecord:
                 arrays[table] = structured(pl.read_parquet(file))
             venues[name] = VenueRecord(**arrays)
         return cls(manifest, venues)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a place that holds something else than a run."""
+    if folder.exists() and not folder.is_dir():
+        raise DataError("is a file", source=str(folder), hint="Name a folder.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
+        raise DataError("is not the folder of a run and is not empty", source=str(folder), hint="Name another folder.")
 
 
 def frame(array: np.ndarray) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from novation._jit import address_of, first_compile, forget, record_table, strat
 from novation.domain.account import Account, Position, Totals
 from novation.domain.commands import Command
 from novation.domain.digest import state_digest
-from novation.domain.enums import CommandKind, MarginScope
+from novation.domain.enums import CommandKind, MarginScope, MarketEventKind
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.instruments import Instrument, Terms
@@ -198,6 +198,15 @@ class Venue:
         """
         if feed.dtype != MARKET_DTYPE:
             raise VenueError("a feed is an array of domain.market.MARKET_DTYPE")
+        known = {"kind": (1, len(MarketEventKind)), "instrument": (0, len(self.instruments) - 1)}
+        for name, (least, most) in known.items():
+            strange = np.flatnonzero((feed[name] < least) | (feed[name] > most))
+            if len(strange):
+                row = int(strange[0])
+                raise VenueError(f"{self.rules.name}: row {row} of the feed has {name} {int(feed[name][row])}")
+        changes = feed[feed["kind"] == MarketEventKind.TERMS]
+        if not np.isin(changes["terms"], np.arange(len(self._tables["terms"]))).all():
+            raise VenueError(f"{self.rules.name}: a TERMS row of the feed names a row that does not exist")
         rest = self._tables["feed"][int(self.head["feed_next"]) :]
         table = record_table(MARKET_DTYPE, len(rest) + len(feed))
         for name in MARKET_DTYPE.names or ():

@@ -1,7 +1,7 @@
 """Every key a configuration may hold, section by section: its type and what it does.
 
 The first class is the whole file. Keys of the plan's template (section 8.4) are accepted as they stand there; a mark
-(`config_types`) says which of them replace a fact of the exchange, which wait for a capability that is not built, and
+(`types`) says which of them replace a fact of the exchange, which wait for a capability that is not built, and
 which are labels. A key without a mark is carried out by `research.config`.
 """
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from novation.research.config_types import (
+from novation.research.config.types import (
     Cash,
     Fact,
     Instant,

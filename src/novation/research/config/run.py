@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from novation._version import __version__
-from novation.domain.errors import ConfigError, DataError
+from novation.domain.errors import ConfigError
 from novation.research.compare import compare
 from novation.research.config import BacktestConfig, load_config
-from novation.research.config_strategy import strategy_digest
+from novation.research.config.strategy import strategy_digest
 from novation.research.result import Result
-from novation.trading.record import TABLES, RunRecord, table_digest
+from novation.trading.record import TABLES, RunRecord, check_folder, table_digest
 
-Progress = Callable[[int], None]
+Progress = Callable[[int, int], None]
 
 
 def run_config(
@@ -30,39 +28,17 @@ def run_config(
 ) -> Result:
     """Run a configuration, and keep the run in the folder `out`.
 
-    settings: "a.b=c" each, put over the file. progress: called with the number of bars done since the last call.
+    settings: "a.b=c" each, put over the file. progress: called with the bars done and the bars there are.
     The folder is written whole or not at all; one that holds something else than a run is refused before the run.
     """
     if out is not None:
-        _check_folder(Path(out))
+        check_folder(Path(out))
     if not isinstance(config, BacktestConfig):
         config = load_config(config, settings)
     result = config.backtest().run(progress)
     if out is not None:
-        save_whole(result, Path(out))
+        result.save(out)
     return result
-
-
-def _check_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise DataError("is a file", source=str(folder), hint="Name a folder.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
-        raise DataError("is not the folder of a run and is not empty", source=str(folder), hint="Name another folder.")
-
-
-def save_whole(result: Result, folder: Path) -> Path:
-    """Save a result beside its place and move it there when everything is written."""
-    _check_folder(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        result.save(staging / "run")
-        if folder.exists():
-            shutil.rmtree(folder)
-        (staging / "run").rename(folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return folder
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ import yaml
 from pydantic import ValidationError
 
 from novation.domain.errors import ConfigError
-from novation.research.config_keys import Data, Files, Keys
-from novation.research.config_types import Section
+from novation.research.config.keys import Data, Files, Keys
+from novation.research.config.types import Section
 
 _EXPECTED = {
     "int_type": "expected a whole number",

@@ -8,7 +8,7 @@
     account: {cash: 25_000}
     margin: {scope: isolated, leverage: 5}
 
-`config_keys` holds every key. What is left out is left to `Backtest`, so a configuration and the Python call that says
+`keys` holds every key. What is left out is left to `Backtest`, so a configuration and the Python call that says
 the same give the same run.
 """
 
@@ -23,12 +23,12 @@ from typing import Any
 from novation.domain.errors import ConfigError
 from novation.reference.lookup import Reference
 from novation.research.backtest import Backtest
-from novation.research.config_data import files_of, histories, way_of
-from novation.research.config_facts import Traded, contradictions, derived_overrides, not_built_here, unused, venue_of
-from novation.research.config_keys import Keys
-from novation.research.config_strategy import load_strategy, strategy_digest
-from novation.research.config_types import Label, NotBuilt
-from novation.research.config_yaml import plain, read_yaml, validated, with_settings
+from novation.research.config.data import files_of, histories, way_of
+from novation.research.config.facts import Traded, contradictions, derived_overrides, not_built_here, unused, venue_of
+from novation.research.config.keys import Keys
+from novation.research.config.strategy import load_strategy, strategy_digest
+from novation.research.config.types import Label, NotBuilt
+from novation.research.config.yaml import plain, read_yaml, validated, with_settings
 
 _NO_FUNDING = "funding switched off by the configuration, not the exchange's"
 

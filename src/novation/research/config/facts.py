@@ -14,8 +14,8 @@ from novation.domain.errors import ConfigError
 from novation.domain.units import to_decimal, to_ns
 from novation.reference.lookup import Reference
 from novation.research.assembly import RULES
-from novation.research.config_data import way_of
-from novation.research.config_keys import Contract, Keys, Margin
+from novation.research.config.data import way_of
+from novation.research.config.keys import Contract, Keys, Margin
 
 _VENUES = {"binance": "binance_um", "binance_um": "binance_um", "interactive_brokers": "cme", "cme": "cme"}
 #: contract.<key> -> name of the override, by whether the product is a perpetual.

@@ -14,7 +14,7 @@ from novation.data.synthetic import load_synthetic
 from novation.data.term_structure import read_term_structure
 from novation.domain.errors import ConfigError
 from novation.reference.lookup import Reference
-from novation.research.config_keys import Data, Files
+from novation.research.config.keys import Data, Files
 
 _LISTS = ("funding_paths", "mark_price_paths", "open_interest_paths", "liquidation_paths")
 
