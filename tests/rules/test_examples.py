@@ -21,7 +21,8 @@ from novation.domain.units import E8, NO_CAP, money, to_e8
 from novation.rules.clearing import closed_lots, cost_share, margin_share, realised
 from novation.rules.fees import trade_fee
 from novation.rules.funding import funding_payment
-from novation.rules.margin import exhausted, surplus, tiered_maintenance
+from novation.rules.margin import reached, tiered_maintenance
+from novation.rules.value import signed_value
 from novation.venues import binance_usdm, cme_globex
 from novation.venues.venue import Venue
 from tests.venues.scenarios import array
@@ -146,7 +147,7 @@ def test_p2_maintenance_of_the_margin_call_sample() -> None:
 def test_p2_margin_call_at_eighty_per_cent() -> None:
     """Wallet 3.16812045, profit -1.166074: the ratio is 80.64 %, above the 80 % that calls."""
     rate = to_e8("0.0065")
-    whole, _ = tiered_maintenance(to_e8("187.17127"), 1_327, 100_000, rate, 0)
+    whole, _ = tiered_maintenance(*signed_value(to_e8("187.17127"), 1_327, 100_000), rate, 0)
     equity = usdt("3.16812045") - usdt("1.166074")
     assert Fraction(whole, equity) > Fraction(80, 100)
     assert round(100 * whole / equity, 2) == 80.64
@@ -290,12 +291,11 @@ def test_fee_is_rounded_down_and_counts_each_lot() -> None:
     assert trade_fee(101, -1_000_000, 3, 0) == -2
 
 
-def test_exhausted_at_zero_and_not_at_the_least_above() -> None:
-    assert exhausted(0, 0)
-    assert exhausted(-1, 9_999_999_999_999_999)
-    assert not exhausted(0, 1)
-    whole, part = surplus(47_690 * E8, 1_000, 100_000, usdt(50_000), usdt(100), 0)
-    assert (whole, part) == (usdt(47_690 - 50_000 - 100), 0)
+def test_reached_at_equality_and_not_at_the_least_above() -> None:
+    assert reached(0, 0, 0, 0)
+    assert reached(-1, 9_999_999_999_999_999, 0, 0)
+    assert not reached(0, 1, 0, 0)
+    assert reached(5, 7, 5, 7) and not reached(5, 8, 5, 7)
 
 
 # -- CME ------------------------------------------------------------------------------------------------------------

@@ -8,13 +8,11 @@ from novation.engine.commands import enqueue
 from novation.engine.margining import (
     NOW,
     available,
-    cross_equity,
-    cross_maintenance,
+    cross_balance,
     initial_now,
     initial_total,
     liquidation_price,
-    maintenance_at,
-    unrealised_at,
+    worth,
 )
 from novation.engine.state import account_, market_, position_row_
 from novation.engine.step import IDLE, INSTANT, MORE, work
@@ -70,19 +68,17 @@ def account_numbers(heads, account, out):
     in minor units, into an int64 array of 5. Equity is cut down, requirements are summed per position as shown."""
     venue = heads[0]
     a = account_(venue, account)
-    whole, part = cross_equity(venue, account, NOW, -1)
+    whole, part, _, _, maintenance = cross_balance(venue, account, NOW, -1)
     taken = initial_total(venue, account)
     margin = 0
-    maintenance = cross_maintenance(venue, account, NOW)
     row = a.first_position
     while row >= 0:
         p = position_row_(venue, row)
         if p.scope == _ISOLATED and p.lots != 0:
             mark = market_(venue, p.instrument).mark_e8
             margin += p.margin
-            profit, profit_part = unrealised_at(venue, p, mark)
+            profit, profit_part, needed, needed_part = worth(venue, p, mark)
             whole, part = exact_add(whole, part, profit + p.margin, profit_part)
-            needed, needed_part = maintenance_at(venue, p.instrument, p.lots, mark)
             maintenance += exact_towards_zero(needed, needed_part)
         row = p.next
     out[0] = a.wallet
@@ -99,10 +95,9 @@ def position_numbers(heads, row, out):
     venue = heads[0]
     p = position_row_(venue, row)
     mark = market_(venue, p.instrument).mark_e8
-    whole, part = unrealised_at(venue, p, mark)
+    profit, profit_part, needed, needed_part = worth(venue, p, mark)
     out[0] = mark
-    out[1] = exact_towards_zero(whole, part)
-    whole, part = maintenance_at(venue, p.instrument, p.lots, mark)
-    out[2] = exact_towards_zero(whole, part)
+    out[1] = exact_towards_zero(profit, profit_part)
+    out[2] = exact_towards_zero(needed, needed_part)
     out[3] = initial_now(venue, p)
     out[4] = liquidation_price(venue, row)

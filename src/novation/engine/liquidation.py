@@ -21,21 +21,20 @@ from novation.engine.margining import (
     LOW,
     NOW,
     TRIGGER,
+    cross_balance,
     cross_equity,
-    cross_maintenance,
-    cross_surplus,
     find_triggers,
     initial_for,
     initial_total,
     liquidation_price,
-    maintenance_at,
-    unrealised_at,
+    well_clear,
+    worth,
 )
 from novation.engine.orders import cancel_order
 from novation.engine.parametric import taker_ticks
 from novation.engine.state import account_, contract_, market_, order_, position_row_, terms_of
-from novation.rules.integers import E8, exact_towards_zero, mul_div
-from novation.rules.margin import exhausted
+from novation.rules.integers import E8, exact_add, exact_towards_zero, mul_div
+from novation.rules.margin import reached
 
 _CROSS = int(MarginScope.CROSS)
 _ISOLATED = int(MarginScope.ISOLATED)
@@ -88,10 +87,9 @@ def check_isolated(venue, row, extremes):
         p.trigger_e8 = min(price, m.mark_e8) if p.lots > 0 else max(price, m.mark_e8)
         begin(venue, p.account, row, p.instrument)
         return True
-    profit_whole, profit_part = unrealised_at(venue, p, mark)
-    equity = p.margin + exact_towards_zero(profit_whole, profit_part)
-    whole, part = maintenance_at(venue, p.instrument, p.lots, mark)
-    maintenance = exact_towards_zero(whole, part)
+    profit, profit_part, needed, needed_part = worth(venue, p, mark)
+    equity = p.margin + exact_towards_zero(profit, profit_part)
+    maintenance = exact_towards_zero(needed, needed_part)
     if near(venue, equity, maintenance):
         if not p.called:
             p.called = 1
@@ -105,11 +103,14 @@ def check_isolated(venue, row, extremes):
 @kernel
 def adverse_scene(venue, account):
     """Of the bar's two extremes the one at which the account stands worse: that one is taken first."""
-    low, low_part = cross_surplus(venue, account, LOW, -1)
-    high, high_part = cross_surplus(venue, account, HIGH, -1)
-    if low < high or (low == high and low_part <= high_part):
-        return LOW
-    return HIGH
+    a = account_(venue, account)
+    if a.positions == 1:
+        return LOW if position_row_(venue, a.first_position).lots > 0 else HIGH
+    low, low_part, low_needed, low_needed_part, _ = cross_balance(venue, account, LOW, -1)
+    high, high_part, high_needed, high_needed_part, _ = cross_balance(venue, account, HIGH, -1)
+    low, low_part = exact_add(low, low_part, high_needed, high_needed_part)
+    high, high_part = exact_add(high, high_part, low_needed, low_needed_part)
+    return LOW if reached(low, low_part, high, high_part) else HIGH
 
 
 @kernel
@@ -118,17 +119,14 @@ def check_cross(venue, account, extremes):
     a = account_(venue, account)
     scene = adverse_scene(venue, account) if extremes else NOW
     at_once = venue.call_policy == _AT_ONCE
-    if at_once:
-        whole, part = cross_surplus(venue, account, scene, -1)
-    else:
-        whole, part = cross_equity(venue, account, scene, -1)
-    if exhausted(whole, part):
+    whole, part, needed, needed_part, maintenance = cross_balance(venue, account, scene, -1)
+    if not at_once:
+        needed, needed_part = 0, 0
+    if reached(whole, part, needed, needed_part):
         find_triggers(venue, account, scene, at_once)
         begin(venue, account, -1, -1)
         return True
-    equity_whole, equity_part = cross_equity(venue, account, scene, -1)
-    equity = exact_towards_zero(equity_whole, equity_part)
-    maintenance = cross_maintenance(venue, account, scene)
+    equity = exact_towards_zero(whole, part)
     if near(venue, equity, maintenance):
         if not a.called:
             # a call made at a settlement is due at the next one; a call made inside a day at that of the next day
@@ -146,30 +144,24 @@ def check_cross(venue, account, extremes):
 
 
 @kernel
-def has_exposure(venue, account):
-    """Whether the account holds a cross position that could be closed."""
-    row = account_(venue, account).first_position
-    while row >= 0:
-        p = position_row_(venue, row)
-        if p.scope == _CROSS and p.lots != 0:
-            return True
-        row = p.next
-    return False
-
-
-@kernel
 def check_account(venue, account, extremes):
     """Test an account: its isolated positions in order of instrument, then the cross balance.
 
     Returns True when a liquidation has begun; it is tested again when that is done, until nothing begins.
     """
+    if well_clear(venue, account, extremes):
+        return False
+    exposed = False
     row = account_(venue, account).first_position
     while row >= 0:
         p = position_row_(venue, row)
-        if p.scope == _ISOLATED and p.lots != 0 and check_isolated(venue, row, extremes):
-            return True
+        if p.lots != 0:
+            if p.scope == _CROSS:
+                exposed = True
+            elif check_isolated(venue, row, extremes):
+                return True
         row = p.next
-    return has_exposure(venue, account) and check_cross(venue, account, extremes)
+    return exposed and check_cross(venue, account, extremes)
 
 
 @kernel
@@ -177,10 +169,9 @@ def remaining_equity(venue, row):
     """What stands behind a position at the trigger marks before it is closed, cut down to minor units."""
     p = position_row_(venue, row)
     if p.scope == _ISOLATED:
-        whole, _ = unrealised_at(venue, p, p.trigger_e8)
+        whole, _, _, _ = worth(venue, p, p.trigger_e8)
         return p.margin + whole
-    whole, _ = cross_equity(venue, p.account, TRIGGER, -1)
-    return whole
+    return cross_equity(venue, p.account, TRIGGER, -1)
 
 
 @kernel
@@ -189,8 +180,7 @@ def backing(venue, row):
     p = position_row_(venue, row)
     if p.scope == _ISOLATED:
         return p.margin
-    whole, _ = cross_equity(venue, p.account, TRIGGER, row)
-    return whole
+    return cross_equity(venue, p.account, TRIGGER, row)
 
 
 @kernel
@@ -198,9 +188,10 @@ def remaining_maintenance(venue, row):
     """The maintenance margin that was not met, at the trigger marks."""
     p = position_row_(venue, row)
     if p.scope == _ISOLATED:
-        whole, part = maintenance_at(venue, p.instrument, p.lots, p.trigger_e8)
+        _, _, whole, part = worth(venue, p, p.trigger_e8)
         return exact_towards_zero(whole, part)
-    return cross_maintenance(venue, p.account, TRIGGER)
+    _, _, _, _, maintenance = cross_balance(venue, p.account, TRIGGER, -1)
+    return maintenance
 
 
 @kernel

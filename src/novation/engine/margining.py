@@ -10,9 +10,9 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import MarginMethod, MarginScope
 from novation.engine.state import account_, contract_, market_, position_row_, terms_of, tier_
-from novation.rules.integers import exact_add, exact_towards_zero, mul_div
-from novation.rules.margin import exhausted, surplus, tiered_maintenance
-from novation.rules.value import signed_value, unrealised
+from novation.rules.integers import E8, exact_add, exact_negate, exact_towards_zero, mul_div
+from novation.rules.margin import reached, tiered_maintenance
+from novation.rules.value import signed_value
 
 NOW = 0
 LOW = 1
@@ -58,73 +58,91 @@ def tier_of(venue, instrument, value):
 
 
 @kernel
-def maintenance_at(venue, instrument, lots, price_e8):
-    """Exact maintenance margin of signed lots at a price."""
-    c = contract_(venue, instrument)
+def worth(venue, p, price_e8):
+    """Exact profit and exact maintenance margin of a position at a price."""
+    c = contract_(venue, p.instrument)
+    value, value_part = signed_value(price_e8, abs(p.lots), c.lot_value)
     if c.method != _TIERED:
-        return abs(lots) * terms_of(venue, instrument).maintenance_per_lot, 0
-    if lots == 0:
-        return 0, 0
-    whole, _ = signed_value(price_e8, abs(lots), c.lot_value)
-    tier = tier_(venue, tier_of(venue, instrument, whole))
-    return tiered_maintenance(price_e8, lots, c.lot_value, tier.rate_e8, tier.cum)
+        needed, needed_part = abs(p.lots) * terms_of(venue, p.instrument).maintenance_per_lot, 0
+    elif p.lots == 0:
+        needed, needed_part = 0, 0
+    else:
+        tier = tier_(venue, tier_of(venue, p.instrument, value))
+        needed, needed_part = tiered_maintenance(value, value_part, tier.rate_e8, tier.cum)
+    if p.lots < 0:
+        value, value_part = exact_negate(value, value_part)
+    return value - p.cost, value_part, needed, needed_part
 
 
 @kernel
-def surplus_at(venue, p, price_e8):
-    """Exact profit less maintenance of a position at a price."""
-    whole, part = maintenance_at(venue, p.instrument, p.lots, price_e8)
-    return surplus(price_e8, p.lots, contract_(venue, p.instrument).lot_value, p.cost, whole, part)
-
-
-@kernel
-def unrealised_at(venue, p, price_e8):
-    """Exact profit of a position at a price."""
-    return unrealised(price_e8, p.lots, contract_(venue, p.instrument).lot_value, p.cost)
-
-
-@kernel
-def cross_surplus(venue, account, scene, without):
-    """Exact cross wallet plus surpluses of all cross positions, but for row `without` (-1: none left out)."""
+def well_clear(venue, account, extremes):
+    """Whether floating point alone shows that an account is neither to be called nor liquidated, with room for every
+    rounding: then the exact test can be left out. Each position is taken at its own adverse extreme, which is harsher
+    than any scene. False wherever it is close, or a call is open.
+    """
     a = account_(venue, account)
-    whole, part = a.wallet, 0
+    if a.called != 0:
+        return False
+    ratio = min(float(venue.call_ratio_e8), float(E8)) / float(E8)
+    equity, needed, size = float(a.wallet), 0.0, abs(float(a.wallet))
+    row = a.first_position
+    while row >= 0:
+        p = position_row_(venue, row)
+        if p.lots != 0:
+            m = market_(venue, p.instrument)
+            mark = m.mark_e8
+            if extremes:
+                mark = m.mark_low_e8 if p.lots > 0 else m.mark_high_e8
+            c = contract_(venue, p.instrument)
+            t = terms_of(venue, p.instrument)
+            lots = float(abs(p.lots))
+            value = float(mark) * lots * float(c.lot_value) * 1e-8
+            if c.method != _TIERED:
+                maintenance = lots * float(t.maintenance_per_lot)
+            else:
+                tier = tier_(venue, tier_of(venue, p.instrument, int(value)))
+                maintenance = value * float(tier.rate_e8) * 1e-8 - float(tier.cum)
+            profit = (value if p.lots > 0 else -value) - float(p.cost)
+            around = value + abs(float(p.cost)) + maintenance
+            if p.scope == _ISOLATED:
+                around += float(p.margin)
+                if p.called != 0 or maintenance >= (float(p.margin) + profit) * ratio - 1e-9 * around:
+                    return False
+            else:
+                equity += profit
+                needed += maintenance
+                size += around
+        else:
+            equity -= float(p.cost)  # of a daily-settled future closed since the last settlement
+            size += abs(float(p.cost))
+        row = p.next
+    return needed < equity * ratio - 1e-9 * size
+
+
+@kernel
+def cross_balance(venue, account, scene, without):
+    """Exact equity, exact maintenance, and maintenance as the exchange shows it (each position's cut) of the cross
+    wallet and its positions, but for row `without` (-1: none left out): five numbers."""
+    a = account_(venue, account)
+    equity, equity_part, maintenance, maintenance_part, shown = a.wallet, 0, 0, 0, 0
     row = a.first_position
     while row >= 0:
         p = position_row_(venue, row)
         if p.scope == _CROSS and row != without:
-            more, more_part = surplus_at(venue, p, scene_mark(venue, p, scene))
-            whole, part = exact_add(whole, part, more, more_part)
+            mark = scene_mark(venue, p, scene)
+            profit, profit_part, needed, needed_part = worth(venue, p, mark)
+            equity, equity_part = exact_add(equity, equity_part, profit, profit_part)
+            maintenance, maintenance_part = exact_add(maintenance, maintenance_part, needed, needed_part)
+            shown += exact_towards_zero(needed, needed_part)
         row = p.next
-    return whole, part
+    return equity, equity_part, maintenance, maintenance_part, shown
 
 
 @kernel
 def cross_equity(venue, account, scene, without):
-    """Exact cross wallet plus unrealised profit of all cross positions, but for row `without` (-1: none left out)."""
-    a = account_(venue, account)
-    whole, part = a.wallet, 0
-    row = a.first_position
-    while row >= 0:
-        p = position_row_(venue, row)
-        if p.scope == _CROSS and row != without:
-            more, more_part = unrealised_at(venue, p, scene_mark(venue, p, scene))
-            whole, part = exact_add(whole, part, more, more_part)
-        row = p.next
-    return whole, part
-
-
-@kernel
-def cross_maintenance(venue, account, scene):
-    """Sum of the cross positions' maintenance margins, each cut to minor units, as the exchange shows it."""
-    total = 0
-    row = account_(venue, account).first_position
-    while row >= 0:
-        p = position_row_(venue, row)
-        if p.scope == _CROSS:
-            whole, part = maintenance_at(venue, p.instrument, p.lots, scene_mark(venue, p, scene))
-            total += exact_towards_zero(whole, part)
-        row = p.next
-    return total
+    """Cross equity cut down to minor units, as `cross_balance`."""
+    equity, _, _, _, _ = cross_balance(venue, account, scene, without)
+    return equity
 
 
 @kernel
@@ -171,8 +189,7 @@ def initial_total(venue, account):
 @kernel
 def available(venue, account):
     """Cross equity less initial margins; negative when there is less than nothing."""
-    whole, _ = cross_equity(venue, account, NOW, -1)
-    return whole - initial_total(venue, account)
+    return cross_equity(venue, account, NOW, -1) - initial_total(venue, account)
 
 
 @kernel
@@ -189,9 +206,31 @@ def largest_value(venue, p):
 
 @kernel
 def _liquidated_at(venue, p, price_e8, whole, part):
-    more, more_part = surplus_at(venue, p, price_e8)
-    total, total_part = exact_add(whole, part, more, more_part)
-    return exhausted(total, total_part)
+    profit, profit_part, needed, needed_part = worth(venue, p, price_e8)
+    equity, equity_part = exact_add(whole, part, profit, profit_part)
+    return reached(equity, equity_part, needed, needed_part)
+
+
+@kernel
+def estimate_liquidation(venue, p, margin):
+    """Liquidation price in floating point, good to about one unit; nonsense where there is none.
+
+    value * (1 -+ rate) = +-(cost - margin) - cum, in the first bracket whose cap is above the solution.
+    """
+    c = contract_(venue, p.instrument)
+    t = terms_of(venue, p.instrument)
+    side = 1.0 if p.lots > 0 else -1.0
+    needed = side * float(p.cost - margin)
+    per_unit = float(abs(p.lots)) * float(c.lot_value) / float(E8)
+    if c.method != _TIERED:
+        return (needed + side * float(abs(p.lots) * t.maintenance_per_lot)) / per_unit
+    value = 0.0
+    for row in range(t.tier_first, t.tier_first + t.tier_count):
+        tier = tier_(venue, row)
+        value = (needed - side * float(tier.cum)) / (1.0 - side * float(tier.rate_e8) / float(E8))
+        if value <= float(tier.cap):
+            break
+    return value / per_unit
 
 
 @kernel
@@ -200,43 +239,38 @@ def solve_liquidation(venue, p, whole, part):
 
     For a long the highest, for a short the lowest 1e-8 price at which margin + profit <= maintenance; 0 if none is
     positive. Profit less maintenance is strictly monotone in the price, because brackets are continuous and their
-    rates below one, so bisection with the exact comparison finds it.
+    rates below one, so bisection with the exact comparison finds it; a float estimate says where to begin, and is
+    checked, never trusted.
     """
     if p.lots == 0:
         return 0
-    if p.lots > 0:
-        if not _liquidated_at(venue, p, 1, whole, part):
-            return 0
+    long = p.lots > 0
+    low, high = 1, 0
+    estimate = estimate_liquidation(venue, p, whole)
+    if 2.0 < estimate < float(_TOP_E8):
+        low = int(estimate) - 1
+        high = low + 3
+    if (
+        high == 0
+        or _liquidated_at(venue, p, low, whole, part) != long
+        or _liquidated_at(venue, p, high, whole, part) == long
+    ):
         low = 1
         high = 2 * max(1, market_(venue, p.instrument).mark_e8)
-        while _liquidated_at(venue, p, high, whole, part):
+        if _liquidated_at(venue, p, low, whole, part) != long:
+            return 0 if long else 1
+        while _liquidated_at(venue, p, high, whole, part) == long:
             low = high
             if high >= _TOP_E8:
-                return high
+                return high if long else 0
             high *= 2
-        while high - low > 1:
-            middle = low + (high - low) // 2
-            if _liquidated_at(venue, p, middle, whole, part):
-                low = middle
-            else:
-                high = middle
-        return low
-    if _liquidated_at(venue, p, 1, whole, part):
-        return 1
-    low = 1
-    high = 2 * max(1, market_(venue, p.instrument).mark_e8)
-    while not _liquidated_at(venue, p, high, whole, part):
-        low = high
-        if high >= _TOP_E8:
-            return 0
-        high *= 2
     while high - low > 1:
         middle = low + (high - low) // 2
-        if _liquidated_at(venue, p, middle, whole, part):
-            high = middle
-        else:
+        if _liquidated_at(venue, p, middle, whole, part) == long:
             low = middle
-    return high
+        else:
+            high = middle
+    return low if long else high
 
 
 @kernel
@@ -251,7 +285,9 @@ def liquidation_price(venue, row):
     if p.scope == _ISOLATED:
         whole, part = p.margin, 0
     else:
-        whole, part = cross_surplus(venue, p.account, NOW, row)
+        equity, equity_part, needed, needed_part, _ = cross_balance(venue, p.account, NOW, row)
+        negative, negative_part = exact_negate(needed, needed_part)
+        whole, part = exact_add(equity, equity_part, negative, negative_part)
     p.liquidation_e8 = solve_liquidation(venue, p, whole, part)
     p.liquidation_version = version
     return p.liquidation_e8
@@ -276,12 +312,12 @@ def set_triggers(venue, account, scene, step):
 
 
 @kernel
-def _gone(venue, account, against_maintenance):
+def is_gone(venue, account, scene, against_maintenance):
+    """Whether a cross account's equity is at or below its maintenance, or at or below zero."""
+    equity, equity_part, needed, needed_part, _ = cross_balance(venue, account, scene, -1)
     if against_maintenance:
-        whole, part = cross_surplus(venue, account, TRIGGER, -1)
-    else:
-        whole, part = cross_equity(venue, account, TRIGGER, -1)
-    return exhausted(whole, part)
+        return reached(equity, equity_part, needed, needed_part)
+    return reached(equity, equity_part, 0, 0)
 
 
 @kernel
@@ -293,7 +329,7 @@ def find_triggers(venue, account, scene, against_maintenance):
     """
     a = account_(venue, account)
     set_triggers(venue, account, scene, 0)
-    if scene == NOW or _gone(venue, account, against_maintenance):
+    if scene == NOW or is_gone(venue, account, TRIGGER, against_maintenance):
         return
     if a.positions == 1 and against_maintenance:
         p = position_row_(venue, a.first_position)
@@ -307,7 +343,7 @@ def find_triggers(venue, account, scene, against_maintenance):
     while high - low > 1:
         middle = (low + high) // 2
         set_triggers(venue, account, scene, middle)
-        if _gone(venue, account, against_maintenance):
+        if is_gone(venue, account, TRIGGER, against_maintenance):
             high = middle
         else:
             low = middle

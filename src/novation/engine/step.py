@@ -27,7 +27,7 @@ IDLE = 0
 INSTANT = 1
 MORE = 2
 
-_ROWS, _TERMS_ORDERS, _EXTREMES, _LIMITS, _RECHECK, _FUND, _SETTLE, _CHECK, _OPENINGS, _SAMPLE, _DONE = range(1, 12)
+_ROWS, _TERMS_ORDERS, _EXTREMES, _LIMITS, _RECHECK, _FUND, _SETTLE, _CHECK, _OPENINGS, _SAMPLE = range(1, 11)
 
 _TERMS = int(MarketEventKind.TERMS)
 _BAR_CLOSE = int(MarketEventKind.BAR_CLOSE)
@@ -127,20 +127,21 @@ def finish_bars(venue):
 
 @kernel
 def rows_unit(venue):
-    """Take the next row of this instant, or leave for the stage that is due."""
-    more = venue.feed_next < venue.feed_rows
-    if more:
-        row = feed_(venue, venue.feed_next)
-        more = row.ts_ns == venue.clock_ns
-    if venue.closing and (not more or row.kind > _BAR_CLOSE):
-        venue.stage = _EXTREMES
-        venue.cursor = 0
-        venue.touched = 0
-    elif more:
-        apply_row(venue, row)
-    else:
-        venue.stage = _CHECK
-        venue.cursor = 0
+    """Take the rows of this instant until one starts a stage, or leave for the stage that is due."""
+    while venue.stage == _ROWS:
+        more = venue.feed_next < venue.feed_rows
+        if more:
+            row = feed_(venue, venue.feed_next)
+            more = row.ts_ns == venue.clock_ns
+        if venue.closing and (not more or row.kind > _BAR_CLOSE):
+            venue.stage = _EXTREMES
+            venue.cursor = 0
+            venue.touched = 0
+        elif more:
+            apply_row(venue, row)
+        else:
+            venue.stage = _CHECK
+            venue.cursor = 0
 
 
 @kernel
@@ -160,13 +161,12 @@ def terms_order_unit(venue):
 @kernel
 def account_unit(venue, extremes, then):
     """Check one account; go to stage `then` after the last."""
+    if account_(venue, venue.cursor).positions == 0 or not check_account(venue, venue.cursor, extremes):
+        venue.cursor += 1
     if venue.cursor >= venue.accounts:
         venue.stage = then
         venue.cursor = 0
         venue.next_order = venue.first_order
-        return
-    if account_(venue, venue.cursor).positions == 0 or not check_account(venue, venue.cursor, extremes):
-        venue.cursor += 1
 
 
 @kernel
@@ -238,11 +238,12 @@ def next_account(venue):
 @kernel
 def sample_unit(venue):
     """Write one account's sample, when a bar closed."""
-    if venue.cursor >= venue.accounts or not venue.sampling or venue.closed_to == venue.closed_from:
-        venue.stage = _DONE
-        return
-    sample_account(venue, venue.cursor)
-    venue.cursor += 1
+    if venue.sampling and venue.closed_to > venue.closed_from:
+        sample_account(venue, venue.cursor)
+        venue.cursor += 1
+        if venue.cursor < venue.accounts:
+            return
+    venue.stage = 0
 
 
 @kernel
@@ -282,6 +283,7 @@ def work(venue, until_ns):
                     venue.clock_ns = until_ns
                 return IDLE
             begin_instant(venue, ts_ns)
+            rows_unit(venue)
         elif stage == _ROWS:
             rows_unit(venue)
         elif stage == _EXTREMES:
@@ -298,13 +300,13 @@ def work(venue, until_ns):
             opening_unit(venue)
         elif stage == _SAMPLE:
             sample_unit(venue)
+            if venue.stage == 0 and (
+                venue.closed_to > venue.closed_from or venue.event_count > 0 or venue.every_instant
+            ):
+                return INSTANT
         elif stage == _FUND:
             funding_unit(venue)
         elif stage == _SETTLE:
             settlement_unit(venue)
-        elif stage == _TERMS_ORDERS:
-            terms_order_unit(venue)
         else:
-            venue.stage = 0
-            if venue.closed_to > venue.closed_from or venue.event_count > 0 or venue.every_instant:
-                return INSTANT
+            terms_order_unit(venue)

@@ -41,8 +41,7 @@ def position(venue, instrument):
 @kernel
 def equity(venue):
     """Cross equity of the account in minor units."""
-    whole, _ = cross_equity(venue, 0, NOW, -1)
-    return whole
+    return cross_equity(venue, 0, NOW, -1)
 
 
 @kernel

@@ -8,26 +8,17 @@ Liquidated when equity <= maintenance, both exact, neither cut.
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.rules.integers import exact_add, exact_negate
-from novation.rules.value import rate_of_value, unrealised
+from novation.rules.value import rate_of
 
 
 @kernel
-def tiered_maintenance(price_e8, lots, lot_value, rate_e8, cum):
-    """Exact maintenance margin in a bracket: (whole, part)."""
-    whole, part = rate_of_value(price_e8, lots, lot_value, rate_e8)
+def tiered_maintenance(value, value_part, rate_e8, cum):
+    """Exact maintenance margin of an exact absolute value in its bracket: (whole, part)."""
+    whole, part = rate_of(value, value_part, rate_e8)
     return whole - cum, part
 
 
 @kernel
-def surplus(price_e8, lots, lot_value, cost, maintenance_whole, maintenance_part):
-    """Exact profit less maintenance of one position: what it adds to (or takes from) the margin behind it."""
-    profit_whole, profit_part = unrealised(price_e8, lots, lot_value, cost)
-    negative_whole, negative_part = exact_negate(maintenance_whole, maintenance_part)
-    return exact_add(profit_whole, profit_part, negative_whole, negative_part)
-
-
-@kernel
-def exhausted(whole, part):
-    """Whether margin plus surpluses is at or below zero."""
-    return whole < 0 or (whole == 0 and part == 0)
+def reached(equity, equity_part, needed, needed_part):
+    """Whether exact equity is at or below an exact requirement."""
+    return equity < needed or (equity == needed and equity_part <= needed_part)

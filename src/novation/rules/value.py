@@ -8,7 +8,7 @@ A price in ticks is exact: lots * ticks * tick_value.
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.rules.integers import E8, exact_negate, mul_div_rem
+from novation.rules.integers import E8, PART, exact_negate, mul_div_rem
 
 
 @kernel
@@ -40,13 +40,20 @@ def unrealised(price_e8, lots, lot_value, cost):
 
 
 @kernel
+def rate_of(whole, part, rate_e8):
+    """Exact amount * rate for both >= 0: (whole, part). The amount is that of a size at a price: part is in 1e-8."""
+    amount, left = mul_div_rem(whole, rate_e8, E8)
+    part = left * E8 + part // E8 * rate_e8
+    if part >= PART:
+        return amount + 1, part - PART
+    return amount, part
+
+
+@kernel
 def rate_of_value(price_e8, lots, lot_value, rate_e8):
     """Exact |value| * rate for rate >= 0: (whole, part). Used by fees, funding and maintenance."""
-    whole, rest = value_rem(price_e8, lots, lot_value)
-    amount, left = mul_div_rem(whole, rate_e8, E8)
-    part = left * E8 + rest * rate_e8
-    carry = part // (E8 * E8)
-    return amount + carry, part - carry * (E8 * E8)
+    whole, part = signed_value(price_e8, abs(lots), lot_value)
+    return rate_of(whole, part, rate_e8)
 
 
 @kernel

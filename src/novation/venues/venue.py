@@ -330,7 +330,8 @@ class Venue:
         for name, kept in (("sample", self.samples), ("holding", self.holdings)):
             count = self.number(f"{name}_count")
             if count:
-                kept.append(np.array(self._tables[name][:count], DTYPES[name]))
+                # as plain integers: NumPy copies records field by field, twenty times slower
+                kept.append(self._tables[name][:count].view(np.int64).copy().view(DTYPES[name]))
             self._numbers[self._offset[f"{name}_count"]] = 0
 
     @staticmethod
