@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
 
 from novation._version import __version__
 from novation.domain import commands
@@ -28,7 +27,6 @@ from novation.domain.units import (
     to_ns,
     to_scaled,
 )
-from novation.engine.state import HOLDING, SAMPLE
 from novation.reference.lookup import Reference
 from novation.research.assembly import Assembly, assemble
 from novation.research.driver import Driver, SimulatedExchange
@@ -240,8 +238,8 @@ class Backtest:
         records = {
             name: VenueRecord(
                 events=events_of(venue.log or []),
-                samples=np.concatenate(venue.samples) if venue.samples else np.zeros(0, SAMPLE),
-                holdings=np.concatenate(venue.holdings) if venue.holdings else np.zeros(0, HOLDING),
+                samples=venue.sampled("sample"),
+                holdings=venue.sampled("holding"),
             )
             for name, venue in venues.items()
         }

@@ -21,6 +21,8 @@ from novation.trading.strategy import Strategy
 from novation.venues.markets import Markets
 from novation.venues.venue import Venue
 
+#: The further columns of a bar that has none.
+_NOTHING: dict[str, Any] = {}
 #: Progress is told every so many bars.
 _PROGRESS_BARS = 500
 
@@ -48,7 +50,7 @@ class SimulatedExchange:
 class _BarMaker:
     """Turns bar numbers of one instrument into `Bar`s, out of plain lists."""
 
-    __slots__ = ("columns", "contract", "extra", "symbol")
+    __slots__ = ("contract", "extra", "rows", "symbol")
 
     def __init__(self, symbol: str, contract: str, bars: Bars) -> None:
         self.symbol, self.contract = symbol, contract
@@ -56,32 +58,15 @@ class _BarMaker:
         marks = [getattr(bars, f"mark_{name}_e8") for name in ("open", "high", "low", "close")]
         given = bars.mark_close_e8 != 0
         marks = [np.where(given, mark, price) for mark, price in zip(marks, prices, strict=True)]
-        self.columns = (
-            bars.start_ns.tolist(),
-            bars.end_ns.tolist(),
-            *((column / E8).tolist() for column in (*prices, *marks)),
-        )
+        floats = ((column / E8).tolist() for column in (*prices, *marks))
+        self.rows = list(zip(bars.start_ns.tolist(), bars.end_ns.tolist(), *floats, strict=True))
         names = list(bars.extra)
         self.extra = [dict(zip(names, row, strict=True)) for row in zip(*bars.extra.values(), strict=True)]
 
     def bar(self, i: int) -> views.Bar:
         """Bar number i."""
-        start, end, open_, high, low, close, mark_open, mark_high, mark_low, mark = self.columns
-        return views.Bar(
-            self.symbol,
-            self.contract,
-            start[i],
-            end[i],
-            open_[i],
-            high[i],
-            low[i],
-            close[i],
-            mark_open[i],
-            mark_high[i],
-            mark_low[i],
-            mark[i],
-            self.extra[i] if self.extra else {},
-        )
+        extra = self.extra[i] if self.extra else _NOTHING
+        return views.Bar(self.symbol, self.contract, *self.rows[i], extra)  # type: ignore[call-arg]
 
 
 class _VenueSide:
@@ -164,28 +149,29 @@ class Driver:
 
     def _look(self, side: _VenueSide) -> None:
         """What happened at one instant of one venue, and what the strategy makes of it."""
-        venue = side.venue
-        self._hear(side, venue.drain())
+        venue, on_bar, broker = side.venue, self._on_bar, self.broker
+        chunks = venue.drain()
+        if chunks:
+            self._hear(side, chunks)
         if self._on_funding is not None:
             self._tell_funding(side)
-        first, last = venue.number("closed_from"), venue.number("closed_to")
-        for row in range(first, last):
+        closed = venue.closed_rows
+        for row in closed:
             instrument = side.instrument[row]
-            line = self.broker.line_of(side.name, instrument)
+            line = broker.line_of(side.name, instrument)
             if line is None:
                 continue
             self.bars += 1
-            maker = side.makers[instrument]
-            number = side.bar_number[row]
-            line.last = maker.columns[5][number]
-            if self._on_bar is not None:
-                self._on_bar(maker.bar(number))
-                if self.broker.unheard:
+            bar = side.makers[instrument].bar(side.bar_number[row])
+            line.last = bar.close
+            if on_bar is not None:
+                on_bar(bar)
+                if broker.unheard:
                     self._tell_own()
-        if self.guards and last > first:
+        if self.guards and closed:
             self._guard(side)
-        if self.progress is not None and last > first:
-            self._seen += last - first
+        if self.progress is not None and closed:
+            self._seen += len(closed)
             if self._seen - self._told >= _PROGRESS_BARS:
                 self._told = self._seen
                 self.progress(self._seen, self._total)

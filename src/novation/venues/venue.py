@@ -30,6 +30,10 @@ from novation.engine.state import DTYPES, HEAD, TABLES
 from novation.venues.canonical import state_lines
 from novation.venues.rules import VenueRules
 
+#: Where each field of the head lies in its memory.
+_OFFSETS = {name: i for i, name in enumerate(HEAD.names or ())}
+_EVENT_COUNT, _CLOSED_FROM, _CLOSED_TO = (_OFFSETS[name] for name in ("event_count", "closed_from", "closed_to"))
+
 
 class Snapshot(msgspec.Struct, frozen=True):
     """The bytes of every table, the feed in use, the event hash so far, and the digest of the layout they have."""
@@ -93,7 +97,6 @@ class Venue:
         self.address = address_of(self.heads)
         self._fields = self.heads.view(np.int64)
         self._numbers = memoryview(self._fields)  # type: ignore[arg-type]  # one int64 a field, for cheap reads
-        self._offset = {name: i for i, name in enumerate(HEAD.names or ())}
         self.first_terms: list[int] = []
         self._fill_tables(flat)
         h = self.head
@@ -108,8 +111,7 @@ class Venue:
         self._money = np.zeros(5, np.int64)
         self._waiting: list[bytes] = []  # events taken out of a full buffer in the middle of a step
         self.log: list[bytes] | None = None
-        self.samples: list[np.ndarray] = []
-        self.holdings: list[np.ndarray] = []
+        self._kept: dict[str, list[np.ndarray]] = {"sample": [], "holding": []}
         first_compile(Path(doors.__file__), self._compile)
 
     def _compile(self) -> None:
@@ -230,7 +232,7 @@ class Venue:
         # plain integers: an IntEnum would be a type of its own, and a compilation of its own
         status = doors.submit(self.heads, *map(int, msgspec.structs.astuple(command)))
         while status == doors.MORE:
-            self._waiting += self._empty_buffers()
+            self._empty_buffers()
             status = doors.advance(self.heads, self.clock_ns)
         return self._collect(self.drain())
 
@@ -250,7 +252,7 @@ class Venue:
         """Advance to the next instant worth looking at; False when nothing is left up to `until_ns`."""
         status = doors.advance(self.heads, until_ns)
         while status == doors.MORE:
-            self._waiting += self._empty_buffers()
+            self._empty_buffers()
             status = doors.advance(self.heads, until_ns)
         return bool(status == doors.INSTANT)
 
@@ -260,7 +262,8 @@ class Venue:
         loop = strategy_loop(doors.run_compiled, HEAD)
         while loop(self.heads, until_ns, self.address, on_bar, state_address) == doors.MORE:
             self._empty_buffers()
-        self._empty_buffers()
+            self._waiting = []
+        self.drain()
 
     def _grow_orders(self) -> None:
         old = self._tables["order"]
@@ -282,7 +285,7 @@ class Venue:
 
     def number(self, field: str) -> int:
         """One int64 of the head."""
-        return int(self._numbers[self._offset[field]])
+        return int(self._numbers[_OFFSETS[field]])
 
     def table(self, name: str) -> np.ndarray:
         """The rows of a table, not to be written."""
@@ -294,6 +297,11 @@ class Venue:
         feed = self._tables["feed"]
         return int(feed["ts_ns"][-1]) if len(feed) else self.clock_ns
 
+    @property
+    def closed_rows(self) -> range:
+        """Rows of the feed whose bars closed at the last instant."""
+        return range(self._numbers[_CLOSED_FROM], self._numbers[_CLOSED_TO])
+
     def next_instant(self) -> int | None:
         """When the attached feed has its next row; None at its end."""
         row = self.number("feed_next")
@@ -302,37 +310,43 @@ class Venue:
 
     def drain(self) -> list[bytes]:
         """The events since the last call, in chunks of whole rows."""
-        chunks = self._waiting + self._empty_buffers()
-        self._waiting = []
+        if not self._numbers[_EVENT_COUNT] and not self._waiting:
+            return []
+        self._empty_events()
+        chunks, self._waiting = self._waiting, []
         return chunks
 
-    def _empty_buffers(self) -> list[bytes]:
-        """Take what has accumulated out of the buffers, and chain the events into the event hash."""
-        count = self._numbers[self._offset["event_count"]]
-        if self._numbers[self._offset["sample_count"]]:
-            self._drain_samples()
+    def sampled(self, table: str) -> np.ndarray:
+        """All rows of "sample" or "holding" so far: what accounts and positions looked like when bars closed."""
+        self._empty_samples(table)
+        kept = self._kept[table]
+        return np.concatenate(kept) if kept else np.zeros(0, DTYPES[table])
+
+    def _empty_buffers(self) -> None:
+        """Make room for more units of work."""
+        self._empty_events()
+        for table in self._kept:
+            if 2 * self.number(f"{table}_count") > len(self._tables[table]):
+                self._empty_samples(table)
+
+    def _empty_events(self) -> None:
+        """Take the events out of their buffer, and chain them into the event hash."""
+        count = self._numbers[_EVENT_COUNT]
         if not count:
-            return []
+            return
         chunk = bytes(self._event_bytes[: count * EVENT_DTYPE.itemsize])
-        self._numbers[self._offset["event_count"]] = 0
+        self._numbers[_EVENT_COUNT] = 0
         self._event_hasher.update(chunk)
         if self.log is not None:
             self.log.append(chunk)
-        return [chunk]
+        self._waiting.append(chunk)
 
-    def _drain_samples(self) -> None:
-        if (
-            self.number("sample_count") < len(self._tables["sample"]) // 2
-            and self.number("holding_count") < len(self._tables["holding"]) // 2
-            and self.next_instant() is not None
-        ):
-            return
-        for name, kept in (("sample", self.samples), ("holding", self.holdings)):
-            count = self.number(f"{name}_count")
-            if count:
-                # as plain integers: NumPy copies records field by field, twenty times slower
-                kept.append(self._tables[name][:count].view(np.int64).copy().view(DTYPES[name]))
-            self._numbers[self._offset[f"{name}_count"]] = 0
+    def _empty_samples(self, table: str) -> None:
+        count = self.number(f"{table}_count")
+        if count:
+            # as plain integers: NumPy copies records field by field, twenty times slower
+            self._kept[table].append(self._tables[table][:count].view(np.int64).copy().view(DTYPES[table]))
+        self._numbers[_OFFSETS[f"{table}_count"]] = 0
 
     @staticmethod
     def _collect(chunks: list[bytes]) -> list[Event]:
