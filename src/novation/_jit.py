@@ -31,6 +31,10 @@ _PACKAGE = Path(__file__).resolve().parent
 _IMPORT = re.compile(r"^\s*(?:from\s+(novation[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)|import\s+(novation[\w.]*))", re.M)
 
 
+class CompileError(Exception):
+    """A user's kernel cannot be compiled; the message is one line."""
+
+
 def cache_folder() -> Path:
     """Where compiled kernels are kept: NOVATION_CACHE, or the user's cache folder."""
     given = os.environ.get("NOVATION_CACHE")
@@ -84,6 +88,7 @@ if JIT:
     from llvmlite import ir
     from numba import types
     from numba.core import caching
+    from numba.core.errors import NumbaError, TypingError
     from numba.extending import intrinsic, typeof_impl
 
     class _Locator(caching._CacheLocator):
@@ -137,15 +142,22 @@ if JIT:
         plain = types.unliteral(argument)
         return types.int64 if isinstance(plain, types.Integer) else plain
 
-    def _dispatcher(function: Any, *, inner: bool = False) -> Any:
-        """A Numba dispatcher with our cache and the widening hook; inner: without the wrappers for Python."""
-        options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True} if inner else {}
-        dispatcher = numba.njit(error_model="numpy", _nrt=False, **options)(function)
+    def _dispatcher(function: Any, *, inner: bool = False, careful: bool = False) -> Any:
+        """A Numba dispatcher with our cache and the widening hook; inner: without the wrappers for Python; careful: an
+        index outside an array and a division by zero are exceptions, as in Python."""
+        options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True} if inner else {}
+        options |= (
+            {"boundscheck": True, "error_model": "python"} if careful else {"error_model": "numpy", "_nrt": False}
+        )
+        dispatcher = numba.njit(**options)(function)
         with contextlib.suppress(RuntimeError):  # no folder can be written: compile in each process
             dispatcher._cache = _InnerCache(function) if inner else _OuterCache(function)
         plain_template = dispatcher.get_call_template
+        ours = function.__module__.startswith("novation.")
 
         def widened(args: Any, kws: Any) -> Any:
+            if ours and any(isinstance(types.unliteral(a), types.Float) for a in args):
+                raise TypingError(f"{function.__name__} takes whole numbers (lots, ticks, ids), not a float")
             return plain_template(tuple(_widen(a) for a in args), {k: _widen(a) for k, a in kws.items()})
 
         dispatcher.get_call_template = widened
@@ -158,10 +170,10 @@ if JIT:
         process; so a call from Python goes to a second compilation, made when the first such call comes.
         """
 
-        def __init__(self, function: Callable[..., Any]) -> None:
+        def __init__(self, function: Callable[..., Any], *, careful: bool = False) -> None:
             functools.update_wrapper(self, function)
             self.py_func = function
-            self.inner = _dispatcher(function, inner=True)
+            self.inner = _dispatcher(function, inner=True, careful=careful)
             self._outer: Any = None
 
         def __call__(self, *args: Any) -> Any:
@@ -178,10 +190,23 @@ if JIT:
         """Compile a function of integers and records when it is first used, once per machine."""
         return Kernel(function)
 
+    def user_kernel(function: Callable[..., Any]) -> Any:
+        """A kernel written by a user: mistakes in it are exceptions, not damage."""
+        return Kernel(function, careful=True)
+
     def kernel_with(signature: Any, function: Callable[..., Any]) -> Any:
-        """Compile now for one signature, so that the result can be passed as a first-class function."""
+        """Compile now for one signature, so that the result can be passed as a first-class function.
+
+        Raises CompileError with the one line that says what is wrong.
+        """
         dispatcher = _dispatcher(function)
-        dispatcher.compile(signature)
+        try:
+            dispatcher.compile(signature)
+        except KeyError as error:
+            raise CompileError(f"no field {error.args[0]!r} in the record") from error
+        except NumbaError as error:
+            lines = [line.strip() for line in str(error).splitlines()]
+            raise CompileError(next(line for line in lines if line and not line.startswith("Failed in"))) from error
         dispatcher.disable_compile()
         return dispatcher
 
@@ -219,6 +244,10 @@ else:
     STRATEGY_SIGNATURE = None
 
     def kernel(function: Callable[..., Any]) -> Any:
+        """Plain Python: JIT is off."""
+        return function
+
+    def user_kernel(function: Callable[..., Any]) -> Any:
         """Plain Python: JIT is off."""
         return function
 

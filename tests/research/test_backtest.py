@@ -312,3 +312,130 @@ def test_a_folder_that_is_not_a_run_is_not_overwritten(tmp_path: Path) -> None:
 def test_unknown_parameters_of_a_strategy_are_refused() -> None:
     with pytest.raises(nv.ConfigError, match="Known: last"):
         Cross(lst=3)
+
+
+# -- what fresh eyes found --------------------------------------------------------------------------------------------
+
+
+def test_one_stamp_out_of_place_does_not_shorten_every_bar() -> None:
+    odd = frame([50_000.0 + i for i in range(20)])
+    stamps = odd.index.to_list()
+    stamps[7] += dt.timedelta(minutes=59)
+    odd.index = pd.DatetimeIndex(stamps, name="ts")
+    with pytest.raises(nv.DataError, match=r"row 9: is 1m after the row before, where bars are mostly 1h apart"):
+        run(Script(), nv.History(odd, funding=0))
+
+
+def test_drawdown_and_returns_begin_at_the_deposit() -> None:
+    class Long(nv.Strategy):
+        def on_start(self) -> None:
+            self.buy("BTCUSDT", 1)
+
+    result = run(Long(), history([50_000.0, 40_000.0, 40_000.0]))
+    loss = 10_000 + 25
+    assert result.frame("equity")["drawdown"].max() == pytest.approx(loss / 100_000)
+    assert (1 + result.frame("returns")["returns"]).product() == pytest.approx(1 - loss / 100_000)
+
+
+def test_the_price_in_every_callback_is_of_the_bar_that_just_closed() -> None:
+    class Look(nv.Strategy):
+        prices: list[float] = []
+
+        def on_funding(self, payment: Any) -> None:
+            self.prices.append(self.price("BTCUSDT"))
+
+    run(Look(), history([50_000.0 + i for i in range(10)], funding=0.0001))
+    assert Look.prices == [50_008.0 - 8, 50_008.0]
+
+
+def test_prices_in_tables_are_the_decimals_they_are() -> None:
+    result = run(Script(n0=lambda s: s.buy("BTCUSDT", 0.3)), history([7_999.9] * 3))
+    row = result.frame("fills").row(0, named=True)
+    assert (row["price"], row["qty"]) == (7_999.9, 0.3)
+
+
+@nv.compiled(n="i8", a=("f8", 3))
+def beyond_its_array(venue: Any, bar: Any, my: Any) -> None:
+    my.n += 1
+    my.a[my.n] = 1.0
+
+
+@nv.compiled(n="i8")
+def divides_by_zero(venue: Any, bar: Any, my: Any) -> None:
+    my.n = 1 // my.n
+
+
+@nv.compiled()
+def half_a_lot(venue: Any, bar: Any, my: Any) -> None:
+    target(venue, bar.instrument, 1.5)
+
+
+@nv.compiled
+def no_such_name(venue: Any, bar: Any, my: Any) -> None:
+    undefined_name(bar)  # noqa: F821
+
+
+@nv.compiled()
+def target_twice(venue: Any, bar: Any, my: Any) -> None:
+    target(venue, bar.instrument, 10)
+    target(venue, bar.instrument, 10)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "error", "words"),
+    [
+        (beyond_its_array, IndexError, "out of bounds"),
+        (divides_by_zero, ZeroDivisionError, "zero"),
+        (half_a_lot, nv.InvalidInput, "whole numbers"),
+        (no_such_name, nv.InvalidInput, "undefined_name"),
+    ],
+)
+def test_a_mistake_in_a_compiled_strategy_is_an_exception(strategy: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        run(strategy, history([50_000.0] * 6))
+
+
+def test_a_compiled_target_counts_what_waits() -> None:
+    assert run(target_twice, history([50_000.0] * 4)).frame("fills")["qty"].to_list() == [0.01]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (pd.DataFrame({"BTCUSDT": [1.0, 1.0]}), "no instant after 1970"),
+        (pd.DataFrame({"ts": [START], "symbol": ["BTCUSDT"], "goal": ["x"]}), "expected a number"),
+        (pd.DataFrame({"ts": [START], "BTCUSDT": [float("inf")]}), "expected a number"),
+    ],
+)
+def test_targets_that_cannot_be_meant_are_refused(given: Any, words: str) -> None:
+    with pytest.raises(nv.DataError, match=words):
+        nv.Targets(given)
+
+
+def test_targets_after_the_data_are_counted() -> None:
+    late = pd.DataFrame({"BTCUSDT": [1.0]}, index=pd.DatetimeIndex([START + dt.timedelta(days=9)], name="ts"))
+    assert "never traded" in str(run(nv.Targets(late), history([50_000.0] * 3)))
+
+
+def test_a_changed_table_is_not_loaded(tmp_path: Path) -> None:
+    folder = run(Script(n0=lambda s: s.buy("BTCUSDT", 1)), history([50_000.0] * 3)).record.save(tmp_path / "run")
+    events = pl.read_parquet(folder / "binance_um.events.parquet")
+    events.with_columns(pl.col("amount") * 10).write_parquet(folder / "binance_um.events.parquet")
+    with pytest.raises(nv.DataError, match="not the table that the manifest describes"):
+        nv.Result.load(folder)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"cash": 1e12}, {"leverage": 10**30}, {"seed": 1.5}, {"rates": {"USDT": -1}}, {"risk": {"max_drawdown_pct": "a"}}],
+)
+def test_settings_beyond_reason_are_refused_in_one_line(options: dict[str, Any]) -> None:
+    with pytest.raises(nv.InvalidInput):
+        run(Script(), history([50_000.0] * 3), **options)
+
+
+def test_sizes_beyond_the_integers_are_refused() -> None:
+    with pytest.raises(nv.InvalidInput, match="larger than any exchange counts"):
+        run(Script(n0=lambda s: s.buy("BTCUSDT", 1e30)), history([50_000.0] * 3))
+    with pytest.raises(nv.InvalidInput, match="binance_um:BTCUSDT: qty: expected a finite number"):
+        run(Script(n0=lambda s: s.buy("BTCUSDT", float("nan"))), history([50_000.0] * 3))

@@ -80,6 +80,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         message = error.format_message()
         show.error(message, {"error": "UsageError", "message": message} if in_json else None)
         return 2
+    except OSError as error:  # a folder that cannot be written, a disk that is full
+        what = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        show.error(what, {"error": type(error).__name__, "message": what} if in_json else None)
+        return 2
     except (typer.Abort, KeyboardInterrupt):
         show.error("interrupted", None)
         return 130

@@ -81,13 +81,25 @@ def read_candles(frame: Frame, *, stamp: str, tz: str | None, bar: str | None, p
 
 
 def _step(frame: Frame, stamps: Array, bar: str | None) -> int:
-    """The bar length: given, or the smallest step. Local days of 23 hours do not make a 23 hour bar."""
+    """The bar length: given, or the smallest step, if the usual one is no longer. Local days of 23 hours do not make a
+    23 hour bar. One stamp out of place would otherwise shorten every bar, and end it before its prices are known."""
     steps = np.diff(stamps)
     if bar is None:
         if not len(steps):
             frame.fail("one row does not show how long a bar is", hint='Pass bar="1h" (or your bar length).')
         step = int(steps.min())
-        return DAY_NS if step == DAY_NS - HOUR_NS and np.median(steps) >= DAY_NS else step
+        lengths, counts = np.unique(steps, return_counts=True)
+        usual = int(lengths[counts.argmax()])
+        if step == DAY_NS - HOUR_NS and usual >= DAY_NS:
+            return DAY_NS
+        if step < usual:
+            row = int(steps.argmin()) + 1
+            frame.fail(
+                f"is {bar_name(step)} after the row before, where bars are mostly {bar_name(usual)} apart",
+                row=row,
+                hint=f'Mend the stamp, or say how long a bar is: bar="{bar_name(usual)}", bar="{bar_name(step)}".',
+            )
+        return step
     step = bar_length(bar)
     shorter = steps < (step - HOUR_NS if step % DAY_NS == 0 else step)
     if shorter.any():

@@ -51,6 +51,8 @@ _BALANCE_BOUND = 1 << 60
 @kernel
 def enqueue(venue, kind, account, instrument, order, side, order_kind, lots, price_ticks, leverage, scope, amount):
     """Put a command in line; a new order gets its id now. Returns the id, or 0 for other commands."""
+    if venue.command_count >= venue.command_rows:
+        raise ValueError("too many commands sent in one bar")
     c = command_(venue, venue.command_count)
     venue.command_count += 1
     if kind == _PLACE:

@@ -19,12 +19,21 @@ from typing import Any
 
 import numpy as np
 
-from novation._jit import STRATEGY_SIGNATURE, address_of, kernel, kernel_with, record_pointer, record_table
+from novation._jit import (
+    STRATEGY_SIGNATURE,
+    CompileError,
+    address_of,
+    kernel,
+    kernel_with,
+    record_pointer,
+    record_table,
+    user_kernel,
+)
 from novation.domain.enums import CommandKind, OrderKind
 from novation.domain.errors import InvalidInput
 from novation.engine.commands import enqueue
 from novation.engine.margining import NOW, cross_equity
-from novation.engine.state import contract_, feed_, head_at, position_
+from novation.engine.state import command_, contract_, feed_, head_at, order_, position_
 
 _PLACE = int(CommandKind.PLACE)
 _CANCEL = int(CommandKind.CANCEL)
@@ -57,9 +66,29 @@ def sell(venue, instrument, lots):
 
 
 @kernel
+def waiting(venue, instrument):
+    """Signed lots of market orders not traded yet: those sent in this bar, and those without a price."""
+    lots = 0
+    for row in range(venue.command_next, venue.command_count):
+        c = command_(venue, row)
+        if c.kind == _PLACE and c.instrument == instrument and c.order_kind == _MARKET:
+            lots += c.side * c.lots
+    row = venue.first_order
+    while row >= 0:
+        o = order_(venue, row)
+        if o.account == 0 and o.instrument == instrument and o.kind == _MARKET:
+            lots += o.side * o.lots
+        row = o.next
+    return lots
+
+
+@kernel
 def target(venue, instrument, lots):
-    """Trade the difference to a position of signed lots; returns the order's id, 0 if there is none."""
-    difference = lots - position(venue, instrument)
+    """Trade the difference to a position of signed lots; returns the order's id, 0 if there is none.
+
+    Market orders that wait, in line or for a price, count as done.
+    """
+    difference = lots - position(venue, instrument) - waiting(venue, instrument)
     if difference > 0:
         return buy(venue, instrument, difference)
     if difference < 0:
@@ -109,7 +138,7 @@ class CompiledStrategy:
                 )
             layout.append((name, *kinds))
         self.dtype = np.dtype(layout or [("unused", "i8")])
-        self._kernel = kernel(function)
+        self._kernel = user_kernel(function)
 
     def bind(self) -> tuple[Any, np.ndarray, int]:
         """A fresh record and the first-class function: (function, record to keep alive, its address)."""
@@ -121,11 +150,17 @@ class CompiledStrategy:
             return 0
 
         record = record_table(self.dtype, 1)
-        return kernel_with(STRATEGY_SIGNATURE, shim), record, address_of(record)
+        try:
+            compiled_shim = kernel_with(STRATEGY_SIGNATURE, shim)
+        except CompileError as error:
+            raise InvalidInput(f"cannot be compiled: {error}", source=f"compiled strategy {self.name}") from error
+        return compiled_shim, record, address_of(record)
 
 
-def compiled(**fields: Any) -> Callable[[Callable[..., Any]], CompiledStrategy]:
+def compiled(function: Callable[..., Any] | None = None, /, **fields: Any) -> Any:
     """Decorate `on_bar(venue, bar, my)`; keywords name the fields of `my`: "i8", "f8", or (kind, length)."""
+    if function is not None:
+        return CompiledStrategy(function, {})
 
     def decorate(function: Callable[..., Any]) -> CompiledStrategy:
         return CompiledStrategy(function, fields)

@@ -17,6 +17,7 @@ from novation.domain.enums import EventKind, InstrumentKind, MarginMethod, Margi
 from novation.domain.errors import ConfigError, InvalidInput
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.units import (
+    BALANCE_BOUND,
     Number,
     asset_decimals,
     from_e8,
@@ -89,6 +90,16 @@ class Backtest:
             raise ConfigError('is "cross" or "isolated"', source="Backtest", where="margin", value=margin)
         if leverage is not None and (isinstance(leverage, bool) or not isinstance(leverage, int) or leverage < 1):
             raise ConfigError("is a whole number of at least 1", source="Backtest", where="leverage", value=leverage)
+        if leverage is not None and leverage > 1_000_000:
+            raise ConfigError("is beyond any exchange's", source="Backtest", where="leverage", value=leverage)
+        if isinstance(symbols, str):
+            raise ConfigError("is a list of symbols", source="Backtest", where="symbols", value=symbols)
+        if data is not None and not isinstance(data, Mapping):
+            raise ConfigError(
+                "is {symbol: history}", source="Backtest", where="data", hint='For example {"BTCUSDT": History(frame)}.'
+            )
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            raise ConfigError("is a whole number", source="Backtest", where="seed", value=seed)
         if to_decimal(spread_bps) < 0:
             raise ConfigError("cannot be negative", source="Backtest", where="spread_bps", value=str(spread_bps))
         self.strategy = strategy
@@ -108,6 +119,8 @@ class Backtest:
         self.tables, self.overrides = tuple(tables), dict(overrides or {})
         self.report_currency = report_currency
         self.rates = {name: to_decimal(rate) for name, rate in (rates or {}).items()}
+        if any(rate <= 0 for rate in self.rates.values()):
+            raise ConfigError("must be positive", source="Backtest", where="rates")
         self.risk = risk if isinstance(risk, RiskLimits) else _limits(risk or {})
         self.data_root = data_root
         self.config: dict[str, Any] | None = None  #: the configuration it was made from, kept in the manifest
@@ -194,8 +207,13 @@ class Backtest:
         if unused:
             raise ConfigError(f"nothing traded settles in {unused[0]}", source="Backtest", where="cash")
         for asset in assets:
-            if money(given[asset], asset) <= 0:
-                raise ConfigError("must be positive", source="Backtest", where=f"cash {asset}", value=str(given[asset]))
+            if not 0 < money(given[asset], asset) <= BALANCE_BOUND:
+                raise ConfigError(
+                    "must be positive, and below 2**60 of its smallest unit",
+                    source="Backtest",
+                    where=f"cash {asset}",
+                    value=str(given[asset]),
+                )
         return given
 
     def _open_account(self, venue: Venue, amount: Number) -> None:
@@ -356,7 +374,7 @@ class Backtest:
                     f"{rates[venue.rules.asset].normalize():f} at all times"
                 )
         for what, count in sorted(broker.rounded.items()):
-            found.append(f"{what} rounded {count:,} times" if what in ("qty", "price") else f"{what}: {count:,} orders")
+            found.append(f"{what} rounded {count:,} times" if what in ("qty", "price") else f"{what}: {count:,}")
         for name, venue in venues.items():
             off = _off_tick_fills(venue)
             if off:
@@ -432,7 +450,7 @@ def _limits(given: Mapping[str, Any]) -> RiskLimits:
     for name, value in given.items():
         if name not in known:
             raise ConfigError("is no own limit", source="risk", where=name, hint=f"Known: {', '.join(known)}.")
-        if value is not None and not 0 < float(value) <= 100:
+        if value is not None and not (isinstance(value, int | float) and 0 < value <= 100):
             raise ConfigError("is a percentage above 0 and at most 100", source="risk", where=name, value=value)
     return RiskLimits(**given)
 

@@ -150,21 +150,23 @@ class Driver:
     def _look(self, side: _VenueSide) -> None:
         """What happened at one instant of one venue, and what the strategy makes of it."""
         venue, on_bar, broker = side.venue, self._on_bar, self.broker
+        closed = venue.closed_rows
+        bars = []
+        for row in closed:
+            instrument = side.instrument[row]
+            line = broker.line_of(side.name, instrument)
+            if line is not None:
+                bar = side.makers[instrument].bar(side.bar_number[row])
+                line.last = bar.close  # known to every callback of this instant
+                bars.append(bar)
+        self.bars += len(bars)
         chunks = venue.drain()
         if chunks:
             self._hear(side, chunks)
         if self._on_funding is not None:
             self._tell_funding(side)
-        closed = venue.closed_rows
-        for row in closed:
-            instrument = side.instrument[row]
-            line = broker.line_of(side.name, instrument)
-            if line is None:
-                continue
-            self.bars += 1
-            bar = side.makers[instrument].bar(side.bar_number[row])
-            line.last = bar.close
-            if on_bar is not None:
+        if on_bar is not None:
+            for bar in bars:
                 on_bar(bar)
                 if broker.unheard:
                     self._tell_own()

@@ -294,7 +294,8 @@ def _cross_maintenance(c: _Case) -> list[str]:
             mark = Decimal(int(rows[index][scene])) / Decimal(10) ** 8 if index in rows else Decimal(0)
             amount, how = _maintenance(c, index, lots, mark)
             total += amount
-            lines.append(f"{c.instruments[index]['id']} at mark {mark.normalize():f}")
+            at = f" at mark {mark.normalize():f}" if index in rows else f", {lots} lots"
+            lines.append(f"{c.instruments[index]['id']}{at}")
             lines += [f"  {line}" for line in how]
             sources = c.terms_of(index)["sources"]
             lines += [f"  source: {sources[group]}" for group in ("brackets", "margins") if group in sources]

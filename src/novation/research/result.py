@@ -70,7 +70,7 @@ class Result:
             raise InvalidInput("no such table", source="result", where=name, hint=f"Known: {', '.join(TABLE_NAMES)}.")
         if name not in self._frames:
             if name == "returns":
-                made = _daily_returns(self.frame("equity"))
+                made = _daily_returns(self.frame("equity"), self._deposits())
             elif name == "equity":
                 made = self._equity()
             else:
@@ -83,7 +83,15 @@ class Result:
         account = self.manifest["account"]
         if account["report_currency"] is None or by_currency["currency"].n_unique() < 2:
             return by_currency
-        return _in_one_currency(by_currency, account["report_currency"], account["rates"])
+        return _in_one_currency(by_currency, account["report_currency"], account["rates"], self._deposits())
+
+    def _deposits(self) -> float:
+        """What the accounts began with, in the currency of `equity`."""
+        account, total = self.manifest["account"], 0.0
+        for about in self.manifest["venues"].values():
+            amount = int(about["totals"]["deposits"]) / 10 ** about["decimals"]
+            total += amount * float(account["rates"].get(about["asset"], 1.0))
+        return total
 
     @cached_property
     def equity_by_currency(self) -> Any:
@@ -197,18 +205,16 @@ def _key_of(row: Any) -> tuple[str, int]:
     return str(row["venue"]), int(row["sequence"])
 
 
-def _daily_returns(equity: pl.DataFrame) -> pl.DataFrame:
-    """Returns of the equity from day to day (UTC), the first day against its first sample."""
+def _daily_returns(equity: pl.DataFrame, deposits: float) -> pl.DataFrame:
+    """Returns of the equity from day to day (UTC), the first day against the deposits."""
     if equity.is_empty():
         return pl.DataFrame(schema={"ts": pl.Datetime("ns", "UTC"), "returns": pl.Float64})
-    daily = equity.group_by(pl.col("ts").dt.truncate("1d"), maintain_order=True).agg(
-        pl.col("equity").last(), pl.col("equity").first().alias("first")
-    )
-    before = pl.col("equity").shift(1).fill_null(pl.col("first"))
+    daily = equity.group_by(pl.col("ts").dt.truncate("1d"), maintain_order=True).agg(pl.col("equity").last())
+    before = pl.col("equity").shift(1).fill_null(deposits)
     return daily.select("ts", (pl.col("equity") / before - 1.0).alias("returns"))
 
 
-def _in_one_currency(table: pl.DataFrame, currency: str, rates: Mapping[str, str]) -> pl.DataFrame:
+def _in_one_currency(table: pl.DataFrame, currency: str, rates: Mapping[str, str], deposits: float) -> pl.DataFrame:
     """Sum of the accounts at every instant any of them has a sample, each at its latest value times its rate."""
     columns = ("equity", "wallet", "unrealised", "margin_used", "maintenance")
     instants = table.select("ts").unique().sort("ts")
@@ -226,6 +232,7 @@ def _in_one_currency(table: pl.DataFrame, currency: str, rates: Mapping[str, str
     summed = total.select(
         "ts",
         *(pl.sum_horizontal(pl.col(f"^{column}_.*$")).alias(column) for column in columns),
+        deposits=pl.lit(deposits),
         currency=pl.lit(currency),
     )
     return tables.with_ratios(summed)

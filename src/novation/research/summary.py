@@ -127,6 +127,9 @@ def _why_no_fill(result: Result) -> str:
     if orders.is_empty():
         if rounded.get("qty to zero"):
             return f"no order was sent: {rounded['qty to zero']:,} sizes were smaller than one lot"
+        late = [what for what in rounded if what.startswith("targets stamped")]
+        if late:
+            return f"no order was sent: {rounded[late[0]]:,} {late[0]}"
         return "no order was sent: the strategy never called buy, sell, target or place"
     if refused.height == orders.height:
         reasons = ", ".join(f"{name} {count:,}" for name, count in Counter(refused["reason"].to_list()).items())

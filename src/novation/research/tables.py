@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from novation.domain.enums import CancelReason, EventKind, RejectReason
@@ -47,17 +48,23 @@ def base(record: RunRecord, *kinds: EventKind) -> pl.DataFrame:
             events.join(instruments, on="instrument", how="left", maintain_order="left").with_columns(
                 venue=pl.lit(name),
                 currency=pl.lit(about["asset"]),
-                _scale=pl.lit(10.0 ** about["decimals"]),
+                _scale=_column(events.height, 10.0 ** about["decimals"]),
+                _e8=_column(events.height, float(E8)),
                 ts=pl.col("ts_ns").cast(_UTC),
             )
         )
     return pl.concat(parts).sort("ts_ns", maintain_order=True)
 
 
-_QTY = (pl.col("lots") * pl.col("_lot") / E8).alias("qty")
-_PRICE = (pl.col("price_ticks") * pl.col("_tick") / E8).alias("price")
-_MARK = (pl.col("price_e8") / E8).alias("mark")
+_QTY = (pl.col("lots") * pl.col("_lot") / pl.col("_e8")).alias("qty")
+_PRICE = (pl.col("price_ticks") * pl.col("_tick") / pl.col("_e8")).alias("price")
+_MARK = pl.when(pl.col("instrument") >= 0).then(pl.col("price_e8") / pl.col("_e8")).alias("mark")
 _KEY = ("venue", "sequence")
+
+
+def _column(rows: int, value: float) -> pl.Series:
+    """A full column of one number: division by a column is exact, by a literal it is multiplied by the inverse."""
+    return pl.Series(np.full(rows, value))
 
 
 def _money(column: str, name: str | None = None) -> pl.Expr:
@@ -75,7 +82,7 @@ def fills(record: RunRecord) -> pl.DataFrame:
         _PRICE,
         _money("fee"),
         _money("amount", "realised"),
-        (pl.col("position_lots") * pl.col("_lot") / E8).alias("position"),
+        (pl.col("position_lots") * pl.col("_lot") / pl.col("_e8")).alias("position"),
         "currency",
         ((pl.col("flags") & MAKER) > 0).alias("maker"),
         ((pl.col("flags") & LIQUIDATED) > 0).alias("liquidation"),
@@ -88,7 +95,7 @@ def funding(record: RunRecord) -> pl.DataFrame:
     return base(record, EventKind.FUNDING).select(
         "ts",
         "symbol",
-        (pl.col("rate_e8") / E8).alias("rate"),
+        (pl.col("rate_e8") / pl.col("_e8")).alias("rate"),
         _MARK,
         _QTY.alias("position"),
         _money("amount"),
@@ -283,6 +290,7 @@ def equity(record: RunRecord) -> pl.DataFrame:
                 (pl.col("unrealised") / scale).alias("unrealised"),
                 (pl.col("initial") / scale).alias("margin_used"),
                 (pl.col("maintenance") / scale).alias("maintenance"),
+                deposits=pl.lit(int(about["totals"]["deposits"]) / scale),
                 currency=pl.lit(about["asset"]),
             )
         )
@@ -290,10 +298,12 @@ def equity(record: RunRecord) -> pl.DataFrame:
 
 
 def with_ratios(table: pl.DataFrame) -> pl.DataFrame:
-    """Adds margin_ratio (equity over maintenance, null without maintenance) and drawdown (0 .. 1, from the peak)."""
+    """Adds margin_ratio (equity over maintenance, null without maintenance) and drawdown (0 .. 1, from the peak, which
+    begins at the deposits)."""
+    peak = pl.max_horizontal(pl.col("equity").cum_max(), "deposits")
     return table.with_columns(
         margin_ratio=pl.when(pl.col("maintenance") > 0).then(pl.col("equity") / pl.col("maintenance")),
-        drawdown=(1.0 - pl.col("equity") / pl.col("equity").cum_max()).over("currency"),
+        drawdown=(1.0 - pl.col("equity") / peak).over("currency"),
     ).select(
         "ts",
         "equity",
@@ -314,6 +324,7 @@ def positions(record: RunRecord) -> pl.DataFrame:
         about = record.manifest["venues"][name]
         scale = 10.0 ** about["decimals"]
         held = frame(venue.holdings)
+        held = held.with_columns(_e8=_column(held.height, float(E8)))
         instruments = pl.DataFrame(
             {
                 "instrument": list(range(len(about["instruments"]))),
@@ -331,10 +342,12 @@ def positions(record: RunRecord) -> pl.DataFrame:
                 "contract",
                 _QTY,
                 (pl.col("cost") / (pl.col("lots") * pl.col("_value"))).alias("entry"),
-                (pl.col("mark_e8") / E8).alias("mark"),
-                (pl.col("mark_low_e8") / E8).alias("mark_low"),
-                (pl.col("mark_high_e8") / E8).alias("mark_high"),
-                pl.when(pl.col("liquidation_e8") > 0).then(pl.col("liquidation_e8") / E8).alias("liquidation"),
+                (pl.col("mark_e8") / pl.col("_e8")).alias("mark"),
+                (pl.col("mark_low_e8") / pl.col("_e8")).alias("mark_low"),
+                (pl.col("mark_high_e8") / pl.col("_e8")).alias("mark_high"),
+                pl.when(pl.col("liquidation_e8") > 0)
+                .then(pl.col("liquidation_e8") / pl.col("_e8"))
+                .alias("liquidation"),
                 pl.when(pl.col("liquidation_e8") > 0)
                 .then((adverse - pl.col("liquidation_e8")) / adverse * pl.col("lots").sign())
                 .alias("distance"),

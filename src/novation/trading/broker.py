@@ -18,6 +18,9 @@ from novation.domain.events import Event
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.units import E8, Number, ceil_steps, floor_steps, to_decimal
 
+#: Sizes and prices beyond this do not fit in the exchange's integers.
+_LARGE = 1 << 60
+
 
 class Exchange(Protocol):
     """What a broker needs of the other side."""
@@ -66,6 +69,14 @@ class Working(NamedTuple):
     instrument: int
     lots: int  #: signed
     market: bool
+
+
+def _number(value: Number, line: Line, what: str) -> Decimal:
+    """A number of an order, or an error that says whose."""
+    try:
+        return to_decimal(value)
+    except InvalidInput as error:
+        raise InvalidInput(f"{what}: {error.problem}", source=line.symbol, value=value) from None
 
 
 class Broker:
@@ -175,7 +186,7 @@ class Broker:
     def order(self, symbol: str, side: int, qty: Number, price: Number | None) -> int | None:
         """A helper's order: rounds passively and down, and counts."""
         line = self.line(symbol)
-        lots = floor_steps(qty, line.instrument.lot_e8)
+        lots = floor_steps(_number(qty, line, "qty"), line.instrument.lot_e8)
         if lots * line.instrument.lot_e8 != to_decimal(qty) * E8:
             self.rounded["qty"] += 1
         if lots <= 0:
@@ -190,7 +201,7 @@ class Broker:
             return None
         ticks = 0
         if price is not None:
-            ticks = self._passive(line, price, side)
+            ticks = self._passive(line, _number(price, line, "price"), side)
             if ticks * line.instrument.tick_e8 != to_decimal(price) * E8:
                 self.rounded["price"] += 1
         return self._send(line, side, lots, ticks, price is not None)
@@ -220,7 +231,7 @@ class Broker:
         if len(given) != 1:
             raise InvalidInput("give one of qty, notional, weight", source=symbol, value=", ".join(given) or None)
         if qty is not None:
-            goal = to_decimal(qty)
+            goal = _number(qty, line, "qty")
         else:
             if line.last <= 0:
                 raise InvalidInput(
@@ -248,6 +259,8 @@ class Broker:
         if self.paused and abs(line.lots + side * lots) > abs(line.lots):
             self.rounded["held back by own limits"] += 1
             return None
+        if max(lots, abs(ticks)) >= _LARGE:
+            raise InvalidInput("qty or price is larger than any exchange counts", source=line.symbol)
         sign = Side.BUY if side > 0 else Side.SELL
         if is_limit:
             command = commands.place_limit(self._account, line.index, sign, lots, ticks)

@@ -67,8 +67,8 @@ class RunRecord:
         return folder
 
     @classmethod
-    def load(cls, folder: Path) -> RunRecord:
-        """Read a folder that `save` wrote."""
+    def load(cls, folder: Path, *, verify: bool = True) -> RunRecord:
+        """Read a folder that `save` wrote; verify: refuse a table that is not the one its manifest describes."""
         folder = Path(folder)
         path = folder / "manifest.json"
         if not path.is_file():
@@ -77,6 +77,8 @@ class RunRecord:
             manifest = json.loads(path.read_text())
         except json.JSONDecodeError as error:
             raise DataError(f"is no JSON: {error}", source=str(path)) from None
+        if not isinstance(manifest, dict) or not isinstance(manifest.get("venues"), dict):
+            raise DataError("is not the manifest of a run", source=str(path))
         venues = {}
         for name in manifest["venues"]:
             arrays = {}
@@ -84,7 +86,16 @@ class RunRecord:
                 file = folder / f"{name}.{table}.parquet"
                 if not file.is_file():
                     raise DataError("is missing", source=str(file), hint="Run the backtest again.")
-                arrays[table] = structured(pl.read_parquet(file))
+                try:
+                    arrays[table] = structured(pl.read_parquet(file))
+                except (pl.exceptions.PolarsError, OSError) as error:
+                    raise DataError(f"cannot be read: {str(error).splitlines()[0]}", source=str(file)) from None
+                if verify and table_digest(arrays[table]) != manifest["venues"][name]["tables"][table]:
+                    raise DataError(
+                        "is not the table that the manifest describes: it was changed after the run",
+                        source=str(file),
+                        hint="Run the backtest again.",
+                    )
             venues[name] = VenueRecord(**arrays)
         return cls(manifest, venues)
 

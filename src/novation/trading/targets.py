@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from typing import Any, Literal
 
 from novation.domain.errors import ConfigError, DataError
-from novation.domain.units import to_ns
+from novation.domain.units import DAY_NS, iso, to_ns
 from novation.trading.strategy import Strategy
 from novation.trading.views import Bar
+
+#: An integer below this was not meant as ns since 1970.
+_EARLIEST_NS = 365 * DAY_NS
 
 
 class Targets(Strategy):
@@ -35,7 +39,7 @@ class Targets(Strategy):
             name = self.broker.line(symbol).symbol
             stamps, values = self._schedules.setdefault(name, ([], []))
             if stamps and ns < stamps[-1]:
-                raise DataError("stamps are not sorted", source="Targets", where=f"{symbol} {ns}")
+                raise DataError("stamps are not sorted", source="Targets", where=f"{symbol} {iso(ns)}")
             stamps.append(ns)
             values.append(value)
         self._next = dict.fromkeys(self._schedules, 0)
@@ -47,6 +51,12 @@ class Targets(Strategy):
         """Trade to the newest target stamped before this instant."""
         if bar.symbol in self._schedules:
             self._apply(bar.symbol, bar.ts_ns)
+
+    def on_stop(self) -> None:
+        """Say what was never due."""
+        late = sum(len(stamps) - self._next[symbol] for symbol, (stamps, _) in self._schedules.items())
+        if late:
+            self.broker.rounded["targets stamped at or after the last close, never traded"] = late
 
     def _apply(self, symbol: str, now_ns: int) -> None:
         stamps, values = self._schedules[symbol]
@@ -76,10 +86,35 @@ def _read(frame: Any) -> list[tuple[int, str, float]]:
         ]
     else:
         cells = [(ns, name, columns[name][row]) for row, ns in enumerate(instants) for name in names if name != stamp]
-    return [(ns, name, float(value)) for ns, name, value in cells if value is not None and value == value]
+    return [(ns, name, _target(value, name, ns)) for ns, name, value in cells if value is not None and value == value]
+
+
+def _target(value: Any, symbol: str, ns: int) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.inf
+    if not math.isfinite(number):
+        raise DataError(
+            "expected a number",
+            source="Targets",
+            where=f"{symbol} {iso(ns)}",
+            value=value,
+            hint="Give columns ts and one per symbol, or ts, symbol, target.",
+        )
+    return number
 
 
 def _stamp(value: Any, row: int) -> int:
     if hasattr(value, "to_pydatetime"):
         value = value.to_pydatetime()
-    return to_ns(value, source="Targets", where=f"row {row + 1:,}")
+    ns = to_ns(value, source="Targets", where=f"row {row + 1:,}")
+    if not ns >= _EARLIEST_NS:
+        raise DataError(
+            "is no instant after 1970",
+            source="Targets",
+            where=f"row {row + 1:,}",
+            value=value,
+            hint="Give a DatetimeIndex or a column ts of aware datetimes.",
+        )
+    return ns
