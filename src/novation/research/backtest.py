@@ -15,6 +15,7 @@ from novation._version import __version__
 from novation.domain import commands
 from novation.domain.enums import EventKind, InstrumentKind, MarginMethod, MarginScope, RejectReason
 from novation.domain.errors import ConfigError, InvalidInput
+from novation.domain.events import LIQUIDATED
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.units import (
     BALANCE_BOUND,
@@ -425,7 +426,7 @@ def _off_tick_fills(venue: Venue) -> int:
     fills = events[events["kind"] == EventKind.FILL]
     count = 0
     for index, (instrument, rows) in enumerate(zip(venue.instruments, venue.terms, strict=True)):
-        prices = fills["price_e8"][fills["instrument"] == index]
+        prices = fills["price_e8"][(fills["instrument"] == index) & (fills["flags"] & LIQUIDATED == 0)]
         count += int((prices % (instrument.tick_e8 * rows[0].tick_step) != 0).sum())
     return count
 

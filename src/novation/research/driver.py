@@ -21,8 +21,6 @@ from novation.trading.strategy import Strategy
 from novation.venues.markets import Markets
 from novation.venues.venue import Venue
 
-#: The further columns of a bar that has none.
-_NOTHING: dict[str, Any] = {}
 #: Progress is told every so many bars.
 _PROGRESS_BARS = 500
 
@@ -65,7 +63,7 @@ class _BarMaker:
 
     def bar(self, i: int) -> views.Bar:
         """Bar number i."""
-        extra = self.extra[i] if self.extra else _NOTHING
+        extra = self.extra[i] if self.extra else {}
         return views.Bar(self.symbol, self.contract, *self.rows[i], extra)  # type: ignore[call-arg]
 
 
@@ -78,6 +76,7 @@ class _VenueSide:
         self.instrument = memoryview(np.ascontiguousarray(feed["instrument"]))  # type: ignore[arg-type]
         self.bar_number = memoryview(np.ascontiguousarray(feed["bar"]))  # type: ignore[arg-type]
         self.funding_rows = deque(np.flatnonzero(feed["kind"] == MarketEventKind.FUNDING).tolist())
+        self.bars: list[views.Bar] = []  # of this instant
         self.funded: dict[int, tuple[int, int]] = {}  # instrument -> lots and amount of this instant's payment
         self.makers = [
             _BarMaker(symbol, instrument.id, b)
@@ -134,8 +133,10 @@ class Driver:
         while True:
             roll_ns = rollover.next_ns
             moved = markets.step(end_ns if roll_ns is None else min(end_ns, roll_ns - 1))
-            for venue in moved:
-                self._look(by_venue[id(venue)])
+            # the broker takes in what happened everywhere before any callback acts on it
+            heard = [(side, self._listen(side)) for side in (by_venue[id(venue)] for venue in moved)]
+            for side, events in heard:
+                self._look(side, events)
             if not moved:
                 if roll_ns is None or roll_ns > end_ns:
                     break
@@ -147,28 +148,41 @@ class Driver:
         self._tell_own()
         strategy._broker = None
 
-    def _look(self, side: _VenueSide) -> None:
-        """What happened at one instant of one venue, and what the strategy makes of it."""
-        venue, on_bar, broker = side.venue, self._on_bar, self.broker
-        closed = venue.closed_rows
-        bars = []
-        for row in closed:
+    def _listen(self, side: _VenueSide) -> list[Event]:
+        """Take in the events and the last prices of one venue's instant."""
+        events = [Event(*row) for chunk in side.venue.drain() for row in EVENT_FORMAT.iter_unpack(chunk)]
+        for event in events:
+            self.broker.hear(side.name, event)
+            if event.kind == EventKind.TERMS_CHANGED:
+                self._new_terms(side, event)
+            elif event.kind == EventKind.FUNDING:
+                side.funded[event.instrument] = (event.lots, event.amount)
+        side.bars = []
+        for row in side.venue.closed_rows:
             instrument = side.instrument[row]
-            line = broker.line_of(side.name, instrument)
+            line = self.broker.line_of(side.name, instrument)
             if line is not None:
                 bar = side.makers[instrument].bar(side.bar_number[row])
                 line.last = bar.close  # known to every callback of this instant
-                bars.append(bar)
-        self.bars += len(bars)
-        chunks = venue.drain()
-        if chunks:
-            self._hear(side, chunks)
+                side.bars.append(bar)
+        self.bars += len(side.bars)
+        return events
+
+    def _look(self, side: _VenueSide, events: list[Event]) -> None:
+        """What the strategy makes of one instant of one venue."""
+        closed, bars, on_bar = side.venue.closed_rows, side.bars, self._on_bar
+        for event in events:
+            tell = self._callbacks.get(event.kind)
+            if tell is not None:
+                tell(side, event)
+                if self.broker.unheard:
+                    self._tell_own()
         if self._on_funding is not None:
             self._tell_funding(side)
         if on_bar is not None:
             for bar in bars:
                 on_bar(bar)
-                if broker.unheard:
+                if self.broker.unheard:
                     self._tell_own()
         if self.guards and closed:
             self._guard(side)
@@ -188,21 +202,6 @@ class Driver:
                 self._tell_own()
 
     # -- telling --------------------------------------------------------------------------------------------------
-
-    def _hear(self, side: _VenueSide, chunks: list[bytes]) -> None:
-        for chunk in chunks:
-            for row in EVENT_FORMAT.iter_unpack(chunk):
-                event = Event(*row)
-                self.broker.hear(side.name, event)
-                if event.kind == EventKind.TERMS_CHANGED:
-                    self._new_terms(side, event)
-                elif event.kind == EventKind.FUNDING:
-                    side.funded[event.instrument] = (event.lots, event.amount)
-                tell = self._callbacks.get(event.kind)
-                if tell is not None:
-                    tell(side, event)
-                    if self.broker.unheard:
-                        self._tell_own()
 
     def _tell_own(self) -> None:
         """Pass on the events of our own commands; a callback may cause more."""
@@ -233,7 +232,7 @@ class Driver:
                 symbol,
                 event.ts_ns,
                 contract,
-                event.order,
+                self.broker.id_of(side.name, event.order),
                 "buy" if event.lots > 0 else "sell",
                 instrument.qty(abs(event.lots)),
                 instrument.price(event.price_ticks),

@@ -170,7 +170,7 @@ class Result:
 
         def tables_and_report(place: Path) -> None:
             for name in TABLE_NAMES:
-                if name != "events":
+                if name != "events" and not (name == "returns" and self.frame("equity")["currency"].n_unique() > 1):
                     self.frame(name).write_parquet(place / f"{name}.parquet")
             self.report(place / "report.html")
 
@@ -207,9 +207,15 @@ def _key_of(row: Any) -> tuple[str, int]:
 
 def _daily_returns(equity: pl.DataFrame, deposits: float) -> pl.DataFrame:
     """Returns of the equity from day to day (UTC), the first day against the deposits."""
+    if equity["currency"].n_unique() > 1:
+        raise InvalidInput(
+            "accounts in several currencies have no returns together", source="returns", hint="Pass report_currency=."
+        )
     if equity.is_empty():
         return pl.DataFrame(schema={"ts": pl.Datetime("ns", "UTC"), "returns": pl.Float64})
-    daily = equity.group_by(pl.col("ts").dt.truncate("1d"), maintain_order=True).agg(pl.col("equity").last())
+    # a sample at midnight ends the day before
+    day = (pl.col("ts") - pl.duration(nanoseconds=1)).dt.truncate("1d").alias("ts")
+    daily = equity.group_by(day, maintain_order=True).agg(pl.col("equity").last())
     before = pl.col("equity").shift(1).fill_null(deposits)
     return daily.select("ts", (pl.col("equity") / before - 1.0).alias("returns"))
 

@@ -146,6 +146,11 @@ class Broker:
         line = self.line(symbol)
         return line.instrument.qty(line.lots)
 
+    @property
+    def account(self) -> int:
+        """Our account's number at the venues."""
+        return self._account
+
     def held(self, venue: str, instrument: int) -> int:
         """Signed lots held of an instrument."""
         return self._held.get((venue, instrument), 0)
@@ -256,7 +261,8 @@ class Broker:
         return self._send(line, 1 if difference > 0 else -1, abs(difference), 0, False)
 
     def _send(self, line: Line, side: int, lots: int, ticks: int, is_limit: bool) -> int | None:
-        if self.paused and abs(line.lots + side * lots) > abs(line.lots):
+        held = line.lots + line.waiting
+        if self.paused and abs(held + side * lots) > abs(held):
             self.rounded["held back by own limits"] += 1
             return None
         if max(lots, abs(ticks)) >= _LARGE:
@@ -277,6 +283,10 @@ class Broker:
             if event.kind == EventKind.ORDER_ACCEPTED:
                 placed = self._ids[venue, event.order]
         return placed
+
+    def id_of(self, venue: str, order: int) -> int:
+        """Our id of a venue's order, as `order` and `place` gave it; 0 for an order that is not ours."""
+        return self._ids.get((venue, order), 0)
 
     def cancel(self, order: int) -> bool:
         """Take an order out; False when it was not working."""

@@ -59,8 +59,12 @@ class RunRecord:
                 also(staging)
             os.chmod(staging, 0o755)
             if folder.exists():
-                shutil.rmtree(folder)
-            staging.rename(folder)
+                aside = staging.with_name(staging.name + "-old")
+                folder.rename(aside)
+                staging.rename(folder)
+                shutil.rmtree(aside)
+            else:
+                staging.rename(folder)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
@@ -100,11 +104,25 @@ class RunRecord:
         return cls(manifest, venues)
 
 
+def _is_run(folder: Path) -> bool:
+    """Whether a folder holds a run and nothing else."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+    except (OSError, json.JSONDecodeError):
+        return False
+    ours = {".parquet", ".json", ".html"}
+    return (
+        isinstance(manifest, dict)
+        and {"schema", "version", "venues"} <= set(manifest)
+        and all(path.is_file() and path.suffix in ours for path in folder.iterdir())
+    )
+
+
 def check_folder(folder: Path) -> None:
     """Refuse a place that holds something else than a run."""
     if folder.exists() and not folder.is_dir():
         raise DataError("is a file", source=str(folder), hint="Name a folder.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not _is_run(folder):
         raise DataError("is not the folder of a run and is not empty", source=str(folder), hint="Name another folder.")
 
 

@@ -48,11 +48,17 @@ class Rollover:
             self._next += 1
             broker = self._broker
             line = broker.line(roll.symbol)
+            # what a waiting market order would have made of the position is what the new contract gets
+            wanted = broker.held(line.venue, roll.old) + line.waiting
             broker.cancel_line(line)
             lots = broker.held(line.venue, roll.old)
             broker.point(line, roll.instrument, roll.new, roll.terms)
-            if lots:
-                out, back = (Side.SELL, Side.BUY) if lots > 0 else (Side.BUY, Side.SELL)
-                broker.send(line.venue, commands.place_market(0, roll.old, out, abs(lots)))
-                broker.send(line.venue, commands.place_market(0, roll.new, back, abs(lots)))
-            self.done.append((roll, lots))
+            self._trade(line.venue, roll.old, -lots)
+            self._trade(line.venue, roll.new, wanted)
+            self.done.append((roll, lots if wanted else 0))
+
+    def _trade(self, venue: str, instrument: int, lots: int) -> None:
+        if lots:
+            side = Side.BUY if lots > 0 else Side.SELL
+            command = commands.place_market(self._broker.account, instrument, side, abs(lots))
+            self._broker.send(venue, command)

@@ -35,6 +35,7 @@ class Targets(Strategy):
 
     def on_start(self) -> None:
         """Sort the rows by symbol; what is due before the first price is sent at once if it needs no price."""
+        self._schedules = {}
         for ns, symbol, value in self._rows:
             name = self.broker.line(symbol).symbol
             stamps, values = self._schedules.setdefault(name, ([], []))

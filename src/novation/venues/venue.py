@@ -431,12 +431,12 @@ class Venue:
 
     def event_hash(self) -> str:
         """BLAKE2b over the bytes of every event so far, in order."""
-        self.drain()
+        self._empty_events()
         return self._event_hasher.copy().hexdigest()
 
     def snapshot(self) -> Snapshot:
-        """A copy of the whole state; events not yet drained are drained first."""
-        self.drain()
+        """A copy of the whole state; events not yet drained stay to be drained."""
+        self._empty_events()
         tables = {name: table.tobytes() for name, table in self._tables.items() if name != "feed"}
         tables["head"] = self.heads.tobytes()
         return Snapshot(_layout(), tables, self._tables["feed"], self._event_hasher.copy())
@@ -462,3 +462,4 @@ class Venue:
         self._own("feed", snapshot.feed)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
         self._event_hasher = snapshot.event_hasher.copy()
+        self._waiting = []
