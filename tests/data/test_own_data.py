@@ -117,7 +117,7 @@ def test_bars_before_the_first_mark_and_after_the_last_are_left_out_and_counted(
 def test_a_bar_without_a_mark_inside_the_history_keeps_zero_and_is_counted(hourly, perpetual) -> None:
     prepared = perpetual(hourly(6), hourly(6).filter(pl.int_range(6) != 3))
     assert np.flatnonzero(prepared.bars.mark_close_e8 == 0).tolist() == [3]
-    assert "1 bars have no mark price: margin is not checked in them" in prepared.cautions
+    assert "1 bars have no mark price: margin is tested at the mark before them" in prepared.cautions
 
 
 def test_missing_bars_are_counted_and_listed_but_never_filled(hourly, perpetual) -> None:

@@ -141,12 +141,14 @@ def _well_formed(ex: Exchange, c: Command) -> Refusal | None:
         return Refusal(RejectReason.PRICE_OFF_TICK, c.price_ticks, terms.tick_step)
     if c.price_ticks > HIGHEST_PRICE_E8 // instrument.tick_e8:
         return Refusal(RejectReason.NUMBER_TOO_LARGE, c.price_ticks, HIGHEST_PRICE_E8 // instrument.tick_e8)
-    return too_large(ex, c.account, i, c.lots, c.price_ticks if limit else 0)
+    return too_large(ex, c.account, i, c.side, c.lots, c.price_ticks if limit else 0)
 
 
-def too_large(ex: Exchange, account: int, i: int, lots: int, price_ticks: int) -> Refusal | None:
+def too_large(ex: Exchange, account: int, i: int, side: int, lots: int, price_ticks: int) -> Refusal | None:
     """Whether all that could be held with `lots` more leaves the integers, at the highest price known now."""
-    instrument = ex.instruments[i]
+    instrument, held = ex.instruments[i], ex.accounts[account].positions[i].lots
+    if held * side < 0 and lots <= abs(held):
+        return None  # a pure reduction is never too large
     highest = max(price_ticks * instrument.tick_e8, ex.markets[i].mark_e8, ex.markets[i].last_e8)
     bids, asks = margin.resting(ex, account, i)
     together = abs(ex.accounts[account].positions[i].lots) + bids[0] + asks[0] + lots

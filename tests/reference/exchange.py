@@ -110,11 +110,12 @@ class Exchange:
             if row.mark_e8:
                 market.low_e8, market.high_e8 = row.mark_low_e8, row.mark_high_e8
         self._test_all(at_check=False)
+        started = {row.instrument: row.start_ns for row in rows}
         filled = False
         for order in list(self.orders.values()):
             traded = self.markets[order.instrument].traded
             price = order.price_ticks * self.instruments[order.instrument].tick_e8
-            if order.kind == OrderKind.LIMIT and traded:
+            if order.kind == OrderKind.LIMIT and traded and order.arrival_ns <= started[order.instrument]:
                 if traded[0] < price if order.side > 0 else traded[1] > price:
                     self.execute(order, order.price_ticks, price, maker=True)
                     filled = True
@@ -203,7 +204,7 @@ class Exchange:
     def _meet_market_order(self, order: Order) -> None:
         ticks = self.taker_ticks(order.instrument, self.markets[order.instrument].last_e8, order.side)
         refusal = commands.too_large(
-            self, order.account, order.instrument, order.lots, 0
+            self, order.account, order.instrument, order.side, order.lots, 0
         ) or commands.notional_and_risk(
             self, order.account, order.instrument, order.side * order.lots, ticks, taking=True
         )

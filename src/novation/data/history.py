@@ -148,7 +148,7 @@ class History:
         bars = Bars.of(last.start_ns, last.end_ns, last.prices_e8, marks, extra).cut(keep)
         unmarked = int((bars.mark_close_e8 == 0).sum()) if mark is not None else 0
         if unmarked:
-            cautions.append(f"{unmarked:,} bars have no mark price: margin is not checked in them")
+            cautions.append(f"{unmarked:,} bars have no mark price: margin is tested at the mark before them")
         # Dated futures rest at weekends; a perpetual does not.
         daily = not perpetual and last.step_ns == DAY_NS
         gaps = weekday_gaps(bars) if daily else gap_frame(bars.start_ns, bars.end_ns, last.step_ns)
@@ -274,6 +274,9 @@ def _period(last: Candles, start_ns: int | None, end_ns: int | None) -> slice:
 def _cut_to_mark(last: Candles, mark: Candles, keep: slice, cautions: list[str]) -> slice:
     begin = max(keep.start, int(np.searchsorted(last.start_ns, mark.start_ns[0])))
     stop = min(keep.stop, int(np.searchsorted(last.end_ns, mark.end_ns[-1], side="right")))
+    # a position needs a mark from its first bar on: begin where there is one
+    marked = np.flatnonzero(np.isin(last.start_ns[begin:stop], mark.start_ns))
+    begin = begin + int(marked[0]) if len(marked) else stop
     if stop <= begin:
         raise DataError(
             f"no mark price in {period_text(last.start_ns[keep.start], last.end_ns[keep.stop - 1])}",

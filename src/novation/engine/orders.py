@@ -224,12 +224,14 @@ def notional_reason(venue, row, lots, price_ticks):
 
 
 @kernel
-def too_large(venue, row, lots, price_ticks):
+def too_large(venue, row, side, lots, price_ticks):
     """Whether all that could be held with `lots` more leaves the integers, at the highest price known now."""
     p = position_row_(venue, row)
     c = contract_(venue, p.instrument)
     m = market_(venue, p.instrument)
     price_e8 = max(price_ticks * c.tick_e8, m.mark_e8, m.last_e8)
+    if closed_lots(p.lots, side * lots) == lots:
+        return False  # a pure reduction is never too large
     most = abs(p.lots) + p.bid_lots + p.ask_lots + lots
     if c.lot_value % E8 != 0 and most > _PRODUCT // c.lot_value:
         return True
@@ -269,7 +271,7 @@ def place(venue, identity, account, instrument, side, kind, lots, price_ticks):
     elif venue.free_order < 0:
         reason, value, limit = _NUMBER_TOO_LARGE, venue.working, venue.order_rows
     else:
-        if too_large(venue, row, lots, price_ticks):
+        if too_large(venue, row, side, lots, price_ticks):
             reason, value, limit = _NUMBER_TOO_LARGE, lots, 0
     if reason == 0:
         ticks = take(venue, instrument, side, price_ticks if kind == _LIMIT else ANY_PRICE)
@@ -311,7 +313,7 @@ def fill_working(venue, order_row, ticks, price_e8, maker):
     if kind == _MARKET:
         cause = 0
         reason, _, _ = notional_reason(venue, row, lots, ticks)
-        if too_large(venue, row, abs(lots), 0):
+        if too_large(venue, row, sign(lots), abs(lots), 0):
             cause = _CANCEL_LARGE
         elif reason != 0:
             cause = _CANCEL_NOTIONAL

@@ -42,9 +42,10 @@ def sample_account(venue, account):
             h.cost = p.cost
             h.margin = p.margin
             h.mark_e8 = m.mark_e8
-            # a contract rolled into has no closed bar yet
-            h.mark_low_e8 = m.bar_low_e8 if m.bar_low_e8 != 0 else m.mark_e8
-            h.mark_high_e8 = m.bar_high_e8 if m.bar_high_e8 != 0 else m.mark_e8
+            # of a bar that closed now; another instrument's close says nothing about this one's extremes
+            closed = m.closed_ns == venue.clock_ns and m.bar_low_e8 != 0
+            h.mark_low_e8 = m.bar_low_e8 if closed else m.mark_e8
+            h.mark_high_e8 = m.bar_high_e8 if closed else m.mark_e8
             h.liquidation_e8 = liquidation_price(venue, row)
             h.unrealised = profit
             h.maintenance = needed

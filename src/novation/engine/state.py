@@ -68,7 +68,7 @@ TIER = _table("floor cap rate_e8 max_leverage cum")
 #: when there are none; `bar_low_e8`/`bar_high_e8` keep those of the last complete bar.
 MARKET = _table(
     "terms last_e8 last_high_e8 last_low_e8 last_close_e8 mark_e8 mark_low_e8 mark_high_e8 mark_close_e8 "
-    "bar_low_e8 bar_high_e8 open_ns closing bar settlement_ticks"
+    "bar_low_e8 bar_high_e8 start_ns closed_ns open_ns closing bar settlement_ticks"
 )
 #: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
 ACCOUNT = _table("wallet first_position last_position positions called version")

@@ -5,7 +5,8 @@ orders that waited for a price; then the commands, in order of arrival.
 
 A bar that closes is three tests, the mark's adverse extreme first: accounts as they stood in the bar; then the limit
 orders it traded through; then the accounts those fills changed. A unit of work emits at most UNIT_EVENTS events, and
-no unit starts without room for them: the door returns MORE, is drained, and goes on where it stood.
+one margin call per position; no unit starts without room for them: the door returns MORE, is drained, and goes on
+where it stood.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ def apply_row(venue, row):
         venue.closed_to = venue.feed_next + 1
         venue.closing = 1
         m.closing = 1
+        m.start_ns = row.start_ns
         m.bar = row.bar
         m.last_high_e8 = row.last_high_e8
         m.last_low_e8 = row.last_low_e8
@@ -117,6 +119,7 @@ def finish_bars(venue):
     for i in range(venue.closed_from, venue.closed_to):
         m = market_(venue, feed_(venue, i).instrument)
         m.closing = 0
+        m.closed_ns = venue.clock_ns
         m.last_e8 = m.last_close_e8
         m.bar_low_e8 = m.mark_low_e8
         m.bar_high_e8 = m.mark_high_e8
@@ -183,7 +186,9 @@ def limit_unit(venue):
     o = order_(venue, row)
     venue.next_order = o.next
     m = market_(venue, o.instrument)
-    if m.closing and o.kind != _MARKET and traded_through(venue, o.instrument, o.side, o.price_ticks):
+    # an order sent inside the bar cannot know which of its prices came after
+    waited = m.closing and o.arrival_ns <= m.start_ns
+    if waited and o.kind != _MARKET and traded_through(venue, o.instrument, o.side, o.price_ticks):
         venue.touched = 1
         fill_working(venue, row, o.price_ticks, o.price_ticks * contract_(venue, o.instrument).tick_e8, 1)
 
@@ -250,7 +255,7 @@ def sample_unit(venue):
 def has_room(venue):
     """Whether one more unit of any kind fits in the buffers."""
     return (
-        venue.event_rows - venue.event_count >= UNIT_EVENTS
+        venue.event_rows - venue.event_count >= UNIT_EVENTS + venue.instruments
         and venue.sample_rows > venue.sample_count
         and venue.holding_rows - venue.holding_count >= venue.instruments
     )

@@ -1,4 +1,4 @@
-"""Trading fees: a fraction of the traded value (Binance) or money per lot (CME). Cut towards zero (Binance)."""
+"""Trading fees: a fraction of the traded value (Binance) or money per lot (CME). Rounded down."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 
 `mul_div` is the one door through which two large numbers are multiplied: floor(a * b / c), exact, while
 |a * b / c| < 2**62 and 0 < c < 2**50. Method: estimate the quotient in float64; five roundings leave an error below
-2**12 units, so the remainder of the estimate, below 2**62, comes out right in wrapping int64. Correct by what it holds:
-the shift by 4096 makes a floor of the cut, and the millionth makes it at most one too low, never too high.
+2**12 units, so the remainder of the estimate, below 2**62, comes out right in wrapping int64. Correct by what it holds.
 With JIT off the same names use Python's own integers.
 
 An *exact amount* is a pair (whole, part): whole minor units and part * 1e-16 of one, 0 <= part < 1e16. Prices carry

@@ -51,7 +51,7 @@ def rate_of(whole, part, rate_e8):
 
 @kernel
 def rate_of_value(price_e8, lots, lot_value, rate_e8):
-    """Exact |value| * rate for rate >= 0: (whole, part). Used by fees, funding and maintenance."""
+    """Exact |value| * rate for rate >= 0: (whole, part). Used by funding."""
     whole, part = signed_value(price_e8, abs(lots), lot_value)
     return rate_of(whole, part, rate_e8)
 

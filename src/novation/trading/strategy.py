@@ -112,7 +112,8 @@ class Strategy:
     ) -> int | None:
         """Trade to a signed position: of `qty`, of `notional` in quote currency, or of `weight` times the equity.
 
-        Orders still waiting for a price count as done. Returns the order's id, None when nothing is to be traded.
+        Market orders still waiting for a price count as done. Returns the order's id, None when nothing is to be
+        traded.
         """
         return self.broker.target(symbol, qty=qty, notional=notional, weight=weight)
 

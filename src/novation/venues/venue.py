@@ -84,7 +84,7 @@ class Venue:
             "position": accounts * count,
             "order": orders,
             "feed": 0,
-            "event": buffer,
+            "event": max(buffer, 2 * (8 + count)),
             "command": max(64, orders),
             "sample": buffer,
             "holding": max(buffer, 2 * count),
@@ -175,7 +175,7 @@ class Venue:
                 int(instrument.kind == 1),
             )
             self._tables["market"][i]["terms"] = first
-            self._tables["market"][i]["open_ns"] = -1
+            self._tables["market"][i]["open_ns"] = self._tables["market"][i]["closed_ns"] = -1
             self.first_terms.append(first)
             first += len(rows)
         account = self._tables["account"]
