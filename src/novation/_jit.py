@@ -69,8 +69,13 @@ def _imports(path: Path) -> tuple[bytes, tuple[Path, ...]]:
 
 @functools.cache
 def source_digest(path: Path) -> str:
-    """BLAKE2b over a file and every novation file it imports, directly or not."""
+    """BLAKE2b over a file and every novation file it imports, directly or not.
+
+    Of a user's strategy also the other Python files of its folder: a constant or helper may stand there.
+    """
     seen: dict[Path, None] = {path: None, Path(__file__).resolve(): None}
+    if _PACKAGE not in path.parents:
+        seen |= dict.fromkeys(sorted(path.parent.glob("*.py")))
     waiting = list(seen)
     while waiting:
         for other in _imports(waiting.pop())[1]:

@@ -439,3 +439,104 @@ def test_sizes_beyond_the_integers_are_refused() -> None:
         run(Script(n0=lambda s: s.buy("BTCUSDT", 1e30)), history([50_000.0] * 3))
     with pytest.raises(nv.InvalidInput, match="binance_um:BTCUSDT: qty: expected a finite number"):
         run(Script(n0=lambda s: s.buy("BTCUSDT", float("nan"))), history([50_000.0] * 3))
+
+
+# -- what a second reading found --------------------------------------------------------------------------------------
+
+
+def test_a_limit_sent_inside_a_longer_bar_cannot_fill_at_its_earlier_low() -> None:
+    days = pd.DatetimeIndex([START + dt.timedelta(days=i) for i in range(2)], name="ts")
+    daily = pd.DataFrame(
+        {"open": [3_000.0] * 2, "high": [3_010.0] * 2, "low": [2_900.0] * 2, "close": [3_000.0] * 2}, days
+    )
+
+    class Noon(nv.Strategy):
+        sent = False
+
+        def on_bar(self, bar: Any) -> None:
+            if bar.symbol.endswith("BTCUSDT") and not self.sent:
+                self.sent = True
+                self.buy("ETHUSDT", 1, 2_950)
+
+    data = {"BTCUSDT": history([50_000.0] * 48), "ETHUSDT": nv.History(daily, funding=0)}
+    result = nv.Backtest(Noon(), data, cash=100_000, **RULES).run()
+    assert result.frame("fills")["ts"].to_list() == [START + dt.timedelta(days=2)]
+
+
+def test_funding_is_told_whatever_another_venue_does_first() -> None:
+    class Both(nv.Strategy):
+        amounts: list[float] = []
+
+        def on_start(self) -> None:
+            self.buy("BTCUSDT", 1)
+
+        def on_bar(self, bar: Any) -> None:
+            if bar.symbol == "cme:ESZ2026":
+                self.buy("BTCUSDT", 0.01)
+
+        def on_funding(self, payment: Any) -> None:
+            self.amounts.append(payment.amount)
+
+    data = {"cme:ESZ2026": nv.History(frame([5_000.0] * 12)), "BTCUSDT": history([50_000.0] * 12, funding=0.0001)}
+    rules = {"binance_um": "2026-05-01", "cme": "2022-02-01"}
+    result = nv.Backtest(Both(), data, cash={"USDT": 100_000, "USD": 50_000}, rules_as_of=rules).run()
+    paid = result.frame("funding")["amount"].to_list()
+    assert Both.amounts[-1] == pytest.approx(paid[-1]) and paid[-1] < 0
+
+
+def test_orders_from_on_fill_leave_the_position_as_the_exchange_has_it() -> None:
+    class Chain(nv.Strategy):
+        seen: list[tuple[int, float]] = []
+
+        def on_bar(self, bar: Any) -> None:
+            if not self.seen:
+                self.refused = self.buy("BTCUSDT", 100)
+                self.first = self.buy("BTCUSDT", 0.1)
+
+        def on_fill(self, fill: Any) -> None:
+            self.seen.append((fill.order, self.position("BTCUSDT")))
+            if len(self.seen) < 3:
+                self.buy("BTCUSDT", 0.1)
+
+    strategy = Chain()
+    run(strategy, history([50_000.0] * 4))
+    assert strategy.refused is None
+    assert Chain.seen[0] == (strategy.first, 0.1)
+    assert Chain.seen[-1][1] == pytest.approx(0.3)
+
+
+def test_a_folder_with_somebody_elses_manifest_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"name": "thesis"}')
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(nv.DataError, match="not the folder of a run"):
+        run(Script(), history([50_000.0] * 3)).record.save(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_targets_can_run_twice() -> None:
+    targets = nv.Targets(pl.DataFrame({"ts": [START], "symbol": ["BTCUSDT"], "target": [1.0]}))
+    data = history([50_000.0] * 4)
+    assert run(targets, data).state_hash == run(targets, data).state_hash
+
+
+def test_returns_of_a_midnight_sample_belong_to_the_day_that_ended() -> None:
+    class Long(nv.Strategy):
+        def on_start(self) -> None:
+            self.buy("BTCUSDT", 1)
+
+    returns = run(Long(), history([50_000.0] * 24 + [40_000.0] * 2)).frame("returns")
+    assert returns["ts"].dt.date().to_list() == [START.date(), START.date() + dt.timedelta(days=1)]
+
+
+def test_what_waits_for_a_price_moves_to_the_next_contract_at_a_roll() -> None:
+    def days(first: int, count: int, price: float) -> pd.DataFrame:
+        index = pd.DatetimeIndex([START + dt.timedelta(days=first + i) for i in range(count)], name="ts")
+        return pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), [price] * count), index)
+
+    chain = nv.ContractChain(
+        {202606: days(0, 4, 5_000.0), 202609: days(3, 4, 5_050.0)}, [(START + dt.timedelta(days=3), 202606, 202609)]
+    )
+    script = Script(n2=lambda s: s.target("cme:ES", 2))
+    result = nv.Backtest(script, {"cme:ES": chain}, cash=200_000, rules_as_of="2022-02-01").run()
+    assert result.frame("fills")["contract"].to_list() == ["cme:ESU2026"]
+    assert result.frame("fills")["qty"].to_list() == [2.0]

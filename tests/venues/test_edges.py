@@ -28,6 +28,7 @@ from novation.domain.instruments import Instrument, Terms, Tier
 from novation.domain.market import MarketEvent
 from novation.domain.units import BALANCE_BOUND, E8, NO_CAP
 from novation.venues import binance_usdm
+from novation.venues.venue import Venue
 from tests.venues import scenarios
 from tests.venues.lockstep import Lockstep
 from tests.venues.scenarios import Setup
@@ -200,3 +201,31 @@ def test_rows_at_the_clock_are_another_instant() -> None:
     events = both.advance(5, [funding])
     both.compare()
     assert [event.kind for event in events] == [EventKind.FUNDING]
+
+
+def test_twelve_margin_calls_of_one_account_fit_in_the_smallest_buffer() -> None:
+    coins = [msgspec.structs.replace(coin(E8, 1), id=f"x:C{i}", symbol=f"C{i}") for i in range(12)]
+    venue = Venue(binance_usdm.RULES, coins, [[TERMS]] * 12, buffer=8)
+    venue.submit(transfer(0, 10**13))
+    rows = [
+        MarketEvent(ts_ns=0, kind=MarketEventKind.BAR_OPEN, instrument=i, last_e8=BTC, mark_e8=BTC) for i in range(12)
+    ]
+    venue.advance(0, scenarios.array(rows))
+    for i in range(12):
+        venue.submit(set_margin_scope(0, i, MarginScope.ISOLATED))
+        venue.submit(place_market(0, i, Side.BUY, 1))
+    price = venue.account(0).positions[0].liquidation_e8
+    near = price + price // 2_000
+    later = [msgspec.structs.replace(row, ts_ns=1, last_e8=near, mark_e8=near) for row in rows]
+    events = venue.advance(1, scenarios.array(later))
+    assert [event.kind for event in events] == [EventKind.MARGIN_CALL] * 12
+
+
+def test_asking_for_the_event_hash_takes_no_event_away() -> None:
+    venue = pair().venue
+    venue.attach(scenarios.array(opening(5, BTC)))
+    venue.submit(place_market(0, 0, Side.BUY, 5))
+    assert venue.step(5)
+    venue.event_hash()
+    venue.snapshot()
+    assert b"".join(venue.drain())
