@@ -17,53 +17,77 @@ import numpy as np
 SRC = Path(__file__).resolve().parent.parent / "src" / "novation"
 
 
-def mul_div_rounds(count: int = 2_000_000, rounds: int = 5) -> list[tuple[str, float]]:
-    """Nanoseconds of one operation in a compiled loop, best of rounds, by size of the product."""
+#: Size of the product, bits of a and b, and c; c = 1e8 is how values and rates are taken.
+SIZES = (
+    ("product of 52 bits, c = 1e8", 30, 22, 10**8),
+    ("product of 62 bits, c = 1e8", 40, 22, 10**8),
+    ("product of 80 bits, c = 1e8", 46, 34, 10**8),
+    ("product of 107 bits, c of 50", 60, 47, (1 << 49) + 12_345),
+)
+
+
+def mul_div_rounds(rounds: int = 7, passes: int = 200) -> list[tuple[str, list[float]]]:
+    """Nanoseconds of one operation, each round of every operation, by size of the product."""
     import numba
 
     from novation.rules.integers import mul_div
 
     exact_kernel = mul_div.inner
 
-    @numba.njit
-    def exact(a: Any, b: Any, c: Any) -> int:
+    @numba.njit(error_model="numpy")
+    def exact(a: Any, b: Any, c: Any, passes: int) -> int:
         total = 0
-        for i in range(len(a)):
-            total += exact_kernel(a[i], b[i], c[i])
+        for _ in range(passes):
+            for i in range(len(a)):
+                total += exact_kernel(a[i], b[i], c[i])
         return total
 
-    @numba.njit
-    def plain(a: Any, b: Any, c: Any) -> int:
+    @numba.njit(error_model="numpy")
+    def plain(a: Any, b: Any, c: Any, passes: int) -> int:
         total = 0
-        for i in range(len(a)):
-            total += a[i] * b[i] // c[i]
+        for _ in range(passes):
+            for i in range(len(a)):
+                total += a[i] * b[i] // c[i]
         return total
 
-    @numba.njit
-    def floats(a: Any, b: Any, c: Any) -> float:
+    @numba.njit(error_model="numpy")
+    def floats(a: Any, b: Any, c: Any, passes: int) -> float:
         total = 0.0
-        for i in range(len(a)):
-            total += a[i] * b[i] / c[i]
+        for _ in range(passes):
+            for i in range(len(a)):
+                total += a[i] * b[i] / c[i]
+        return total
+
+    def python(a: Any, b: Any, c: Any, passes: int) -> int:
+        total = 0
+        for x, y, z in zip(a, b, c, strict=True):
+            total += x * y // z
         return total
 
     rng = np.random.default_rng(1)
+    rows = 4_096  # stays in the cache
     out = []
-    for size, top in (("product in 63 bits", 1 << 30), ("product in 100 bits", 1 << 50)):
-        a, b = rng.integers(1, top, count), rng.integers(1, top, count)
-        c = np.maximum(1, np.minimum(rng.integers(1, 1 << 49, count), (1 << 50) - 1))
-        c = np.maximum(c, (a.astype(float) * b / 2.0**61).astype(np.int64) + 1)
-        for name, function, numbers in (
-            ("mul_div", exact, (a, b, c)),
-            ("int64 a*b//c" + ("" if top < 1 << 32 else " (wrong: wraps)"), plain, (a, b, c)),
+    for size, bits_a, bits_b, divisor in SIZES:
+        a = rng.integers(1 << (bits_a - 1), 1 << bits_a, rows)
+        b = rng.integers(1 << (bits_b - 1), 1 << bits_b, rows)
+        c = np.full(rows, divisor)
+        lists = (a.tolist(), b.tolist(), c.tolist())
+        assert exact(a, b, c, 1) & ((1 << 64) - 1) == python(*lists, 1) & ((1 << 64) - 1)
+        wraps = bits_a + bits_b > 63
+        for name, function, numbers, times in (
+            ("mul_div", exact, (a, b, c), passes),
+            ("int64 a*b//c" + (" (wrong: wraps)" if wraps else ""), plain, (a, b, c), passes),
             (
-                "float64 a*b/c" + ("" if top < 1 << 32 else " (inexact)"),
+                "float64 a*b/c" + (" (inexact)" if wraps else ""),
                 floats,
                 tuple(x.astype(float) for x in (a, b, c)),
+                passes,
             ),
+            ("Python int, uncompiled", python, lists, 1),
         ):
-            function(*numbers)
-            best = min(_seconds(function, numbers) for _ in range(rounds))
-            out.append((f"{name}, {size}", best / count * 1e9))
+            function(*numbers, times)
+            taken = [_seconds(function, (*numbers, times)) / (rows * times) * 1e9 for _ in range(rounds)]
+            out.append((f"{name}, {size}", taken))
     return out
 
 
@@ -73,9 +97,9 @@ def _seconds(function: Any, numbers: Any) -> float:
     return time.perf_counter() - begin
 
 
-def kernel_lines() -> tuple[int, int]:
-    """Kernels, and their lines of code: neither blank, comment nor docstring, decorators left out."""
-    kernels = lines = 0
+def kernel_lines() -> dict[str, int]:
+    """By kernel its lines of code: neither blank, comment nor docstring, decorators left out."""
+    lines: dict[str, int] = {}
     for path in sorted(p for room in ("rules", "engine") for p in (SRC / room).glob("*.py")):
         source = path.read_text().splitlines()
         for node in ast.walk(ast.parse("\n".join(source))):
@@ -83,13 +107,12 @@ def kernel_lines() -> tuple[int, int]:
                 isinstance(d, ast.Name) and d.id == "kernel" for d in node.decorator_list
             ):
                 body = node.body[1:] if ast.get_docstring(node) else node.body
-                kernels += 1
-                lines += 1 + sum(
-                    1
-                    for line in source[body[0].lineno - 1 : node.end_lineno]
-                    if line.strip() and not line.strip().startswith("#")
+                head = source[node.lineno - 1 : node.body[0].lineno - 1]
+                rows = [*head, *source[body[0].lineno - 1 : node.end_lineno]]
+                lines[f"novation.{path.parent.name}.{path.stem}.{node.name}"] = sum(
+                    1 for row in rows if row.strip() and not row.strip().startswith("#")
                 )
-    return kernels, lines
+    return lines
 
 
 _COMPILE = """
@@ -101,7 +124,9 @@ def first(x): return x
 first(1)                      # Numba's own start
 seen = []
 class Listener(event.Listener):
-    def on_start(self, e): seen.append(e.data["dispatcher"].py_func.__qualname__)
+    def on_start(self, e):
+        function = e.data["dispatcher"].py_func
+        seen.append(f"{function.__module__}.{function.__qualname__}")
     def on_end(self, e): pass
 event.register("numba:compile", Listener())
 from novation._jit import record_table
@@ -114,22 +139,23 @@ if sys.argv[1] == "advance":
 else:
     from novation.cli.kernels import compile_all
     begin = time.perf_counter(); compile_all(); seconds = time.perf_counter() - begin
-print(json.dumps({"seconds": seconds, "compiled": len(seen), "different": len(set(seen))}))
+ours = [name for name in seen if name.startswith("novation.")]
+print(json.dumps({"seconds": seconds, "overloads": len(ours), "kernels": len(set(ours)), "other": len(seen) - len(ours),
+                  "names": sorted(set(ours))}))
 """
 
 
 def compile_rounds(what: str, rounds: int) -> dict[str, Any]:
-    """Cold compile in fresh cache folders (rounds), then once from the last cache."""
-    cold = []
+    """Cold compile in fresh cache folders, and after each the same from the cache, in a new process."""
+    cold, warm = [], []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             cold.append(_compile(what, folder))
-            warm = _compile(what, folder)
+            warm.append(_compile(what, folder))
     return {
         "cold": [run["seconds"] for run in cold],
-        "warm": warm["seconds"],
-        "compiled": cold[0]["compiled"],
-        "different": cold[0]["different"],
+        "warm": [run["seconds"] for run in warm],
+        **{name: cold[0][name] for name in ("overloads", "kernels", "other", "names")},
     }
 
 

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 """The benchmarks of `make bench`: print figures with machine, workload and spread. Nothing here is asserted.
 
-run.py [--quick] [--no-peer] [--write]     --write stores the page benchmarks/results/first_light.md
+run.py [--quick] [--no-peer] [--json FILE] [--write]
+
+--write stores the page benchmarks/results/first_light.md, --json the figures of every round.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import json
 import os
 import platform
 import statistics
@@ -16,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -25,6 +30,7 @@ import kernels  # noqa: E402
 
 PEER = ROOT / ".venv-peers"
 LINES: list[str] = []
+FIGURES: dict[str, Any] = {}
 
 
 def say(text: str = "") -> None:
@@ -47,10 +53,12 @@ def machine() -> None:
         (line.split(":", 1)[1].strip() for line in _read("/proc/cpuinfo") if line.startswith("model name")), "?"
     )
     commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    changes = subprocess.run(["git", "-C", str(ROOT), "status", "--porcelain", "src"], capture_output=True, text=True)
     say(f"Machine: {model}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; {platform.system()}.")
     say(
         f"Python {platform.python_version()}, numba {numba.__version__}, numpy {numpy.__version__}; "
-        f"commit {commit.stdout.strip() or '?'}, {time.strftime('%Y-%m-%d')}."
+        f"commit {commit.stdout.strip() or '?'}{' and changes' if changes.stdout.strip() else ''}, "
+        f"{time.strftime('%Y-%m-%d')}."
     )
 
 
@@ -63,8 +71,9 @@ def peer_python() -> Path | None:
     python = PEER / "bin" / "python"
     if not python.exists():
         print("installing the peer into .venv-peers (once)", file=sys.stderr)
-        done = subprocess.run(["sh", str(ROOT / "benchmarks" / "peers" / "setup"), str(PEER), sys.executable])
+        done = subprocess.run([str(ROOT / "benchmarks" / "peers" / "setup"), str(PEER), sys.executable])
         if done.returncode:
+            print("the peer does not install here: left out", file=sys.stderr)
             return None
     return python
 
@@ -72,73 +81,87 @@ def peer_python() -> Path | None:
 def bars_per_second(rounds: int, with_peer: bool) -> None:
     """The first table: the same orders on the same bars, three ways, taking turns."""
     real = Path(os.environ.get("NOVATION_DATA", "") or "?").is_dir()
+    source = first_light.history(real)
     plan, venue_plan = first_light.plan_of(real)
     bars = venue_plan.prepared[0].bars
     n = len(bars)
-    first_light.compiled_round(venue_plan)
-    ours: dict[str, list[float]] = {"python": [], "compiled": [], "peer": []}
+    speeds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         python = peer_python() if with_peer else None
         peer = first_light.Peer(python, bars, Path(scratch)) if python else None
+        contenders = {
+            "Python strategy": lambda: first_light.python_round(plan, venue_plan),
+            "compiled strategy": lambda: first_light.compiled_round(venue_plan),
+            "whole `Backtest.run`, Python strategy": lambda: first_light.whole_round(source, False),
+            "whole `Backtest.run`, compiled strategy": lambda: first_light.whole_round(source, True),
+        }
+        name_of_peer = ""
         if peer:
-            peer.round()
+            name_of_peer = f"NautilusTrader {peer.about['version']}"
+            contenders[name_of_peer] = peer.round
+        last = {name: one_round() for name, one_round in contenders.items()}  # not counted
         for _ in range(rounds):
-            a, b = first_light.python_round(plan, venue_plan), first_light.compiled_round(venue_plan)
-            ours["python"].append(n / a["seconds"])
-            ours["compiled"].append(n / b["seconds"])
-            if peer:
-                p = peer.round()
-                ours["peer"].append(p["bars"] / p["seconds"])
+            for name, one_round in contenders.items():
+                last[name] = one_round()
+                speeds.setdefault(name, []).append(n / last[name]["seconds"])
         if peer:
             peer.close()
+    FIGURES["bars per second"] = speeds
     say(
         f"\n## Bars per second\n\n{n:,} hourly BTCUSDT bars ({'real' if real else 'synthetic'}), 10/50 cross, "
-        f"{rounds} rounds in turn; median (least .. most).\n"
+        f"{rounds} rounds in turn after one that does not count; median (least .. most). The first two and the peer "
+        "are the loop alone, their data made ready before; a whole run reads the files and writes the result too.\n"
     )
     say("| contender | bars/s | ratio to the peer | aim |\n|---|---|---|---|")
-    for name, key, aim in (("Python strategy", "python", ">= 8"), ("compiled strategy", "compiled", ">= 100")):
+    aims = {"Python strategy": ">= 8", "compiled strategy": ">= 100"}
+    for name, found in speeds.items():
         ratio = "not run"
-        if ours["peer"]:
-            ratio = spread([x / y for x, y in zip(ours[key], ours["peer"], strict=True)], "{:,.1f}")
-        say(f"| {name} | {spread(ours[key])} | {ratio} | {aim} |")
-    if ours["peer"]:
-        say(f"| NautilusTrader {peer.about['version']} | {spread(ours['peer'])} | 1 | |")
-    same = "equal" if a["state"] == b["state"] else "DIFFERENT"
+        if name_of_peer:
+            ratio = spread([x / y for x, y in zip(found, speeds[name_of_peer], strict=True)], "{:,.1f}")
+        say(f"| {name} | {spread(found)} | {'1' if name == name_of_peer else ratio} | {aims.get(name, '')} |")
+    a, b = last["Python strategy"], last["compiled strategy"]
+    text = f"\nFills: {a['fills']:,} Python, {b['fills']:,} compiled"
+    if name_of_peer:
+        p = last[name_of_peer]
+        text += f", {p['fills']:,} peer ({p['orders']:,} orders over {p['bars']:,} bars)"
+    same = "the same" if a["hashes"] == b["hashes"] else "DIFFERENT"
+    say(f"{text}. State and events of our two: {same}.")
     say(
-        f"\nFills: {a['fills']:,} Python, {b['fills']:,} compiled"
-        + (
-            f", {p['fills']:,} peer ({p['orders']:,} orders). The peer fills at the close of the signal's bar, "
-            "ours at the next open"
-            if ours["peer"]
-            else ""
-        )
-        + f". State hashes of our two: {same}."
-    )
-    say(
-        "Ours also pays funding, tests margin at the mark's extremes and samples the account at every bar; the peer "
-        "does none of these."
+        "The peer fills a market order at the close of the bar that sent it, ours at the open of the next; it runs "
+        "without logging, risk checks and analysis. Ours also pays funding, tests margin at the mark's extremes, "
+        "keeps a hash of all events and samples account and position at every bar."
     )
 
 
 def start_up(quick: bool) -> None:
     """Whole processes: import, help, demo."""
     say("\n## Start\n\nWhole processes, seconds; median (least .. most).\n\n| what | measured | aim |\n|---|---|---|")
-    rounds = 3 if quick else 7
+    rounds = 3 if quick else 5
     novation = [sys.executable, "-m", "novation"]
+    help_ = [*novation, "--help"]
     for name, command, aim in (
         ("import novation", [sys.executable, "-c", "import novation"], "< 0.3"),
-        ("novation --help", [*novation, "--help"], ""),
+        ("novation --help", help_, ""),
     ):
         _process(command)
-        say(f"| {name} | {spread([_process(command) for _ in range(rounds)], '{:.2f}')} | {aim} |")
+        FIGURES[name] = [_process(command) for _ in range(rounds)]
+        say(f"| {name} | {spread(FIGURES[name], '{:.2f}')} | {aim} |")
     with tempfile.TemporaryDirectory() as folder:
         demo = [*novation, "demo", "--out", f"{folder}/demo"]
+        if importlib.util.find_spec("novation.research.demo") is None:
+            say("| novation demo | not there yet | < 10 |")
+            return
         _process(demo)
-        say(f"| novation demo, warm | {spread([_process(demo) for _ in range(3)], '{:.1f}')} | < 10 |")
+        FIGURES["demo"] = [_process(demo) for _ in range(rounds)]
+        say(f"| novation demo, warm | {spread(FIGURES['demo'], '{:.1f}')} | < 10 |")
         cold = _process(demo, NOVATION_CACHE=f"{folder}/cache")
         say(f"| novation demo, nothing compiled yet | {cold:.1f} (once) | |")
-        cold = _process([*novation, "--help"], PYTHONDONTWRITEBYTECODE="1", PYTHONPYCACHEPREFIX=f"{folder}/none")
-        say(f"| novation --help, no bytecode of anything | {cold:.2f} (once) | |")
+        for name, command in (
+            ("import novation", [sys.executable, "-c", "import novation"]),
+            ("novation --help", help_),
+        ):
+            cold = _process(command, PYTHONDONTWRITEBYTECODE="1", PYTHONPYCACHEPREFIX=f"{folder}/none")
+            say(f"| {name}, no bytecode of anything | {cold:.2f} (once) | |")
 
 
 def _process(command: Sequence[str], **environment: str) -> float:
@@ -149,21 +172,24 @@ def _process(command: Sequence[str], **environment: str) -> float:
 
 def compiling(quick: bool) -> None:
     """Cold compile of the engine."""
-    count, lines = kernels.kernel_lines()
+    lines = kernels.kernel_lines()
     say(
-        f"\n## Compiling\n\n{count} kernels, {lines:,} lines of kernel code (no blanks, comments, docstrings). Fresh "
-        "cache folder each round.\n\n| what | cold s | ms a line | from the cache s | compilations (different) | aim |"
-        "\n|---|---|---|---|---|---|"
+        f"\n## Compiling\n\nThe engine has {len(lines)} kernels, {sum(lines.values()):,} lines (no blanks, comments, "
+        "docstrings). Each round a fresh cache folder and process, then another process with the folder as it is.\n\n"
+        "| what | cold s | ms a line | from the cache s | kernels, lines, compilations | aim |\n"
+        "|---|---|---|---|---|---|"
     )
     for name, what, aim in (
         ("`advance`: the engine", "advance", "< 10 s"),
         ("everything `novation warm` does", "warm", ""),
     ):
         run = kernels.compile_rounds(what, 1 if quick else 3)
-        middle = statistics.median(run["cold"])
+        FIGURES[name] = {"cold": run["cold"], "warm": run["warm"]}
+        count = sum(lines.get(kernel, 0) for kernel in run["names"])
+        per_line = statistics.median(run["cold"]) / max(1, count) * 1000
         say(
-            f"| {name} | {spread(run['cold'], '{:.1f}')} | {middle / lines * 1000:.1f} | {run['warm']:.2f} | "
-            f"{run['compiled']} ({run['different']}) | {aim} |"
+            f"| {name} | {spread(run['cold'], '{:.1f}')} | {per_line:.1f} | {spread(run['warm'], '{:.2f}')} | "
+            f"{run['kernels']}, {count:,}, {run['overloads']} (and {run['other']} of Numba's own) | {aim} |"
         )
 
 
@@ -171,21 +197,28 @@ def main() -> None:
     """Run everything and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--no-peer", action="store_true", help="leave NautilusTrader out")
+    parser.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="NautilusTrader beside it")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="store the figures of every round")
     parser.add_argument("--write", action="store_true", help="store the page in benchmarks/results")
     given = parser.parse_args()
     say("# First light: speed\n")
     machine()
-    bars_per_second(3 if given.quick else 7, not given.no_peer)
-    say("\n## mul_div\n\nNanoseconds an operation in a compiled loop, best of 5.\n\n| operation | ns |\n|---|---|")
-    for name, ns in kernels.mul_div_rounds():
-        say(f"| {name} | {ns:.1f} |")
+    bars_per_second(3 if given.quick else 7, given.peer)
+    say(
+        "\n## mul_div\n\nNanoseconds an operation in a loop over 4,096 numbers, compiled where not said otherwise; "
+        "median (least .. most) of 7.\n\n| operation | ns |\n|---|---|"
+    )
+    for name, found in kernels.mul_div_rounds():
+        FIGURES[name] = found
+        say(f"| {name} | {spread(found, '{:.2f}')} |")
     compiling(given.quick)
     start_up(given.quick)
     if given.write:
         page = ROOT / "benchmarks" / "results" / "first_light.md"
         page.parent.mkdir(exist_ok=True)
         page.write_text("\n".join(LINES) + "\n")
+    if given.json:
+        given.json.write_text(json.dumps(FIGURES, indent=1) + "\n")
 
 
 if __name__ == "__main__":
