@@ -21,6 +21,7 @@ from novation.trading.strategy import Strategy
 from novation.venues.markets import Markets
 from novation.venues.venue import Venue
 
+_NO_EVENTS: list[Event] = []
 #: Progress is told every so many bars.
 _PROGRESS_BARS = 500
 
@@ -134,9 +135,13 @@ class Driver:
             roll_ns = rollover.next_ns
             moved = markets.step(end_ns if roll_ns is None else min(end_ns, roll_ns - 1))
             # the broker takes in what happened everywhere before any callback acts on it
-            heard = [(side, self._listen(side)) for side in (by_venue[id(venue)] for venue in moved)]
-            for side, events in heard:
-                self._look(side, events)
+            if len(moved) == 1:
+                side = by_venue[id(moved[0])]
+                self._look(side, self._listen(side))
+            else:
+                heard = [(side, self._listen(side)) for side in (by_venue[id(venue)] for venue in moved)]
+                for side, events in heard:
+                    self._look(side, events)
             if not moved:
                 if roll_ns is None or roll_ns > end_ns:
                     break
@@ -150,7 +155,8 @@ class Driver:
 
     def _listen(self, side: _VenueSide) -> list[Event]:
         """Take in the events and the last prices of one venue's instant."""
-        events = [Event(*row) for chunk in side.venue.drain() for row in EVENT_FORMAT.iter_unpack(chunk)]
+        chunks = side.venue.drain()
+        events = [Event(*row) for chunk in chunks for row in EVENT_FORMAT.iter_unpack(chunk)] if chunks else _NO_EVENTS
         for event in events:
             self.broker.hear(side.name, event)
             if event.kind == EventKind.TERMS_CHANGED:
