@@ -76,45 +76,41 @@ def worth(venue, p, price_e8):
 
 @kernel
 def well_clear(venue, account, extremes):
-    """Whether floating point alone shows that an account is neither to be called nor liquidated, with room for every
-    rounding: then the exact test can be left out. Each position is taken at its own adverse extreme, which is harsher
-    than any scene. False wherever it is close, or a call is open.
+    """Whether floating point alone shows that an account is neither to be called nor to be liquidated, with more room
+    than all roundings together: then the exact test is left out. Each position is taken at its own adverse extreme,
+    which is harsher than any scene. False wherever it is close, and while a call is open.
     """
     a = account_(venue, account)
     if a.called != 0:
         return False
-    ratio = min(float(venue.call_ratio_e8), float(E8)) / float(E8)
+    ratio = min(float(venue.call_ratio_e8) * 1e-8, 1.0)
     equity, needed, size = float(a.wallet), 0.0, abs(float(a.wallet))
     row = a.first_position
     while row >= 0:
         p = position_row_(venue, row)
-        if p.lots != 0:
+        if p.lots != 0 or p.scope == _CROSS:  # flat, its cost waits for the settlement
+            c = contract_(venue, p.instrument)
             m = market_(venue, p.instrument)
             mark = m.mark_e8
             if extremes:
                 mark = m.mark_low_e8 if p.lots > 0 else m.mark_high_e8
-            c = contract_(venue, p.instrument)
-            t = terms_of(venue, p.instrument)
-            lots = float(abs(p.lots))
-            value = float(mark) * lots * float(c.lot_value) * 1e-8
+            value = float(mark) * float(p.lots) * float(c.lot_value) * 1e-8
+            maintenance = 0.0
             if c.method != _TIERED:
-                maintenance = lots * float(t.maintenance_per_lot)
-            else:
-                tier = tier_(venue, tier_of(venue, p.instrument, int(value)))
-                maintenance = value * float(tier.rate_e8) * 1e-8 - float(tier.cum)
-            profit = (value if p.lots > 0 else -value) - float(p.cost)
-            around = value + abs(float(p.cost)) + maintenance
-            if p.scope == _ISOLATED:
-                around += float(p.margin)
-                if p.called != 0 or maintenance >= (float(p.margin) + profit) * ratio - 1e-9 * around:
-                    return False
-            else:
+                maintenance = float(abs(p.lots)) * float(terms_of(venue, p.instrument).maintenance_per_lot)
+            elif p.lots != 0:
+                tier = tier_(venue, tier_of(venue, p.instrument, int(abs(value))))
+                maintenance = abs(value) * float(tier.rate_e8) * 1e-8 - float(tier.cum)
+            profit = value - float(p.cost)
+            around = abs(value) + abs(float(p.cost)) + abs(maintenance)
+            if p.scope == _CROSS:
                 equity += profit
                 needed += maintenance
                 size += around
-        else:
-            equity -= float(p.cost)  # of a daily-settled future closed since the last settlement
-            size += abs(float(p.cost))
+            else:
+                margin = float(p.margin)
+                if p.called != 0 or maintenance >= (margin + profit) * ratio - 1e-9 * (around + abs(margin)):
+                    return False
         row = p.next
     return needed < equity * ratio - 1e-9 * size
 
@@ -152,11 +148,16 @@ def initial_for(venue, p, lots, bid_lots, bid_value, ask_lots, ask_value, price_
     Tiered: max(|position|, |position + bids|, |position - asks|) in value, over the leverage. Per contract: the
     same in lots, times the initial margin of a lot.
     """
-    c = contract_(venue, p.instrument)
-    if c.method != _TIERED:
+    value, _ = signed_value(price_e8, lots, contract_(venue, p.instrument).lot_value)
+    return initial_of(venue, p, lots, bid_lots, bid_value, ask_lots, ask_value, value)
+
+
+@kernel
+def initial_of(venue, p, lots, bid_lots, bid_value, ask_lots, ask_value, value):
+    """As `initial_for`, the value of the lots being known, cut down to minor units."""
+    if contract_(venue, p.instrument).method != _TIERED:
         most = max(abs(lots), abs(lots + bid_lots), abs(lots - ask_lots))
         return most * terms_of(venue, p.instrument).initial_per_lot
-    value, _ = signed_value(price_e8, lots, c.lot_value)
     most = max(abs(value), abs(value + bid_value), abs(value - ask_value))
     return most // p.leverage
 
@@ -168,9 +169,16 @@ def initial_now(venue, p):
     Of an isolated position only the orders count: its own margin has left the wallet already.
     """
     mark = market_(venue, p.instrument).mark_e8
-    total = initial_for(venue, p, p.lots, p.bid_lots, p.bid_value, p.ask_lots, p.ask_value, mark)
+    value, _ = signed_value(mark, p.lots, contract_(venue, p.instrument).lot_value)
+    return initial_taken(venue, p, value)
+
+
+@kernel
+def initial_taken(venue, p, value):
+    """As `initial_now`, the value of the position being known, cut down to minor units."""
+    total = initial_of(venue, p, p.lots, p.bid_lots, p.bid_value, p.ask_lots, p.ask_value, value)
     if p.scope == _ISOLATED:
-        return total - initial_for(venue, p, p.lots, 0, 0, 0, 0, mark)
+        return total - initial_of(venue, p, p.lots, 0, 0, 0, 0, value)
     return total
 
 

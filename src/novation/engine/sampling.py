@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import MarginScope
-from novation.engine.margining import initial_now, liquidation_price, worth
+from novation.engine.margining import initial_taken, liquidation_price, worth
 from novation.engine.state import account_, holding_, market_, position_row_, sample_
 from novation.rules.integers import exact_add, exact_towards_zero
 
@@ -20,9 +20,9 @@ def sample_account(venue, account):
     row = a.first_position
     while row >= 0:
         p = position_row_(venue, row)
-        initial += initial_now(venue, p)
         m = market_(venue, p.instrument)
         profit, profit_part, needed, needed_part = worth(venue, p, m.mark_e8)
+        initial += initial_taken(venue, p, profit + p.cost)
         needed = exact_towards_zero(needed, needed_part)
         if p.scope == _CROSS:
             unrealised, part = exact_add(unrealised, part, profit, profit_part)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,17 @@ from novation.domain.enums import EventKind, MarketEventKind
 from novation.domain.events import EVENT_FORMAT, LIQUIDATED, MAKER, Event
 from novation.domain.units import E8
 from novation.trading import views
-from novation.trading.broker import Broker
+from novation.trading.broker import HEARD_BY_BROKER, Broker, Line
 from novation.trading.limits import DrawdownGuard
 from novation.trading.rollover import Rollover
 from novation.trading.strategy import Strategy
 from novation.venues.markets import Markets
 from novation.venues.venue import Venue
 
-_NO_EVENTS: list[Event] = []
+_TERMS_CHANGED, _FUNDING = int(EventKind.TERMS_CHANGED), int(EventKind.FUNDING)
+_KIND = Event.__struct_fields__.index("kind")
+#: Bars converted at once: few enough to stay in the cache, many enough for NumPy.
+_BLOCK = 1024
 #: Progress is told every so many bars.
 _PROGRESS_BARS = 500
 
@@ -47,36 +51,53 @@ class SimulatedExchange:
 
 
 class _BarMaker:
-    """Turns bar numbers of one instrument into `Bar`s, out of plain lists."""
+    """Turns bar numbers of one instrument into `Bar`s. Numbers ascend by one, so whole blocks are converted ahead."""
 
-    __slots__ = ("contract", "extra", "rows", "symbol")
+    __slots__ = ("_bars", "ahead", "contract", "number", "symbol")
 
     def __init__(self, symbol: str, contract: str, bars: Bars) -> None:
         self.symbol, self.contract = symbol, contract
-        prices = [getattr(bars, f"{name}_e8") for name in ("open", "high", "low", "close")]
-        marks = [getattr(bars, f"mark_{name}_e8") for name in ("open", "high", "low", "close")]
-        given = bars.mark_close_e8 != 0
-        marks = [np.where(given, mark, price) for mark, price in zip(marks, prices, strict=True)]
-        floats = ((column / E8).tolist() for column in (*prices, *marks))
-        self.rows = list(zip(bars.start_ns.tolist(), bars.end_ns.tolist(), *floats, strict=True))
-        names = list(bars.extra)
-        self.extra = [dict(zip(names, row, strict=True)) for row in zip(*bars.extra.values(), strict=True)]
+        self._bars = bars
+        self.seek(0)
 
-    def bar(self, i: int) -> views.Bar:
-        """Bar number i."""
-        extra = self.extra[i] if self.extra else {}
-        return views.Bar(self.symbol, self.contract, *self.rows[i], extra)  # type: ignore[call-arg]
+    def seek(self, number: int) -> None:
+        """Let `ahead` go on with bar `number`."""
+        self.number = number
+        self.ahead: Iterator[views.Bar] = chain.from_iterable(self._blocks(number))
+
+    def _blocks(self, number: int) -> Iterator[Iterator[views.Bar]]:
+        bars = self._bars
+        for first in range(number, len(bars), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            given = bars.mark_close_e8[block] != 0
+            prices = [getattr(bars, f"{name}_e8")[block] for name in ("open", "high", "low", "close")]
+            marks = [getattr(bars, f"mark_{name}_e8")[block] for name in ("open", "high", "low", "close")]
+            marks = [np.where(given, mark, price) for mark, price in zip(marks, prices, strict=True)]
+            extra: list[dict[str, Any]] = [{} for _ in range(len(given))]
+            for name, column in bars.extra.items():
+                for row, value in zip(extra, column[block], strict=True):
+                    row[name] = value
+            yield map(
+                views.Bar,
+                repeat(self.symbol),
+                repeat(self.contract),
+                bars.start_ns[block].tolist(),
+                bars.end_ns[block].tolist(),
+                *((column / E8).tolist() for column in (*prices, *marks)),
+                extra,
+            )
 
 
 class _VenueSide:
     """One venue as the loop sees it: its feed by row, its bars, its settlement currency."""
 
-    def __init__(self, venue: Venue, symbols: list[str], bars: list[Bars]) -> None:
-        self.venue, self.name = venue, venue.rules.name
+    def __init__(self, venue: Venue, symbols: list[str], bars: list[Bars], lines: Mapping[int, Line]) -> None:
+        self.venue, self.name, self.lines = venue, venue.rules.name, lines
         feed = venue.table("feed")
         self.instrument = memoryview(np.ascontiguousarray(feed["instrument"]))  # type: ignore[arg-type]
         self.bar_number = memoryview(np.ascontiguousarray(feed["bar"]))  # type: ignore[arg-type]
         self.funding_rows = deque(np.flatnonzero(feed["kind"] == MarketEventKind.FUNDING).tolist())
+        self.closed = range(0)  # rows of the feed, of this instant
         self.bars: list[views.Bar] = []  # of this instant
         self.funded: dict[int, tuple[int, int]] = {}  # instrument -> lots and amount of this instant's payment
         self.makers = [
@@ -100,7 +121,7 @@ class Driver:
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.strategy, self.broker, self.markets, self.rollover = strategy, broker, markets, rollover
-        self.sides = [_VenueSide(*side) for side in sides]
+        self.sides = [_VenueSide(*side, broker.lines_at(side[0].rules.name)) for side in sides]
         self.guards = guards or {}
         self.progress = progress
         kind = type(strategy)
@@ -113,9 +134,12 @@ class Driver:
         ):
             if getattr(kind, name) is not getattr(Strategy, name):
                 self._callbacks[int(event_kind)] = tell
+        #: Kinds of events that somebody listens to: no object is made of the others.
+        self._heard = frozenset({*self._callbacks, *HEARD_BY_BROKER, _TERMS_CHANGED})
         self._on_bar = strategy.on_bar if kind.on_bar is not Strategy.on_bar else None
         self._on_funding = strategy.on_funding if kind.on_funding is not Strategy.on_funding else None
         if self._on_funding is not None:
+            self._heard |= {_FUNDING}
             for side in self.sides:
                 side.venue.head["every_instant"] = 1
         self.bars = 0
@@ -131,22 +155,23 @@ class Driver:
         markets, rollover = self.markets, self.rollover
         end_ns = markets.end_ns
         by_venue = {id(side.venue): side for side in self.sides}
+        step, listen, look = markets.step, self._listen, self._look
         while True:
             roll_ns = rollover.next_ns
-            moved = markets.step(end_ns if roll_ns is None else min(end_ns, roll_ns - 1))
-            # the broker takes in what happened everywhere before any callback acts on it
-            if len(moved) == 1:
-                side = by_venue[id(moved[0])]
-                self._look(side, self._listen(side))
-            else:
-                heard = [(side, self._listen(side)) for side in (by_venue[id(venue)] for venue in moved)]
+            until_ns = end_ns if roll_ns is None else min(end_ns, roll_ns - 1)
+            while moved := step(until_ns):
+                # the broker takes in what happened everywhere before any callback acts on it
+                if len(moved) == 1:
+                    side = by_venue[id(moved[0])]
+                    look(side, listen(side))
+                    continue
+                heard = [(side, listen(side)) for side in (by_venue[id(venue)] for venue in moved)]
                 for side, events in heard:
-                    self._look(side, events)
-            if not moved:
-                if roll_ns is None or roll_ns > end_ns:
-                    break
-                rollover.carry_out(roll_ns)
-                self._tell_own()
+                    look(side, events)
+            if roll_ns is None or roll_ns > end_ns:
+                break
+            rollover.carry_out(roll_ns)
+            self._tell_own()
         if self.progress is not None:
             self.progress(self._total, self._total)
         strategy.on_stop()
@@ -156,44 +181,57 @@ class Driver:
     def _listen(self, side: _VenueSide) -> list[Event]:
         """Take in the events and the last prices of one venue's instant."""
         chunks = side.venue.drain()
-        events = [Event(*row) for chunk in chunks for row in EVENT_FORMAT.iter_unpack(chunk)] if chunks else _NO_EVENTS
-        for event in events:
-            self.broker.hear(side.name, event)
-            if event.kind == EventKind.TERMS_CHANGED:
-                self._new_terms(side, event)
-            elif event.kind == EventKind.FUNDING:
-                side.funded[event.instrument] = (event.lots, event.amount)
-        side.bars = []
-        for row in side.venue.closed_rows:
+        events = self._take_in(side, chunks) if chunks else []
+        closed = side.closed = side.venue.closed_rows
+        bars = side.bars = []
+        for row in closed:
             instrument = side.instrument[row]
-            line = self.broker.line_of(side.name, instrument)
+            line = side.lines.get(instrument)
             if line is not None:
-                bar = side.makers[instrument].bar(side.bar_number[row])
+                maker, number = side.makers[instrument], side.bar_number[row]
+                if maker.number != number:
+                    maker.seek(number)
+                maker.number = number + 1
+                bar = next(maker.ahead)
                 line.last = bar.close  # known to every callback of this instant
-                side.bars.append(bar)
-        self.bars += len(side.bars)
+                bars.append(bar)
+        self.bars += len(bars)
+        return events
+
+    def _take_in(self, side: _VenueSide, chunks: list[bytes]) -> list[Event]:
+        events = []
+        for row in chain.from_iterable(map(EVENT_FORMAT.iter_unpack, chunks)):
+            if row[_KIND] not in self._heard:
+                continue
+            event = Event(*row)
+            events.append(event)
+            self.broker.hear(side.name, event)
+            if event.kind == _TERMS_CHANGED:
+                self._new_terms(side, event)
+            elif event.kind == _FUNDING:
+                side.funded[event.instrument] = (event.lots, event.amount)
         return events
 
     def _look(self, side: _VenueSide, events: list[Event]) -> None:
         """What the strategy makes of one instant of one venue."""
-        closed, bars, on_bar = side.venue.closed_rows, side.bars, self._on_bar
+        on_bar, broker = self._on_bar, self.broker
         for event in events:
             tell = self._callbacks.get(event.kind)
             if tell is not None:
                 tell(side, event)
-                if self.broker.unheard:
+                if broker.unheard:
                     self._tell_own()
         if self._on_funding is not None:
             self._tell_funding(side)
         if on_bar is not None:
-            for bar in bars:
+            for bar in side.bars:
                 on_bar(bar)
-                if self.broker.unheard:
+                if broker.unheard:
                     self._tell_own()
-        if self.guards and closed:
+        if self.guards and side.closed:
             self._guard(side)
-        if self.progress is not None and closed:
-            self._seen += len(closed)
+        if self.progress is not None and side.closed:
+            self._seen += len(side.closed)
             if self._seen - self._told >= _PROGRESS_BARS:
                 self._told = self._seen
                 self.progress(self._seen, self._total)
@@ -219,7 +257,7 @@ class Driver:
                 tell(next(side for side in self.sides if side.name == name), event)
 
     def _new_terms(self, side: _VenueSide, event: Event) -> None:
-        line = self.broker.line_of(side.name, event.instrument)
+        line = side.lines.get(event.instrument)
         if line is not None:
             first = side.venue.first_terms[event.instrument]
             line.terms = side.venue.terms[event.instrument][event.amount - first]
@@ -306,7 +344,7 @@ class Driver:
             instrument = int(row["instrument"])
             symbol = side.makers[instrument].symbol
             lots, amount = side.funded.pop(instrument, (0, 0))
-            line = self.broker.line_of(side.name, instrument)
+            line = side.lines.get(instrument)
             if line is not None and not line.last:
                 line.last = float(row["mark_e8"] / E8)  # a stamp before the first close: size by its mark
             self._on_funding(

@@ -7,6 +7,7 @@ gives it the simulated venues, live trading gives it real ones; nothing here ask
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal, NamedTuple, Protocol
 
@@ -20,6 +21,11 @@ from novation.domain.units import E8, Number, ceil_steps, floor_steps, to_decima
 
 #: Sizes and prices beyond this do not fit in the exchange's integers.
 _LARGE = 1 << 60
+
+
+_ACCEPTED, _FILL, _CANCELLED = int(EventKind.ORDER_ACCEPTED), int(EventKind.FILL), int(EventKind.ORDER_CANCELLED)
+#: Kinds of events that `Broker.hear` makes something of.
+HEARD_BY_BROKER = frozenset({_ACCEPTED, _FILL, _CANCELLED})
 
 
 class Exchange(Protocol):
@@ -87,7 +93,7 @@ class Broker:
         self._account = account
         self._lines: dict[str, Line] = {}
         self._aliases: dict[str, str] = {}
-        self._by_instrument: dict[tuple[str, int], Line] = {}
+        self._by_instrument: dict[str, dict[int, Line]] = {}
         self._held: dict[tuple[str, int], int] = {}
         self._venues: list[str] = []
         self.decimals: dict[str, int] = {}
@@ -102,12 +108,13 @@ class Broker:
     def add_venue(self, name: str, decimals: int) -> None:
         """A venue we have an account at; decimals of its settlement asset."""
         self._venues.append(name)
+        self._by_instrument[name] = {}
         self.decimals[name] = decimals
 
     def add(self, line: Line, aliases: tuple[str, ...] = ()) -> None:
         """Trade a symbol, under these other names too."""
         self._lines[line.symbol] = line
-        self._by_instrument[line.venue, line.index] = line
+        self._by_instrument[line.venue][line.index] = line
         for alias in (line.symbol, *aliases):
             self._aliases[alias] = line.symbol
 
@@ -118,16 +125,16 @@ class Broker:
             raise UnknownInstrument(symbol, reason=f"is not traded here; traded: {', '.join(self._lines)}.")
         return self._lines[name]
 
-    def line_of(self, venue: str, instrument: int) -> Line | None:
-        """The line that now points to an instrument."""
-        return self._by_instrument.get((venue, instrument))
+    def lines_at(self, venue: str) -> Mapping[int, Line]:
+        """The lines of a venue by the instrument each of them points to now; kept up to date."""
+        return self._by_instrument[venue]
 
     def point(self, line: Line, instrument: Instrument, index: int, terms: Terms) -> None:
         """Let a rolled symbol point to its next contract."""
-        self._by_instrument.pop((line.venue, line.index), None)
+        self._by_instrument[line.venue].pop(line.index, None)
         line.use(instrument, index, terms)
         line.lots = self._held.get((line.venue, index), 0)
-        self._by_instrument[line.venue, index] = line
+        self._by_instrument[line.venue][index] = line
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -280,7 +287,7 @@ class Broker:
         for event in self._exchange.send(venue, command):
             self.hear(venue, event)
             self.unheard.append((venue, event))
-            if event.kind == EventKind.ORDER_ACCEPTED:
+            if event.kind == _ACCEPTED:
                 placed = self._ids[venue, event.order]
         return placed
 
@@ -318,24 +325,24 @@ class Broker:
         kind = event.kind
         if event.account != self._account:
             return
-        if kind == EventKind.ORDER_ACCEPTED:
+        if kind == _ACCEPTED:
             identity = len(self._ids) + 1
             self._ids[venue, event.order] = identity
             working = Working(venue, event.order, event.instrument, event.lots, event.price_ticks == 0)
             self._working[identity] = working
             self._wait(working, 1)
-        elif kind == EventKind.FILL:
+        elif kind == _FILL:
             key = (venue, event.instrument)
             self._held[key] = event.position_lots
-            line = self._by_instrument.get(key)
+            line = self._by_instrument[venue].get(event.instrument)
             if line is not None:
                 line.lots = event.position_lots
             self._done(venue, event.order)
-        elif kind == EventKind.ORDER_CANCELLED:
+        elif kind == _CANCELLED:
             self._done(venue, event.order)
 
     def _wait(self, working: Working, direction: int) -> None:
-        line = self._by_instrument.get((working.venue, working.instrument))
+        line = self._by_instrument[working.venue].get(working.instrument)
         if line is not None and working.market:
             line.waiting += direction * working.lots
 

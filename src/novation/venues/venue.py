@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from novation._jit import address_of, first_compile, forget, record_table, strategy_loop
+from novation._jit import address_of, entry_point, first_compile, forget, record_table, strategy_loop
 from novation.domain.account import Account, Position, Totals
 from novation.domain.commands import Command
 from novation.domain.digest import state_digest
@@ -112,14 +112,13 @@ class Venue:
         self._waiting: list[bytes] = []  # events taken out of a full buffer in the middle of a step
         self.log: list[bytes] | None = None
         self._kept: dict[str, list[np.ndarray]] = {"sample": [], "holding": []}
-        first_compile(Path(doors.__file__), self._compile)
+        first_compile(Path(doors.__file__), self._open_doors)
+        self._open_doors()
 
-    def _compile(self) -> None:
-        """Call the doors once on the fresh state, and put it back."""
-        before = self.snapshot()
-        doors.advance(self.heads, 0)
-        doors.submit(self.heads, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-        self.restore(before)
+    def _open_doors(self) -> None:
+        """Bind the doors that are called often, compiling them if need be."""
+        self._advance = entry_point(doors.advance, self.heads, 0)
+        self._submit = entry_point(doors.submit, self.heads, *(0,) * len(Command.__struct_fields__))
 
     def _check(self, accounts: int) -> None:
         if accounts < 1:
@@ -229,11 +228,10 @@ class Venue:
         """Carry out one command now and return what happened."""
         if command.kind == CommandKind.PLACE and self.number("free_order") < 0:
             self._grow_orders()
-        # plain integers: an IntEnum would be a type of its own, and a compilation of its own
-        status = doors.submit(self.heads, *map(int, msgspec.structs.astuple(command)))
+        status = self._submit(self.heads, *map(int, msgspec.structs.astuple(command)))
         while status == doors.MORE:
             self._empty_buffers()
-            status = doors.advance(self.heads, self.clock_ns)
+            status = self._advance(self.heads, self.clock_ns)
         return self._collect(self.drain())
 
     def advance(self, until_ns: int, market: np.ndarray | None = None) -> list[Event]:
@@ -250,10 +248,10 @@ class Venue:
 
     def step(self, until_ns: int) -> bool:
         """Advance to the next instant worth looking at; False when nothing is left up to `until_ns`."""
-        status = doors.advance(self.heads, until_ns)
+        status = self._advance(self.heads, until_ns)
         while status == doors.MORE:
             self._empty_buffers()
-            status = doors.advance(self.heads, until_ns)
+            status = self._advance(self.heads, until_ns)
         return bool(status == doors.INSTANT)
 
     def run_compiled(self, on_bar: Any, state_address: int) -> None:
@@ -285,7 +283,7 @@ class Venue:
 
     def number(self, field: str) -> int:
         """One int64 of the head."""
-        return int(self._numbers[_OFFSETS[field]])
+        return self._numbers[_OFFSETS[field]]
 
     def table(self, name: str) -> np.ndarray:
         """The rows of a table, not to be written."""
