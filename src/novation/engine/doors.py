@@ -34,8 +34,11 @@ _ISOLATED = int(MarginScope.ISOLATED)
 
 @kernel
 def advance(heads, until_ns):
-    """Work up to an instant; see `step.work` for what is returned."""
-    return work(heads[0], until_ns)
+    """Work up to an instant; returns the status of `step.work`, the rows of the feed (first, last + 1) whose bars
+    closed, and how many events wait in the buffer: all that a caller asks after each of many calls."""
+    venue = heads[0]
+    status = work(venue, until_ns)
+    return status, venue.closed_from, venue.closed_to, venue.event_count
 
 
 @kernel

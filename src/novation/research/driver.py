@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, repeat
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from novation.venues.venue import Venue
 
 _TERMS_CHANGED, _FUNDING = int(EventKind.TERMS_CHANGED), int(EventKind.FUNDING)
 _KIND = Event.__struct_fields__.index("kind")
+_NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
 #: Bars converted at once: few enough to stay in the cache, many enough for NumPy.
 _BLOCK = 1024
 #: Progress is told every so many bars.
@@ -73,10 +75,13 @@ class _BarMaker:
             prices = [getattr(bars, f"{name}_e8")[block] for name in ("open", "high", "low", "close")]
             marks = [getattr(bars, f"mark_{name}_e8")[block] for name in ("open", "high", "low", "close")]
             marks = [np.where(given, mark, price) for mark, price in zip(marks, prices, strict=True)]
-            extra: list[dict[str, Any]] = [{} for _ in range(len(given))]
-            for name, column in bars.extra.items():
-                for row, value in zip(extra, column[block], strict=True):
-                    row[name] = value
+            extra: Iterable[Mapping[str, Any]] = repeat(_NO_EXTRA)
+            if bars.extra:
+                rows: list[dict[str, Any]] = [{} for _ in range(len(given))]
+                extra = rows
+                for name, column in bars.extra.items():
+                    for row, value in zip(rows, column[block], strict=True):
+                        row[name] = value
             yield map(
                 views.Bar,
                 repeat(self.symbol),
@@ -124,6 +129,7 @@ class Driver:
         self.sides = [_VenueSide(*side, broker.lines_at(side[0].rules.name)) for side in sides]
         self.guards = guards or {}
         self.progress = progress
+        self._after_bars = bool(self.guards) or progress is not None
         kind = type(strategy)
         self._callbacks: dict[int, Callable[[Any, Event], None]] = {}
         for event_kind, name, tell in (
@@ -155,19 +161,21 @@ class Driver:
         markets, rollover = self.markets, self.rollover
         end_ns = markets.end_ns
         by_venue = {id(side.venue): side for side in self.sides}
-        step, listen, look = markets.step, self._listen, self._look
+        only = self.sides[0] if len(self.sides) == 1 else None
+        listen, look = self._listen, self._look
         while True:
             roll_ns = rollover.next_ns
             until_ns = end_ns if roll_ns is None else min(end_ns, roll_ns - 1)
-            while moved := step(until_ns):
-                # the broker takes in what happened everywhere before any callback acts on it
-                if len(moved) == 1:
-                    side = by_venue[id(moved[0])]
-                    look(side, listen(side))
-                    continue
-                heard = [(side, listen(side)) for side in (by_venue[id(venue)] for venue in moved)]
-                for side, events in heard:
-                    look(side, events)
+            if only is not None:
+                step = only.venue.step
+                while step(until_ns):
+                    look(only, listen(only))
+            else:
+                while moved := markets.step(until_ns):
+                    # the broker takes in what happened everywhere before any callback acts on it
+                    heard = [(side, listen(side)) for side in (by_venue[id(venue)] for venue in moved)]
+                    for side, events in heard:
+                        look(side, events)
             if roll_ns is None or roll_ns > end_ns:
                 break
             rollover.carry_out(roll_ns)
@@ -180,9 +188,9 @@ class Driver:
 
     def _listen(self, side: _VenueSide) -> list[Event]:
         """Take in the events and the last prices of one venue's instant."""
-        chunks = side.venue.drain()
-        events = self._take_in(side, chunks) if chunks else []
-        closed = side.closed = side.venue.closed_rows
+        venue = side.venue
+        events = self._take_in(side, venue.drain()) if venue.eventful else []
+        closed = side.closed = venue.closed_rows
         bars = side.bars = []
         for row in closed:
             instrument = side.instrument[row]
@@ -214,23 +222,28 @@ class Driver:
 
     def _look(self, side: _VenueSide, events: list[Event]) -> None:
         """What the strategy makes of one instant of one venue."""
-        on_bar, broker = self._on_bar, self.broker
+        on_bar, unheard = self._on_bar, self.broker.unheard
         for event in events:
             tell = self._callbacks.get(event.kind)
             if tell is not None:
                 tell(side, event)
-                if broker.unheard:
+                if unheard:
                     self._tell_own()
         if self._on_funding is not None:
             self._tell_funding(side)
         if on_bar is not None:
             for bar in side.bars:
                 on_bar(bar)
-                if broker.unheard:
+                if unheard:
                     self._tell_own()
-        if self.guards and side.closed:
+        if self._after_bars and side.closed:
+            self._finish_instant(side)
+
+    def _finish_instant(self, side: _VenueSide) -> None:
+        """What follows the bars of an instant: own limits, and word of the progress."""
+        if self.guards:
             self._guard(side)
-        if self.progress is not None and side.closed:
+        if self.progress is not None:
             self._seen += len(side.closed)
             if self._seen - self._told >= _PROGRESS_BARS:
                 self._told = self._seen

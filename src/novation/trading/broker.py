@@ -198,11 +198,12 @@ class Broker:
     def order(self, symbol: str, side: int, qty: Number, price: Number | None) -> int | None:
         """A helper's order: rounds passively and down, and counts."""
         line = self.line(symbol)
-        lots = floor_steps(_number(qty, line, "qty"), line.instrument.lot_e8)
-        if lots * line.instrument.lot_e8 != to_decimal(qty) * E8:
+        size = _number(qty, line, "qty")
+        lots = floor_steps(size, line.instrument.lot_e8)
+        if lots * line.instrument.lot_e8 != size * E8:
             self.rounded["qty"] += 1
         if lots <= 0:
-            if to_decimal(qty) <= 0:
+            if size <= 0:
                 raise InvalidInput(
                     "qty must be positive",
                     source=symbol,

@@ -7,6 +7,7 @@ UTC datetime, `ts_ns` the same instant as an integer.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -48,7 +49,7 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
     mark_high: float
     mark_low: float
     mark: float
-    extra: dict[str, Any]
+    extra: Mapping[str, Any]
 
     @property
     def ts(self) -> dt.datetime:

@@ -24,6 +24,7 @@ class Markets:
         if not names or len(set(names)) != len(names):
             raise VenueError(f"markets need venues of different names, given: {', '.join(names) or 'none'}")
         self.venues = tuple(venues)
+        self._only = venues[0] if len(venues) == 1 else None
         self.by_name = {venue.rules.name: venue for venue in venues}
 
     @property
@@ -54,8 +55,8 @@ class Markets:
         Returns the venues at which a bar closed or something happened, in their order; their events are in `drain`.
         Empty when nothing is left up to `until_ns`; all clocks then stand there.
         """
-        if len(self.venues) == 1:
-            return self.venues if self.venues[0].step(until_ns) else ()
+        if self._only is not None:
+            return self.venues if self._only.step(until_ns) else ()
         while True:
             at = self.next_instant()
             if at is None or at > until_ns:

@@ -25,6 +25,7 @@ from novation.domain.instruments import Instrument, Terms
 from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import DIVISOR_BOUND, NO_CAP, NOTIONAL_BOUND, iso
 from novation.engine import doors
+from novation.engine.doors import INSTANT, MORE
 from novation.engine.ledger import LIMB
 from novation.engine.state import DTYPES, HEAD, TABLES
 from novation.venues.canonical import state_lines
@@ -32,7 +33,7 @@ from novation.venues.rules import VenueRules
 
 #: Where each field of the head lies in its memory.
 _OFFSETS = {name: i for i, name in enumerate(HEAD.names or ())}
-_EVENT_COUNT, _CLOSED_FROM, _CLOSED_TO = (_OFFSETS[name] for name in ("event_count", "closed_from", "closed_to"))
+_EVENT_COUNT = _OFFSETS["event_count"]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -109,6 +110,8 @@ class Venue:
         self._event_hasher = hashlib.blake2b(digest_size=16)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
         self._money = np.zeros(5, np.int64)
+        self.closed_rows = range(0)  #: rows of the feed whose bars closed at the instant of the last `step`
+        self.eventful: object = False  #: true if events waited after the last `step`
         self._waiting: list[bytes] = []  # events taken out of a full buffer in the middle of a step
         self.log: list[bytes] | None = None
         self._kept: dict[str, list[np.ndarray]] = {"sample": [], "holding": []}
@@ -229,9 +232,9 @@ class Venue:
         if command.kind == CommandKind.PLACE and self.number("free_order") < 0:
             self._grow_orders()
         status = self._submit(self.heads, *map(int, msgspec.structs.astuple(command)))
-        while status == doors.MORE:
+        while status == MORE:
             self._empty_buffers()
-            status = self._advance(self.heads, self.clock_ns)
+            status = self._advance(self.heads, self.clock_ns)[0]
         return self._collect(self.drain())
 
     def advance(self, until_ns: int, market: np.ndarray | None = None) -> list[Event]:
@@ -248,17 +251,19 @@ class Venue:
 
     def step(self, until_ns: int) -> bool:
         """Advance to the next instant worth looking at; False when nothing is left up to `until_ns`."""
-        status = self._advance(self.heads, until_ns)
-        while status == doors.MORE:
+        status, first, end, events = self._advance(self.heads, until_ns)
+        while status == MORE:
             self._empty_buffers()
-            status = self._advance(self.heads, until_ns)
-        return bool(status == doors.INSTANT)
+            status, first, end, events = self._advance(self.heads, until_ns)
+        self.closed_rows = range(first, end)
+        self.eventful = events or self._waiting
+        return status == INSTANT  # type: ignore[no-any-return]
 
     def run_compiled(self, on_bar: Any, state_address: int) -> None:
         """Drive the feed to its last row with a compiled strategy."""
         until_ns = self.end_ns
         loop = strategy_loop(doors.run_compiled, HEAD)
-        while loop(self.heads, until_ns, self.address, on_bar, state_address) == doors.MORE:
+        while loop(self.heads, until_ns, self.address, on_bar, state_address) == MORE:
             self._empty_buffers()
             self._waiting = []
         self.drain()
@@ -294,11 +299,6 @@ class Venue:
         """The last instant of the attached feed, or where the clock stands."""
         feed = self._tables["feed"]
         return int(feed["ts_ns"][-1]) if len(feed) else self.clock_ns
-
-    @property
-    def closed_rows(self) -> range:
-        """Rows of the feed whose bars closed at the last instant."""
-        return range(self._numbers[_CLOSED_FROM], self._numbers[_CLOSED_TO])
 
     def next_instant(self) -> int | None:
         """When the attached feed has its next row; None at its end."""
