@@ -19,6 +19,7 @@ import hashlib
 import os
 import re
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -355,7 +356,8 @@ else:
         return at
 
 
-_TABLES: dict[int, np.ndarray] = {}
+#: Without JIT, the tables that addresses stand for; a table that nobody keeps is gone from here too.
+_TABLES: weakref.WeakValueDictionary[int, np.ndarray] = weakref.WeakValueDictionary()
 
 
 def record_table(dtype: np.dtype, rows: int) -> np.ndarray:
@@ -366,16 +368,11 @@ def record_table(dtype: np.dtype, rows: int) -> np.ndarray:
 
 
 def address_of(table: np.ndarray) -> int:
-    """The address kernels reach a table by; the caller keeps the table alive and calls `forget` at the end."""
+    """The address kernels reach a table by; the caller keeps the table alive."""
     address = int(table.__array_interface__["data"][0])
     if not JIT:
         _TABLES[address] = table
     return address
-
-
-def forget(address: int) -> None:
-    """The table at an address is gone."""
-    _TABLES.pop(address, None)
 
 
 def first_compile(file: Path, compile_now: Callable[[], Any]) -> None:

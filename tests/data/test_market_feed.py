@@ -105,3 +105,20 @@ def test_fifty_eight_thousand_bars_become_a_feed_in_a_blink() -> None:
     feed = build_feed({0: prepared}, settlement_tick_e8={}, terms={})
     assert time.perf_counter() - began < 0.2  # 0.01 s on the machine it was written on
     assert len(feed) == 2 * count + count // 8
+
+
+def test_a_settlement_is_on_the_tick_in_force_and_of_the_exchanges_date(hourly, dated) -> None:
+    prepared = dated(hourly(72, price=100.3))  # settles at the end of each UTC day
+    feed = build_feed(
+        {0: prepared},
+        settlement_tick_e8={0: 10_000_000},
+        terms={},
+        tick_steps={0: [(0, 1), (START_NS + 30 * HOUR_NS, 5)]},
+        zone="America/Chicago",
+    )
+    settled = rows(feed, Kind.SETTLEMENT)
+    assert ((settled["ts_ns"] - START_NS) // HOUR_NS).tolist() == [24, 48, 72]
+    closes = (prepared.settlement_e8 / E8).tolist()
+    assert closes == pytest.approx([123.8, 147.8, 171.8])
+    assert settled["price_ticks"].tolist() == [1_238, 1_480, 1_720]  # on 0.1, then on 0.5
+    assert settled["trade_date"].tolist() == [START_NS // (24 * HOUR_NS) + n for n in range(3)]

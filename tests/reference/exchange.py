@@ -53,7 +53,7 @@ class Exchange:
         self.orders: dict[int, Order] = {}  #: every working order, in order of arrival
         self.ledger = Ledger()
         self.feed: list[MarketEvent] = []
-        self.settled = False  #: whether a settlement happened at this instant
+        self.settled: int | None = None  #: trade date of a settlement at this instant
         self.events: list[Event] = []
 
     # -- doors ------------------------------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ class Exchange:
 
     def _instant(self, rows: list[MarketEvent]) -> None:
         by_kind = {kind: [row for row in rows if row.kind == kind] for kind in MarketEventKind}
-        self.settled = False
+        self.settled = None
         for row in by_kind[MarketEventKind.TERMS]:
             self._change_terms(row)
         if by_kind[MarketEventKind.BAR_CLOSE]:
@@ -165,7 +165,7 @@ class Exchange:
 
     def _settle(self, row: MarketEvent) -> None:
         i = row.instrument
-        self.settled = True
+        self.settled = row.trade_date
         self.markets[i].settlement_ticks = row.price_ticks
         for account, a in enumerate(self.accounts):
             p = a.positions[i]

@@ -177,13 +177,13 @@ def _cross_call(ex: Exchange, account: int, scene: list[int], at_check: bool) ->
                 maintenance=required,
                 amount=margin.taken_by_all(ex, account) - equity,
             )
-            a.called = 2 if ex.settled else 1
-        elif not at_once and at_check and ex.settled:
-            if a.called == 2:
+            a.called = 1 if ex.settled is None else ex.settled + 2
+        elif not at_once and at_check and ex.settled is not None:
+            if a.called > 1 and ex.settled > a.called - 2:
                 _close_cross(ex, account, ex.marks())
                 return True
-            a.called = 2
-    elif at_check and (at_once or ex.settled):
+            a.called = ex.settled + 2
+    elif at_check and (at_once or ex.settled is not None):
         a.called = 0
     return False
 

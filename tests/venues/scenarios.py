@@ -21,7 +21,7 @@ from novation.domain.instruments import Instrument, Terms, Tier
 from novation.domain.market import MARKET_DTYPE, MarketEvent
 from novation.domain.units import E8, HOUR_NS, NO_CAP
 from novation.venues import binance_usdm, cme_globex
-from novation.venues.rules import VenueRules
+from novation.venues.venue_rules import VenueRules
 from tests.reference.exchange import Exchange
 
 #: (tick, lot, price) of coins, all 1e-8, from thousands a coin to fractions of a cent.
@@ -33,6 +33,8 @@ COINS = (
     (100_000_000, 1, 4_000_000_000_000),
     (10_000, 10_000_000, 1_500_000_000),
 )
+#: So short that some trade dates settle several times and some instants settle one product only.
+TRADE_DATE_NS = 4 * HOUR_NS
 #: (tick, multiplier, price, initial margin per lot in USD).
 PRODUCTS = (
     (25_000_000, 50, 500_000_000_000, 12_000),
@@ -46,6 +48,7 @@ PRODUCTS = (
 EITHER = VenueRules(
     name="either",
     asset="USD",
+    zone="UTC",
     call_policy=MarginCallPolicy.AT_ONCE,
     call_ratio_e8=90_000_000,
     deficit_to_fund=True,
@@ -164,9 +167,9 @@ def in_dollars(r: Random, made: tuple[Instrument, list[Terms], int]) -> tuple[In
 
 
 def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
-    """One to three instruments on one venue."""
+    """One to three instruments on one venue, now and then ten."""
     kind = kind or r.choice(["coins", "coins", "futures"])
-    count = r.randint(1, 3)
+    count = 10 if r.randint(0, 19) == 0 else r.randint(1, 3)
     if kind == "coins":
         rules, made = binance_usdm.RULES, [perpetual(r, i) for i in range(count)]
     elif kind == "futures":
@@ -196,7 +199,7 @@ def array(rows: list[MarketEvent]) -> np.ndarray:
 
 
 class World:
-    """Walks prices and writes what happens, bar after bar."""
+    """Walks prices and writes what happens, bar after bar; bars are of different lengths."""
 
     def __init__(self, r: Random, setup: Setup) -> None:
         self.r, self.setup = r, setup
@@ -229,6 +232,8 @@ class World:
                     )
                 )
             bar = self.opened[i]
+            if bar is not None and r.randint(0, 3) == 0:
+                continue  # a longer bar: nothing of it is known yet
             if bar is not None:
                 rows.append(self._close(i, bar, ts, crash))
             self.opened[i] = None
@@ -251,7 +256,15 @@ class World:
                     )
             if settles and instrument.daily_settled and r.randint(0, 5):
                 ticks = max(1, self.last[i] // instrument.tick_e8)
-                rows.append(MarketEvent(ts_ns=ts, kind=MarketEventKind.SETTLEMENT, instrument=i, price_ticks=ticks))
+                rows.append(
+                    MarketEvent(
+                        ts_ns=ts,
+                        kind=MarketEventKind.SETTLEMENT,
+                        instrument=i,
+                        price_ticks=ticks,
+                        trade_date=ts // TRADE_DATE_NS,
+                    )
+                )
         self.now += r.choice([1, 1, 1, 3]) * HOUR_NS
         return rows
 

@@ -87,3 +87,8 @@ except AssertionError as error:
     print("stopped:", error)
 """
     assert without_jit("-c", source).startswith("stopped:")
+
+
+@pytest.mark.slow
+def test_the_doors_of_a_venue_are_the_same_with_jit_off() -> None:
+    assert "passed" in without_jit("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/venues/test_venue_doors.py")

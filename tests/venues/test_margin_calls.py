@@ -43,24 +43,34 @@ class Days:
         self.day(5_000, settles=False)
         self.both.submit(place_market(0, 0, Side.BUY, 1))
 
-    def day(self, price: int, *, settles: bool = True) -> list[int]:
-        """The mark opens at a price and, if it settles, so does the settlement: what was called or closed."""
+    def day(self, price: int, *, settles: bool = True, again: bool = False) -> list[int]:
+        """The mark opens at a price and, if it settles, so does the settlement: what was called or closed.
+
+        again: the trade date of the day before, as where two products settle at different times of one day.
+        """
         self.now += DAY_NS
+        trade_date = self.now // DAY_NS - int(again)
         price_e8 = price * E8
         rows = [
             MarketEvent(ts_ns=self.now, kind=MarketEventKind.BAR_OPEN, instrument=0, last_e8=price_e8, mark_e8=price_e8)
         ]
         if settles:
             rows.append(
-                MarketEvent(ts_ns=self.now, kind=MarketEventKind.SETTLEMENT, instrument=0, price_ticks=4 * price)
+                MarketEvent(
+                    ts_ns=self.now,
+                    kind=MarketEventKind.SETTLEMENT,
+                    instrument=0,
+                    price_ticks=4 * price,
+                    trade_date=trade_date,
+                )
             )
         events = self.both.advance(self.now, rows)
         self.both.compare()
         return [e.kind for e in events if e.kind in TOLD]
 
     def called(self) -> int:
-        """The state of the account's margin call."""
-        return int(self.both.venue.table("account")[0]["called"])
+        """0: no call, 1: called since the last settlement, 2: the call stands from a settlement."""
+        return min(2, int(self.both.venue.table("account")[0]["called"]))
 
 
 def test_a_call_made_at_a_settlement_is_due_at_the_next_one() -> None:
@@ -75,6 +85,13 @@ def test_a_call_made_inside_a_day_is_due_at_the_settlement_of_the_next() -> None
     assert (days.day(4_930, settles=False), days.called()) == ([CALL], 1)
     assert (days.day(4_930), days.called()) == ([], 2)
     assert (days.day(4_930), days.called()) == ([CLOSED], 0)
+
+
+def test_a_second_settlement_of_the_same_trade_date_is_not_the_next_one() -> None:
+    days = Days()
+    assert days.day(4_930) == [CALL]
+    assert days.day(4_930, again=True) == []
+    assert days.day(4_930) == [CLOSED]
 
 
 def test_a_call_is_met_by_a_deposit_before_the_settlement() -> None:

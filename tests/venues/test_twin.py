@@ -20,6 +20,7 @@ from tests.venues.scenarios import World
 KINDS = ("coins", "futures", "mixed")
 
 
+@pytest.mark.heavy
 @settings(max_examples=scaled(2_000, 40))
 @given(st.randoms(use_true_random=False), st.sampled_from(KINDS), st.integers(1, 12))
 def test_a_short_run_that_shrinks_is_the_same_on_both(r: Random, kind: str, commands: int) -> None:
@@ -28,6 +29,7 @@ def test_a_short_run_that_shrinks_is_the_same_on_both(r: Random, kind: str, comm
     assert pair.venue.event_hash() == pair.twin.event_hash()
 
 
+@pytest.mark.heavy
 @settings(max_examples=scaled(10_000, 100))
 @given(st.integers(0, 1 << 40), st.sampled_from(KINDS))
 def test_a_long_run_is_the_same_on_both(seed: int, kind: str) -> None:
@@ -76,6 +78,7 @@ def test_a_small_buffer_changes_nothing(kind: str, seed: int) -> None:
     assert hashes[0] == hashes[1] == hashes[2]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(scaled(100, 4)))
 def test_a_restored_snapshot_goes_on_as_if_nothing_had_been(kind: str, seed: int) -> None:

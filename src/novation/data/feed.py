@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import polars as pl
 
 from novation.data.series import Array, Prepared
 from novation.domain.enums import MarketEventKind
@@ -20,6 +21,8 @@ def build_feed(
     *,
     settlement_tick_e8: Mapping[int, int],
     terms: Mapping[int, Sequence[tuple[int, int]]],
+    tick_steps: Mapping[int, Sequence[tuple[int, int]]] | None = None,
+    zone: str = "UTC",
 ) -> Array:
     """The market events of several instruments, sorted by (ts_ns, kind, instrument).
 
@@ -28,10 +31,14 @@ def build_feed(
         there are settlements.
     terms: by instrument, (effective_ns, index of the terms) ascending; the first is in force from the start,
         each later one becomes a TERMS row unless the feed ends before it.
+    tick_steps: by instrument, (effective_ns, multiples of its tick that settlement prices have from then on)
+        ascending, the first in force from the start; 1 where none is given.
+    zone: the exchange's, in which its trade dates are: a settlement belongs to the date of the instant before it.
     """
     blocks: list[_Block] = []
     for instrument in sorted(prepared):
-        blocks += _blocks(instrument, prepared[instrument], settlement_tick_e8)
+        steps = (tick_steps or {}).get(instrument, ((0, 1),))
+        blocks += _blocks(instrument, prepared[instrument], settlement_tick_e8, steps, zone)
     end = max((int(stamps[-1]) for _, _, stamps, _ in blocks if len(stamps)), default=0)
     for instrument in sorted(prepared):
         later = [row for row in terms.get(instrument, ())[1:] if row[0] <= end]
@@ -41,7 +48,13 @@ def build_feed(
     return _merged(blocks)
 
 
-def _blocks(instrument: int, history: Prepared, settlement_tick_e8: Mapping[int, int]) -> Iterator[_Block]:
+def _blocks(
+    instrument: int,
+    history: Prepared,
+    settlement_tick_e8: Mapping[int, int],
+    tick_steps: Sequence[tuple[int, int]],
+    zone: str,
+) -> Iterator[_Block]:
     """The blocks of one instrument's history."""
     bars = history.bars
     rows = np.arange(len(bars), dtype=np.int64)
@@ -66,8 +79,11 @@ def _blocks(instrument: int, history: Prepared, settlement_tick_e8: Mapping[int,
         if tick_e8 is None:
             raise InvalidInput("no settlement tick", source="settlement_tick_e8", where=f"instrument {instrument}")
         before_e8 = int(bars.open_e8[0]) if len(bars) else 0
-        ticks = settlement_ticks(history.settlement_e8, tick_e8, before_e8=before_e8)
-        yield MarketEventKind.SETTLEMENT, instrument, history.settlement_ns, {"price_ticks": ticks}
+        since, steps = (np.array(column, dtype=np.int64) for column in zip(*tick_steps, strict=True))
+        step = steps[np.maximum(0, np.searchsorted(since, history.settlement_ns, side="right") - 1)]
+        ticks = step * settlement_ticks(history.settlement_e8, tick_e8 * step, before_e8=before_e8)
+        settled = {"price_ticks": ticks, "trade_date": trade_dates(history.settlement_ns, zone)}
+        yield MarketEventKind.SETTLEMENT, instrument, history.settlement_ns, settled
 
 
 def _merged(blocks: list[_Block]) -> Array:
@@ -88,17 +104,29 @@ def _merged(blocks: list[_Block]) -> Array:
     return feed
 
 
-def settlement_ticks(prices_e8: Array, tick_e8: int, *, before_e8: int) -> Array:
+def trade_dates(instants_ns: Array, zone: str) -> Array:
+    """The dates of the instants just before these in a zone, in days since 1970-01-01: midnight ends a date.
+
+    >>> trade_dates(np.array([1583020800000000000]), "America/Chicago").tolist()  # 2020-03-01 00:00 UTC
+    [18321]
+    """
+    before = pl.Series(instants_ns - 1).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(zone)
+    return before.dt.date().cast(pl.Int32).to_numpy().astype(np.int64)
+
+
+def settlement_ticks(prices_e8: Array, tick_e8: int | Array, *, before_e8: int) -> Array:
     """Settlement prices in the nearest whole tick; a tie goes to the tick nearer the previous settlement.
 
+    tick_e8: one for all, or one for each.
     before_e8: the price that stands for the settlement before the first.
 
     >>> settlement_ticks(np.array([1025, 1075]), 50, before_e8=0).tolist()
     [20, 21]
     """
-    below, over = np.divmod(prices_e8, np.int64(tick_e8))
-    ticks = below + (2 * over > tick_e8)
-    for i in np.flatnonzero(2 * over == tick_e8):
-        above_before = ticks[i - 1] > below[i] if i else before_e8 > prices_e8[i]
-        ticks[i] = below[i] + int(above_before)
+    tick = np.broadcast_to(np.asarray(tick_e8, dtype=np.int64), prices_e8.shape)
+    below, over = np.divmod(prices_e8, tick)
+    ticks = below + (2 * over > tick)
+    for i in np.flatnonzero(2 * over == tick):
+        previous_e8 = ticks[i - 1] * tick[i - 1] if i else before_e8
+        ticks[i] = below[i] + int(previous_e8 > prices_e8[i])
     return np.asarray(ticks, dtype=np.int64)

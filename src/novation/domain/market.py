@@ -7,7 +7,7 @@ Rows are ordered by (`ts_ns`, `kind`, `instrument`); the integer of `MarketEvent
                 same of the mark; `bar`: its row in the history
     BAR_OPEN    a bar opens: `last_e8`, `mark_e8` are its open prices; `bar`
     FUNDING     `rate_e8`; paid on `mark_e8`, the mark that opens at the stamp
-    SETTLEMENT  `price_ticks` of the day's settlement
+    SETTLEMENT  `price_ticks` of the settlement of `trade_date`, in days since 1970-01-01
 
 `mark_e8` = 0 says that no mark was given for that bar: the mark stays as it was, and margin is tested at it.
 """
@@ -36,8 +36,9 @@ class MarketEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     rate_e8: int = 0
     price_ticks: int = 0
     terms: int = 0
+    trade_date: int = 0
 
 
-MARKET_SCHEMA = 1
+MARKET_SCHEMA = 2
 MARKET_DTYPE = record_dtype(MarketEvent)
 MARKET_FORMAT = record_format(MarketEvent)

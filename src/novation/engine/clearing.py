@@ -117,7 +117,6 @@ def fill(venue, row, order, lots, price_ticks, price_e8, fee, flags):
     p.lots += lots
     a.wallet -= fee
     a.version += 1
-    p.touched = 1
     venue.trade_sequence += 1
     post_fees(venue, fee)
     post_outside(venue, lots * price_ticks * c.tick_value)

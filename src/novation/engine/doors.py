@@ -7,16 +7,17 @@ from novation.domain.enums import MarginScope
 from novation.engine.commands import enqueue
 from novation.engine.margining import (
     NOW,
+    account_equity,
     available,
     cross_balance,
     initial_now,
     initial_total,
-    liquidation_price,
     worth,
 )
 from novation.engine.state import account_, market_, position_row_
 from novation.engine.step import IDLE, INSTANT, MORE, work
-from novation.rules.integers import exact_add, exact_towards_zero
+from novation.engine.triggers import liquidation_price
+from novation.rules.integers import exact_towards_zero
 
 __all__ = [
     "IDLE",
@@ -71,7 +72,7 @@ def account_numbers(heads, account, out):
     in minor units, into an int64 array of 5. Equity is cut down, requirements are summed per position as shown."""
     venue = heads[0]
     a = account_(venue, account)
-    whole, part, _, _, maintenance = cross_balance(venue, account, NOW, -1)
+    _, _, _, _, maintenance = cross_balance(venue, account, NOW, -1)
     taken = initial_total(venue, account)
     margin = 0
     row = a.first_position
@@ -80,12 +81,11 @@ def account_numbers(heads, account, out):
         if p.scope == _ISOLATED and p.lots != 0:
             mark = market_(venue, p.instrument).mark_e8
             margin += p.margin
-            profit, profit_part, needed, needed_part = worth(venue, p, mark)
-            whole, part = exact_add(whole, part, profit + p.margin, profit_part)
+            _, _, needed, needed_part = worth(venue, p, mark)
             maintenance += exact_towards_zero(needed, needed_part)
         row = p.next
     out[0] = a.wallet
-    out[1] = whole
+    out[1] = account_equity(venue, account)
     out[2] = taken + margin
     out[3] = maintenance
     out[4] = available(venue, account)

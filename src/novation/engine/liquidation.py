@@ -5,8 +5,9 @@ is closed at the mark that triggered it (less half the spread), the taker's fee 
 what is left, and the insurance fund lifts a negative balance to zero: the same as a takeover at the bankruptcy price
 (facts/binance.md §5). Every position of a cross account is closed; closing in steps down the brackets is not modelled.
 
-CME (`NEXT_SETTLEMENT`): equity <= maintenance makes a margin call. Unmet at the daily settlement of the next day, the
-account is closed out at the mark; so it is at once when its equity is gone. There is no fund: a deficit is a debt.
+CME (`NEXT_SETTLEMENT`): equity <= maintenance makes a margin call, of the trade date that settles then or next. Unmet
+at a settlement of a later trade date, the account is closed out at the mark; so it is at once when its equity is gone.
+There is no fund: a deficit is a debt.
 """
 
 from __future__ import annotations
@@ -23,16 +24,15 @@ from novation.engine.margining import (
     TRIGGER,
     cross_balance,
     cross_equity,
-    find_triggers,
     initial_for,
     initial_total,
-    liquidation_price,
     well_clear,
     worth,
 )
 from novation.engine.orders import cancel_order
 from novation.engine.parametric import taker_ticks
 from novation.engine.state import account_, contract_, market_, order_, position_row_, terms_of
+from novation.engine.triggers import find_triggers, liquidation_price
 from novation.rules.integers import E8, exact_add, exact_towards_zero, mul_div
 from novation.rules.margin import reached
 
@@ -129,15 +129,15 @@ def check_cross(venue, account, extremes):
     equity = exact_towards_zero(whole, part)
     if near(venue, equity, maintenance):
         if not a.called:
-            # a call made at a settlement is due at the next one; a call made inside a day at that of the next day
-            a.called = 2 if venue.settled else 1
+            a.called = 1 + venue.settled
             call(venue, account, -1, 0, 0, equity, maintenance, initial_total(venue, account))
         elif not at_once and venue.settled and not extremes:
-            if a.called >= 2:
+            # a call stands from the settlement of its own trade date, and is due at that of a later one
+            if 1 < a.called <= venue.settled:
                 find_triggers(venue, account, NOW, False)
                 begin(venue, account, -1, -1)
                 return True
-            a.called = 2
+            a.called = 1 + venue.settled
     elif not extremes and (at_once or venue.settled):
         a.called = 0
     return False

@@ -79,7 +79,6 @@ def rest(venue, identity, account, instrument, side, kind, lots, price_ticks):
     o.lots = lots
     o.price_ticks = price_ticks
     o.arrival_ns = venue.clock_ns
-    o.live = 1
     o.next = -1
     o.previous = venue.last_order
     if venue.last_order >= 0:
@@ -129,7 +128,6 @@ def remove(venue, row):
         venue.last_order = o.previous
     if venue.next_order == row:
         venue.next_order = o.next
-    o.live = 0
     o.next = venue.free_order
     venue.free_order = row
     venue.working -= 1
@@ -268,8 +266,6 @@ def place(venue, identity, account, instrument, side, kind, lots, price_ticks):
         reason, value, limit = _PRICE_OFF_TICK, price_ticks, t.tick_step
     elif price_ticks > _TOP_E8 // c.tick_e8:
         reason, value, limit = _NUMBER_TOO_LARGE, price_ticks, _TOP_E8 // c.tick_e8
-    elif venue.free_order < 0:
-        reason, value, limit = _NUMBER_TOO_LARGE, venue.working, venue.order_rows
     else:
         if too_large(venue, row, side, lots, price_ticks):
             reason, value, limit = _NUMBER_TOO_LARGE, lots, 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import MarginScope
-from novation.engine.margining import initial_taken, liquidation_price, worth
+from novation.engine.margining import initial_taken, worth
 from novation.engine.state import account_, holding_, market_, position_row_, sample_
+from novation.engine.triggers import liquidation_price
 from novation.rules.integers import exact_add, exact_towards_zero
 
 _CROSS = int(MarginScope.CROSS)

@@ -41,11 +41,12 @@ HEAD = _table(
     # clock and counters
     "clock_ns sequence order_sequence trade_sequence",
     # rules of the venue (venues.binance_usdm, venues.cme_globex)
-    "call_policy call_ratio_e8 deficit_to_fund spread_e8 default_leverage",
+    "call_policy call_ratio_e8 deficit_to_fund spread_e8",
     # the ledger beside the accounts; totals in two limbs of 2**60
     "fees_high fees_low insurance_high insurance_low outside_high outside_low",
     "deposits_high deposits_low rounding",
     # the work in hand: stage of the instant, and the row at which it stands
+    # `settled`: 1 + the trade date of a settlement at this instant, 0 if there was none
     "stage cursor next_order closed_from closed_to closing touched settled",
     "liquidating liquidating_position liquidating_instrument",
     # cursors of feed, commands, events and samples; what the door wants to hear of
@@ -57,13 +58,13 @@ HEAD = _table(
 )
 
 #: One instrument: what never changes.
-CONTRACT = _table("tick_e8 lot_value tick_value method daily_settled perpetual")
+CONTRACT = _table("tick_e8 lot_value tick_value method daily_settled")
 #: One dated row of rules (`domain.Terms`); its brackets are `tier` rows tier_first .. tier_first + tier_count.
 TERMS = _table(
-    "effective_ns tick_step min_lots max_lots min_notional maker_fee_e8 taker_fee_e8 fee_per_lot "
+    "tick_step min_lots max_lots min_notional maker_fee_e8 taker_fee_e8 fee_per_lot "
     "liquidation_fee_e8 initial_per_lot maintenance_per_lot tier_first tier_count"
 )
-TIER = _table("floor cap rate_e8 max_leverage cum")
+TIER = _table("cap rate_e8 max_leverage cum")
 #: One instrument: what the market did. `mark_low_e8`/`mark_high_e8` are the extremes to be checked, equal to the mark
 #: when there are none; `bar_low_e8`/`bar_high_e8` keep those of the last complete bar.
 MARKET = _table(
@@ -71,13 +72,14 @@ MARKET = _table(
     "bar_low_e8 bar_high_e8 start_ns closed_ns open_ns closing bar settlement_ticks"
 )
 #: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
+#: `called`: 0 no margin call, 1 called, trade date + 2: called (or still called) at the settlement of that trade date.
 ACCOUNT = _table("wallet first_position last_position positions called version")
 #: One row per account and instrument. `margin` is the isolated margin; bid/ask_* sum the working orders.
 POSITION = _table(
-    "account instrument lots cost margin scope leverage linked next previous called touched "
+    "account instrument lots cost margin scope leverage linked next previous called "
     "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8"
 )
-ORDER = _table("id account instrument side kind lots price_ticks arrival_ns next previous live")
+ORDER = _table("id account instrument side kind lots price_ticks arrival_ns next previous")
 #: Money of one account at one instant.
 SAMPLE = _table("ts_ns account wallet isolated unrealised initial maintenance")
 #: One open position at one instant; low and high are those of the mark inside the bar that just closed.

@@ -3,8 +3,9 @@
 At one instant (DESIGN §2): dated rules; bars that close; bars that open; funding; settlement; the liquidation check;
 orders that waited for a price; then the commands, in order of arrival.
 
-A bar that closes is three tests, the mark's adverse extreme first: accounts as they stood in the bar; then the limit
-orders it traded through; then the accounts those fills changed. A unit of work emits at most UNIT_EVENTS events, and
+A bar that closes is three steps: accounts as they stood in the bar are tested at the mark's adverse extreme (surviving
+that one, they survive the other); then the limit orders it traded through are filled; then, if any was, every account
+is tested again. A unit of work emits at most UNIT_EVENTS events, and
 one margin call per position; no unit starts without room for them: the door returns MORE, is drained, and goes on
 where it stood.
 """
@@ -89,7 +90,7 @@ def apply_row(venue, row):
         return
     elif row.kind == _SETTLEMENT:
         m.settlement_ticks = row.price_ticks
-        venue.settled = 1
+        venue.settled = 1 + row.trade_date
         venue.stage = _SETTLE
         venue.cursor = 0
         return
@@ -266,8 +267,8 @@ def work(venue, until_ns):
     """Do units of work up to an instant.
 
     Returns INSTANT after each instant at which a bar closed or something happened (or after every one, if the head
-    says so), MORE when the buffers must be
-    drained first, IDLE when nothing is left up to `until_ns`; the clock then stands at `until_ns`.
+    says so), MORE when buffers must be drained or the table of orders be enlarged first, IDLE when nothing is left up
+    to `until_ns`; the clock then stands at `until_ns`.
     """
     while True:
         if not has_room(venue):
@@ -277,6 +278,8 @@ def work(venue, until_ns):
             liquidation_unit(venue)
         elif stage == 0:
             if venue.command_next < venue.command_count:
+                if venue.free_order < 0:
+                    return MORE
                 execute_command(venue, command_(venue, venue.command_next))
                 venue.command_next += 1
                 continue

@@ -32,7 +32,7 @@ from novation._jit import (
 from novation.domain.enums import CommandKind, OrderKind
 from novation.domain.errors import InvalidInput
 from novation.engine.commands import enqueue
-from novation.engine.margining import NOW, cross_equity
+from novation.engine.margining import account_equity
 from novation.engine.state import command_, contract_, feed_, head_at, order_, position_
 
 _PLACE = int(CommandKind.PLACE)
@@ -49,8 +49,8 @@ def position(venue, instrument):
 
 @kernel
 def equity(venue):
-    """Cross equity of the account in minor units."""
-    return cross_equity(venue, 0, NOW, -1)
+    """Equity of the account in minor units, isolated margins and their profits included."""
+    return account_equity(venue, 0)
 
 
 @kernel

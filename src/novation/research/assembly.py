@@ -6,23 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from novation.data.catalog import load
 from novation.data.chain import ContractChain
 from novation.data.feed import build_feed
 from novation.data.history import History
 from novation.data.series import Prepared
-from novation.domain.enums import InstrumentKind, MarketEventKind
+from novation.domain.enums import InstrumentKind
 from novation.domain.errors import ConfigError, UnknownInstrument
 from novation.domain.instruments import Instrument, Terms
-from novation.domain.units import iso
 from novation.reference.lookup import Reference
 from novation.trading.broker import Line
 from novation.trading.rollover import PlannedRoll
 from novation.venues import binance_usdm, cme_globex
-from novation.venues.rules import VenueRules
 from novation.venues.venue import Venue
+from novation.venues.venue_rules import VenueRules
 
 RULES: dict[str, VenueRules] = {rules.name: rules for rules in (binance_usdm.RULES, cme_globex.RULES)}
 _MONTH_CODES = "FGHJKMNQUVXZ"
@@ -55,12 +52,13 @@ class VenuePlan:
             i: [(t.effective_ns, venue.first_terms[i] + k) for k, t in enumerate(terms)]
             for i, terms in enumerate(self.terms)
         }
-        # a settlement is on the tick in force, which may be several steps of the engine's grid
-        steps = np.array([terms[0].tick_step for terms in self.terms], np.int64)
-        ticks = {i: instrument.tick_e8 * int(steps[i]) for i, instrument in enumerate(self.instruments)}
-        feed = build_feed(dict(enumerate(self.prepared)), settlement_tick_e8=ticks, terms=rows)
-        settlements = feed["kind"] == MarketEventKind.SETTLEMENT
-        feed["price_ticks"][settlements] *= steps[feed["instrument"][settlements]]
+        feed = build_feed(
+            dict(enumerate(self.prepared)),
+            settlement_tick_e8={i: instrument.tick_e8 for i, instrument in enumerate(self.instruments)},
+            terms=rows,
+            tick_steps={i: [(t.effective_ns, t.tick_step) for t in terms] for i, terms in enumerate(self.terms)},
+            zone=self.rules.zone,
+        )
         venue.attach(feed)
         return venue
 
@@ -180,8 +178,3 @@ def _add_chain(
         )
     index = indices[held]
     return Line(symbol, plan.rules.name, plan.instruments[index], index, plan.terms[index][0])
-
-
-def period_text(first_ns: int, last_ns: int) -> str:
-    """A period for people."""
-    return f"{iso(first_ns)[:10]} .. {iso(last_ns)[:10]}"

@@ -147,15 +147,20 @@ class Driver:
         if self._on_funding is not None:
             self._heard |= {_FUNDING}
             for side in self.sides:
-                side.venue.head["every_instant"] = 1
+                side.venue.stop_at_every_instant()
         self.bars = 0
         self._seen, self._told = 0, 0
         self._total = sum(len(bars) for _, _, held in sides for bars in held)
 
     def run(self) -> None:
         """From `on_start` to `on_stop`."""
-        strategy = self.strategy
-        strategy._broker = self.broker
+        self.strategy._broker = self.broker
+        try:
+            self._run(self.strategy)
+        finally:
+            self.strategy._broker = None
+
+    def _run(self, strategy: Strategy) -> None:
         strategy.on_start()
         self._tell_own()
         markets, rollover = self.markets, self.rollover
@@ -184,7 +189,6 @@ class Driver:
             self.progress(self._total, self._total)
         strategy.on_stop()
         self._tell_own()
-        strategy._broker = None
 
     def _listen(self, side: _VenueSide) -> list[Event]:
         """Take in the events and the last prices of one venue's instant."""

@@ -7,11 +7,12 @@ Sources: facts/binance.md §3.2 (default leverage 20), §5 (trigger, clearance f
 from __future__ import annotations
 
 from novation.domain.enums import MarginCallPolicy
-from novation.venues.rules import VenueRules
+from novation.venues.venue_rules import VenueRules
 
 RULES = VenueRules(
     name="binance_um",
     asset="USDT",
+    zone="UTC",
     call_policy=MarginCallPolicy.AT_ONCE,
     call_ratio_e8=80_000_000,
     deficit_to_fund=True,

@@ -6,11 +6,12 @@ Sources: facts/cme.md §4 (daily settlement), DESIGN §9. A broker may close out
 from __future__ import annotations
 
 from novation.domain.enums import MarginCallPolicy
-from novation.venues.rules import VenueRules
+from novation.venues.venue_rules import VenueRules
 
 RULES = VenueRules(
     name="cme",
     asset="USD",
+    zone="America/Chicago",
     call_policy=MarginCallPolicy.NEXT_SETTLEMENT,
     call_ratio_e8=100_000_000,
     deficit_to_fund=False,

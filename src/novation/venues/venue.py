@@ -14,22 +14,22 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from novation._jit import address_of, entry_point, first_compile, forget, record_table, strategy_loop
+from novation._jit import address_of, entry_point, first_compile, record_table, strategy_loop
 from novation.domain.account import Account, Position, Totals
 from novation.domain.commands import Command
 from novation.domain.digest import state_digest
-from novation.domain.enums import CommandKind, MarginScope, MarketEventKind
+from novation.domain.enums import MarginMethod, MarginScope, MarketEventKind
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.market import MARKET_DTYPE
-from novation.domain.units import DIVISOR_BOUND, NO_CAP, NOTIONAL_BOUND, iso
+from novation.domain.units import DIVISOR_BOUND, E8, NO_CAP, NOTIONAL_BOUND, from_e8, iso
 from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
 from novation.engine.ledger import LIMB
 from novation.engine.state import DTYPES, HEAD, TABLES
 from novation.venues.canonical import state_lines
-from novation.venues.rules import VenueRules
+from novation.venues.venue_rules import VenueRules
 
 #: Where each field of the head lies in its memory.
 _OFFSETS = {name: i for i, name in enumerate(HEAD.names or ())}
@@ -37,12 +37,17 @@ _EVENT_COUNT = _OFFSETS["event_count"]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The bytes of every table, the feed in use, the event hash so far, and the digest of the layout they have."""
+    """The bytes of every table, the feed in use, the event hash, samples and log so far, and the layout's digest.
+
+    Feed, samples and log are shared with the venue: none of them is ever written to again.
+    """
 
     layout: str
     tables: dict[str, bytes]
     feed: Any
     event_hasher: Any
+    kept: dict[str, tuple[Any, ...]]
+    log: tuple[bytes, ...] | None
 
 
 def _layout() -> str:
@@ -102,7 +107,7 @@ class Venue:
         self._fill_tables(flat)
         h = self.head
         h["call_policy"], h["call_ratio_e8"] = int(rules.call_policy), rules.call_ratio_e8
-        h["deficit_to_fund"], h["default_leverage"] = int(rules.deficit_to_fund), rules.default_leverage
+        h["deficit_to_fund"] = int(rules.deficit_to_fund)
         h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
         h["accounts"], h["instruments"] = accounts, count
         h["liquidating"], h["next_order"] = -1, -1
@@ -136,13 +141,17 @@ class Venue:
             if not rows:
                 raise InvalidInput("no terms given", source=instrument.id)
             for row in rows:
-                if instrument.method == 1 and not row.tiers:
+                if instrument.method == MarginMethod.TIERED and not row.tiers:
                     raise InvalidInput("tiered margin without brackets", source=instrument.id)
+                for tier in row.tiers:
+                    if not 0 <= tier.rate_e8 <= E8:  # above 1, a long's profit less maintenance would fall as it rises
+                        raise InvalidInput(
+                            "a bracket's maintenance rate is between 0 and 1",
+                            source=instrument.id,
+                            value=str(from_e8(tier.rate_e8)),
+                        )
 
     def _own(self, name: str, table: np.ndarray) -> None:
-        old = self._tables.get(name)
-        if old is not None:
-            forget(int(self.head[f"{name}_address"]))
         self._tables[name] = table
         self.head[f"{name}_address"] = address_of(table)
         self.head[f"{name}_rows"] = len(table)
@@ -157,7 +166,6 @@ class Venue:
             r["tier_first"], r["tier_count"] = tier_row, len(t.tiers)
             for tier in t.tiers:
                 self._tables["tier"][tier_row] = (
-                    tier.floor,
                     min(tier.cap, NO_CAP),
                     tier.rate_e8,
                     tier.max_leverage,
@@ -174,7 +182,6 @@ class Venue:
                 tick_value,
                 int(instrument.method),
                 int(instrument.daily_settled),
-                int(instrument.kind == 1),
             )
             self._tables["market"][i]["terms"] = first
             self._tables["market"][i]["open_ns"] = self._tables["market"][i]["closed_ns"] = -1
@@ -208,9 +215,16 @@ class Venue:
             if len(strange):
                 row = int(strange[0])
                 raise VenueError(f"{self.rules.name}: row {row} of the feed has {name} {int(feed[name][row])}")
-        changes = feed[feed["kind"] == MarketEventKind.TERMS]
-        if not np.isin(changes["terms"], np.arange(len(self._tables["terms"]))).all():
-            raise VenueError(f"{self.rules.name}: a TERMS row of the feed names a row that does not exist")
+        first = np.array(self.first_terms, np.int64)[feed["instrument"]]
+        count = np.array([len(rows) for rows in self.terms], np.int64)[feed["instrument"]]
+        foreign = (feed["terms"] < first) | (feed["terms"] >= first + count)
+        for wrong, what in (
+            ((feed["kind"] == MarketEventKind.TERMS) & foreign, "names terms that are not its instrument's"),
+            (np.abs(feed["rate_e8"]) > E8, "has a funding rate beyond 100 %"),
+            (feed["trade_date"] < 0, "has a negative trade date"),
+        ):
+            if wrong.any():
+                raise VenueError(f"{self.rules.name}: row {int(np.argmax(wrong))} of the feed {what}")
         rest = self._tables["feed"][int(self.head["feed_next"]) :]
         table = record_table(MARKET_DTYPE, len(rest) + len(feed))
         for name in MARKET_DTYPE.names or ():
@@ -229,8 +243,6 @@ class Venue:
 
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""
-        if command.kind == CommandKind.PLACE and self.number("free_order") < 0:
-            self._grow_orders()
         status = self._submit(self.heads, *map(int, msgspec.structs.astuple(command)))
         while status == MORE:
             self._empty_buffers()
@@ -248,6 +260,10 @@ class Venue:
         while self.step(until_ns):
             pass
         return self._collect(self.drain())
+
+    def stop_at_every_instant(self) -> None:
+        """Let `step` return after instants without bars and events too: funding stamps that pay nobody, for example."""
+        self.head["every_instant"] = 1
 
     def step(self, until_ns: int) -> bool:
         """Advance to the next instant worth looking at; False when nothing is left up to `until_ns`."""
@@ -322,6 +338,8 @@ class Venue:
 
     def _empty_buffers(self) -> None:
         """Make room for more units of work."""
+        if self.number("free_order") < 0:
+            self._grow_orders()
         self._empty_events()
         for table in self._kept:
             if 2 * self.number(f"{table}_count") > len(self._tables[table]):
@@ -433,11 +451,13 @@ class Venue:
         return self._event_hasher.copy().hexdigest()
 
     def snapshot(self) -> Snapshot:
-        """A copy of the whole state; events not yet drained stay to be drained."""
+        """A copy of the whole state; events not yet drained stay to be drained here, and are not part of it."""
         self._empty_events()
         tables = {name: table.tobytes() for name, table in self._tables.items() if name != "feed"}
         tables["head"] = self.heads.tobytes()
-        return Snapshot(_layout(), tables, self._tables["feed"], self._event_hasher.copy())
+        kept = {name: tuple(chunks) for name, chunks in self._kept.items()}
+        log = None if self.log is None else tuple(self.log)
+        return Snapshot(_layout(), tables, self._tables["feed"], self._event_hasher.copy(), kept, log)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put a snapshot back; of this venue or of one with the same instruments and accounts."""
@@ -460,4 +480,7 @@ class Venue:
         self._own("feed", snapshot.feed)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
         self._event_hasher = snapshot.event_hasher.copy()
+        self._kept = {name: list(chunks) for name, chunks in snapshot.kept.items()}
+        self.log = None if snapshot.log is None else list(snapshot.log)
         self._waiting = []
+        self.closed_rows, self.eventful = range(0), False

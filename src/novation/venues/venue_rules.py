@@ -12,6 +12,7 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     asset: str  #: settlement asset
+    zone: str  #: the zone of its trade dates
     call_policy: MarginCallPolicy
     call_ratio_e8: int  #: a margin call is made when maintenance >= this share of equity
     deficit_to_fund: bool  #: whether an insurance fund lifts a negative balance to zero
