@@ -29,6 +29,7 @@ class Rules(Protocol):
     call_ratio_e8: int
     deficit_to_fund: bool
     default_leverage: int
+    liquidation_target_e8: int
 
 
 class Exchange:
@@ -254,7 +255,18 @@ class Exchange:
             MAKER if maker else 0,
         )
 
-    def fill(self, order: int, account: int, i: int, q: int, ticks: int, price_e8: int, fee: int, flags: int) -> int:
+    def fill(
+        self,
+        order: int,
+        account: int,
+        i: int,
+        q: int,
+        ticks: int,
+        price_e8: int,
+        fee: int,
+        flags: int,
+        keep_margin: bool = False,
+    ) -> int:
         """Book signed lots at a price against the outside; return what was realised."""
         a, p, instrument = self.accounts[account], self.accounts[account].positions[i], self.instruments[i]
         realised = 0
@@ -269,8 +281,12 @@ class Exchange:
                 released = p.margin * closed // abs(p.lots)
                 realised = -sign * margin.traded_value(instrument, ticks, closed) - share
                 p.cost -= share
-                p.margin -= released
-                a.wallet += released + realised
+                if keep_margin:
+                    p.margin += realised - fee
+                    a.wallet += fee
+                else:
+                    p.margin -= released
+                    a.wallet += released + realised
             p.cost += sign * margin.traded_value(instrument, ticks, opened)
             if p.scope == MarginScope.ISOLATED:
                 moved = margin.traded_value(instrument, ticks, opened) // p.leverage

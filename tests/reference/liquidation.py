@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from math import floor, trunc
 from typing import TYPE_CHECKING
 
-from novation.domain.enums import CancelReason, EventKind, MarginCallPolicy, MarginScope
+from novation.domain.enums import CancelReason, EventKind, MarginCallPolicy, MarginMethod, MarginScope
 from novation.domain.events import ISOLATED, LIQUIDATED
 from novation.domain.units import E8
 from tests.reference import margin
@@ -55,20 +56,13 @@ def _isolated_gone(ex: Exchange, account: int, i: int, mark: int) -> bool:
     for order in list(ex.accounts[account].orders.values()):
         if order.instrument == i:
             ex.drop(order, CancelReason.LIQUIDATION)
-    _close_isolated(ex, account, i, trigger)
-    return True
-
-
-def _close_isolated(ex: Exchange, account: int, i: int, trigger: int) -> None:
     p = ex.accounts[account].positions[i]
-    instrument = ex.instruments[i]
-    ticks = ex.taker_ticks(i, trigger, -p.lots)
     equity = floor(p.margin + margin.profit(ex, account, i, trigger))
     required = trunc(margin.required(ex, account, i, trigger))
-    left = p.margin + margin.traded_value(instrument, ticks, p.lots) - p.cost
-    _close(ex, account, i, ticks, trigger, equity, required, left, ISOLATED)
+    left = _close(ex, account, i, trigger, equity, required, p.margin, 0)
     if ex.rules.deficit_to_fund and left < 0:
         _lift(ex, account, -left, i)
+    return True
 
 
 def _isolated_call(ex: Exchange, account: int, i: int, mark: int, at_check: bool) -> None:
@@ -146,17 +140,22 @@ def _close_cross(ex: Exchange, account: int, triggers: list[int]) -> None:
     a = ex.accounts[account]
     for order in list(a.orders.values()):
         ex.drop(order, CancelReason.LIQUIDATION)
-    for i, p in enumerate(a.positions):
-        if p.scope == MarginScope.CROSS and p.lots:
-            instrument = ex.instruments[i]
-            ticks = ex.taker_ticks(i, triggers[i], -p.lots)
-            equity = floor(margin.cross_equity(ex, account, triggers))
-            required = margin.cross_maintenance(ex, account, triggers)
-            others = sum(
-                (margin.profit(ex, account, j, triggers[j]) for j in margin.cross(ex, account) if j != i), Fraction(0)
-            )
-            left = floor(a.wallet + others + margin.traded_value(instrument, ticks, p.lots) - p.cost)
-            _close(ex, account, i, ticks, triggers[i], equity, required, left, 0)
+    at_once = ex.rules.call_policy == MarginCallPolicy.AT_ONCE
+    while True:
+        open_now = [i for i, p in enumerate(a.positions) if p.scope == MarginScope.CROSS and p.lots]
+        if not open_now:
+            break
+        i = min(open_now, key=lambda i: (margin.profit(ex, account, i, triggers[i]), i))
+        equity = floor(margin.cross_equity(ex, account, triggers))
+        required = margin.cross_maintenance(ex, account, triggers)
+        rest = [j for j in margin.cross(ex, account) if j != i]
+        others = sum((margin.profit(ex, account, j, triggers[j]) for j in rest), Fraction(0))
+        shown = sum(trunc(margin.required(ex, account, j, triggers[j])) for j in rest)
+        _close(ex, account, i, triggers[i], equity, required, floor(a.wallet + others), shown)
+        still_open = any(p.scope == MarginScope.CROSS and p.lots for p in a.positions)
+        if at_once and still_open and margin.cross_surplus(ex, account, triggers) > 0:
+            a.called = 0
+            return
     if ex.rules.deficit_to_fund and a.wallet < 0:
         _lift(ex, account, -a.wallet, -1)
     a.called = 0
@@ -192,26 +191,45 @@ def _cross_call(ex: Exchange, account: int, scene: list[int], at_check: bool) ->
 
 
 def _close(
-    ex: Exchange, account: int, i: int, ticks: int, trigger: int, equity: int, required: int, left: int, isolated: int
-) -> None:
-    """The fill that closes a whole position, its fees, and the LIQUIDATION event."""
+    ex: Exchange, account: int, i: int, trigger: int, equity: int, required: int, behind: int, others: int
+) -> int:
+    """Close a position as far as it must be: fill, fees, LIQUIDATION event. Returns what is left before fees."""
     a, p, terms = ex.accounts[account], ex.accounts[account].positions[i], ex.terms_of(i)
-    lots, cost = -p.lots, p.cost
-    worth = margin.traded_value(ex.instruments[i], ticks, abs(lots))
-    fee = ex.fee(i, abs(lots), ticks, terms.taker_fee_e8)
-    clearance = abs(worth) * terms.liquidation_fee_e8 // E8
+    side = 1 if p.lots > 0 else -1
+    ticks = ex.taker_ticks(i, trigger, -p.lots)
+
+    def left_and_fees(k: int) -> tuple[int, int, int]:
+        rest = floor(margin.value(ex.instruments[i], trigger, p.lots - side * k))
+        worth = margin.traded_value(ex.instruments[i], ticks, k)
+        fees = ex.fee(i, k, ticks, terms.taker_fee_e8), abs(worth) * terms.liquidation_fee_e8 // E8
+        return behind + side * worth + rest - p.cost, *fees
+
+    def complies(k: int) -> bool:
+        left, fee, clearance = left_and_fees(k)
+        needed = others + trunc(margin.maintenance(ex.instruments[i], terms, trigger, abs(p.lots) - k))
+        return needed <= (left - fee - clearance) * ex.rules.liquidation_target_e8 // E8
+
+    closed, cost, isolated = abs(p.lots), p.cost, p.scope == MarginScope.ISOLATED
+    if ex.rules.call_policy == MarginCallPolicy.AT_ONCE:
+        closed = _fewest(_points(ex, i, trigger, abs(p.lots)), complies)
+    left, fee, clearance = left_and_fees(closed)
     if ex.rules.deficit_to_fund:
         fee = min(fee, max(0, left))
         clearance = min(clearance, max(0, left - fee))
-    realised = ex.fill(0, account, i, lots, ticks, trigger, fee, LIQUIDATED | isolated)
-    a.wallet -= clearance
+    flags = ISOLATED if isolated else 0
+    partly = isolated and closed < abs(p.lots)
+    realised = ex.fill(0, account, i, -side * closed, ticks, trigger, fee, LIQUIDATED | flags, keep_margin=partly)
+    if partly:
+        p.margin -= clearance
+    else:
+        a.wallet -= clearance
     ex.ledger.insurance += clearance
     ex.emit(
         EventKind.LIQUIDATION,
         account,
         i,
         trade=ex.trade_sequence,
-        lots=lots,
+        lots=-side * closed,
         price_ticks=ticks,
         price_e8=trigger,
         equity=equity,
@@ -220,8 +238,34 @@ def _close(
         rate_e8=terms.liquidation_fee_e8,
         fee=clearance,
         cost=cost,
-        flags=isolated,
+        position_lots=p.lots,
+        flags=flags,
     )
+    return left
+
+
+def _points(ex: Exchange, i: int, trigger: int, lots: int) -> list[int]:
+    """Lots to close until each bracket below the present one is reached, ascending, and all of them."""
+    instrument, tiers = ex.instruments[i], ex.terms_of(i).tiers
+    if instrument.method == MarginMethod.PER_CONTRACT:
+        return [lots]
+    present = tiers.index(margin.bracket(tiers, margin.value(instrument, trigger, lots)))
+    within = [((tier.cap + 1) * E8 - 1) // (trigger * instrument.lot_value) for tier in tiers[:present]]
+    return [lots - keep for keep in reversed(within)] + [lots]
+
+
+def _fewest(points: list[int], complies: Callable[[int], bool]) -> int:
+    """The fewest lots that comply: between the first of the points that does and the one before it, by bisection."""
+    before = 0
+    for point in points:
+        if complies(point):
+            low, high = before, point
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (low, middle) if complies(middle) else (middle, high)
+            return high
+        before = point
+    return points[-1]
 
 
 def _lift(ex: Exchange, account: int, amount: int, i: int) -> None:

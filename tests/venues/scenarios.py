@@ -51,6 +51,7 @@ EITHER = VenueRules(
     zone="UTC",
     call_policy=MarginCallPolicy.AT_ONCE,
     call_ratio_e8=90_000_000,
+    liquidation_target_e8=70_000_000,
     deficit_to_fund=True,
     default_leverage=7,
 )

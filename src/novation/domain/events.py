@@ -11,7 +11,8 @@ Beside sequence, ts_ns, kind, account and instrument:
     SETTLEMENT        lots (position), price_ticks, cost (entry cost before), amount (variation margin)
     MARGIN_CALL       lots, price_e8 (mark), equity, maintenance, amount (short of the initial margin)
     LIQUIDATION       trade, lots (signed, closed), price_ticks (executed), price_e8 (mark that triggered), equity,
-                      maintenance, amount (realised), rate_e8, fee (clearance fee), cost (entry cost before), flags
+                      maintenance, amount (realised), rate_e8, fee (clearance fee), cost (entry cost before),
+                      position_lots (after), flags
     INSURANCE         amount (paid by the fund to lift the account to zero)
     TERMS_CHANGED     amount (index of the row of terms)
     LEVERAGE_SET      amount (leverage)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import EventKind, MarginMethod, MarginScope
 from novation.domain.events import ISOLATED as ISOLATED_FLAG
+from novation.domain.events import LIQUIDATED
 from novation.engine.ledger import next_event, post_fees, post_outside
 from novation.engine.state import account_, contract_, position_, position_row_, terms_of
 from novation.rules.clearing import closed_lots, cost_share, margin_share, realised
@@ -100,10 +101,15 @@ def fill(venue, row, order, lots, price_ticks, price_e8, fee, flags):
     if closed and not c.daily_settled:
         share = cost_share(p.cost, closed, p.lots)
         profit = realised(p.lots, closed, price_ticks, c.tick_value, share)
-        released = margin_share(p.margin, closed, p.lots)
         p.cost -= share
-        p.margin -= released
-        a.wallet += profit + released
+        if flags & LIQUIDATED and p.scope == _ISOLATED and closed != abs(p.lots):
+            # closed to save the rest: the margin that stands behind it bears the loss and the fee
+            p.margin += profit - fee
+            a.wallet += fee
+        else:
+            released = margin_share(p.margin, closed, p.lots)
+            p.margin -= released
+            a.wallet += profit + released
     side = 1 if lots > 0 else -1
     opened = abs(lots) - closed
     if c.daily_settled:

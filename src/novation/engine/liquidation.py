@@ -1,9 +1,10 @@
 """Margin calls and liquidations, driven by the mark, never by the last price.
 
-Binance (`MarginCallPolicy.AT_ONCE`): liquidated when equity <= maintenance. Open orders go first, then the position
-is closed at the mark that triggered it (less half the spread), the taker's fee and the clearance fee are taken out of
-what is left, and the insurance fund lifts a negative balance to zero: the same as a takeover at the bankruptcy price
-(facts/binance.md §5). Every position of a cross account is closed; closing in steps down the brackets is not modelled.
+Binance (`MarginCallPolicy.AT_ONCE`): liquidated when equity <= maintenance. Open orders go first, then as much of a
+position as restores compliance (`reduction`) is closed at the mark that triggered it (less half the spread), and the
+taker's fee and the clearance fee are taken out of what is left. The account is tested again, until it complies or holds
+nothing; then the insurance fund lifts a negative balance to zero: the same as a takeover at the bankruptcy price
+(facts/binance.md §5).
 
 CME (`NEXT_SETTLEMENT`): equity <= maintenance makes a margin call, of the trade date that settles then or next. Unmet
 at a settlement of a later trade date, the account is closed out at the mark; so it is at once when its equity is gone.
@@ -31,8 +32,9 @@ from novation.engine.margining import (
 )
 from novation.engine.orders import cancel_order
 from novation.engine.parametric import taker_ticks
-from novation.engine.state import account_, contract_, market_, order_, position_row_, terms_of
-from novation.engine.triggers import find_triggers, liquidation_price
+from novation.engine.reduction import backing, clearance_fee, largest_loss, left_after, reduced_lots
+from novation.engine.state import account_, market_, order_, position_row_, terms_of
+from novation.engine.triggers import find_triggers, is_gone, liquidation_price
 from novation.rules.integers import E8, exact_add, exact_towards_zero, mul_div
 from novation.rules.margin import reached
 
@@ -175,15 +177,6 @@ def remaining_equity(venue, row):
 
 
 @kernel
-def backing(venue, row):
-    """What stands behind a position beside its own profit."""
-    p = position_row_(venue, row)
-    if p.scope == _ISOLATED:
-        return p.margin
-    return cross_equity(venue, p.account, TRIGGER, row)
-
-
-@kernel
 def remaining_maintenance(venue, row):
     """The maintenance margin that was not met, at the trigger marks."""
     p = position_row_(venue, row)
@@ -196,34 +189,41 @@ def remaining_maintenance(venue, row):
 
 @kernel
 def close_out(venue, row):
-    """Close one position at its trigger mark and charge what can be charged. Emits FILL and LIQUIDATION."""
+    """Close what has to be of one position at its trigger mark, and charge what can be charged.
+
+    Emits FILL and LIQUIDATION, and INSURANCE where the fund lifts an isolated position.
+    """
     p = position_row_(venue, row)
     a = account_(venue, p.account)
-    c = contract_(venue, p.instrument)
     equity = remaining_equity(venue, row)
     maintenance = remaining_maintenance(venue, row)
     lots, cost, isolated = p.lots, p.cost, p.scope == _ISOLATED
     side = -1 if lots > 0 else 1
     ticks = taker_ticks(venue, p.instrument, side, p.trigger_e8)
-    value = lots * ticks * c.tick_value
-    left = backing(venue, row) + value - cost
-    fee = fee_of(venue, p.instrument, lots, ticks, 0)
-    clearance = mul_div(abs(value), terms_of(venue, p.instrument).liquidation_fee_e8, E8)
+    closed = reduced_lots(venue, row, ticks)
+    left = left_after(venue, p, closed, ticks, backing(venue, row))
+    fee = fee_of(venue, p.instrument, closed, ticks, 0)
+    clearance = clearance_fee(venue, p, closed, ticks)
     if venue.deficit_to_fund:
         fee = min(fee, max(0, left))
         clearance = min(clearance, max(0, left - fee))
-    profit = fill(venue, row, 0, -lots, ticks, p.trigger_e8, fee, LIQUIDATED | (ISOLATED if isolated else 0))
-    a.wallet -= clearance
+    flags = LIQUIDATED | (ISOLATED if isolated else 0)
+    profit = fill(venue, row, 0, side * closed, ticks, p.trigger_e8, fee, flags)
+    if isolated and p.lots != 0:
+        p.margin -= clearance
+    else:
+        a.wallet -= clearance
     post_insurance(venue, clearance)
     e = next_event(venue, _LIQUIDATION, p.account, p.instrument)
     e.trade = venue.trade_sequence
-    e.lots = -lots
+    e.lots = side * closed
     e.price_ticks = ticks
     e.price_e8 = p.trigger_e8
     e.rate_e8 = terms_of(venue, p.instrument).liquidation_fee_e8
     e.amount = profit
     e.fee = clearance
     e.cost = cost
+    e.position_lots = p.lots
     e.equity = equity
     e.maintenance = maintenance
     e.flags = ISOLATED if isolated else 0
@@ -242,7 +242,10 @@ def lift(venue, account, instrument, amount):
 
 @kernel
 def liquidation_unit(venue):
-    """One step of the liquidation in hand: an order cancelled, a position closed, or the end."""
+    """One step of the liquidation in hand: an order cancelled, a position closed or reduced, or the end.
+
+    Where the venue liquidates at once, a cross account is done as soon as it complies at the trigger marks.
+    """
     account = venue.liquidating
     row = venue.first_order
     while row >= 0:
@@ -256,14 +259,15 @@ def liquidation_unit(venue):
         venue.liquidating = -1
         return
     a = account_(venue, account)
-    row = a.first_position
-    while row >= 0:
-        p = position_row_(venue, row)
-        if p.scope == _CROSS and p.lots != 0:
-            close_out(venue, row)
+    row = largest_loss(venue, account)
+    if row >= 0:
+        close_out(venue, row)
+        if venue.call_policy != _AT_ONCE:
+            return  # every position, one after another
+        row = largest_loss(venue, account)
+        if row >= 0 and is_gone(venue, account, TRIGGER, True):
             return
-        row = p.next
-    if a.wallet < 0 and venue.deficit_to_fund:
+    if row < 0 and a.wallet < 0 and venue.deficit_to_fund:
         lift(venue, account, -1, -a.wallet)
     a.called = 0
     a.version += 1

@@ -56,17 +56,28 @@ def tier_of(venue, instrument, value):
 
 
 @kernel
+def maintenance_of(venue, instrument, lots, value, value_part):
+    """Exact maintenance margin of unsigned lots, their exact value being known."""
+    if contract_(venue, instrument).method != _TIERED:
+        return lots * terms_of(venue, instrument).maintenance_per_lot, 0
+    if lots == 0:
+        return 0, 0
+    tier = tier_(venue, tier_of(venue, instrument, value))
+    return tiered_maintenance(value, value_part, tier.rate_e8, tier.cum)
+
+
+@kernel
+def maintenance_at(venue, instrument, lots, price_e8):
+    """Exact maintenance margin of unsigned lots at a price."""
+    value, value_part = signed_value(price_e8, lots, contract_(venue, instrument).lot_value)
+    return maintenance_of(venue, instrument, lots, value, value_part)
+
+
+@kernel
 def worth(venue, p, price_e8):
     """Exact profit and exact maintenance margin of a position at a price."""
-    c = contract_(venue, p.instrument)
-    value, value_part = signed_value(price_e8, abs(p.lots), c.lot_value)
-    if c.method != _TIERED:
-        needed, needed_part = abs(p.lots) * terms_of(venue, p.instrument).maintenance_per_lot, 0
-    elif p.lots == 0:
-        needed, needed_part = 0, 0
-    else:
-        tier = tier_(venue, tier_of(venue, p.instrument, value))
-        needed, needed_part = tiered_maintenance(value, value_part, tier.rate_e8, tier.cum)
+    value, value_part = signed_value(price_e8, abs(p.lots), contract_(venue, p.instrument).lot_value)
+    needed, needed_part = maintenance_of(venue, p.instrument, abs(p.lots), value, value_part)
     if p.lots < 0:
         value, value_part = exact_negate(value, value_part)
     return value - p.cost, value_part, needed, needed_part

@@ -41,7 +41,7 @@ HEAD = _table(
     # clock and counters
     "clock_ns sequence order_sequence trade_sequence",
     # rules of the venue (venues.binance_usdm, venues.cme_globex)
-    "call_policy call_ratio_e8 deficit_to_fund spread_e8",
+    "call_policy call_ratio_e8 liquidation_target_e8 deficit_to_fund spread_e8",
     # the ledger beside the accounts; totals in two limbs of 2**60
     "fees_high fees_low insurance_high insurance_low outside_high outside_low",
     "deposits_high deposits_low rounding",

@@ -15,6 +15,7 @@ RULES = VenueRules(
     zone="UTC",
     call_policy=MarginCallPolicy.AT_ONCE,
     call_ratio_e8=80_000_000,
+    liquidation_target_e8=80_000_000,
     deficit_to_fund=True,
     default_leverage=20,
 )

@@ -14,6 +14,7 @@ RULES = VenueRules(
     zone="America/Chicago",
     call_policy=MarginCallPolicy.NEXT_SETTLEMENT,
     call_ratio_e8=100_000_000,
+    liquidation_target_e8=0,
     deficit_to_fund=False,
     default_leverage=1,
 )

@@ -107,6 +107,7 @@ class Venue:
         self._fill_tables(flat)
         h = self.head
         h["call_policy"], h["call_ratio_e8"] = int(rules.call_policy), rules.call_ratio_e8
+        h["liquidation_target_e8"] = rules.liquidation_target_e8
         h["deficit_to_fund"] = int(rules.deficit_to_fund)
         h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
         h["accounts"], h["instruments"] = accounts, count

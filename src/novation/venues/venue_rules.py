@@ -15,5 +15,6 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
     zone: str  #: the zone of its trade dates
     call_policy: MarginCallPolicy
     call_ratio_e8: int  #: a margin call is made when maintenance >= this share of equity
+    liquidation_target_e8: int  #: a liquidation in steps stops where maintenance <= this share of equity
     deficit_to_fund: bool  #: whether an insurance fund lifts a negative balance to zero
     default_leverage: int
