@@ -10,13 +10,14 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
+from novation.domain.account import InsurancePool
 from novation.domain.commands import Command
 from novation.domain.digest import Line, state_digest
 from novation.domain.enums import CancelReason, EventKind, MarginScope, MarketEventKind, OrderKind
 from novation.domain.events import EVENT_FORMAT, ISOLATED, MAKER, Event
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.market import MarketEvent
-from novation.domain.units import E8
+from novation.domain.units import E8, asset_decimals
 from tests.reference import commands, margin
 from tests.reference.liquidation import run_test
 from tests.reference.state import Account, Ledger, Market, Order, Position
@@ -28,6 +29,7 @@ class Rules(Protocol):
     call_policy: int
     call_ratio_e8: int
     deficit_to_fund: bool
+    asset: str
     default_leverage: int
     liquidation_target_e8: int
 
@@ -43,6 +45,7 @@ class Exchange:
         *,
         accounts: int = 1,
         spread_e8: int = 0,
+        pools: Sequence[InsurancePool] = (),
     ) -> None:
         self.rules = rules
         self.instruments = list(instruments)
@@ -52,7 +55,12 @@ class Exchange:
         self.markets = [Market() for _ in instruments]
         self.accounts = [Account([Position(rules.default_leverage) for _ in instruments]) for _ in range(accounts)]
         self.orders: dict[int, Order] = {}  #: every working order, in order of arrival
-        self.ledger = Ledger()
+        self.pools = list(pools) or [
+            InsurancePool(name="", instruments=tuple(i.id for i in instruments), unlimited=True)
+        ]
+        self.funds = [pool.balance for pool in self.pools]
+        self.ledger = Ledger(deposits=sum(self.funds))
+        self.asset_unit = 10 ** asset_decimals(rules.asset)
         self.feed: list[MarketEvent] = []
         self.settled: int | None = None  #: trade date of a settlement at this instant
         self.events: list[Event] = []
@@ -354,6 +362,10 @@ class Exchange:
         """The terms in force."""
         return self.dated[i][self.markets[i].terms]
 
+    def pool_of(self, i: int) -> int:
+        """The insurance pool an instrument stands in."""
+        return next(k for k, pool in enumerate(self.pools) if self.instruments[i].id in pool.instruments)
+
     def marks(self) -> list[int]:
         """The current marks, by instrument."""
         return [market.mark_e8 for market in self.markets]
@@ -367,13 +379,15 @@ class Exchange:
         """What is missing from the ledger: zero, always."""
         held = sum(a.wallet + sum(p.margin - p.cost for p in a.positions) for a in self.accounts)
         own = self.ledger
-        return held + own.fees + own.insurance + own.outside + own.rounding - own.deposits
+        return held + own.fees + sum(self.funds) + own.outside + own.rounding - own.deposits
 
     def state_lines(self) -> Iterator[Line]:
         """The state in its canonical form."""
         yield "clock", (self.clock_ns, len(self.events), self.order_sequence, self.trade_sequence)
         own = self.ledger
-        yield "ledger", (own.fees, own.insurance, own.outside, own.rounding, own.deposits)
+        yield "ledger", (own.fees, sum(self.funds), own.outside, own.rounding, own.deposits)
+        for pool, balance in enumerate(self.funds):
+            yield "pool", (pool, balance)
         for i, m in enumerate(self.markets):
             yield "market", (i, m.terms, m.last_e8, m.mark_e8, m.open_ns, m.settlement_ticks)
         for account, a in enumerate(self.accounts):

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from novation.domain.enums import CancelReason, EventKind, MarginCallPolicy, MarginMethod, MarginScope
 from novation.domain.events import ISOLATED, LIQUIDATED
 from novation.domain.units import E8
-from tests.reference import margin
+from tests.reference import deleveraging, margin
 
 if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
 
 PATH = 2**30
+#: Equity and maintenance as shown, and what stands behind the position beside its own profit.
+Standing = tuple[int, int, int]
 
 
 def run_test(ex: Exchange, account: int, at_check: bool) -> None:
@@ -57,11 +59,14 @@ def _isolated_gone(ex: Exchange, account: int, i: int, mark: int) -> bool:
         if order.instrument == i:
             ex.drop(order, CancelReason.LIQUIDATION)
     p = ex.accounts[account].positions[i]
-    equity = floor(p.margin + margin.profit(ex, account, i, trigger))
-    required = trunc(margin.required(ex, account, i, trigger))
-    left = _close(ex, account, i, trigger, equity, required, p.margin, 0)
+
+    def stands() -> Standing:
+        equity = floor(p.margin + margin.profit(ex, account, i, trigger))
+        return equity, trunc(margin.required(ex, account, i, trigger)), p.margin
+
+    left = _close(ex, account, i, trigger, stands, 0)
     if ex.rules.deficit_to_fund and left < 0:
-        _lift(ex, account, -left, i)
+        _lift(ex, account, -left, i, i)
     return True
 
 
@@ -140,24 +145,28 @@ def _close_cross(ex: Exchange, account: int, triggers: list[int]) -> None:
     a = ex.accounts[account]
     for order in list(a.orders.values()):
         ex.drop(order, CancelReason.LIQUIDATION)
-    at_once = ex.rules.call_policy == MarginCallPolicy.AT_ONCE
+    at_once, last = ex.rules.call_policy == MarginCallPolicy.AT_ONCE, 0
     while True:
         open_now = [i for i, p in enumerate(a.positions) if p.scope == MarginScope.CROSS and p.lots]
         if not open_now:
             break
         i = min(open_now, key=lambda i: (margin.profit(ex, account, i, triggers[i]), i))
-        equity = floor(margin.cross_equity(ex, account, triggers))
-        required = margin.cross_maintenance(ex, account, triggers)
         rest = [j for j in margin.cross(ex, account) if j != i]
         others = sum((margin.profit(ex, account, j, triggers[j]) for j in rest), Fraction(0))
         shown = sum(trunc(margin.required(ex, account, j, triggers[j])) for j in rest)
-        _close(ex, account, i, triggers[i], equity, required, floor(a.wallet + others), shown)
+
+        def stands(others: Fraction = others) -> Standing:
+            equity = floor(margin.cross_equity(ex, account, triggers))
+            return equity, margin.cross_maintenance(ex, account, triggers), floor(a.wallet + others)
+
+        _close(ex, account, i, triggers[i], stands, shown)
+        last = i
         still_open = any(p.scope == MarginScope.CROSS and p.lots for p in a.positions)
         if at_once and still_open and margin.cross_surplus(ex, account, triggers) > 0:
             a.called = 0
             return
     if ex.rules.deficit_to_fund and a.wallet < 0:
-        _lift(ex, account, -a.wallet, -1)
+        _lift(ex, account, -a.wallet, -1, last)
     a.called = 0
 
 
@@ -190,13 +199,12 @@ def _cross_call(ex: Exchange, account: int, scene: list[int], at_check: bool) ->
 # -- both -----------------------------------------------------------------------------------------------------------
 
 
-def _close(
-    ex: Exchange, account: int, i: int, trigger: int, equity: int, required: int, behind: int, others: int
-) -> int:
+def _close(ex: Exchange, account: int, i: int, trigger: int, stands: Callable[[], Standing], others: int) -> int:
     """Close a position as far as it must be: fill, fees, LIQUIDATION event. Returns what is left before fees."""
     a, p, terms = ex.accounts[account], ex.accounts[account].positions[i], ex.terms_of(i)
     side = 1 if p.lots > 0 else -1
     ticks = ex.taker_ticks(i, trigger, -p.lots)
+    equity, required, behind = stands()
 
     def left_and_fees(k: int) -> tuple[int, int, int]:
         rest = floor(margin.value(ex.instruments[i], trigger, p.lots - side * k))
@@ -213,6 +221,15 @@ def _close(
     if ex.rules.call_policy == MarginCallPolicy.AT_ONCE:
         closed = _fewest(_points(ex, i, trigger, abs(p.lots)), complies)
     left, fee, clearance = left_and_fees(closed)
+    if ex.rules.deficit_to_fund and left < 0 and deleveraging.too_little(ex, i, -left):
+        at = deleveraging.bankruptcy_ticks(ex, i, p.lots, p.cost, behind)
+        if at:
+            deleveraging.deleverage(ex, account, i, trigger, at, stands)
+            if not p.lots:
+                return 0
+            # nobody is left: what remains is closed as if the fund could pay
+            (equity, required, behind), closed, cost = stands(), abs(p.lots), p.cost
+            left, fee, clearance = left_and_fees(closed)
     if ex.rules.deficit_to_fund:
         fee = min(fee, max(0, left))
         clearance = min(clearance, max(0, left - fee))
@@ -223,7 +240,7 @@ def _close(
         p.margin -= clearance
     else:
         a.wallet -= clearance
-    ex.ledger.insurance += clearance
+    ex.funds[ex.pool_of(i)] += clearance
     ex.emit(
         EventKind.LIQUIDATION,
         account,
@@ -268,7 +285,7 @@ def _fewest(points: list[int], complies: Callable[[int], bool]) -> int:
     return points[-1]
 
 
-def _lift(ex: Exchange, account: int, amount: int, i: int) -> None:
+def _lift(ex: Exchange, account: int, amount: int, i: int, pays: int) -> None:
     ex.accounts[account].wallet += amount
-    ex.ledger.insurance -= amount
+    ex.funds[ex.pool_of(pays)] -= amount
     ex.emit(EventKind.INSURANCE, account, i, amount=amount)

@@ -62,7 +62,6 @@ class Ledger:
     """The venue's own side of every posting."""
 
     fees: int = 0
-    insurance: int = 0
     outside: int = 0
     rounding: int = 0
     deposits: int = 0

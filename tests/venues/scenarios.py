@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from novation.domain.account import InsurancePool
 from novation.domain.commands import Command
 from novation.domain.enums import (
     CommandKind,
@@ -66,10 +67,18 @@ class Setup(NamedTuple):
     accounts: int
     spread_e8: int
     prices: list[int]
+    pools: tuple[InsurancePool, ...] = ()
 
     def twin(self) -> Exchange:
         """The plain-Python one."""
-        return Exchange(self.rules, self.instruments, self.terms, accounts=self.accounts, spread_e8=self.spread_e8)
+        return Exchange(
+            self.rules,
+            self.instruments,
+            self.terms,
+            accounts=self.accounts,
+            spread_e8=self.spread_e8,
+            pools=self.pools,
+        )
 
 
 def brackets(r: Random, unit: int = E8) -> tuple[Tier, ...]:
@@ -188,6 +197,21 @@ def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
         accounts or r.randint(1, 4),
         r.choice([0, 0, 10_000, 333_333, 5_000_000]),
         [m[2] for m in made],
+        insurance(r, [m[0].id for m in made]),
+    )
+
+
+def insurance(r: Random, names: list[str]) -> tuple[InsurancePool, ...]:
+    """None stated, or one or two funds with little or nothing in them."""
+    if r.randint(0, 2) == 0:
+        return ()
+    cut = r.randint(0, len(names))
+    parts = [tuple(part) for part in (names[:cut], names[cut:]) if part]
+    return tuple(
+        InsurancePool(
+            name=f"fund {k}", instruments=part, balance=r.choice([0, 0, 10**8, 10**11]), unlimited=r.randint(0, 4) == 0
+        )
+        for k, part in enumerate(parts)
     )
 
 

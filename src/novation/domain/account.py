@@ -37,6 +37,15 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     positions: tuple[Position, ...]
 
 
+class InsurancePool(msgspec.Struct, frozen=True, kw_only=True):
+    """One insurance fund of a venue and the instruments it stands behind (facts/binance.md §6: several pools)."""
+
+    name: str
+    instruments: tuple[str, ...]  #: ids
+    balance: int = 0  #: at the start, in minor units
+    unlimited: bool = False  #: pays whatever is missing, below zero too: no position is ever deleveraged
+
+
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """The venue's own side of the ledger, in minor units; Python integers, so no bound.
 

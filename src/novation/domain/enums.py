@@ -88,6 +88,7 @@ class EventKind(IntEnum):
     MARGIN_SCOPE_SET = 12
     TRANSFER = 13
     COMMAND_REJECTED = 14
+    DELEVERAGED = 15
 
 
 class RejectReason(IntEnum):
@@ -127,3 +128,4 @@ class CancelReason(IntEnum):
     MIN_NOTIONAL = 5
     OFF_TICK_BY_NEW_TERMS = 6
     NUMBER_TOO_LARGE = 7
+    DELEVERAGED = 8

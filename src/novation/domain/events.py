@@ -14,6 +14,9 @@ Beside sequence, ts_ns, kind, account and instrument:
                       maintenance, amount (realised), rate_e8, fee (clearance fee), cost (entry cost before),
                       position_lots (after), flags
     INSURANCE         amount (paid by the fund to lift the account to zero)
+    DELEVERAGED       trade, lots (signed, closed), price_ticks (the bankruptcy price), price_e8 (mark),
+                      amount (realised), cost (entry cost before), position_lots (after), flags,
+                      order (the account that was bankrupt)
     TERMS_CHANGED     amount (index of the row of terms)
     LEVERAGE_SET      amount (leverage)
     MARGIN_SCOPE_SET  amount (`MarginScope`)
@@ -33,6 +36,7 @@ from novation.domain.records import record_dtype, record_format
 MAKER = 1
 ISOLATED = 2
 LIQUIDATED = 4
+DELEVERAGED = 8
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=False):
@@ -59,6 +63,6 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=False):
     flags: int = 0
 
 
-EVENT_SCHEMA = 1
+EVENT_SCHEMA = 2
 EVENT_DTYPE = record_dtype(Event)
 EVENT_FORMAT = record_format(Event)

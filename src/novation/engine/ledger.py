@@ -7,7 +7,7 @@ After every event: wallets + isolated margins - entry costs + fees + insurance +
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.engine.state import event_
+from novation.engine.state import contract_, event_, pool_
 
 LIMB = 1 << 60
 
@@ -25,9 +25,16 @@ def post_fees(venue, amount):
 
 
 @kernel
-def post_insurance(venue, amount):
-    """Into the insurance fund (positive) or out of it."""
-    venue.insurance_high, venue.insurance_low = _carry(venue.insurance_high, venue.insurance_low + amount)
+def pool_of(venue, instrument):
+    """The insurance fund that stands behind an instrument."""
+    return pool_(venue, contract_(venue, instrument).pool)
+
+
+@kernel
+def post_insurance(venue, instrument, amount):
+    """Into the insurance fund of an instrument (positive) or out of it."""
+    pool = pool_of(venue, instrument)
+    pool.high, pool.low = _carry(pool.high, pool.low + amount)
 
 
 @kernel

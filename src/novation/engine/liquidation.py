@@ -4,7 +4,7 @@ Binance (`MarginCallPolicy.AT_ONCE`): liquidated when equity <= maintenance. Ope
 position as restores compliance (`reduction`) is closed at the mark that triggered it (less half the spread), and the
 taker's fee and the clearance fee are taken out of what is left. The account is tested again, until it complies or holds
 nothing; then the insurance fund lifts a negative balance to zero: the same as a takeover at the bankruptcy price
-(facts/binance.md §5).
+(facts/binance.md §5). Where its pool has too little for that, the other side is deleveraged (`deleveraging`).
 
 CME (`NEXT_SETTLEMENT`): equity <= maintenance makes a margin call, of the trade date that settles then or next. Unmet
 at a settlement of a later trade date, the account is closed out at the mark; so it is at once when its equity is gone.
@@ -17,6 +17,7 @@ from novation._jit import kernel
 from novation.domain.enums import CancelReason, EventKind, MarginCallPolicy, MarginScope
 from novation.domain.events import ISOLATED, LIQUIDATED
 from novation.engine.clearing import fee_of, fill
+from novation.engine.deleveraging import bankruptcy_ticks, deleverage_unit, fund_can_pay
 from novation.engine.ledger import next_event, post_insurance
 from novation.engine.margining import (
     HIGH,
@@ -24,7 +25,6 @@ from novation.engine.margining import (
     NOW,
     TRIGGER,
     cross_balance,
-    cross_equity,
     initial_for,
     initial_total,
     well_clear,
@@ -32,7 +32,15 @@ from novation.engine.margining import (
 )
 from novation.engine.orders import cancel_order
 from novation.engine.parametric import taker_ticks
-from novation.engine.reduction import backing, clearance_fee, largest_loss, left_after, reduced_lots
+from novation.engine.reduction import (
+    backing,
+    clearance_fee,
+    largest_loss,
+    left_after,
+    reduced_lots,
+    remaining_equity,
+    remaining_maintenance,
+)
 from novation.engine.state import account_, market_, order_, position_row_, terms_of
 from novation.engine.triggers import find_triggers, is_gone, liquidation_price
 from novation.rules.integers import E8, exact_add, exact_towards_zero, mul_div
@@ -167,31 +175,11 @@ def check_account(venue, account, extremes):
 
 
 @kernel
-def remaining_equity(venue, row):
-    """What stands behind a position at the trigger marks before it is closed, cut down to minor units."""
-    p = position_row_(venue, row)
-    if p.scope == _ISOLATED:
-        whole, _, _, _ = worth(venue, p, p.trigger_e8)
-        return p.margin + whole
-    return cross_equity(venue, p.account, TRIGGER, -1)
-
-
-@kernel
-def remaining_maintenance(venue, row):
-    """The maintenance margin that was not met, at the trigger marks."""
-    p = position_row_(venue, row)
-    if p.scope == _ISOLATED:
-        _, _, whole, part = worth(venue, p, p.trigger_e8)
-        return exact_towards_zero(whole, part)
-    _, _, _, _, maintenance = cross_balance(venue, p.account, TRIGGER, -1)
-    return maintenance
-
-
-@kernel
-def close_out(venue, row):
+def close_out(venue, row, at_any_cost):
     """Close what has to be of one position at its trigger mark, and charge what can be charged.
 
-    Emits FILL and LIQUIDATION, and INSURANCE where the fund lifts an isolated position.
+    Emits FILL and LIQUIDATION, and INSURANCE where the fund lifts an isolated position. Where the fund has too little
+    for what would be missing, nothing is closed and deleveraging begins instead, unless `at_any_cost`.
     """
     p = position_row_(venue, row)
     a = account_(venue, p.account)
@@ -202,6 +190,13 @@ def close_out(venue, row):
     ticks = taker_ticks(venue, p.instrument, side, p.trigger_e8)
     closed = reduced_lots(venue, row, ticks)
     left = left_after(venue, p, closed, ticks, backing(venue, row))
+    if venue.deficit_to_fund and left < 0 and not at_any_cost and not fund_can_pay(venue, p.instrument, -left):
+        bankrupt = bankruptcy_ticks(venue, row)
+        if bankrupt > 0:
+            venue.liquidating_instrument = p.instrument
+            venue.deleveraging = row
+            venue.deleveraging_ticks = bankrupt
+            return
     fee = fee_of(venue, p.instrument, closed, ticks, 0)
     clearance = clearance_fee(venue, p, closed, ticks)
     if venue.deficit_to_fund:
@@ -213,7 +208,7 @@ def close_out(venue, row):
         p.margin -= clearance
     else:
         a.wallet -= clearance
-    post_insurance(venue, clearance)
+    post_insurance(venue, p.instrument, clearance)
     e = next_event(venue, _LIQUIDATION, p.account, p.instrument)
     e.trade = venue.trade_sequence
     e.lots = side * closed
@@ -227,48 +222,64 @@ def close_out(venue, row):
     e.equity = equity
     e.maintenance = maintenance
     e.flags = ISOLATED if isolated else 0
+    venue.liquidating_instrument = p.instrument  # its fund answers for what a cross account is short of at the end
     if isolated and venue.deficit_to_fund and left < 0:
-        lift(venue, p.account, p.instrument, -left)
+        lift(venue, p.account, p.instrument, p.instrument, -left)
 
 
 @kernel
-def lift(venue, account, instrument, amount):
-    """The insurance fund pays a deficit."""
+def lift(venue, account, instrument, closed, amount):
+    """The insurance fund behind the instrument closed last pays a deficit."""
     account_(venue, account).wallet += amount
-    post_insurance(venue, -amount)
+    post_insurance(venue, closed, -amount)
     e = next_event(venue, _INSURANCE, account, instrument)
     e.amount = amount
 
 
 @kernel
 def liquidation_unit(venue):
-    """One step of the liquidation in hand: an order cancelled, a position closed or reduced, or the end.
+    """One step of the liquidation in hand: an order cancelled, a position closed or reduced or exchanged with those
+    who are deleveraged, or the end.
 
     Where the venue liquidates at once, a cross account is done as soon as it complies at the trigger marks.
     """
+    if venue.deleveraging >= 0:
+        row = venue.deleveraging
+        if position_row_(venue, row).lots != 0:
+            if deleverage_unit(venue):
+                return
+            close_out(venue, row, 1)
+        venue.deleveraging = -1
+        after_closing(venue)
+        return
     account = venue.liquidating
     row = venue.first_order
     while row >= 0:
         o = order_(venue, row)
-        if o.account == account and venue.liquidating_instrument in (-1, o.instrument):
+        if o.account == account and (venue.liquidating_position < 0 or venue.liquidating_instrument == o.instrument):
             cancel_order(venue, row, _CANCEL_LIQUIDATION)
             return
         row = o.next
-    if venue.liquidating_position >= 0:
-        close_out(venue, venue.liquidating_position)
-        venue.liquidating = -1
-        return
-    a = account_(venue, account)
-    row = largest_loss(venue, account)
-    if row >= 0:
-        close_out(venue, row)
-        if venue.call_policy != _AT_ONCE:
-            return  # every position, one after another
+    row = venue.liquidating_position
+    if row < 0:
         row = largest_loss(venue, account)
-        if row >= 0 and is_gone(venue, account, TRIGGER, True):
+    if row >= 0:
+        close_out(venue, row, 0)
+    if venue.deleveraging < 0:
+        after_closing(venue)
+
+
+@kernel
+def after_closing(venue):
+    """Go on with the next position of a cross account, or end the liquidation."""
+    account = venue.liquidating
+    if venue.liquidating_position < 0:
+        row = largest_loss(venue, account)
+        if row >= 0 and (venue.call_policy != _AT_ONCE or is_gone(venue, account, TRIGGER, True)):
             return
-    if row < 0 and a.wallet < 0 and venue.deficit_to_fund:
-        lift(venue, account, -1, -a.wallet)
-    a.called = 0
-    a.version += 1
+        a = account_(venue, account)
+        if row < 0 and a.wallet < 0 and venue.deficit_to_fund:
+            lift(venue, account, -1, max(0, venue.liquidating_instrument), -a.wallet)
+        a.called = 0
+        a.version += 1
     venue.liquidating = -1

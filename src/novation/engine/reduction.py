@@ -42,6 +42,27 @@ def other_maintenance(venue, row):
 
 
 @kernel
+def remaining_equity(venue, row):
+    """What stands behind a position at the trigger marks before it is closed, cut down to minor units."""
+    p = position_row_(venue, row)
+    if p.scope == _ISOLATED:
+        whole, _, _, _ = worth(venue, p, p.trigger_e8)
+        return p.margin + whole
+    return cross_equity(venue, p.account, TRIGGER, -1)
+
+
+@kernel
+def remaining_maintenance(venue, row):
+    """The maintenance margin that was not met, at the trigger marks."""
+    p = position_row_(venue, row)
+    if p.scope == _ISOLATED:
+        _, _, whole, part = worth(venue, p, p.trigger_e8)
+        return exact_towards_zero(whole, part)
+    _, _, _, _, maintenance = cross_balance(venue, p.account, TRIGGER, -1)
+    return maintenance
+
+
+@kernel
 def clearance_fee(venue, p, closed, ticks):
     """The insurance fund's fee on lots closed in a liquidation."""
     value = closed * ticks * contract_(venue, p.instrument).tick_value

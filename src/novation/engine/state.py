@@ -35,20 +35,21 @@ TABLES = (
     "command",
     "sample",
     "holding",
+    "pool",
 )
 
 HEAD = _table(
     # clock and counters
     "clock_ns sequence order_sequence trade_sequence",
     # rules of the venue (venues.binance_usdm, venues.cme_globex)
-    "call_policy call_ratio_e8 liquidation_target_e8 deficit_to_fund spread_e8",
+    "call_policy call_ratio_e8 liquidation_target_e8 deficit_to_fund spread_e8 asset_unit",
     # the ledger beside the accounts; totals in two limbs of 2**60
-    "fees_high fees_low insurance_high insurance_low outside_high outside_low",
+    "fees_high fees_low outside_high outside_low",
     "deposits_high deposits_low rounding",
     # the work in hand: stage of the instant, and the row at which it stands
     # `settled`: 1 + the trade date of a settlement at this instant, 0 if there was none
     "stage cursor next_order closed_from closed_to closing touched settled",
-    "liquidating liquidating_position liquidating_instrument",
+    "liquidating liquidating_position liquidating_instrument deleveraging deleveraging_ticks",
     # cursors of feed, commands, events and samples; what the door wants to hear of
     "feed_next command_next command_count event_count sample_count holding_count sampling every_instant",
     # the list of working orders, in order of arrival, and the free rows
@@ -58,7 +59,7 @@ HEAD = _table(
 )
 
 #: One instrument: what never changes.
-CONTRACT = _table("tick_e8 lot_value tick_value method daily_settled")
+CONTRACT = _table("tick_e8 lot_value tick_value method daily_settled pool")
 #: One dated row of rules (`domain.Terms`); its brackets are `tier` rows tier_first .. tier_first + tier_count.
 TERMS = _table(
     "tick_step min_lots max_lots min_notional maker_fee_e8 taker_fee_e8 fee_per_lot "
@@ -88,6 +89,9 @@ HOLDING = _table(
     "unrealised maintenance"
 )
 
+#: One insurance fund, its balance in two limbs of 2**60; unlimited: it pays whatever there is to pay.
+POOL = _table("high low unlimited")
+
 DTYPES = {
     "contract": CONTRACT,
     "terms": TERMS,
@@ -101,6 +105,7 @@ DTYPES = {
     "command": COMMAND_DTYPE,
     "sample": SAMPLE,
     "holding": HOLDING,
+    "pool": POOL,
 }
 
 _contract_at = record_pointer(CONTRACT)
@@ -115,6 +120,7 @@ _event_at = record_pointer(EVENT_DTYPE)
 _command_at = record_pointer(COMMAND_DTYPE)
 _sample_at = record_pointer(SAMPLE)
 _holding_at = record_pointer(HOLDING)
+_pool_at = record_pointer(POOL)
 head_at = record_pointer(HEAD)
 
 
@@ -215,6 +221,13 @@ def holding_(venue, row):
     """A row of the position samples."""
     check_row(row, venue.holding_rows)
     return _holding_at(venue.holding_address, row)
+
+
+@kernel
+def pool_(venue, row):
+    """An insurance fund."""
+    check_row(row, venue.pool_rows)
+    return _pool_at(venue.pool_address, row)
 
 
 @kernel

@@ -2,6 +2,7 @@
 
     clock     clock_ns, event sequence, order sequence, trade sequence
     ledger    fees, insurance, outside, rounding, deposits
+    pool      pool, balance
     market    instrument, row of terms (counted within the instrument), last_e8, mark_e8, open_ns, settlement_ticks
     account   account, wallet, margin call state
     position  account, instrument, lots, cost, isolated margin, scope, leverage, margin call state;
@@ -32,6 +33,8 @@ def state_lines(venue: Venue) -> Iterator[Line]:
     )
     totals = venue.totals()
     yield "ledger", (totals.fees, totals.insurance, totals.outside, totals.rounding, totals.deposits)
+    for i in range(len(venue.pools)):
+        yield "pool", (i, venue.fund(i))
     for i, m in enumerate(venue.table("market")):
         # terms are counted within the instrument, so that adding an instrument changes nothing here
         yield (

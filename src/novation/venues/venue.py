@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from novation._jit import address_of, entry_point, first_compile, record_table, strategy_loop
-from novation.domain.account import Account, Position, Totals
+from novation.domain.account import Account, InsurancePool, Position, Totals
 from novation.domain.commands import Command
 from novation.domain.digest import state_digest
 from novation.domain.enums import MarginMethod, MarginScope, MarketEventKind
@@ -23,7 +23,7 @@ from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.market import MARKET_DTYPE
-from novation.domain.units import DIVISOR_BOUND, E8, NO_CAP, NOTIONAL_BOUND, from_e8, iso
+from novation.domain.units import BALANCE_BOUND, DIVISOR_BOUND, E8, NO_CAP, NOTIONAL_BOUND, asset_decimals, from_e8, iso
 from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
 from novation.engine.ledger import LIMB
@@ -60,7 +60,8 @@ class Venue:
 
     instruments: in the order of their dense ids. terms: per instrument its dated rows; the first is in force from the
     start, later ones take effect through TERMS rows of a feed. accounts: how many, ids 0..n-1.
-    spread_e8: the stated spread of parametric liquidity, a fraction of the price in 1e-8.
+    spread_e8: the stated spread of parametric liquidity, a fraction of the price in 1e-8. pools: the insurance funds,
+    each instrument in one of them; without any, one unlimited fund that begins at zero.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Venue:
         *,
         accounts: int = 1,
         spread_e8: int = 0,
+        pools: Sequence[InsurancePool] = (),
         sampling: bool = False,
         orders: int = 1024,
         buffer: int = 4096,
@@ -78,6 +80,9 @@ class Venue:
         self.rules = rules
         self.instruments = tuple(instruments)
         self.terms = tuple(tuple(rows) for rows in terms)
+        self.pools = tuple(pools) or (
+            InsurancePool(name="all", instruments=tuple(i.id for i in self.instruments), unlimited=True),
+        )
         self._check(accounts)
         flat = [row for rows in self.terms for row in rows]
         count = len(self.instruments)
@@ -94,6 +99,7 @@ class Venue:
             "command": max(64, orders),
             "sample": buffer,
             "holding": max(buffer, 2 * count),
+            "pool": len(self.pools),
         }
         self.heads = record_table(HEAD, 1)
         self.head = self.heads[0]
@@ -109,9 +115,10 @@ class Venue:
         h["call_policy"], h["call_ratio_e8"] = int(rules.call_policy), rules.call_ratio_e8
         h["liquidation_target_e8"] = rules.liquidation_target_e8
         h["deficit_to_fund"] = int(rules.deficit_to_fund)
+        h["asset_unit"] = 10 ** asset_decimals(rules.asset)
         h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
         h["accounts"], h["instruments"] = accounts, count
-        h["liquidating"], h["next_order"] = -1, -1
+        h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1
         h["first_order"], h["last_order"] = -1, -1
         self._event_hasher = hashlib.blake2b(digest_size=16)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
@@ -152,6 +159,15 @@ class Venue:
                             value=str(from_e8(tier.rate_e8)),
                         )
 
+        for instrument in self.instruments:
+            pools = [pool.name for pool in self.pools if instrument.id in pool.instruments]
+            if len(pools) != 1:
+                named = ", ".join(pools) or "none"
+                raise InvalidInput(f"stands in one insurance pool, not in: {named}", source=instrument.id)
+        for pool in self.pools:
+            if not 0 <= pool.balance <= BALANCE_BOUND:
+                raise InvalidInput("a fund begins with 0 to 2**60", source=f"pool {pool.name}", value=pool.balance)
+
     def _own(self, name: str, table: np.ndarray) -> None:
         self._tables[name] = table
         self.head[f"{name}_address"] = address_of(table)
@@ -183,11 +199,16 @@ class Venue:
                 tick_value,
                 int(instrument.method),
                 int(instrument.daily_settled),
+                next(k for k, pool in enumerate(self.pools) if instrument.id in pool.instruments),
             )
             self._tables["market"][i]["terms"] = first
             self._tables["market"][i]["open_ns"] = self._tables["market"][i]["closed_ns"] = -1
             self.first_terms.append(first)
             first += len(rows)
+        for k, pool in enumerate(self.pools):
+            self._tables["pool"][k] = (*divmod(pool.balance, LIMB), int(pool.unlimited))
+        brought = sum(pool.balance for pool in self.pools)
+        self.head["deposits_high"], self.head["deposits_low"] = divmod(brought, LIMB)
         account = self._tables["account"]
         account["first_position"] = account["last_position"] = -1
         position = self._tables["position"]
@@ -418,6 +439,11 @@ class Venue:
         wallet, equity, initial, maintenance, available = self._money.tolist()
         return wallet, equity, initial, maintenance, available
 
+    def fund(self, pool: int) -> int:
+        """Balance of an insurance fund, in minor units."""
+        row = self._tables["pool"][pool]
+        return int(row["high"]) * LIMB + int(row["low"])
+
     def totals(self) -> Totals:
         """Both sides of the ledger, in Python integers."""
 
@@ -434,7 +460,7 @@ class Venue:
             isolated=total("position", "margin"),
             costs=total("position", "cost"),
             fees=limbs("fees"),
-            insurance=limbs("insurance"),
+            insurance=sum(self.fund(k) for k in range(len(self.pools))),
             outside=limbs("outside"),
             rounding=self.number("rounding"),
             deposits=limbs("deposits"),
@@ -464,7 +490,7 @@ class Venue:
         """Put a snapshot back; of this venue or of one with the same instruments and accounts."""
         if snapshot.layout != _layout():
             raise VenueError("the snapshot was taken by another version of the engine's tables")
-        for name in ("contract", "terms", "tier", "market", "account", "position"):
+        for name in ("contract", "terms", "tier", "market", "account", "position", "pool"):
             if len(snapshot.tables[name]) != self._tables[name].nbytes:
                 raise VenueError(f"the snapshot has another number of rows in table {name!r}")
         for name, data in snapshot.tables.items():
