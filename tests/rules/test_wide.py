@@ -10,13 +10,14 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from novation.domain.units import E8, to_e8
+from novation.rules.ordering import sort_rows
 from novation.rules.price_of_value import (
     break_even_price,
     entry_price,
     highest_price_worth,
     lowest_price_worth,
 )
-from novation.rules.wide import MOST_RATIO_E8, ratio_e8, sort_rows, wide_mul_div_rem
+from novation.rules.wide import MOST_RATIO_E8, ratio_e8, wide_mul_div_rem
 
 amounts = st.one_of(st.integers(0, (1 << 62) - 1), st.integers(0, 10**6), st.integers(0, 61).map(lambda b: 1 << b))
 divisors = st.one_of(st.integers(1, 1 << 60), st.integers(0, 60).map(lambda b: 1 << b), st.integers(1, 1000))
