@@ -1,0 +1,41 @@
+"""Rows in the order of their keys, wherever in the table they stand: queues of liquidation and deleveraging."""
+
+from __future__ import annotations
+
+from novation._jit import kernel
+
+
+@kernel
+def goes_before(keys, ids, first, second):
+    """Whether a row has the smaller key; of equal keys, whether it has the smaller id."""
+    if keys[first] != keys[second]:
+        return keys[first] < keys[second]
+    return ids[first] < ids[second]
+
+
+@kernel
+def _sift(keys, ids, order, root, end):
+    while 2 * root + 1 < end:
+        child = 2 * root + 1
+        if child + 1 < end and goes_before(keys, ids, order[child], order[child + 1]):
+            child += 1
+        if not goes_before(keys, ids, order[root], order[child]):
+            return
+        order[root], order[child] = order[child], order[root]
+        root = child
+
+
+@kernel
+def sort_rows(keys, ids, order, count):
+    """Write into `order` the rows 0..count-1 by ascending key, a tie by ascending id.
+
+    A heap sort in place: n log n, no memory of its own. Ids are distinct, so the result does not depend on where an
+    account stands in the table. For a descending order give negative keys.
+    """
+    for row in range(count):
+        order[row] = row
+    for root in range(count // 2 - 1, -1, -1):
+        _sift(keys, ids, order, root, count)
+    for end in range(count - 1, 0, -1):
+        order[0], order[end] = order[end], order[0]
+        _sift(keys, ids, order, 0, end)
