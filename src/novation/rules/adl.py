@@ -50,7 +50,12 @@ def margin_ratio(maintenance, wallet, profit):
 @kernel
 def leverage_pnl(profit, wallet, maintenance, unit):
     """What the queue is ranked by, PnL % times margin ratio, in 1e-16."""
-    pnl, margin = pnl_ratio(profit, wallet, unit), margin_ratio(maintenance, wallet, profit)
+    return pnl_times_margin(pnl_ratio(profit, wallet, unit), margin_ratio(maintenance, wallet, profit))
+
+
+@kernel
+def pnl_times_margin(pnl, margin):
+    """The product of the two ratios, in 1e-16, up to MOST_LEVERAGE_PNL."""
     if margin > 0 and pnl >= MOST_LEVERAGE_PNL // margin:
         return MOST_LEVERAGE_PNL
     return pnl * margin
