@@ -17,6 +17,7 @@ from novation.domain.enums import (
     OrderKind,
     RejectReason,
 )
+from novation.domain.events import REDUCE_ONLY
 from novation.domain.units import BALANCE_BOUND
 from tests.reference import margin
 from tests.reference.state import Order
@@ -64,6 +65,7 @@ def carry_out(ex: Exchange, command: Command) -> None:
         CommandKind.TRANSFER: _transfer,
         CommandKind.SET_LEVERAGE: _set_leverage,
         CommandKind.SET_MARGIN_SCOPE: _set_scope,
+        CommandKind.ADJUST_MARGIN: _adjust_margin,
     }.get(kind, _no_such_command)
     refusal = _unknown(ex, command) or handler(ex, command)
     if refusal:
@@ -108,14 +110,23 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
     trades_now = ex.opens_now(i) and (not limit or c.side * (c.price_ticks - taker) >= 0)
     if trades_now:
         refusal = notional_and_risk(ex, c.account, i, q, taker, taking=True)
-    elif limit:
+    elif limit and not c.reduce_only:
         refusal = notional_and_risk(ex, c.account, i, q, c.price_ticks, taking=False)
     if refusal:
         return refusal
     order = Order(
-        ex.order_sequence, c.account, i, c.side, c.order_kind, c.lots, c.price_ticks if limit else 0, ex.clock_ns
+        ex.order_sequence,
+        c.account,
+        i,
+        c.side,
+        c.order_kind,
+        c.lots,
+        c.price_ticks if limit else 0,
+        ex.clock_ns,
+        c.reduce_only,
     )
-    ex.emit(EventKind.ORDER_ACCEPTED, c.account, i, order=order.id, lots=q, price_ticks=order.price_ticks)
+    flags = REDUCE_ONLY if c.reduce_only else 0
+    ex.emit(EventKind.ORDER_ACCEPTED, c.account, i, order=order.id, lots=q, price_ticks=order.price_ticks, flags=flags)
     if trades_now:
         fee = ex.fee(i, c.lots, taker, ex.terms_of(i).taker_fee_e8)
         ex.fill(order.id, c.account, i, q, taker, market.last_e8, fee, 0)
@@ -141,6 +152,12 @@ def _well_formed(ex: Exchange, c: Command) -> Refusal | None:
         return Refusal(RejectReason.PRICE_OFF_TICK, c.price_ticks, terms.tick_step)
     if c.price_ticks > HIGHEST_PRICE_E8 // instrument.tick_e8:
         return Refusal(RejectReason.NUMBER_TOO_LARGE, c.price_ticks, HIGHEST_PRICE_E8 // instrument.tick_e8)
+    if c.reduce_only:
+        held, orders = ex.accounts[c.account].positions[i].lots, ex.accounts[c.account].orders.values()
+        busy = sum(o.lots for o in orders if o.reduce_only and o.instrument == i and o.side == c.side)
+        room = max(0, abs(held) - busy) if held * c.side < 0 else 0
+        if c.lots > room:
+            return Refusal(RejectReason.WOULD_NOT_REDUCE, c.lots, room)
     return too_large(ex, c.account, i, c.side, c.lots, c.price_ticks if limit else 0)
 
 
@@ -280,4 +297,22 @@ def _set_scope(ex: Exchange, c: Command) -> Refusal | None:
             return Refusal(RejectReason.OPEN_ORDERS, order.id)
     a.positions[i].scope = c.scope
     ex.emit(EventKind.MARGIN_SCOPE_SET, c.account, i, amount=c.scope)
+    return None
+
+
+def _adjust_margin(ex: Exchange, c: Command) -> Refusal | None:
+    i, a = c.instrument, ex.accounts[c.account]
+    p, mark = a.positions[i], ex.markets[i].mark_e8
+    if p.scope != MarginScope.ISOLATED or not p.lots:
+        return Refusal(RejectReason.NO_ISOLATED_POSITION, c.amount)
+    if c.amount > 0:
+        free = min(a.wallet, margin.available(ex, c.account))
+    else:
+        loss = min(0, floor(margin.profit(ex, c.account, i, mark)))
+        free = max(0, p.margin + loss - margin.own_initial(ex, c.account, i, mark))
+    if abs(c.amount) > free:
+        return Refusal(RejectReason.BALANCE_TOO_SMALL, abs(c.amount), free)
+    a.wallet -= c.amount
+    p.margin += c.amount
+    ex.emit(EventKind.MARGIN_ADJUSTED, c.account, i, amount=c.amount, cost=p.margin)
     return None

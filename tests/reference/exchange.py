@@ -212,6 +212,10 @@ class Exchange:
 
     def _meet_market_order(self, order: Order) -> None:
         ticks = self.taker_ticks(order.instrument, self.markets[order.instrument].last_e8, order.side)
+        held = self.accounts[order.account].positions[order.instrument].lots
+        if order.reduce_only and not (held * order.side < 0 and order.lots <= abs(held)):
+            self.drop(order, CancelReason.WOULD_NOT_REDUCE)
+            return
         refusal = commands.too_large(
             self, order.account, order.instrument, order.side, order.lots, 0
         ) or commands.notional_and_risk(
@@ -248,7 +252,11 @@ class Exchange:
     # -- postings (docs/rules/ledger.md) ------------------------------------------------------------------------------
 
     def execute(self, order: Order, ticks: int, price_e8: int, maker: bool) -> None:
-        """Fill a whole order and take it out."""
+        """Fill a whole order and take it out; one that may only reduce and would not is cancelled."""
+        held = self.accounts[order.account].positions[order.instrument].lots
+        if order.reduce_only and not (held * order.side < 0 and order.lots <= abs(held)):
+            self.drop(order, CancelReason.WOULD_NOT_REDUCE)
+            return
         self.remove(order)
         terms = self.terms_of(order.instrument)
         fee = self.fee(order.instrument, order.lots, ticks, terms.maker_fee_e8 if maker else terms.taker_fee_e8)
@@ -398,7 +406,10 @@ class Exchange:
                 if (p.lots, p.cost, p.margin, p.scope, p.leverage) != new:
                     yield "position", (account, i, p.lots, p.cost, p.margin, p.scope, p.leverage, p.called)
         for o in self.orders.values():
-            yield "order", (o.id, o.account, o.instrument, o.side, o.kind, o.lots, o.price_ticks, o.arrival_ns)
+            yield (
+                "order",
+                (o.id, o.account, o.instrument, o.side, o.kind, o.lots, o.price_ticks, o.reduce_only, o.arrival_ns),
+            )
 
     def state_hash(self) -> str:
         """The digest of the canonical form."""

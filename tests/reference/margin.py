@@ -123,7 +123,7 @@ def resting(ex: Exchange, account: int, i: int) -> tuple[Resting, Resting]:
     """Bids and asks of the account's resting limit orders: lots and value of each."""
     sides = {1: [0, 0], -1: [0, 0]}
     for order in ex.accounts[account].orders.values():
-        if order.instrument == i and order.kind == OrderKind.LIMIT:
+        if order.instrument == i and order.kind == OrderKind.LIMIT and not order.reduce_only:
             sides[order.side][0] += order.lots
             sides[order.side][1] += traded_value(ex.instruments[i], order.price_ticks, order.lots)
     return (sides[1][0], sides[1][1]), (sides[-1][0], sides[-1][1])
@@ -134,7 +134,8 @@ def linked(ex: Exchange, account: int, i: int) -> bool:
     p = ex.accounts[account].positions[i]
     if p.lots or p.cost or p.margin:
         return True
-    return any(o.instrument == i and o.kind == OrderKind.LIMIT for o in ex.accounts[account].orders.values())
+    orders = ex.accounts[account].orders.values()
+    return any(o.instrument == i and o.kind == OrderKind.LIMIT and not o.reduce_only for o in orders)
 
 
 def profit(ex: Exchange, account: int, i: int, mark_e8: int) -> Fraction:

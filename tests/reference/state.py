@@ -31,6 +31,7 @@ class Order:
     lots: int
     price_ticks: int
     arrival_ns: int
+    reduce_only: int = 0
 
 
 @dataclass

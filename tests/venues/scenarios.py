@@ -329,7 +329,15 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
     dice = r.randint(0, 99)
     if dice < 60:
         return _order(r, setup, twin, account, i)
-    if dice < 68:
+    if dice < 64:
+        p = twin.accounts[account].positions[i]
+        return Command(
+            kind=CommandKind.ADJUST_MARGIN,
+            account=account,
+            instrument=i,
+            amount=r.choice([p.margin // 3, -p.margin // 10, -p.margin, 10**9, 1, -1, 0, 1 << 59]),
+        )
+    if dice < 70:
         own = list(twin.accounts[account].orders) or [r.randint(0, twin.order_sequence + 1)]
         return Command(kind=CommandKind.CANCEL, account=account, order=r.choice(own))
     if dice < 76:
@@ -372,9 +380,16 @@ def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int) -> Com
     if p.lots and r.randint(0, 2) == 0:  # reduce, close or turn round
         side = -1 if p.lots > 0 else 1
         lots = max(1, abs(p.lots) * r.choice([30, 50, 100, 100, 150]) // 100)
+    reduce_only = int(r.randint(0, 4) == 0)
     if r.randint(0, 1):
         return Command(
-            kind=CommandKind.PLACE, account=account, instrument=i, side=side, lots=lots, order_kind=OrderKind.MARKET
+            kind=CommandKind.PLACE,
+            account=account,
+            instrument=i,
+            side=side,
+            lots=lots,
+            order_kind=OrderKind.MARKET,
+            reduce_only=reduce_only,
         )
     away = r.choice([-300, -100, -20, -5, 0, 5, 20, 100])
     ticks = price * (10_000 + side * away) // 10_000 // instrument.tick_e8
@@ -387,6 +402,7 @@ def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int) -> Com
         lots=lots,
         order_kind=OrderKind.LIMIT,
         price_ticks=max(1, ticks // step * step),
+        reduce_only=reduce_only,
     )
 
 
@@ -395,7 +411,7 @@ def _nonsense(r: Random, setup: Setup, twin: Exchange) -> Command:
     price = 0 if kind == OrderKind.MARKET else r.choice([1, 10, 1_000, 0, -7, 10**9, 10**10])
     large = 1 << 40 if all(i.lot_value < 1 << 22 for i in setup.instruments) else 10**10 // 2
     return Command(
-        kind=r.choice([1, 1, 1, 2, 3, 4, 5]),
+        kind=r.choice([1, 1, 1, 2, 3, 4, 5, 6, 7]),
         account=r.choice([0, 0, 0, -1, setup.accounts]),
         instrument=r.choice([0, 0, 0, -1, len(setup.instruments)]),
         order=r.choice([0, 1, -1, twin.order_sequence, 1 << 40]),

@@ -22,15 +22,16 @@ class Command(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     leverage: int = 0
     scope: int = 0
     amount: int = 0
+    reduce_only: int = 0
 
 
-COMMAND_SCHEMA = 1
+COMMAND_SCHEMA = 2
 COMMAND_DTYPE = record_dtype(Command)
 COMMAND_FORMAT = record_format(Command)
 
 
-def place_market(account: int, instrument: int, side: Side, lots: int) -> Command:
-    """Buy or sell `lots` at the next price."""
+def place_market(account: int, instrument: int, side: Side, lots: int, *, reduce_only: bool = False) -> Command:
+    """Buy or sell `lots` at the next price; reduce_only: refused or cancelled where it would open a position."""
     return Command(
         kind=CommandKind.PLACE,
         account=account,
@@ -38,11 +39,14 @@ def place_market(account: int, instrument: int, side: Side, lots: int) -> Comman
         side=side,
         lots=lots,
         order_kind=OrderKind.MARKET,
+        reduce_only=int(reduce_only),
     )
 
 
-def place_limit(account: int, instrument: int, side: Side, lots: int, price_ticks: int) -> Command:
-    """Buy or sell `lots` at `price_ticks` or better, until cancelled."""
+def place_limit(
+    account: int, instrument: int, side: Side, lots: int, price_ticks: int, *, reduce_only: bool = False
+) -> Command:
+    """Buy or sell `lots` at `price_ticks` or better, until cancelled; reduce_only as `place_market`."""
     return Command(
         kind=CommandKind.PLACE,
         account=account,
@@ -51,6 +55,7 @@ def place_limit(account: int, instrument: int, side: Side, lots: int, price_tick
         lots=lots,
         order_kind=OrderKind.LIMIT,
         price_ticks=price_ticks,
+        reduce_only=int(reduce_only),
     )
 
 
@@ -72,3 +77,8 @@ def set_margin_scope(account: int, instrument: int, scope: MarginScope) -> Comma
 def transfer(account: int, amount: int) -> Command:
     """Deposit (positive) or withdraw (negative) minor units of the venue's settlement asset."""
     return Command(kind=CommandKind.TRANSFER, account=account, amount=amount)
+
+
+def adjust_margin(account: int, instrument: int, amount: int) -> Command:
+    """Move minor units from the wallet into the margin of an isolated position (positive), or back (negative)."""
+    return Command(kind=CommandKind.ADJUST_MARGIN, account=account, instrument=instrument, amount=amount)

@@ -59,6 +59,7 @@ class CommandKind(IntEnum):
     SET_LEVERAGE = 3
     SET_MARGIN_SCOPE = 4
     TRANSFER = 5
+    ADJUST_MARGIN = 6
 
 
 class MarketEventKind(IntEnum):
@@ -89,6 +90,7 @@ class EventKind(IntEnum):
     TRANSFER = 13
     COMMAND_REJECTED = 14
     DELEVERAGED = 15
+    MARGIN_ADJUSTED = 16
 
 
 class RejectReason(IntEnum):
@@ -116,6 +118,8 @@ class RejectReason(IntEnum):
     SCOPE_NOT_OFFERED = 407
     BALANCE_TOO_SMALL = 408
     NUMBER_TOO_LARGE = 409
+    NO_ISOLATED_POSITION = 410
+    WOULD_NOT_REDUCE = 411
 
 
 class CancelReason(IntEnum):
@@ -129,3 +133,4 @@ class CancelReason(IntEnum):
     OFF_TICK_BY_NEW_TERMS = 6
     NUMBER_TOO_LARGE = 7
     DELEVERAGED = 8
+    WOULD_NOT_REDUCE = 9

@@ -2,7 +2,7 @@
 
 Beside sequence, ts_ns, kind, account and instrument:
 
-    ORDER_ACCEPTED    order, lots (signed), price_ticks (0 for a market order)
+    ORDER_ACCEPTED    order, lots (signed), price_ticks (0 for a market order), flags (reduce-only)
     ORDER_REJECTED    order, lots, price_ticks, reason (`RejectReason`), amount (the value refused), cost (the limit)
     ORDER_CANCELLED   order, lots (signed, what was left), price_ticks, reason (`CancelReason`)
     FILL              order, trade, lots (signed), price_ticks, price_e8 (market price before spread and rounding),
@@ -21,6 +21,7 @@ Beside sequence, ts_ns, kind, account and instrument:
     LEVERAGE_SET      amount (leverage)
     MARGIN_SCOPE_SET  amount (`MarginScope`)
     TRANSFER          amount
+    MARGIN_ADJUSTED   amount (into the margin > 0), cost (the margin after)
     COMMAND_REJECTED  order, reason, amount (the value refused), cost (the limit)
 
 Money is in minor units of the venue's settlement asset. `sequence` ascends without a gap within a venue.
@@ -37,6 +38,7 @@ MAKER = 1
 ISOLATED = 2
 LIQUIDATED = 4
 DELEVERAGED = 8
+REDUCE_ONLY = 16
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=False):

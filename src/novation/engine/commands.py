@@ -13,7 +13,7 @@ from novation.domain.enums import (
     RejectReason,
 )
 from novation.engine.ledger import next_event, post_deposit
-from novation.engine.margining import available, initial_now, largest_value, notional
+from novation.engine.margining import available, initial_for, initial_now, largest_value, notional, worth
 from novation.engine.orders import cancel_order, find_order, place, reject
 from novation.engine.state import account_, command_, contract_, market_, order_, position_, terms_of, tier_
 
@@ -21,6 +21,7 @@ _PLACE = int(CommandKind.PLACE)
 _CANCEL = int(CommandKind.CANCEL)
 _SET_LEVERAGE = int(CommandKind.SET_LEVERAGE)
 _SET_SCOPE = int(CommandKind.SET_MARGIN_SCOPE)
+_ADJUST_MARGIN = int(CommandKind.ADJUST_MARGIN)
 _TRANSFER = int(CommandKind.TRANSFER)
 _CROSS = int(MarginScope.CROSS)
 _ISOLATED = int(MarginScope.ISOLATED)
@@ -30,6 +31,7 @@ _REQUESTED = int(CancelReason.REQUESTED)
 _LEVERAGE_SET = int(EventKind.LEVERAGE_SET)
 _SCOPE_SET = int(EventKind.MARGIN_SCOPE_SET)
 _TRANSFERRED = int(EventKind.TRANSFER)
+_MARGIN_ADJUSTED = int(EventKind.MARGIN_ADJUSTED)
 _COMMAND_REJECTED = int(EventKind.COMMAND_REJECTED)
 _UNKNOWN_ACCOUNT = int(RejectReason.UNKNOWN_ACCOUNT)
 _UNKNOWN_INSTRUMENT = int(RejectReason.UNKNOWN_INSTRUMENT)
@@ -45,11 +47,14 @@ _BALANCE_TOO_SMALL = int(RejectReason.BALANCE_TOO_SMALL)
 _POSITION_LIMIT = int(RejectReason.POSITION_LIMIT)
 _INSUFFICIENT_MARGIN = int(RejectReason.INSUFFICIENT_MARGIN)
 _NUMBER_TOO_LARGE = int(RejectReason.NUMBER_TOO_LARGE)
+_NO_ISOLATED_POSITION = int(RejectReason.NO_ISOLATED_POSITION)
 _BALANCE_BOUND = 1 << 60
 
 
 @kernel
-def enqueue(venue, kind, account, instrument, order, side, order_kind, lots, price_ticks, leverage, scope, amount):
+def enqueue(
+    venue, kind, account, instrument, order, side, order_kind, lots, price_ticks, leverage, scope, amount, reduce_only
+):
     """Put a command in line; a new order gets its id now. Returns the id, or 0 for other commands."""
     if venue.command_count >= venue.command_rows:
         raise ValueError("too many commands sent in one bar")
@@ -71,6 +76,7 @@ def enqueue(venue, kind, account, instrument, order, side, order_kind, lots, pri
     c.leverage = leverage
     c.scope = scope
     c.amount = amount
+    c.reduce_only = reduce_only
     return order if kind == _PLACE else 0
 
 
@@ -99,7 +105,9 @@ def execute_command(venue, c):
     elif c.instrument < 0 or c.instrument >= venue.instruments:
         refuse(venue, c, _UNKNOWN_INSTRUMENT, c.instrument, venue.instruments)
     elif c.kind == _PLACE:
-        place(venue, c.order, c.account, c.instrument, c.side, c.order_kind, c.lots, c.price_ticks)
+        place(venue, c.order, c.account, c.instrument, c.side, c.order_kind, c.lots, c.price_ticks, c.reduce_only)
+    elif c.kind == _ADJUST_MARGIN:
+        adjust_margin(venue, c)
     elif c.kind == _SET_LEVERAGE:
         set_leverage(venue, c)
     elif c.kind == _SET_SCOPE:
@@ -136,6 +144,38 @@ def transfer(venue, c):
     post_deposit(venue, c.amount)
     e = next_event(venue, _TRANSFERRED, c.account, -1)
     e.amount = c.amount
+
+
+@kernel
+def adjust_margin(venue, c):
+    """Move money between the wallet and the margin of an isolated position.
+
+    In: no more than what is available. Out: no more than leaves the margin at the initial margin of the position, its
+    loss counted and its profit not.
+    """
+    p = position_(venue, c.account, c.instrument)
+    if p.scope != _ISOLATED or p.lots == 0:
+        refuse(venue, c, _NO_ISOLATED_POSITION, c.amount, 0)
+        return
+    if c.amount > 0:
+        free = min(account_(venue, c.account).wallet, available(venue, c.account))
+        if c.amount > free:
+            refuse(venue, c, _BALANCE_TOO_SMALL, c.amount, free)
+            return
+    else:
+        mark = market_(venue, c.instrument).mark_e8
+        profit, _, _, _ = worth(venue, p, mark)
+        free = p.margin + min(0, profit) - initial_for(venue, p, p.lots, 0, 0, 0, 0, mark)
+        if -c.amount > max(0, free):
+            refuse(venue, c, _BALANCE_TOO_SMALL, -c.amount, max(0, free))
+            return
+    a = account_(venue, c.account)
+    a.wallet -= c.amount
+    p.margin += c.amount
+    a.version += 1
+    e = next_event(venue, _MARGIN_ADJUSTED, c.account, c.instrument)
+    e.amount = c.amount
+    e.cost = p.margin
 
 
 @kernel

@@ -43,10 +43,26 @@ def advance(heads, until_ns):
 
 
 @kernel
-def submit(heads, kind, account, instrument, order, side, order_kind, lots, price_ticks, leverage, scope, amount):
+def submit(
+    heads, kind, account, instrument, order, side, order_kind, lots, price_ticks, leverage, scope, amount, reduce_only
+):
     """One command, carried out now; returns the status of `step.work`. A new order's id is `order_sequence`."""
     venue = heads[0]
-    enqueue(venue, kind, account, instrument, order, side, order_kind, lots, price_ticks, leverage, scope, amount)
+    enqueue(
+        venue,
+        kind,
+        account,
+        instrument,
+        order,
+        side,
+        order_kind,
+        lots,
+        price_ticks,
+        leverage,
+        scope,
+        amount,
+        reduce_only,
+    )
     return work(venue, venue.clock_ns)
 
 

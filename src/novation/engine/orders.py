@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import CancelReason, EventKind, MarginMethod, MarginScope, OrderKind, RejectReason
-from novation.domain.events import MAKER
+from novation.domain.events import MAKER, REDUCE_ONLY
 from novation.engine.clearing import fee_of, fill, link, opening_margin, unlink_if_flat
 from novation.engine.ledger import next_event
 from novation.engine.margining import available, initial_for, initial_now, largest_value
@@ -39,10 +39,12 @@ _MIN_NOTIONAL = int(RejectReason.MIN_NOTIONAL)
 _BAD_ORDER_KIND = int(RejectReason.BAD_ORDER_KIND)
 _INSUFFICIENT_MARGIN = int(RejectReason.INSUFFICIENT_MARGIN)
 _POSITION_LIMIT = int(RejectReason.POSITION_LIMIT)
+_WOULD_NOT_REDUCE = int(RejectReason.WOULD_NOT_REDUCE)
 _NUMBER_TOO_LARGE = int(RejectReason.NUMBER_TOO_LARGE)
 _CANCEL_MARGIN = int(CancelReason.INSUFFICIENT_MARGIN)
 _CANCEL_LIMIT = int(CancelReason.POSITION_LIMIT)
 _CANCEL_NOTIONAL = int(CancelReason.MIN_NOTIONAL)
+_CANCEL_NOT_REDUCING = int(CancelReason.WOULD_NOT_REDUCE)
 _CANCEL_LARGE = int(CancelReason.NUMBER_TOO_LARGE)
 #: Lots times their value per 1.00 of price, where the two are multiplied.
 _PRODUCT = (1 << 62) - 1
@@ -65,7 +67,7 @@ def reject(venue, account, instrument, order, lots, price_ticks, reason, value, 
 
 
 @kernel
-def rest(venue, identity, account, instrument, side, kind, lots, price_ticks):
+def rest(venue, identity, account, instrument, side, kind, lots, price_ticks, reduce_only):
     """Put an order at the end of the working list."""
     row = venue.free_order
     o = order_(venue, row)
@@ -78,6 +80,7 @@ def rest(venue, identity, account, instrument, side, kind, lots, price_ticks):
     o.kind = kind
     o.lots = lots
     o.price_ticks = price_ticks
+    o.reduce_only = reduce_only
     o.arrival_ns = venue.clock_ns
     o.next = -1
     o.previous = venue.last_order
@@ -93,10 +96,10 @@ def rest(venue, identity, account, instrument, side, kind, lots, price_ticks):
 def reserve(venue, row, direction):
     """Count a limit order (direction 1) or stop counting it (-1) in the margin of its position.
 
-    A waiting market order reserves nothing: it is checked when it meets its price.
+    A waiting market order reserves nothing: it is checked when it meets its price. Nor does one that only reduces.
     """
     o = order_(venue, row)
-    if o.kind == _MARKET:
+    if o.kind == _MARKET or o.reduce_only:
         return
     position_row = o.account * venue.instruments + o.instrument
     p = position_row_(venue, position_row)
@@ -241,7 +244,23 @@ def too_large(venue, row, side, lots, price_ticks):
 
 
 @kernel
-def place(venue, identity, account, instrument, side, kind, lots, price_ticks):
+def reducible(venue, row, side):
+    """Lots of a position that an order of a side can close, less those that reduce-only orders work on already."""
+    p = position_row_(venue, row)
+    if p.lots * side >= 0:
+        return 0
+    lots = abs(p.lots)
+    at = venue.first_order
+    while at >= 0:
+        o = order_(venue, at)
+        if o.reduce_only and o.account == p.account and o.instrument == p.instrument and o.side == side:
+            lots -= o.lots
+        at = o.next
+    return max(0, lots)
+
+
+@kernel
+def place(venue, identity, account, instrument, side, kind, lots, price_ticks, reduce_only):
     """Check a new order, accept it, and trade it at once if the market can be had now."""
     m = market_(venue, instrument)
     signed = side * lots
@@ -266,6 +285,8 @@ def place(venue, identity, account, instrument, side, kind, lots, price_ticks):
         reason, value, limit = _PRICE_OFF_TICK, price_ticks, t.tick_step
     elif price_ticks > _TOP_E8 // c.tick_e8:
         reason, value, limit = _NUMBER_TOO_LARGE, price_ticks, _TOP_E8 // c.tick_e8
+    elif reduce_only and lots > reducible(venue, row, side):
+        reason, value, limit = _WOULD_NOT_REDUCE, lots, reducible(venue, row, side)
     else:
         if too_large(venue, row, side, lots, price_ticks):
             reason, value, limit = _NUMBER_TOO_LARGE, lots, 0
@@ -275,7 +296,7 @@ def place(venue, identity, account, instrument, side, kind, lots, price_ticks):
             reason, value, limit = notional_reason(venue, row, signed, ticks)
             if reason == 0:
                 reason, value, limit = risk_reason(venue, row, signed, ticks, 1)
-        elif kind == _LIMIT:
+        elif kind == _LIMIT and not reduce_only:
             reason, value, limit = notional_reason(venue, row, signed, price_ticks)
             if reason == 0:
                 reason, value, limit = risk_reason(venue, row, signed, price_ticks, 0)
@@ -284,10 +305,11 @@ def place(venue, identity, account, instrument, side, kind, lots, price_ticks):
             e.order = identity
             e.lots = signed
             e.price_ticks = price_ticks
+            e.flags = REDUCE_ONLY if reduce_only else 0
             if ticks != NO_PRICE:
                 execute(venue, row, identity, signed, ticks, m.last_e8, 0)
             else:
-                rest(venue, identity, account, instrument, side, kind, lots, price_ticks)
+                rest(venue, identity, account, instrument, side, kind, lots, price_ticks, reduce_only)
             return
     reject(venue, account, instrument, identity, signed, price_ticks, reason, value, limit)
 
@@ -306,6 +328,9 @@ def fill_working(venue, order_row, ticks, price_e8, maker):
     o = order_(venue, order_row)
     row = o.account * venue.instruments + o.instrument
     identity, lots, kind = o.id, o.side * o.lots, o.kind
+    if o.reduce_only and closed_lots(position_row_(venue, row).lots, lots) != o.lots:
+        cancel_order(venue, order_row, _CANCEL_NOT_REDUCING)
+        return
     if kind == _MARKET:
         cause = 0
         reason, _, _ = notional_reason(venue, row, lots, ticks)

@@ -80,7 +80,7 @@ POSITION = _table(
     "account instrument lots cost margin scope leverage linked next previous called "
     "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8"
 )
-ORDER = _table("id account instrument side kind lots price_ticks arrival_ns next previous")
+ORDER = _table("id account instrument side kind lots price_ticks reduce_only arrival_ns next previous")
 #: Money of one account at one instant.
 SAMPLE = _table("ts_ns account wallet isolated unrealised initial maintenance")
 #: One open position at one instant; low and high are those of the mark inside the bar that just closed.

@@ -195,7 +195,9 @@ class Broker:
 
     # -- acting ---------------------------------------------------------------------------------------------------
 
-    def order(self, symbol: str, side: int, qty: Number, price: Number | None) -> int | None:
+    def order(
+        self, symbol: str, side: int, qty: Number, price: Number | None, *, reduce_only: bool = False
+    ) -> int | None:
         """A helper's order: rounds passively and down, and counts."""
         line = self.line(symbol)
         size = _number(qty, line, "qty")
@@ -217,16 +219,34 @@ class Broker:
             ticks = self._passive(line, _number(price, line, "price"), side)
             if ticks * line.instrument.tick_e8 != to_decimal(price) * E8:
                 self.rounded["price"] += 1
-        return self._send(line, side, lots, ticks, price is not None)
+        return self._send(line, side, lots, ticks, price is not None, reduce_only)
 
-    def place(self, symbol: str, side: Literal["buy", "sell"], qty: Number, price: Number | None) -> int | None:
+    def place(
+        self,
+        symbol: str,
+        side: Literal["buy", "sell"],
+        qty: Number,
+        price: Number | None,
+        *,
+        reduce_only: bool = False,
+    ) -> int | None:
         """Exactly this order, or OffGrid."""
         line = self.line(symbol)
         if side not in ("buy", "sell"):
             raise InvalidInput('side is "buy" or "sell"', source=symbol, value=side)
         lots = line.instrument.lots(qty)
         ticks = 0 if price is None else line.instrument.ticks(price, line.terms)
-        return self._send(line, 1 if side == "buy" else -1, lots, ticks, price is not None)
+        return self._send(line, 1 if side == "buy" else -1, lots, ticks, price is not None, reduce_only)
+
+    def adjust_margin(self, symbol: str, amount: Number) -> bool:
+        """Move money between the wallet and an isolated margin, cut to minor units; False if it was refused."""
+        line = self.line(symbol)
+        minor = int(_number(amount, line, "amount").scaleb(self.decimals[line.venue]))
+        if abs(minor) >= _LARGE:
+            raise InvalidInput("amount is larger than any exchange counts", source=line.symbol)
+        events = self._exchange.send(line.venue, commands.adjust_margin(self._account, line.index, minor))
+        self.unheard += [(line.venue, event) for event in events]
+        return any(event.kind == EventKind.MARGIN_ADJUSTED for event in events)
 
     def target(
         self,
@@ -268,7 +288,9 @@ class Broker:
             return None
         return self._send(line, 1 if difference > 0 else -1, abs(difference), 0, False)
 
-    def _send(self, line: Line, side: int, lots: int, ticks: int, is_limit: bool) -> int | None:
+    def _send(
+        self, line: Line, side: int, lots: int, ticks: int, is_limit: bool, reduce_only: bool = False
+    ) -> int | None:
         held = line.lots + line.waiting
         if self.paused and abs(held + side * lots) > abs(held):
             self.rounded["held back by own limits"] += 1
@@ -277,9 +299,9 @@ class Broker:
             raise InvalidInput("qty or price is larger than any exchange counts", source=line.symbol)
         sign = Side.BUY if side > 0 else Side.SELL
         if is_limit:
-            command = commands.place_limit(self._account, line.index, sign, lots, ticks)
+            command = commands.place_limit(self._account, line.index, sign, lots, ticks, reduce_only=reduce_only)
         else:
-            command = commands.place_market(self._account, line.index, sign, lots)
+            command = commands.place_market(self._account, line.index, sign, lots, reduce_only=reduce_only)
         return self.send(line.venue, command)
 
     def send(self, venue: str, command: Command) -> int | None:

@@ -94,13 +94,16 @@ class Strategy:
             raise VenueError("the strategy is not running: hand it to Backtest first")
         return self._broker
 
-    def buy(self, symbol: str, qty: Number, price: Number | None = None) -> int | None:
-        """Buy at the market, or at `price` or better. Returns the order's id, None if it was refused."""
-        return self.broker.order(symbol, 1, qty, price)
+    def buy(self, symbol: str, qty: Number, price: Number | None = None, *, reduce_only: bool = False) -> int | None:
+        """Buy at the market, or at `price` or better. Returns the order's id, None if it was refused.
 
-    def sell(self, symbol: str, qty: Number, price: Number | None = None) -> int | None:
-        """Sell at the market, or at `price` or better. Returns the order's id, None if it was refused."""
-        return self.broker.order(symbol, -1, qty, price)
+        reduce_only: refused where it would open a position, and cancelled if it would by the time it trades.
+        """
+        return self.broker.order(symbol, 1, qty, price, reduce_only=reduce_only)
+
+    def sell(self, symbol: str, qty: Number, price: Number | None = None, *, reduce_only: bool = False) -> int | None:
+        """Sell at the market, or at `price` or better; as `buy`."""
+        return self.broker.order(symbol, -1, qty, price, reduce_only=reduce_only)
 
     def target(
         self,
@@ -117,9 +120,21 @@ class Strategy:
         """
         return self.broker.target(symbol, qty=qty, notional=notional, weight=weight)
 
-    def place(self, symbol: str, side: Literal["buy", "sell"], qty: Number, price: Number | None = None) -> int | None:
+    def place(
+        self,
+        symbol: str,
+        side: Literal["buy", "sell"],
+        qty: Number,
+        price: Number | None = None,
+        *,
+        reduce_only: bool = False,
+    ) -> int | None:
         """Exactly this order; raises OffGrid for a price between ticks or a size between lots."""
-        return self.broker.place(symbol, side, qty, price)
+        return self.broker.place(symbol, side, qty, price, reduce_only=reduce_only)
+
+    def adjust_margin(self, symbol: str, amount: Number) -> bool:
+        """Move money into the margin of an isolated position, or (negative) out of it; False if it was refused."""
+        return self.broker.adjust_margin(symbol, amount)
 
     def cancel(self, order: int) -> bool:
         """Take an order out; False when it was not working any more."""

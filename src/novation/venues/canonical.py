@@ -7,7 +7,7 @@
     account   account, wallet, margin call state
     position  account, instrument, lots, cost, isolated margin, scope, leverage, margin call state;
               only those that differ from a new one
-    order     id, account, instrument, side, kind, lots, price_ticks, arrival_ns; working orders in order of arrival
+    order     id, account, instrument, side, kind, lots, price_ticks, reduce-only, arrival_ns; in order of arrival
 
 Markets by instrument, accounts and positions ascending. There is no random state: the venue draws nothing.
 """
@@ -87,6 +87,7 @@ def state_lines(venue: Venue) -> Iterator[Line]:
                 o["kind"],
                 o["lots"],
                 o["price_ticks"],
+                o["reduce_only"],
                 o["arrival_ns"],
             ),
         )
