@@ -6,11 +6,12 @@ Every explanation ends in lines "= computed" and "booked" that must agree.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import ROUND_DOWN, ROUND_FLOOR, Decimal
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from novation.domain.enums import EventKind
 from novation.domain.errors import InvalidInput
@@ -95,6 +96,34 @@ class _Case:
     def source(self, *groups: str) -> list[str]:
         sources = self.terms["sources"]
         return [f"source: {sources[group]}" for group in groups if group in sources]
+
+
+def explain_row(record: RunRecord, row: Any) -> str:
+    """The explanation of one row of a table, or of (venue, sequence)."""
+    return explain_event(record, *_key_of(row))
+
+
+def _key_of(row: Any) -> tuple[str, int]:
+    if isinstance(row, tuple) and len(row) == 2:
+        return str(row[0]), int(row[1])
+    if isinstance(row, pl.DataFrame):
+        if row.height != 1:
+            raise InvalidInput("explain takes one row", source="row", value=f"{row.height} rows")
+        row = row.to_dicts()[0]
+    elif hasattr(row, "to_dict"):
+        if getattr(row, "ndim", 1) == 2:
+            if len(row) != 1:
+                raise InvalidInput(
+                    "explain takes one row",
+                    source="row",
+                    value=f"{len(row)} rows",
+                    hint="For example result.liquidations.iloc[0].",
+                )
+            row = row.iloc[0]
+        row = row.to_dict()
+    if not isinstance(row, Mapping) or "venue" not in row or "sequence" not in row:
+        raise InvalidInput("a row of one of the result's tables has `venue` and `sequence`", source="row")
+    return str(row["venue"]), int(row["sequence"])
 
 
 def explain_event(record: RunRecord, venue: str, sequence: int) -> str:
