@@ -69,8 +69,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         steps = on_grid(price, self.tick_e8 * step)
         if steps is None:
             tick = f"{from_e8(self.tick_e8 * step).normalize():f}"
-            row = terms.sources.get("contract", iso(terms.effective_ns)[:10]) if terms else ""
-            rule = f" (rule of {row})" if row else ""
+            rule = f" (rule of {_table_and_date(terms)})" if terms else ""
             raise OffGrid(
                 f"price {price} is not a multiple of the tick {tick}{rule}",
                 source=self.id,
@@ -81,6 +80,14 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     def price(self, ticks: int) -> float:
         """Ticks as a price."""
         return ticks * self.tick_e8 / E8
+
+
+def _table_and_date(terms: Terms) -> str:
+    """Where a tick stands: table and date of its row, without the words on who says so."""
+    own, _, row = terms.sources.get("contract", iso(terms.effective_ns)[:10]).partition("; else ")
+    if row and "tick " in own:
+        return own
+    return ", ".join((row or own).split(", ", 2)[:2])
 
 
 class Tier(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ import msgspec
 
 from novation.domain import commands
 from novation.domain.enums import EventKind, MarginMethod, MarginScope, RejectReason
-from novation.domain.errors import ConfigError, InvalidInput
+from novation.domain.errors import ConfigError, InvalidInput, NovationError
 from novation.domain.instruments import Instrument
 from novation.domain.units import (
     BALANCE_BOUND,
@@ -96,7 +96,7 @@ class Backtest:
             )
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise ConfigError("is a whole number", source="Backtest", where="seed", value=seed)
-        if to_decimal(spread_bps) < 0:
+        if to_decimal(spread_bps, source="Backtest", where="spread_bps") < 0:
             raise ConfigError("cannot be negative", source="Backtest", where="spread_bps", value=str(spread_bps))
         self.strategy = strategy
         self.data, self.symbols = data, list(symbols) if symbols is not None else None
@@ -110,19 +110,32 @@ class Backtest:
                 value=f"{iso(self.start_ns)} .. {iso(self.end_ns)}",
             )
         self.cash, self.leverage, self.margin, self.seed = cash, leverage, margin, int(seed)
-        self.spread_e8 = to_scaled(spread_bps, 4)  # 1 bp = 1e-4 = 1e4 of 1e-8
+        self.spread_e8 = to_scaled(spread_bps, 4, source="Backtest", where="spread_bps")  # 1 bp = 1e-4 = 1e4 of 1e-8
         self.rules_as_of = rules_as_of
         self.tables, self.overrides = tuple(tables), dict(overrides or {})
         self.report_currency = report_currency
-        self.rates = {name: to_decimal(rate) for name, rate in (rates or {}).items()}
+        self.rates = {
+            name: to_decimal(rate, source="Backtest", where=f"rates {name}") for name, rate in (rates or {}).items()
+        }
         if any(rate <= 0 for rate in self.rates.values()):
             raise ConfigError("must be positive", source="Backtest", where="rates")
         self.risk = risk if isinstance(risk, RiskLimits) else _limits(risk or {})
         self.data_root = data_root
         self.config: dict[str, Any] | None = None  #: the configuration it was made from, kept in the manifest
+        #: tells an error about an argument as one about the file and key it was read from
+        self.placed: Callable[[NovationError], NovationError] | None = None
 
     def run(self, progress: Callable[[int, int], None] | None = None) -> Result:
         """Run to the end of the data. progress: called with the bars done and the bars there are."""
+        try:
+            return self._run(progress)
+        except NovationError as error:
+            told = error if self.placed is None else self.placed(error)
+            if told is error:
+                raise
+            raise told from None
+
+    def _run(self, progress: Callable[[int, int], None] | None) -> Result:
         pinned = self.rules_as_of
         if pinned is not None and not isinstance(pinned, Mapping):
             pinned = to_ns(pinned, source="Backtest", where="rules_as_of")
@@ -182,7 +195,7 @@ class Backtest:
             report_currency=self.report_currency,
             rates=rates,
         )
-        return Result(record_of(finished, self._settings(cash, rates)), kind=plan.kind)
+        return Result(record_of(finished, self._settings(cash, rates)))
 
     # -- parts of run ---------------------------------------------------------------------------------------------
 
@@ -206,7 +219,7 @@ class Backtest:
         if unused:
             raise ConfigError(f"nothing traded settles in {unused[0]}", source="Backtest", where="cash")
         for asset in assets:
-            if not 0 < money(given[asset], asset) <= BALANCE_BOUND:
+            if not 0 < money(given[asset], asset, source="Backtest", where=f"cash {asset}") <= BALANCE_BOUND:
                 raise ConfigError(
                     "must be positive, and below 2**60 of its smallest unit",
                     source="Backtest",
@@ -290,8 +303,11 @@ def _must(venue: Venue, command: commands.Command, instrument: Instrument | None
             name = instrument.id if instrument else venue.rules.name
             reason = RejectReason(event.reason)
             if reason == RejectReason.LEVERAGE_ABOVE_BRACKET:
-                raise InvalidInput(
-                    f"leverage {event.amount} is outside 1 .. {event.cost} of its first bracket", source=name
+                raise ConfigError(
+                    f"is outside 1 .. {event.cost} of the first bracket of {name}",
+                    source="Backtest",
+                    where="leverage",
+                    value=event.amount,
                 )
             raise InvalidInput(
                 f"{reason.name.lower().replace('_', ' ')}: {event.amount} against {event.cost}", source=name

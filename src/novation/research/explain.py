@@ -104,26 +104,38 @@ def explain_row(record: RunRecord, row: Any) -> str:
 
 
 def _key_of(row: Any) -> tuple[str, int]:
-    if isinstance(row, tuple) and len(row) == 2:
+    """Venue and sequence of a row, however it is held."""
+    hint = "For example result.liquidations.iloc[0], or one row of it as a frame."
+    if isinstance(row, tuple) and not hasattr(row, "_asdict") and len(row) == 2:
         return str(row[0]), int(row[1])
-    if isinstance(row, pl.DataFrame):
-        if row.height != 1:
-            raise InvalidInput("explain takes one row", source="row", value=f"{row.height} rows")
-        row = row.to_dicts()[0]
-    elif hasattr(row, "to_dict"):
-        if getattr(row, "ndim", 1) == 2:
-            if len(row) != 1:
-                raise InvalidInput(
-                    "explain takes one row",
-                    source="row",
-                    value=f"{len(row)} rows",
-                    hint="For example result.liquidations.iloc[0].",
-                )
-            row = row.iloc[0]
+    count = _rows_of(row)
+    if count is not None:
+        if count != 1:
+            raise InvalidInput("explain takes one row", source="row", value=f"{count} rows", hint=hint)
+        row = _first(row)
+    elif hasattr(row, "_asdict"):  # a named tuple, as pandas' itertuples gives
+        row = row._asdict()
+    elif hasattr(row, "to_dict"):  # a pandas Series
         row = row.to_dict()
     if not isinstance(row, Mapping) or "venue" not in row or "sequence" not in row:
-        raise InvalidInput("a row of one of the result's tables has `venue` and `sequence`", source="row")
+        raise InvalidInput("a row of one of the result's tables has `venue` and `sequence`", source="row", hint=hint)
+    if row["sequence"] is None or row["sequence"] != row["sequence"]:
+        raise InvalidInput("has no event behind it: nothing was traded", source="row", where="sequence")
     return str(row["venue"]), int(row["sequence"])
+
+
+def _rows_of(row: Any) -> int | None:
+    """How many rows a frame (polars, Arrow, pandas) has; None for what is no frame."""
+    if hasattr(row, "num_rows"):
+        return int(row.num_rows)
+    return len(row) if getattr(row, "ndim", 0) == 2 or isinstance(row, pl.DataFrame) else None
+
+
+def _first(frame: Any) -> dict[str, Any]:
+    """The first row of a frame."""
+    if isinstance(frame, pl.DataFrame):
+        return frame.row(0, named=True)
+    return dict(frame.to_pylist()[0] if hasattr(frame, "to_pylist") else frame.iloc[0].to_dict())
 
 
 def explain_event(record: RunRecord, venue: str, sequence: int) -> str:

@@ -9,14 +9,23 @@ from typing import Any
 import msgspec
 
 from novation._version import __version__
+from novation.domain.commands import COMMAND_SCHEMA
+from novation.domain.events import EVENT_SCHEMA
 from novation.domain.instruments import Instrument, Terms
+from novation.domain.market import MARKET_SCHEMA
 from novation.domain.units import asset_decimals, from_e8, iso
 from novation.research.cautions import cautions
 from novation.research.finished import FinishedRun
-from novation.trading.record import TABLES, RunRecord, VenueRecord, events_of, table_digest
+from novation.trading.record import (
+    MANIFEST_SCHEMA,
+    TABLES,
+    RunRecord,
+    VenueRecord,
+    events_of,
+    manifest_digest,
+    table_digest,
+)
 from novation.venues.venue import Venue
-
-MANIFEST_SCHEMA = 1
 
 
 def record_of(run: FinishedRun, settings: Mapping[str, Any]) -> RunRecord:
@@ -39,10 +48,12 @@ def record_of(run: FinishedRun, settings: Mapping[str, Any]) -> RunRecord:
     last_ns = max(venue.clock_ns for venue in run.venues.values())
     manifest: dict[str, Any] = {
         "schema": MANIFEST_SCHEMA,
+        "layouts": {"commands": COMMAND_SCHEMA, "events": EVENT_SCHEMA, "market": MARKET_SCHEMA},
         "version": __version__,
         "symbols": run.plan.symbols,
         "period": {"from_ns": run.first_ns, "to_ns": last_ns, "from": iso(run.first_ns), "to": iso(last_ns)},
         "bars": run.bars,
+        "frames": run.plan.kind,
         **settings,
         "cautions": cautions(run),
         "rounded": dict(run.broker.rounded),
@@ -63,7 +74,7 @@ def record_of(run: FinishedRun, settings: Mapping[str, Any]) -> RunRecord:
         },
         "state_hash": _hash_of([venue.state_hash() for venue in run.venues.values()]),
     }
-    return RunRecord(manifest, records)
+    return RunRecord({**manifest, "digest": manifest_digest(manifest)}, records)
 
 
 def _venue(venue: Venue, symbols: Sequence[str], record: VenueRecord) -> dict[str, Any]:

@@ -24,9 +24,9 @@ class Result(RunFrames):
     Money is in the `currency` of its row. `cautions` lists every assumption the run rests on.
     """
 
-    def __init__(self, record: RunRecord, *, kind: str = "polars") -> None:
+    def __init__(self, record: RunRecord, *, kind: str | None = None) -> None:
         super().__init__(record)
-        self.kind = kind
+        self.kind = kind or record.manifest["frames"]
 
     # -- tables ---------------------------------------------------------------------------------------------------
 
@@ -83,7 +83,8 @@ class Result(RunFrames):
     def explain(self, row: Any) -> str:
         """The arithmetic of one row of `fills`, `fees`, `funding`, `settlements`, `margin_calls` or `liquidations`.
 
-        row: a row of a table (a dict, a pandas Series, a one-row frame), or (venue, sequence).
+        row: a row of a table (a dict, a pandas Series, a named tuple, a frame of one row: pandas, polars or Arrow), or
+        (venue, sequence). A row of `rolls` or `trades` stands for the fill that completed it.
         """
         return explain_row(self.record, row)
 
@@ -106,5 +107,5 @@ class Result(RunFrames):
 
     @classmethod
     def load(cls, folder: str | Path) -> Result:
-        """Read a folder that `save` wrote."""
+        """Read a folder that `save` wrote; its tables are frames of the kind that the run had."""
         return cls(RunRecord.load(Path(folder)))

@@ -12,7 +12,10 @@ from novation.trading.record import RunRecord
 
 
 def trades(record: RunRecord) -> pl.DataFrame:
-    """Round trips by contract: from flat to flat (or through zero), with what the trip earned before fees."""
+    """Round trips by contract: from flat to flat (or through zero), with what the trip earned before fees.
+
+    `sequence` is of the fill that ended the trip.
+    """
     out: list[dict[str, Any]] = []
     open_trips: dict[tuple[str, str], dict[str, Any]] = {}
     values = {
@@ -64,6 +67,8 @@ def trades(record: RunRecord) -> pl.DataFrame:
         "fee": pl.Float64,
         "currency": pl.String,
         "liquidation": pl.Boolean,
+        "venue": pl.String,
+        "sequence": pl.Int64,
     }
     return pl.DataFrame(out, schema=schema)
 
@@ -82,17 +87,24 @@ def _trip(trip: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
         "fee": trip["fee"],
         "currency": trip["currency"],
         "liquidation": last["liquidation"],
+        "venue": last["venue"],
+        "sequence": last["sequence"],
     }
 
 
 def rolls(record: RunRecord) -> pl.DataFrame:
-    """Rolls of held positions and of empty ones: both contracts and the same-time prices both legs traded at."""
-    traded = {(row["contract"], row["ts"]): row["price"] for row in fills(record).iter_rows(named=True)}
+    """Rolls of held positions and of empty ones: both contracts and the same-time prices both legs traded at.
+
+    `sequence` is of the fill of the new contract, else of the old one's; null where nothing was traded.
+    """
+    traded = {(row["contract"], row["ts"]): row for row in fills(record).iter_rows(named=True)}
     lots = {i["id"]: i["lot_e8"] / E8 for venue in record.manifest["venues"].values() for i in venue["instruments"]}
     rows = []
     for roll in record.manifest["rolls"]:
         ts = pl.Series([roll["ts_ns"]]).cast(UTC)[0]
-        old, new = traded.get((roll["old"], ts)), traded.get((roll["new"], ts))
+        legs = [traded.get((roll[leg], ts)) for leg in ("old", "new")]
+        old, new = (leg["price"] if leg is not None else None for leg in legs)
+        behind = legs[1] or legs[0]
         rows.append(
             {
                 "ts": ts,
@@ -103,6 +115,8 @@ def rolls(record: RunRecord) -> pl.DataFrame:
                 "price_old": old,
                 "price_new": new,
                 "spread": new - old if old is not None and new is not None else None,
+                "venue": roll["symbol"].partition(":")[0],
+                "sequence": behind["sequence"] if behind is not None else None,
             }
         )
     return pl.DataFrame(
@@ -116,5 +130,7 @@ def rolls(record: RunRecord) -> pl.DataFrame:
             "price_old": pl.Float64,
             "price_new": pl.Float64,
             "spread": pl.Float64,
+            "venue": pl.String,
+            "sequence": pl.Int64,
         },
     )
