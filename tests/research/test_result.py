@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,3 +140,47 @@ def test_an_unknown_column_of_targets_is_told_the_nearest_traded_name() -> None:
         match=r"^Targets: 'ETHUSD' is not traded here; the nearest of 2 traded names is binance_um:ETHUSDT\.$",
     ):
         nv.Backtest(targets, data, rules_as_of="2026-05-01").run()
+
+
+class TwoLongs(nv.Strategy):
+    """Bitcoin and ether on one cross balance, bought at the first open."""
+
+    def on_start(self) -> None:
+        self.buy("BTCUSDT", 2)
+        self.buy("ETHUSDT", 10)
+
+
+def around_a_gap(before: float, after: float) -> pd.DataFrame:
+    """Hourly bars that stand still, without those of six to eight o'clock."""
+    hours = [*range(6), *range(9, 15)]
+    index = pd.DatetimeIndex([START + dt.timedelta(hours=i) for i in hours], name="ts")
+    prices = [before if hour < 6 else after for hour in hours]
+    return pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), prices), index=index)
+
+
+def stamp(rate: float) -> pd.DataFrame:
+    """Funding at nine, when bars open and none closes."""
+    return pd.DataFrame({"rate": [rate]}, index=pd.DatetimeIndex([START + dt.timedelta(hours=9)], name="ts"))
+
+
+@pytest.mark.parametrize(
+    "funding",
+    [
+        {"BTCUSDT": stamp(0.0924), "ETHUSDT": 0},
+        {"BTCUSDT": 0, "ETHUSDT": stamp(0.309)},
+        {"BTCUSDT": stamp(0.0924), "ETHUSDT": stamp(0.0001)},
+    ],
+)
+def test_a_cross_call_between_two_bar_closes_is_explained_at_the_marks_in_force(
+    funding: dict[str, Any], tmp_path: Path
+) -> None:
+    prices = {"BTCUSDT": (50_000.0, 50_010.0), "ETHUSDT": (3_000.0, 2_990.0)}
+    data = {name: nv.History(around_a_gap(*two), funding=funding[name]) for name, two in prices.items()}
+    result = nv.Backtest(TwoLongs(), data, cash=10_000, leverage=20, rules_as_of="2026-05-01").run()
+    call = result.frame("margin_calls").row(0, named=True)
+    assert (call["symbol"], call["ts"]) == (None, START + dt.timedelta(hours=9))
+    told = result.explain(call)
+    computed, booked = re.search(r"computed (\S+) USDT\n\s+maintenance booked (\S+) USDT", told).groups()
+    assert computed == booked == "519.68000000"
+    assert "binance_um:BTCUSDT at mark 50010" in told and "binance_um:ETHUSDT at mark 2990" in told
+    assert nv.Result.load(result.record.save(tmp_path / "run")).explain(call) == told

@@ -32,6 +32,7 @@ class _Case:
         self.currency, self.decimals = about["asset"], about["decimals"]
         self.instruments = about["instruments"]
         self.instrument = self.instruments[int(self.event["instrument"])] if self.event["instrument"] >= 0 else None
+        self._call_marks = about["call_marks"]
         self.holdings = record.venues[venue].holdings
         self.ts_ns = int(self.event["ts_ns"])
 
@@ -92,6 +93,10 @@ class _Case:
         fills = before[(before["kind"] == EventKind.FILL) & (before["account"] == self.event["account"])]
         held = {int(fill["instrument"]): int(fill["position_lots"]) for fill in fills}
         return {index: lots for index, lots in sorted(held.items()) if lots}
+
+    def call_marks(self) -> dict[int, list[int]]:
+        """Marks of tiered instruments at a margin call of the balance: in force, least, greatest, in 1e-8."""
+        return {int(index): marks for index, marks in self._call_marks.get(str(self.n("sequence")), {}).items()}
 
     def source(self, *groups: str) -> list[str]:
         sources = self.terms["sources"]
@@ -324,18 +329,22 @@ def _margin_call(c: _Case) -> list[str]:
 def _cross_maintenance(c: _Case) -> list[str]:
     """Maintenance of a whole cross balance, position by position.
 
-    The call does not say at which marks it was made: the current ones, or one of the bar's extremes. The scene whose
-    sum is what was booked is the one.
+    The call does not say at which marks it was made: those in force, or one of the bar's extremes. The scene whose
+    sum is what was booked is the one. Margin per contract needs no mark; it is shown where a bar closed.
     """
     held = c.lots_held()
-    rows = {int(row["instrument"]): row for row in c.holdings[c.holdings["ts_ns"] == c.ts_ns]}
-    for scene in ("mark_e8", "mark_low_e8", "mark_high_e8"):
+    scenes = ("mark_e8", "mark_low_e8", "mark_high_e8")
+    known = {
+        int(row["instrument"]): [int(row[scene]) for scene in scenes]
+        for row in c.holdings[c.holdings["ts_ns"] == c.ts_ns]
+    } | c.call_marks()
+    for scene in range(len(scenes)):
         total, lines = Decimal(0), []
         for index, lots in held.items():
-            mark = Decimal(int(rows[index][scene])) / Decimal(10) ** 8 if index in rows else Decimal(0)
+            mark = Decimal(known[index][scene] if index in known else 0) / Decimal(10) ** 8
             amount, how = _maintenance(c, index, lots, mark)
             total += amount
-            at = f" at mark {mark.normalize():f}" if index in rows else f", {lots} lots"
+            at = f" at mark {mark.normalize():f}" if index in known else f", {lots} lots"
             lines.append(f"{c.instruments[index]['id']}{at}")
             lines += [f"  {line}" for line in how]
             sources = c.terms_of(index)["sources"]

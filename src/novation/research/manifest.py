@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from novation._version import __version__
 from novation.domain.commands import COMMAND_SCHEMA
+from novation.domain.enums import EventKind, MarginMethod, MarketEventKind
 from novation.domain.events import EVENT_SCHEMA
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.market import MARKET_SCHEMA
@@ -26,6 +28,9 @@ from novation.trading.record import (
     table_digest,
 )
 from novation.venues.venue import Venue
+
+#: Market events that bring a mark.
+_MARKING = [int(kind) for kind in (MarketEventKind.BAR_CLOSE, MarketEventKind.BAR_OPEN, MarketEventKind.FUNDING)]
 
 
 def record_of(run: FinishedRun, settings: Mapping[str, Any]) -> RunRecord:
@@ -87,12 +92,46 @@ def _venue(venue: Venue, symbols: Sequence[str], record: VenueRecord) -> dict[st
         # profit not yet realised of account 0 in minor units, cut down
         "unrealised": str(venue.money(0)[1] - totals.wallets - totals.isolated),
         "totals": {field: str(getattr(totals, field)) for field in totals.__struct_fields__},
+        "call_marks": _call_marks(venue, record.events),
         "tables": {table: table_digest(getattr(record, table)) for table in TABLES},
         "instruments": [
             _instrument(symbol, instrument, terms)
             for symbol, instrument, terms in zip(symbols, venue.instruments, venue.terms, strict=True)
         ],
     }
+
+
+def _call_marks(venue: Venue, events: np.ndarray) -> dict[str, dict[str, list[int]]]:
+    """The marks at which a margin call of a cross balance may have been made: sequence -> instrument -> the mark in
+    force at the instant, and the least and greatest that the check of a closing bar's extremes took, all in 1e-8.
+
+    A sample is taken where bars close, and of what is held after it; so it knows neither the marks of a call between
+    two closes nor those of what was closed out since. Only instruments with tiered margin need a mark.
+    """
+    tiered = [i for i, instrument in enumerate(venue.instruments) if instrument.method == MarginMethod.TIERED]
+    calls = events[(events["kind"] == EventKind.MARGIN_CALL) & (events["instrument"] < 0)]
+    if not tiered or not len(calls):
+        return {}
+    feed = venue.table("feed")
+    feed = feed[np.isin(feed["kind"], _MARKING) & (feed["mark_e8"] != 0)]
+    marks: dict[str, dict[str, list[int]]] = {str(call): {} for call in calls["sequence"]}
+    for index in tiered:
+        rows = feed[feed["instrument"] == index]
+        until = np.searchsorted(rows["ts_ns"], calls["ts_ns"], side="right")
+        before = np.searchsorted(rows["ts_ns"], calls["ts_ns"], side="left")
+        for call, first, last in zip(calls["sequence"], before, until, strict=True):
+            if last:
+                marks[str(call)][str(index)] = _marks_at(rows[:last], first)
+    return marks
+
+
+def _marks_at(rows: np.ndarray, first: int) -> list[int]:
+    """[now, least, greatest] after `rows`, of which those from `first` on are of the instant itself."""
+    now = int(rows["mark_e8"][-1])
+    if first < len(rows) and rows["kind"][first] == MarketEventKind.BAR_CLOSE:
+        return [now, int(rows["mark_low_e8"][first]), int(rows["mark_high_e8"][first])]
+    before = int(rows["mark_e8"][first - 1]) if first else now
+    return [now, before, before]
 
 
 def _instrument(symbol: str, instrument: Instrument, terms: Sequence[Terms]) -> dict[str, Any]:
