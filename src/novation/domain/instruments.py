@@ -8,7 +8,7 @@ import msgspec
 
 from novation.domain.enums import InstrumentKind, MarginMethod
 from novation.domain.errors import InvalidInput, OffGrid
-from novation.domain.units import E8, Number, asset_decimals, decimal_places, from_e8, iso, on_grid
+from novation.domain.units import E8, Number, asset_decimals, from_e8, iso, on_grid
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,11 +42,6 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     def lot_value(self) -> int:
         """Minor units of money per lot and 1.00 of price: value = price_e8 * lots * lot_value / 1e8."""
         return int(self.lot_e8 * self.multiplier_e8 * 10 ** asset_decimals(self.asset) // (E8 * E8))
-
-    @property
-    def price_decimals(self) -> int:
-        """Decimals that show a price on the grid."""
-        return decimal_places(self.tick_e8)
 
     def lots(self, qty: Number) -> int:
         """A quantity in whole lots; refuse one between two lots."""
@@ -123,12 +118,3 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_per_lot: int = 0
     tiers: tuple[Tier, ...] = ()
     sources: dict[str, str] = {}
-
-
-class Roll(msgspec.Struct, frozen=True):
-    """At `ts_ns` the held contract of a rolled symbol changes."""
-
-    ts_ns: int
-    symbol: str  #: the rolled symbol, "cme:ES"
-    old: str  #: instrument id held before
-    new: str  #: instrument id held after

@@ -180,13 +180,3 @@ def iso(ns: int) -> str:
     if moment.second or rest:
         text += moment.strftime(":%S")
     return text + (f".{rest:09d}".rstrip("0") if rest else "")
-
-
-def decimal_places(step_e8: int) -> int:
-    """Decimals needed to print a multiple of a step.
-
-    >>> decimal_places(10_000_000)
-    1
-    """
-    exponent = from_e8(step_e8).normalize().as_tuple().exponent
-    return max(0, -int(exponent))

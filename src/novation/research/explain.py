@@ -105,7 +105,23 @@ class _Case:
 
 def explain_row(record: RunRecord, row: Any) -> str:
     """The explanation of one row of a table, or of (venue, sequence)."""
-    return explain_event(record, *_key_of(row))
+    venue, sequence = _key_of(row)
+    if venue not in record.venues:
+        raise InvalidInput("no such venue in this run", source="row", where="venue", value=venue)
+    events = record.venues[venue].events
+    found = np.flatnonzero(events["sequence"] == sequence)
+    if not len(found):
+        raise InvalidInput("no such event in this run", source="row", where="sequence", value=sequence)
+    case = _Case(record, venue, int(found[0]))
+    kind = EventKind(case.n("kind"))
+    if kind not in _EXPLAINERS:
+        raise InvalidInput(
+            f"{kind.name} has no arithmetic to explain",
+            source="row",
+            hint="Rows of fills, fees, funding, settlements, margin_calls and liquidations have.",
+        )
+    head = f"{kind.name.lower().replace('_', ' ')} of {case.name} at {iso(case.ts_ns)} UTC (event {sequence})"
+    return "\n".join([head, *(f"  {line}" for line in _EXPLAINERS[kind](case))])
 
 
 def _key_of(row: Any) -> tuple[str, int]:
@@ -141,26 +157,6 @@ def _first(frame: Any) -> dict[str, Any]:
     if isinstance(frame, pl.DataFrame):
         return frame.row(0, named=True)
     return dict(frame.to_pylist()[0] if hasattr(frame, "to_pylist") else frame.iloc[0].to_dict())
-
-
-def explain_event(record: RunRecord, venue: str, sequence: int) -> str:
-    """The explanation of one event of a run."""
-    if venue not in record.venues:
-        raise InvalidInput("no such venue in this run", source="row", where="venue", value=venue)
-    events = record.venues[venue].events
-    found = np.flatnonzero(events["sequence"] == sequence)
-    if not len(found):
-        raise InvalidInput("no such event in this run", source="row", where="sequence", value=sequence)
-    case = _Case(record, venue, int(found[0]))
-    kind = EventKind(case.n("kind"))
-    if kind not in _EXPLAINERS:
-        raise InvalidInput(
-            f"{kind.name} has no arithmetic to explain",
-            source="row",
-            hint="Rows of fills, fees, funding, settlements, margin_calls and liquidations have.",
-        )
-    head = f"{kind.name.lower().replace('_', ' ')} of {case.name} at {iso(case.ts_ns)} UTC (event {sequence})"
-    return "\n".join([head, *(f"  {line}" for line in _EXPLAINERS[kind](case))])
 
 
 def _fill(c: _Case) -> list[str]:
