@@ -52,6 +52,12 @@ def test_every_verb_explains_itself(novation: Callable[..., Any], verb: str) -> 
     assert f"novation {verb}" in answer.out
 
 
+def test_a_group_without_a_verb_shows_its_help(novation: Callable[..., Any]) -> None:
+    answer = novation("data")
+    assert answer == novation("data", "--help")
+    assert answer.code == 0 and "download" in answer.out
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = "import sys; from novation.cli import main; main(['--help']); print('LOADED', *sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -83,7 +89,9 @@ def test_the_module_runs_as_the_command_does() -> None:
         (["instruments=[BTC/USDT]"], "is spot (binance_spot:BTCUSDT) or a perpetual (binance_um:BTCUSDT,"),
         (["period.to=2031-01-01"], "end 2031-01-01 00:00 is outside the data"),
         (["rules_as_of=null"], "no row of table 'binance_um/brackets' in force at 2024-01-01 00:00"),
-        (["margin.leverage=1000"], "binance_um:BTCUSDT: leverage 1000 is outside 1 .. "),
+        (["margin.leverage=1000"], "config.yaml margin.leverage: is outside 1 .. 150 of the first bracket of"),
+        (["period.from=2020-13-01"], "config.yaml period.from: expected a date or an ISO 8601 instant"),
+        (["instruments=[BTCUSD]"], "config.yaml instruments: unknown instrument 'BTCUSD'; the nearest known name is"),
         (["account.cash={USD: 5}"], "no USDT given, but an instrument settles in it"),
         (["strategy=long.py:Short"], "config.yaml strategy: long.py has no 'Short'."),
         (["margin"], "--set: expected KEY=VALUE such as margin.leverage=5 (found 'margin')."),

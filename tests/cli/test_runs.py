@@ -143,6 +143,16 @@ def test_a_tampered_manifest_is_not_the_same_run(
     assert json.loads(answer.out)["same"] is False
 
 
+def test_a_manifest_that_lost_a_caution_is_not_read(novation: Callable[..., Any], run: Path) -> None:
+    change(run, cautions=[])
+    for command in (["report", run], ["compare", run, run]):
+        answer = novation(*command)
+        assert answer.code == 2
+        assert "manifest.json: is not as the run wrote it" in answer.err
+    answer = novation("rerun", run)
+    assert (answer.code, "manifest.json is not as the run wrote it" in answer.out) == (1, True)
+
+
 def test_a_tampered_table_is_not_the_same_run(novation: Callable[..., Any], run: Path) -> None:
     path = run / "binance_um.events.parquet"
     pl.read_parquet(path).with_columns(pl.col("amount") + 1).write_parquet(path)

@@ -119,6 +119,22 @@ def test_price_between_two_ticks_is_refused_once_the_tick_is_coarser() -> None:
         instrument.ticks("50000.13", on(reference, "BTCUSDT", "2022-02-16"))
 
 
+@pytest.mark.parametrize(
+    ("overrides", "rule"),
+    [
+        (None, "binance_um/contracts, 2022-02-15 04:00"),
+        ({"min_qty": 1}, "binance_um/contracts, 2022-02-15 04:00"),
+        ({"tick": 0.5}, "override, not the exchange's: tick 0.5"),
+    ],
+)
+def test_price_off_the_tick_names_table_and_date_and_no_more(overrides: dict[str, float] | None, rule: str) -> None:
+    own = {"BTCUSDT": overrides} if overrides else None
+    reference = Reference(rules_as_of=BRACKETS_ONLY, overrides=own)
+    with pytest.raises(OffGrid) as error:
+        reference.instrument("BTCUSDT").ticks("50000.13", on(reference, "BTCUSDT", "2022-02-16"))
+    assert f"(rule of {rule})." in str(error.value)
+
+
 def test_range_is_half_open() -> None:
     start, change = to_ns("2012-03-26"), to_ns("2012-09-24")
     assert len(Reference().terms("ESZ2012", start, change)) == 1

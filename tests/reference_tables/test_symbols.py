@@ -71,6 +71,17 @@ def test_unknown_names_are_refused(written: str) -> None:
         Reference().resolve(written)
 
 
+def test_where_no_name_is_near_every_known_one_is_told_the_nearest_first() -> None:
+    with pytest.raises(
+        UnknownInstrument, match=r"'NQ'; known, the nearest first: cme:ZN, .*binance_um:BTCUSDT"
+    ) as told:
+        Reference().resolve("NQ")
+    assert told.value.candidates == ()
+    placed = told.value.at("run.yaml", "instruments")
+    assert str(placed) == f"run.yaml instruments: {told.value}"
+    assert placed.to_dict()["where"] == "instruments"
+
+
 def test_spot_and_delivery_are_named_as_what_they_are() -> None:
     with pytest.raises(UnknownInstrument, match="spot market"):
         Reference().resolve("binance_spot:BTCUSDT")

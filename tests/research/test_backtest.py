@@ -198,7 +198,7 @@ def test_without_a_mark_the_last_price_stands_in_and_that_is_said() -> None:
 
 
 def test_leverage_above_the_bracket_is_refused_before_anything_runs() -> None:
-    with pytest.raises(nv.InvalidInput, match=r"binance_um:BTCUSDT: leverage 200 is outside 1 \.\. 150"):
+    with pytest.raises(nv.InvalidInput, match=r"leverage: is outside 1 \.\. 150 .* binance_um:BTCUSDT \(found 200\)"):
         run(Script(), history([50_000.0] * 3), leverage=200)
 
 

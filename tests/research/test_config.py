@@ -416,3 +416,76 @@ def test_the_schema_says_what_a_key_does() -> None:
     assert "Not built yet" in liquidation["adl_simulation"]["description"]
     assert "override" in schema["$defs"]["Contract"]["properties"]["tick_size"]["description"]
     assert set(schema["$defs"]["Period"]["properties"]) == {"from", "to"}
+
+
+# ---------------------------------------------------------------- every error names file and key
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"margin": {"leverage": 5.5}}, "margin.leverage: expected a whole number (found 5.5)"),
+        ({"margin": {"leverage": 200}}, "margin.leverage: is outside 1 .. 150 of the first bracket"),
+        ({"margin": {"initial_leverage": 200}}, "margin.initial_leverage: is outside 1 .. 150"),
+        ({"margin": {"leverage": 10**9}}, "margin.leverage: is beyond any exchange's"),
+        ({"period": {"from": "2024-01-08", "to": "2024-01-01"}}, "period: the period is empty"),
+        ({"account": {"cash": -5}}, "account.cash USDT: must be positive"),
+        ({"account": {"cash": {"USDT": 1e-12}}}, "account.cash USDT: has more than 8 decimals"),
+        ({"account": {"cash": 5, "report_currency": "EUR"}}, "account.rates: no rate for USDT"),
+        ({"execution": {"spread_bps": 1e-5}}, "execution.spread_bps: has more than 4 decimals"),
+        ({"execution": {"slippage": {"default_spread_bps": -1}}}, "execution.slippage.default_spread_bps: cannot be"),
+        ({"risk": {"max_drawdown_pct": 500}}, "risk.max_drawdown_pct: is a percentage"),
+        ({"rules_as_of": {"binance": "2026-05-01"}}, "rules_as_of.binance: unknown venue or table"),
+        ({"overrides": {"BTCUSDT": {"tick": -1}}}, "overrides.binance_um:BTCUSDT.tick: expected a number above zero"),
+        (
+            {
+                "margin": {
+                    "brackets": [
+                        {"notional_cap": 5, "max_leverage": 10, "maint_margin_rate": 0.5},
+                        {"notional_cap": 4, "max_leverage": 100, "maint_margin_rate": 0.1},
+                    ]
+                }
+            },
+            "margin.brackets, tier 2: cap is not above the floor",
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_with_file_and_key(folder: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config(SHORT | changes, folder=folder, source="my.yaml").backtest().run()
+    assert str(error.value).startswith(f"my.yaml {words}")
+
+
+def test_the_same_mistake_in_python_names_the_argument() -> None:
+    with pytest.raises(nv.InvalidInput, match=r"^Backtest spread_bps: has more than 4 decimals"):
+        nv.Backtest(nv.Strategy(), {}, spread_bps=1e-5)
+    with pytest.raises(nv.InvalidInput, match=r"^Backtest rates USDT: expected a number"):
+        nv.Backtest(nv.Strategy(), {}, rates={"USDT": "x"})
+
+
+@pytest.mark.parametrize("key", ["from", "to"])
+def test_a_date_that_no_calendar_has_is_told_with_file_and_key(folder: Path, key: str) -> None:
+    (folder / "my.yaml").write_text(f"period: {{{key}: 2020-13-01}}\ninstruments: [BTCUSDT]\n")
+    with pytest.raises(ConfigError, match=rf"^my\.yaml period\.{key}: expected a date .*found '2020-13-01'"):
+        load_config(folder / "my.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"instruments": ["BTCUSD"]}, "instruments"),
+        ({"contract": {"symbol": "BTCUSD"}}, "contract.symbol"),
+        ({"instruments": ..., "data": {"BTCUSD": {"last": "a.csv"}}}, "data"),
+        ({"data": {"BTCUSD": {"last": "a.csv"}}}, "data"),
+        ({"overrides": {"BTCUSD": {"tick": 1}}}, "overrides"),
+    ],
+)
+def test_an_unknown_name_is_told_with_file_key_and_the_nearest(
+    folder: Path, changes: dict[str, Any], where: str
+) -> None:
+    values = {name: value for name, value in (SHORT | changes).items() if value is not ...}
+    with pytest.raises(UnknownInstrument) as error:
+        load_config(values, folder=folder, source="my.yaml").backtest()
+    assert str(error.value) == (
+        f"my.yaml {where}: unknown instrument 'BTCUSD'; the nearest known name is binance_um:BTCUSDT."
+    )

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import novation as nv
 from novation.data.synthetic import load_synthetic
 from novation.domain.errors import DataError, InvalidInput
-from novation.research import drawing, figures
-from novation.research.report import Section, figure, notebook_html, overview, write_report
+from novation.research.report import Section, drawing, figure, figures, notebook_html, overview, write_report
+from novation.research.report.story import Story
 from novation.research.result import Result
 from novation.trading.record import RunRecord
 
@@ -206,7 +206,7 @@ def test_pictures_say_what_the_tables_say(crash: Result, book: Result, tmp_path:
 
 
 def test_a_liquidation_lies_inside_the_frame_also_when_no_bar_saw_the_position(crash: Result) -> None:
-    story = figures.Story(crash)
+    story = Story(crash)
     story.positions = story.positions.head(3)  # as if the rest were opened and closed within bars
     (picture,) = figures.instrument_pictures(story, "binance_um:BTCUSDT", "price")
     low, high = picture.panels[0].axis["range"]
@@ -214,7 +214,7 @@ def test_a_liquidation_lies_inside_the_frame_also_when_no_bar_saw_the_position(c
 
 
 def test_an_isolated_ratio_is_of_the_position_and_a_cross_ratio_of_the_account(crash: Result, book: Result) -> None:
-    story = figures.Story(crash)
+    story = Story(crash)
     (isolated,) = figures.instrument_pictures(story, "binance_um:BTCUSDT", "margin")
     assert not figures.account_pictures(story, "margin")
     row = crash.frame("positions").row(0, named=True)
@@ -222,7 +222,7 @@ def test_an_isolated_ratio_is_of_the_position_and_a_cross_ratio_of_the_account(c
     at = next(i for i, value in enumerate(line["y"]) if value is not None)
     assert line["y"][at] == pytest.approx((row["isolated_margin"] + row["unrealised"]) / row["maintenance"], rel=1e-6)
     assert "liquidated at 1" in isolated.panels[0].notes[0]["text"]
-    (account,) = figures.account_pictures(figures.Story(book), "margin")
+    (account,) = figures.account_pictures(Story(book), "margin")
     assert "margin call at 1" in account.panels[0].notes[0]["text"]
 
 
@@ -242,7 +242,7 @@ def test_thinning_keeps_extremes_and_gaps(values: list[float], limit: int) -> No
 def test_a_long_run_is_thinned(book: Result, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "POINTS", 100)
     monkeypatch.setattr(drawing.thin, "__defaults__", (100,))
-    story = figures.Story(book)
+    story = Story(book)
     made = [*figures.account_pictures(story), *figures.instrument_pictures(story, "cme:ES")]
     lines = [
         trace for picture in made for panel in picture.panels for trace in panel.traces if trace.get("mode") == "lines"

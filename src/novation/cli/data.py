@@ -9,12 +9,14 @@ import typer
 
 from novation.cli import show
 
-app = typer.Typer(help="History: fetch it into the store.", no_args_is_help=False)
+app = typer.Typer(help="History: fetch it into the store.")
 
 
-@app.callback()
-def data() -> None:
+@app.callback(invoke_without_command=True)
+def data(context: typer.Context) -> None:
     """Fetch history into the store."""
+    if context.invoked_subcommand is None:
+        show.out(context.get_help())
 
 
 @app.command("download")

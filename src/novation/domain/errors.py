@@ -15,7 +15,12 @@ A refusal by the exchange is not an error: it is an `OrderRejected` event with a
 
 from __future__ import annotations
 
-from typing import Any
+import difflib
+from collections.abc import Iterable
+from typing import Any, Self
+
+#: Names an UnknownInstrument lists at most.
+_NAMED = 8
 
 
 class NovationError(Exception):
@@ -64,23 +69,70 @@ class DataError(InvalidInput):
 
 
 class UnknownInstrument(NovationError):
-    """No instrument of that name, or several: `candidates` lists the names it could be."""
+    """No instrument of that name, or several: `candidates` lists the names it could be.
 
-    def __init__(self, symbol: str, candidates: tuple[str, ...] = (), *, reason: str = "") -> None:
-        self.symbol, self.candidates = symbol, candidates
+    known: the names there are, the nearest first, where none is near enough to be a candidate. source, where: the
+    file or argument, and the key or column in it, that has the name.
+    """
+
+    def __init__(
+        self,
+        symbol: str,
+        candidates: tuple[str, ...] = (),
+        *,
+        reason: str = "",
+        known: Iterable[str] = (),
+        source: str = "",
+        where: str = "",
+    ) -> None:
+        self.symbol, self.candidates, self.reason, self.known = symbol, candidates, reason, tuple(known)
+        self.source, self.where = source, where
         if reason:
             message = f"{symbol!r} {reason}"
         elif len(candidates) > 1:
             message = f"{symbol!r} could be {', '.join(candidates)}. Say which."
         elif candidates:
             message = f"unknown instrument {symbol!r}; the nearest known name is {candidates[0]}."
+        elif self.known:
+            more = f" and {len(self.known) - _NAMED} more" if len(self.known) > _NAMED else ""
+            message = (
+                f"unknown instrument {symbol!r}; known, the nearest first: {', '.join(self.known[:_NAMED])}{more}."
+            )
         else:
             message = f"unknown instrument {symbol!r}."
-        super().__init__(message)
+        place = " ".join(part for part in (source, where) if part)
+        super().__init__(f"{place}: {message}" if place else message)
+
+    @classmethod
+    def not_traded(cls, symbol: str, traded: Iterable[str], *, source: str = "", where: str = "") -> Self:
+        """The error about a name that is none of the ids traded in a run; says which of them is nearest.
+
+        >>> str(UnknownInstrument.not_traded("ETHUSD", ["binance_um:BTCUSDT", "binance_um:ETHUSDT"]))
+        "'ETHUSD' is not traded here; the nearest of 2 traded names is binance_um:ETHUSDT."
+        """
+
+        def likeness(id: str) -> float:
+            names = (id, id.partition(":")[2])
+            return max(difflib.SequenceMatcher(None, symbol.upper(), name.upper()).ratio() for name in names)
+
+        ids = list(traded)
+        near = tuple(sorted(ids, key=likeness, reverse=True)[:1])
+        if len(ids) > 1:
+            reason = f"is not traded here; the nearest of {len(ids)} traded names is {near[0]}."
+        else:
+            reason = f"is not traded here; traded: {near[0] if near else 'nothing'}."
+        return cls(symbol, near, reason=reason, source=source, where=where)
+
+    def at(self, source: str, where: str) -> Self:
+        """The same error about the place where the name was written."""
+        return type(self)(
+            self.symbol, self.candidates, reason=self.reason, known=self.known, source=source, where=where
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Adds the symbol and the candidates."""
-        return super().to_dict() | {"symbol": self.symbol, "candidates": list(self.candidates)}
+        """Adds the symbol, the candidates and the place."""
+        place = {name: part for name, part in (("source", self.source), ("where", self.where)) if part}
+        return super().to_dict() | {"symbol": self.symbol, "candidates": list(self.candidates)} | place
 
 
 class NoRuleInForce(NovationError):

@@ -8,7 +8,7 @@ import msgspec
 
 from novation.domain.enums import InstrumentKind, MarginMethod
 from novation.domain.errors import InvalidInput, OffGrid
-from novation.domain.units import E8, Number, asset_decimals, decimal_places, from_e8, iso, on_grid
+from novation.domain.units import E8, Number, asset_decimals, from_e8, iso, on_grid
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,11 +43,6 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         """Minor units of money per lot and 1.00 of price: value = price_e8 * lots * lot_value / 1e8."""
         return int(self.lot_e8 * self.multiplier_e8 * 10 ** asset_decimals(self.asset) // (E8 * E8))
 
-    @property
-    def price_decimals(self) -> int:
-        """Decimals that show a price on the grid."""
-        return decimal_places(self.tick_e8)
-
     def lots(self, qty: Number) -> int:
         """A quantity in whole lots; refuse one between two lots."""
         steps = on_grid(qty, self.lot_e8)
@@ -69,8 +64,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         steps = on_grid(price, self.tick_e8 * step)
         if steps is None:
             tick = f"{from_e8(self.tick_e8 * step).normalize():f}"
-            row = terms.sources.get("contract", iso(terms.effective_ns)[:10]) if terms else ""
-            rule = f" (rule of {row})" if row else ""
+            rule = f" (rule of {_table_and_date(terms)})" if terms else ""
             raise OffGrid(
                 f"price {price} is not a multiple of the tick {tick}{rule}",
                 source=self.id,
@@ -81,6 +75,14 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     def price(self, ticks: int) -> float:
         """Ticks as a price."""
         return ticks * self.tick_e8 / E8
+
+
+def _table_and_date(terms: Terms) -> str:
+    """Where a tick stands: table and date of its row, without the words on who says so."""
+    own, _, row = terms.sources.get("contract", iso(terms.effective_ns)[:10]).partition("; else ")
+    if row and "tick " in own:
+        return own
+    return ", ".join((row or own).split(", ", 2)[:2])
 
 
 class Tier(msgspec.Struct, frozen=True):
@@ -116,12 +118,3 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_per_lot: int = 0
     tiers: tuple[Tier, ...] = ()
     sources: dict[str, str] = {}
-
-
-class Roll(msgspec.Struct, frozen=True):
-    """At `ts_ns` the held contract of a rolled symbol changes."""
-
-    ts_ns: int
-    symbol: str  #: the rolled symbol, "cme:ES"
-    old: str  #: instrument id held before
-    new: str  #: instrument id held after

@@ -39,33 +39,33 @@ ASSET_DECIMALS: dict[str, int] = {"USDT": 8, "USDC": 8, "USD": 6}
 Number = int | float | str | Decimal
 
 
-def to_decimal(value: Number) -> Decimal:
-    """Read a number by its shortest decimal; refuse NaN and infinity.
+def to_decimal(value: Number, *, source: str = "", where: str = "") -> Decimal:
+    """Read a number by its shortest decimal; refuse NaN and infinity. source, where: whose number it is, for errors.
 
     >>> to_decimal(0.1)
     Decimal('0.1')
     """
     if isinstance(value, bool) or value is None:
-        raise InvalidInput("expected a number", value=value)
+        raise InvalidInput("expected a number", source=source, where=where, value=value)
     try:
         number = Decimal(repr(float(value))) if isinstance(value, float) else Decimal(str(value))
     except InvalidOperation:
-        raise InvalidInput("expected a number", value=value) from None
+        raise InvalidInput("expected a number", source=source, where=where, value=value) from None
     if not number.is_finite():
-        raise InvalidInput("expected a finite number", value=value)
+        raise InvalidInput("expected a finite number", source=source, where=where, value=value)
     return number
 
 
-def to_scaled(value: Number, decimals: int) -> int:
+def to_scaled(value: Number, decimals: int, *, source: str = "", where: str = "") -> int:
     """A number as an integer of 10**-decimals; refuse what does not fit exactly.
 
     >>> to_scaled("0.0001", 8)
     10000
     """
-    scaled = to_decimal(value).scaleb(decimals)
+    scaled = to_decimal(value, source=source, where=where).scaleb(decimals)
     whole = scaled.to_integral_value()
     if whole != scaled:
-        raise InvalidInput(f"has more than {decimals} decimals", value=str(value))
+        raise InvalidInput(f"has more than {decimals} decimals", source=source, where=where, value=str(value))
     return int(whole)
 
 
@@ -102,13 +102,13 @@ def asset_decimals(asset: str) -> int:
         raise InvalidInput("unknown settlement asset", value=asset, hint=f"Known: {known}.") from None
 
 
-def money(value: Number, asset: str) -> int:
+def money(value: Number, asset: str, *, source: str = "", where: str = "") -> int:
     """An amount in minor units of its asset, exactly.
 
     >>> money("12.5", "USD")
     12500000
     """
-    return to_scaled(value, asset_decimals(asset))
+    return to_scaled(value, asset_decimals(asset), source=source, where=where)
 
 
 def on_grid(value: Number, step_e8: int) -> int | None:
@@ -180,13 +180,3 @@ def iso(ns: int) -> str:
     if moment.second or rest:
         text += moment.strftime(":%S")
     return text + (f".{rest:09d}".rstrip("0") if rest else "")
-
-
-def decimal_places(step_e8: int) -> int:
-    """Decimals needed to print a multiple of a step.
-
-    >>> decimal_places(10_000_000)
-    1
-    """
-    exponent = from_e8(step_e8).normalize().as_tuple().exponent
-    return max(0, -int(exponent))

@@ -91,7 +91,10 @@ def parse(symbol: str, products: tuple[Product, ...], venues: tuple[str, ...], o
                 names += [Name(product.venue, root, y * 100 + month) for y in _years(year, month, product, on_ns)]
     if len(names) == 1:
         return names[0]
-    raise UnknownInstrument(symbol, tuple(name.id for name in names) or _nearest(text, products))
+    if names:
+        raise UnknownInstrument(symbol, tuple(name.id for name in names))
+    nearest, known = _nearest(text, products)
+    raise UnknownInstrument(symbol, nearest, known=known)
 
 
 def _of_pair(
@@ -127,12 +130,13 @@ def _years(digits: str, month: int, product: Product, on_ns: int | None) -> list
     return [y for y in decade if (y, month) >= (on.year, on.month)][:1]
 
 
-def _nearest(text: str, products: tuple[Product, ...]) -> tuple[str, ...]:
-    """The closest known name as a tuple of one, empty where none is close."""
+def _nearest(text: str, products: tuple[Product, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The closest known name as a tuple of one, empty where none is close; and every known name, the closest first."""
     ids = {product.base: product.id for product in products if product.base}
     for product in products:
         ids |= {product.key: product.id, product.id.upper(): product.id}
         if product.asset:
             ids[f"{product.base}/{product.quote}:{product.asset}"] = product.id
     near = difflib.get_close_matches(text, ids, 1, 0.75)
-    return (ids[near[0]],) if near else ()
+    every = difflib.get_close_matches(text, ids, len(ids), 0.0) if ids else []
+    return tuple(ids[name] for name in near), tuple(dict.fromkeys(ids[name] for name in every))

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from novation._version import __version__
 from novation.domain import commands
-from novation.domain.enums import EventKind, InstrumentKind, MarginMethod, MarginScope, RejectReason
-from novation.domain.errors import ConfigError, InvalidInput
-from novation.domain.events import LIQUIDATED
-from novation.domain.instruments import Instrument, Terms
+from novation.domain.enums import EventKind, MarginMethod, MarginScope, RejectReason
+from novation.domain.errors import ConfigError, InvalidInput, NovationError
+from novation.domain.instruments import Instrument
 from novation.domain.units import (
     BALANCE_BOUND,
     Number,
     asset_decimals,
-    from_e8,
     from_scaled,
     iso,
     money,
@@ -32,16 +28,15 @@ from novation.domain.units import (
 from novation.reference.lookup import Reference
 from novation.research.assembly import Assembly, assemble
 from novation.research.driver import Driver, SimulatedExchange
+from novation.research.finished import FinishedRun
+from novation.research.manifest import record_of
 from novation.research.result import Result
 from novation.trading.broker import Broker
 from novation.trading.limits import DrawdownGuard, RiskLimits
-from novation.trading.record import RunRecord, VenueRecord, events_of, table_digest
-from novation.trading.rollover import PlannedRoll, Rollover
+from novation.trading.rollover import Rollover
 from novation.trading.strategy import Strategy
 from novation.venues.markets import Markets
 from novation.venues.venue import Venue
-
-MANIFEST_SCHEMA = 1
 
 
 class Backtest:
@@ -101,7 +96,7 @@ class Backtest:
             )
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise ConfigError("is a whole number", source="Backtest", where="seed", value=seed)
-        if to_decimal(spread_bps) < 0:
+        if to_decimal(spread_bps, source="Backtest", where="spread_bps") < 0:
             raise ConfigError("cannot be negative", source="Backtest", where="spread_bps", value=str(spread_bps))
         self.strategy = strategy
         self.data, self.symbols = data, list(symbols) if symbols is not None else None
@@ -115,19 +110,32 @@ class Backtest:
                 value=f"{iso(self.start_ns)} .. {iso(self.end_ns)}",
             )
         self.cash, self.leverage, self.margin, self.seed = cash, leverage, margin, int(seed)
-        self.spread_e8 = to_scaled(spread_bps, 4)  # 1 bp = 1e-4 = 1e4 of 1e-8
+        self.spread_e8 = to_scaled(spread_bps, 4, source="Backtest", where="spread_bps")  # 1 bp = 1e-4 = 1e4 of 1e-8
         self.rules_as_of = rules_as_of
         self.tables, self.overrides = tuple(tables), dict(overrides or {})
         self.report_currency = report_currency
-        self.rates = {name: to_decimal(rate) for name, rate in (rates or {}).items()}
+        self.rates = {
+            name: to_decimal(rate, source="Backtest", where=f"rates {name}") for name, rate in (rates or {}).items()
+        }
         if any(rate <= 0 for rate in self.rates.values()):
             raise ConfigError("must be positive", source="Backtest", where="rates")
         self.risk = risk if isinstance(risk, RiskLimits) else _limits(risk or {})
         self.data_root = data_root
         self.config: dict[str, Any] | None = None  #: the configuration it was made from, kept in the manifest
+        #: tells an error about an argument as one about the file and key it was read from
+        self.placed: Callable[[NovationError], NovationError] | None = None
 
     def run(self, progress: Callable[[int, int], None] | None = None) -> Result:
         """Run to the end of the data. progress: called with the bars done and the bars there are."""
+        try:
+            return self._run(progress)
+        except NovationError as error:
+            told = error if self.placed is None else self.placed(error)
+            if told is error:
+                raise
+            raise told from None
+
+    def _run(self, progress: Callable[[int, int], None] | None) -> Result:
         pinned = self.rules_as_of
         if pinned is not None and not isinstance(pinned, Mapping):
             pinned = to_ns(pinned, source="Backtest", where="rules_as_of")
@@ -140,7 +148,8 @@ class Backtest:
             end_ns=self.end_ns,
             root=self.data_root,
         )
-        cash = self._cash(plan)
+        assets = [venue_plan.rules.asset for venue_plan in plan.plans.values()]
+        cash, rates = self._cash(assets), self._report_rates(assets)
         venues = {name: venue_plan.build(self.spread_e8) for name, venue_plan in plan.plans.items()}
         for venue in venues.values():
             venue.log = []
@@ -174,21 +183,23 @@ class Backtest:
                 progress(bars, bars)
         for venue in venues.values():
             venue.drain()
-        record = self._record(plan, venues, reference, broker, rollover, bars, first)
-        return Result(
-            record,
-            kind=plan.kind,
-            prepared={
-                symbol: prepared.bars
-                for venue_plan in plan.plans.values()
-                for symbol, prepared in zip((i.id for i in venue_plan.instruments), venue_plan.prepared, strict=True)
-            },
+        finished = FinishedRun(
+            plan=plan,
+            venues=venues,
+            reference=reference,
+            broker=broker,
+            rollover=rollover,
+            bars=bars,
+            first_ns=first,
+            spread_e8=self.spread_e8,
+            report_currency=self.report_currency,
+            rates=rates,
         )
+        return Result(record_of(finished, self._settings(cash, rates)))
 
     # -- parts of run ---------------------------------------------------------------------------------------------
 
-    def _cash(self, plan: Assembly) -> dict[str, Number]:
-        assets = [venue_plan.rules.asset for venue_plan in plan.plans.values()]
+    def _cash(self, assets: Sequence[str]) -> dict[str, Number]:
         given = dict(self.cash) if isinstance(self.cash, Mapping) else {}
         if not isinstance(self.cash, Mapping):
             if len(assets) > 1:
@@ -208,7 +219,7 @@ class Backtest:
         if unused:
             raise ConfigError(f"nothing traded settles in {unused[0]}", source="Backtest", where="cash")
         for asset in assets:
-            if not 0 < money(given[asset], asset) <= BALANCE_BOUND:
+            if not 0 < money(given[asset], asset, source="Backtest", where=f"cash {asset}") <= BALANCE_BOUND:
                 raise ConfigError(
                     "must be positive, and below 2**60 of its smallest unit",
                     source="Backtest",
@@ -244,41 +255,14 @@ class Backtest:
         del record
         return sum(len(prepared.bars) for venue_plan in plan.plans.values() for prepared in venue_plan.prepared)
 
-    def _record(
-        self,
-        plan: Assembly,
-        venues: dict[str, Venue],
-        reference: Reference,
-        broker: Broker,
-        rollover: Rollover,
-        bars: int,
-        first_ns: int,
-    ) -> RunRecord:
-        records = {
-            name: VenueRecord(
-                events=events_of(venue.log or []),
-                samples=venue.sampled("sample"),
-                holdings=venue.sampled("holding"),
-            )
-            for name, venue in venues.items()
-        }
-        last_ns = max(venue.clock_ns for venue in venues.values())
-        rates = self._report_rates(venues)
-        for name, venue in venues.items():
-            gap = venue.totals().gap
-            if gap:
-                raise AssertionError(f"{name}: the ledger is off by {gap}; please report this")
-        manifest: dict[str, Any] = {
-            "schema": MANIFEST_SCHEMA,
-            "version": __version__,
+    def _settings(self, cash: Mapping[str, Number], rates: Mapping[str, Decimal]) -> dict[str, Any]:
+        """What the user said, as the manifest keeps it."""
+        return {
             "strategy": _strategy_name(self.strategy),
             "params": _params(self.strategy),
-            "symbols": plan.symbols,
-            "period": {"from_ns": first_ns, "to_ns": last_ns, "from": iso(first_ns), "to": iso(last_ns)},
-            "bars": bars,
             "seed": self.seed,
             "account": {
-                "cash": {a: str(c) for a, c in self._cash(plan).items()},
+                "cash": {asset: str(amount) for asset, amount in cash.items()},
                 "margin": self.margin,
                 "leverage": self.leverage,
                 "report_currency": self.report_currency,
@@ -289,53 +273,13 @@ class Backtest:
             "overrides": json.loads(json.dumps(self.overrides, default=str)),
             "risk": msgspec.to_builtins(self.risk),
             "config": self.config,
-            "cautions": self._cautions(plan, venues, reference, broker, rollover, rates),
-            "rounded": dict(broker.rounded),
-            "rolls": [
-                {
-                    "ts_ns": roll.ts_ns,
-                    "symbol": roll.symbol,
-                    "old": plan.plans[roll.symbol.split(":")[0]].instruments[roll.old].id,
-                    "new": roll.instrument.id,
-                    "lots": lots,
-                }
-                for roll, lots in rollover.done
-            ],
-            "reference": {"digest": reference.digest(), "used": list(reference.used())},
-            "data": plan.digests,
-            "venues": {
-                name: {
-                    "asset": venue.rules.asset,
-                    "decimals": asset_decimals(venue.rules.asset),
-                    "state_hash": venue.state_hash(),
-                    "event_hash": venue.event_hash(),
-                    "unrealised": str(_unrealised(venue)),
-                    "totals": {
-                        field: str(getattr(venue.totals(), field)) for field in venue.totals().__struct_fields__
-                    },
-                    "tables": {
-                        table: table_digest(getattr(records[name], table))
-                        for table in ("events", "samples", "holdings")
-                    },
-                    "instruments": [
-                        _instrument(symbol, instrument, terms)
-                        for symbol, instrument, terms in zip(
-                            plan.plans[name].symbols, venue.instruments, venue.terms, strict=True
-                        )
-                    ],
-                }
-                for name, venue in venues.items()
-            },
-            "state_hash": markets_hash([venue.state_hash() for venue in venues.values()]),
         }
-        return RunRecord(manifest, records)
 
-    def _report_rates(self, venues: dict[str, Venue]) -> dict[str, Decimal]:
+    def _report_rates(self, assets: Iterable[str]) -> dict[str, Decimal]:
         if self.report_currency is None:
             return {}
         rates = {}
-        for venue in venues.values():
-            asset = venue.rules.asset
+        for asset in assets:
             if asset == self.report_currency:
                 rates[asset] = Decimal(1)
             elif asset in self.rates:
@@ -351,85 +295,6 @@ class Backtest:
                 )
         return rates
 
-    def _cautions(
-        self,
-        plan: Assembly,
-        venues: dict[str, Venue],
-        reference: Reference,
-        broker: Broker,
-        rollover: Rollover,
-        rates: dict[str, Decimal],
-    ) -> list[str]:
-        spread = from_scaled(self.spread_e8, 4)
-        half = f" plus {(spread / 2).normalize():f} bp" if spread else ""
-        found = list(reference.cautions()) + plan.cautions
-        found.append(f"fills at the next open{half}, any size at one price: no book, no impact")
-        if any(terms[0].tiers for venue in venues.values() for terms in venue.terms):
-            found.append(
-                "a liquidation closes the whole position at the mark that triggered it; the exchange reduces in steps"
-            )
-        for venue in venues.values():
-            if venue.rules.asset in rates and venue.rules.asset != self.report_currency:
-                found.append(
-                    f"totals in {self.report_currency}: one {venue.rules.asset} counted as "
-                    f"{rates[venue.rules.asset].normalize():f} at all times"
-                )
-        for what, count in sorted(broker.rounded.items()):
-            found.append(f"{what} rounded {count:,} times" if what in ("qty", "price") else f"{what}: {count:,}")
-        for name, venue in venues.items():
-            off = _off_tick_fills(venue)
-            if off:
-                found.append(
-                    f"{name}: {off:,} fills moved to the tick, against us, because the bar's price lies off it"
-                )
-            missed = _missed_rolls(
-                venue, [roll for roll, lots in rollover.done if lots and roll.instrument.venue == name]
-            )
-            if missed:
-                found.append(
-                    f"{len(missed)} rolls were not completed: the new contract was not bought or sold, for want of "
-                    f"margin or price ({', '.join(missed[:3])})"
-                )
-            open_contracts = [
-                venue.instruments[p.instrument].id
-                for p in venue.account(0).positions
-                if p.lots and venue.instruments[p.instrument].kind == InstrumentKind.FUTURE
-            ]
-            if open_contracts:
-                found.append(f"still open at the end of the data, valued at its last mark: {', '.join(open_contracts)}")
-        return list(dict.fromkeys(found))
-
-
-def _unrealised(venue: Venue) -> int:
-    """Profit not yet realised of account 0 in minor units, cut down."""
-    totals = venue.totals()
-    return venue.money(0)[1] - totals.wallets - totals.isolated
-
-
-def markets_hash(hashes: Sequence[str]) -> str:
-    """One hash for a run: the venue's own, or BLAKE2b over several in order."""
-    if len(hashes) == 1:
-        return hashes[0]
-    return hashlib.blake2b("".join(hashes).encode(), digest_size=16).hexdigest()
-
-
-def _missed_rolls(venue: Venue, rolls: list[PlannedRoll]) -> list[str]:
-    """New contracts that a roll of a held position did not trade at its instant."""
-    events = events_of(venue.log or [])
-    fills = events[events["kind"] == EventKind.FILL]
-    traded = set(zip(fills["instrument"].tolist(), fills["ts_ns"].tolist(), strict=True))
-    return [f"{roll.instrument.id} {iso(roll.ts_ns)}" for roll in rolls if (roll.new, roll.ts_ns) not in traded]
-
-
-def _off_tick_fills(venue: Venue) -> int:
-    events = events_of(venue.log or [])
-    fills = events[events["kind"] == EventKind.FILL]
-    count = 0
-    for index, (instrument, rows) in enumerate(zip(venue.instruments, venue.terms, strict=True)):
-        prices = fills["price_e8"][(fills["instrument"] == index) & (fills["flags"] & LIQUIDATED == 0)]
-        count += int((prices % (instrument.tick_e8 * rows[0].tick_step) != 0).sum())
-    return count
-
 
 def _must(venue: Venue, command: commands.Command, instrument: Instrument | None = None) -> None:
     """Carry out a command of the set-up; a refusal is the user's mistake, and says so."""
@@ -438,8 +303,11 @@ def _must(venue: Venue, command: commands.Command, instrument: Instrument | None
             name = instrument.id if instrument else venue.rules.name
             reason = RejectReason(event.reason)
             if reason == RejectReason.LEVERAGE_ABOVE_BRACKET:
-                raise InvalidInput(
-                    f"leverage {event.amount} is outside 1 .. {event.cost} of its first bracket", source=name
+                raise ConfigError(
+                    f"is outside 1 .. {event.cost} of the first bracket of {name}",
+                    source="Backtest",
+                    where="leverage",
+                    value=event.amount,
                 )
             raise InvalidInput(
                 f"{reason.name.lower().replace('_', ' ')}: {event.amount} against {event.cost}", source=name
@@ -469,20 +337,4 @@ def _params(strategy: Any) -> dict[str, Any]:
         name: value
         for name in strategy.parameters()
         if isinstance(value := getattr(strategy, name), int | float | str | bool | None)
-    }
-
-
-def _instrument(symbol: str, instrument: Instrument, terms: Sequence[Terms]) -> dict[str, Any]:
-    return {
-        "symbol": symbol,
-        "id": instrument.id,
-        "tick_e8": instrument.tick_e8,
-        "lot_e8": instrument.lot_e8,
-        "multiplier_e8": instrument.multiplier_e8,
-        "lot_value": instrument.lot_value,
-        "tick": str(from_e8(instrument.tick_e8).normalize()),
-        "kind": instrument.kind.name.lower(),
-        "method": instrument.method.name.lower(),
-        "daily_settled": instrument.daily_settled,
-        "terms": [msgspec.to_builtins(row) for row in terms],
     }

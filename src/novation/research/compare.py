@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from novation.domain.enums import EventKind
 from novation.domain.units import iso
+from novation.research.frames import RunFrames
 from novation.research.summary import causes
-
-if TYPE_CHECKING:
-    from novation.research.result import Result
 
 _SETTINGS = (
     "version",
@@ -65,7 +63,7 @@ class Comparison:
     __repr__ = __str__
 
 
-def compare(left: Result, right: Result) -> Comparison:
+def compare(left: RunFrames, right: RunFrames) -> Comparison:
     """Compare two results."""
     a, b = left.manifest, right.manifest
     settings = {name: (a.get(name), b.get(name)) for name in _SETTINGS if a.get(name) != b.get(name)}

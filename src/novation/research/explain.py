@@ -6,11 +6,12 @@ Every explanation ends in lines "= computed" and "booked" that must agree.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import ROUND_DOWN, ROUND_FLOOR, Decimal
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from novation.domain.enums import EventKind
 from novation.domain.errors import InvalidInput
@@ -31,6 +32,7 @@ class _Case:
         self.currency, self.decimals = about["asset"], about["decimals"]
         self.instruments = about["instruments"]
         self.instrument = self.instruments[int(self.event["instrument"])] if self.event["instrument"] >= 0 else None
+        self._call_marks = about["call_marks"]
         self.holdings = record.venues[venue].holdings
         self.ts_ns = int(self.event["ts_ns"])
 
@@ -92,13 +94,18 @@ class _Case:
         held = {int(fill["instrument"]): int(fill["position_lots"]) for fill in fills}
         return {index: lots for index, lots in sorted(held.items()) if lots}
 
+    def call_marks(self) -> dict[int, list[int]]:
+        """Marks of tiered instruments at a margin call of the balance: in force, least, greatest, in 1e-8."""
+        return {int(index): marks for index, marks in self._call_marks.get(str(self.n("sequence")), {}).items()}
+
     def source(self, *groups: str) -> list[str]:
         sources = self.terms["sources"]
         return [f"source: {sources[group]}" for group in groups if group in sources]
 
 
-def explain_event(record: RunRecord, venue: str, sequence: int) -> str:
-    """The explanation of one event of a run."""
+def explain_row(record: RunRecord, row: Any) -> str:
+    """The explanation of one row of a table, or of (venue, sequence)."""
+    venue, sequence = _key_of(row)
     if venue not in record.venues:
         raise InvalidInput("no such venue in this run", source="row", where="venue", value=venue)
     events = record.venues[venue].events
@@ -115,6 +122,41 @@ def explain_event(record: RunRecord, venue: str, sequence: int) -> str:
         )
     head = f"{kind.name.lower().replace('_', ' ')} of {case.name} at {iso(case.ts_ns)} UTC (event {sequence})"
     return "\n".join([head, *(f"  {line}" for line in _EXPLAINERS[kind](case))])
+
+
+def _key_of(row: Any) -> tuple[str, int]:
+    """Venue and sequence of a row, however it is held."""
+    hint = "For example result.liquidations.iloc[0], or one row of it as a frame."
+    if isinstance(row, tuple) and not hasattr(row, "_asdict") and len(row) == 2:
+        return str(row[0]), int(row[1])
+    count = _rows_of(row)
+    if count is not None:
+        if count != 1:
+            raise InvalidInput("explain takes one row", source="row", value=f"{count} rows", hint=hint)
+        row = _first(row)
+    elif hasattr(row, "_asdict"):  # a named tuple, as pandas' itertuples gives
+        row = row._asdict()
+    elif hasattr(row, "to_dict"):  # a pandas Series
+        row = row.to_dict()
+    if not isinstance(row, Mapping) or "venue" not in row or "sequence" not in row:
+        raise InvalidInput("a row of one of the result's tables has `venue` and `sequence`", source="row", hint=hint)
+    if row["sequence"] is None or row["sequence"] != row["sequence"]:
+        raise InvalidInput("has no event behind it: nothing was traded", source="row", where="sequence")
+    return str(row["venue"]), int(row["sequence"])
+
+
+def _rows_of(row: Any) -> int | None:
+    """How many rows a frame (polars, Arrow, pandas) has; None for what is no frame."""
+    if hasattr(row, "num_rows"):
+        return int(row.num_rows)
+    return len(row) if getattr(row, "ndim", 0) == 2 or isinstance(row, pl.DataFrame) else None
+
+
+def _first(frame: Any) -> dict[str, Any]:
+    """The first row of a frame."""
+    if isinstance(frame, pl.DataFrame):
+        return frame.row(0, named=True)
+    return dict(frame.to_pylist()[0] if hasattr(frame, "to_pylist") else frame.iloc[0].to_dict())
 
 
 def _fill(c: _Case) -> list[str]:
@@ -283,18 +325,22 @@ def _margin_call(c: _Case) -> list[str]:
 def _cross_maintenance(c: _Case) -> list[str]:
     """Maintenance of a whole cross balance, position by position.
 
-    The call does not say at which marks it was made: the current ones, or one of the bar's extremes. The scene whose
-    sum is what was booked is the one.
+    The call does not say at which marks it was made: those in force, or one of the bar's extremes. The scene whose
+    sum is what was booked is the one. Margin per contract needs no mark; it is shown where a bar closed.
     """
     held = c.lots_held()
-    rows = {int(row["instrument"]): row for row in c.holdings[c.holdings["ts_ns"] == c.ts_ns]}
-    for scene in ("mark_e8", "mark_low_e8", "mark_high_e8"):
+    scenes = ("mark_e8", "mark_low_e8", "mark_high_e8")
+    known = {
+        int(row["instrument"]): [int(row[scene]) for scene in scenes]
+        for row in c.holdings[c.holdings["ts_ns"] == c.ts_ns]
+    } | c.call_marks()
+    for scene in range(len(scenes)):
         total, lines = Decimal(0), []
         for index, lots in held.items():
-            mark = Decimal(int(rows[index][scene])) / Decimal(10) ** 8 if index in rows else Decimal(0)
+            mark = Decimal(known[index][scene] if index in known else 0) / Decimal(10) ** 8
             amount, how = _maintenance(c, index, lots, mark)
             total += amount
-            at = f" at mark {mark.normalize():f}" if index in rows else f", {lots} lots"
+            at = f" at mark {mark.normalize():f}" if index in known else f", {lots} lots"
             lines.append(f"{c.instruments[index]['id']}{at}")
             lines += [f"  {line}" for line in how]
             sources = c.terms_of(index)["sources"]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from novation.domain.enums import EventKind
+from novation.research.frames import RunFrames
+from novation.research.tables import equity as equity_by_currency
 
-if TYPE_CHECKING:
-    from novation.research.result import Result
 
-
-def causes(result: Result, venue: str) -> dict[str, int]:
+def causes(result: RunFrames, venue: str) -> dict[str, int]:
     """P&L of one account by cause, in minor units; the causes sum to net exactly.
 
     funding: payments. fees: of trades. liquidations: clearance fees, less what the insurance fund paid. price: the
@@ -39,7 +38,7 @@ def causes(result: Result, venue: str) -> dict[str, int]:
     }
 
 
-def summarise(result: Result) -> dict[str, Any]:
+def summarise(result: RunFrames) -> dict[str, Any]:
     """A dict of plain values; see `text_of` for how it reads."""
     manifest = result.manifest
     accounts = []
@@ -50,9 +49,7 @@ def summarise(result: Result) -> dict[str, Any]:
         events = result.record.venues[name].events
         equity = result.frame("equity") if len(manifest["venues"]) == 1 else None
         if equity is None:
-            from novation.research.tables import equity as by_currency
-
-            equity = by_currency(result.record).filter(pl.col("currency") == about["asset"])
+            equity = equity_by_currency(result.record).filter(pl.col("currency") == about["asset"])
         used = equity.filter(pl.col("equity") > 0).select((pl.col("margin_used") / pl.col("equity")).max()).item()
         accounts.append(
             {
@@ -97,7 +94,7 @@ def summarise(result: Result) -> dict[str, Any]:
     return out
 
 
-def _closest_call(result: Result) -> dict[str, Any] | None:
+def _closest_call(result: RunFrames) -> dict[str, Any] | None:
     """The bar in which the mark came nearest to a liquidation price, or the first liquidation."""
     gone = result.frame("liquidations")
     if gone.height:
@@ -120,7 +117,7 @@ def _closest_call(result: Result) -> dict[str, Any] | None:
     }
 
 
-def _why_no_fill(result: Result) -> str:
+def _why_no_fill(result: RunFrames) -> str:
     orders = result.frame("orders")
     refused = result.frame("refusals")
     rounded = result.manifest["rounded"]

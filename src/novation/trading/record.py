@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ import numpy as np
 import polars as pl
 
 from novation.domain.errors import DataError
-from novation.domain.events import EVENT_DTYPE
+from novation.domain.events import EVENT_DTYPE, EVENT_SCHEMA
 
+#: Layout of the manifest. 2: `digest` covers it, `frames` and `layouts` are in it.
+MANIFEST_SCHEMA = 2
 TABLES = ("events", "samples", "holdings")
 
 
@@ -72,7 +74,7 @@ class RunRecord:
 
     @classmethod
     def load(cls, folder: Path, *, verify: bool = True) -> RunRecord:
-        """Read a folder that `save` wrote; verify: refuse a table that is not the one its manifest describes."""
+        """Read a folder that `save` wrote; verify: refuse a manifest, or a table of it, that was changed since."""
         folder = Path(folder)
         path = folder / "manifest.json"
         if not path.is_file():
@@ -83,6 +85,19 @@ class RunRecord:
             raise DataError(f"is no JSON: {error}", source=str(path)) from None
         if not isinstance(manifest, dict) or not isinstance(manifest.get("venues"), dict):
             raise DataError("is not the manifest of a run", source=str(path))
+        layouts = manifest.get("layouts", {})
+        if manifest.get("schema") != MANIFEST_SCHEMA or layouts.get("events") != EVENT_SCHEMA:
+            raise DataError(
+                f"was written by novation {manifest.get('version')} in a layout that this one does not read",
+                source=str(path),
+                hint="Run the backtest again.",
+            )
+        if verify and not is_genuine(manifest):
+            raise DataError(
+                "is not as the run wrote it: it was changed after the run",
+                source=str(path),
+                hint="Run the backtest again.",
+            )
         venues = {}
         for name in manifest["venues"]:
             arrays = {}
@@ -137,6 +152,18 @@ def structured(table: pl.DataFrame) -> np.ndarray:
     for name in table.columns:
         array[name] = table[name].to_numpy()
     return array
+
+
+def manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """BLAKE2b of everything a manifest says beside its own digest: settings, cautions, terms, hashes."""
+    said = {name: value for name, value in manifest.items() if name != "digest"}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def is_genuine(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest is as the run wrote it."""
+    return bool(manifest.get("digest") == manifest_digest(manifest))
 
 
 def table_digest(array: np.ndarray) -> str:

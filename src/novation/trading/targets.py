@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from typing import Any, Literal
 
-from novation.domain.errors import ConfigError, DataError
+from novation.domain.errors import ConfigError, DataError, UnknownInstrument
 from novation.domain.units import DAY_NS, iso, to_ns
 from novation.trading.strategy import Strategy
 from novation.trading.views import Bar
@@ -37,7 +37,7 @@ class Targets(Strategy):
         """Sort the rows by symbol; what is due before the first price is sent at once if it needs no price."""
         self._schedules = {}
         for ns, symbol, value in self._rows:
-            name = self.broker.line(symbol).symbol
+            name = self._named(symbol)
             stamps, values = self._schedules.setdefault(name, ([], []))
             if stamps and ns < stamps[-1]:
                 raise DataError("stamps are not sorted", source="Targets", where=f"{symbol} {iso(ns)}")
@@ -47,6 +47,13 @@ class Targets(Strategy):
         if self._unit == "qty":
             for symbol in self._schedules:
                 self._apply(symbol, self.now_ns + 1)
+
+    def _named(self, symbol: str) -> str:
+        """The public id of a column or a row's symbol."""
+        try:
+            return self.broker.line(symbol).symbol
+        except UnknownInstrument:
+            raise UnknownInstrument.not_traded(symbol, self.broker.symbols, source="Targets") from None
 
     def on_bar(self, bar: Bar) -> None:
         """Trade to the newest target stamped before this instant."""

@@ -12,7 +12,7 @@ from novation.data.chain import ContractChain
 from novation.data.history import History
 from novation.data.synthetic import load_synthetic
 from novation.data.term_structure import read_term_structure
-from novation.domain.errors import ConfigError
+from novation.domain.errors import ConfigError, UnknownInstrument
 from novation.reference.lookup import Reference
 from novation.research.config.keys import Data, Files
 
@@ -54,7 +54,10 @@ def histories(
     if way == "synthetic":
         return {name: load_synthetic(id, seed=seed) for name, id in traded.items()}
     if way == "files":
-        by_id = {reference.resolve(name): (name, files) for name, files in files_of(data).items()}
+        try:
+            by_id = {reference.resolve(name): (name, files) for name, files in files_of(data).items()}
+        except UnknownInstrument as error:
+            raise error.at(source, "data") from None
         for id, (name, _) in by_id.items():
             if id not in traded.values():
                 raise ConfigError(

@@ -20,12 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from novation.domain.errors import ConfigError
+from novation.domain.errors import ConfigError, NovationError, UnknownInstrument
 from novation.reference.lookup import Reference
 from novation.research.backtest import Backtest
 from novation.research.config.data import files_of, histories, way_of
 from novation.research.config.facts import Traded, contradictions, derived_overrides, not_built_here, unused, venue_of
 from novation.research.config.keys import Keys
+from novation.research.config.places import placed
 from novation.research.config.strategy import load_strategy, strategy_digest
 from novation.research.config.types import Label, NotBuilt
 from novation.research.config.yaml import plain, read_yaml, validated, with_settings
@@ -58,21 +59,32 @@ class BacktestConfig:
             raise ConfigError(
                 "nothing to trade", source=self.source, where="instruments", hint="For example [binance_um:BTCUSDT]."
             )
-        start = keys.period.from_ if keys.period is not None else None
-        vendor = venue_of(keys.vendor.primary) if keys.vendor is not None else None
-        about = Traded.of(contract, self._reference, start, vendor).id if contract else None
-        found = tuple(Traded.of(name, self._reference, start, vendor, about) for name in names)
+        about = self._traded(contract, "contract.symbol").id if contract else None
+        where = "instruments" if keys.instruments else "contract.symbol" if contract else "data"
+        found = tuple(self._traded(name, where, about) for name in names)
         if about is not None and all(one.id != about for one in found):
             raise ConfigError(
                 "is not among the instruments", source=self.source, where="contract.symbol", value=contract
             )
         return found
 
+    def _traded(self, name: str, where: str, contract: str | None = None) -> Traded:
+        """The instrument that a key names; contract: the id of the `contract` section's."""
+        start = self.keys.period.from_ if self.keys.period is not None else None
+        vendor = venue_of(self.keys.vendor.primary) if self.keys.vendor is not None else None
+        try:
+            return Traded.of(name, self._reference, start, vendor, contract)
+        except UnknownInstrument as error:
+            raise error.at(self.source, where) from None
+
     def overrides(self) -> dict[str, dict[str, Any]]:
         """Facts of the exchange that it replaces, by product, as `Backtest(overrides=)` takes them."""
         found = derived_overrides(self.keys, self.traded, self.source)
         for name, values in (self.keys.overrides or {}).items():
-            product = Traded.of(name, self._reference, None, None).product
+            try:
+                product = Traded.of(name, self._reference, None, None).product
+            except UnknownInstrument as error:
+                raise error.at(self.source, "overrides") from None
             own = found.setdefault(product, {})
             for fact, value in values.items():
                 if fact in own and own[fact] != value:
@@ -115,12 +127,19 @@ class BacktestConfig:
             raise ConfigError("is missing", source=self.source, where="strategy", hint='For example "my.py:Carry".')
         overrides = self.overrides()
         tables = [self.folder / table for table in keys.tables or ()]
-        Reference.default(tables=tables, overrides=overrides)  # refuses a wrong override before any data is read
-        strategy = load_strategy(keys.strategy, keys.params or {}, self.folder, self.source)
-        options = self._options()
-        backtest = Backtest(strategy, **self._history(), tables=tables, overrides=overrides, **options)
-        backtest.config = self.to_dict()
+        try:
+            Reference.default(tables=tables, overrides=overrides)  # refuses a wrong override before any data is read
+            strategy = load_strategy(keys.strategy, keys.params or {}, self.folder, self.source)
+            options = self._options()
+            backtest = Backtest(strategy, **self._history(), tables=tables, overrides=overrides, **options)
+        except NovationError as error:
+            raise self.placed(error) from None
+        backtest.config, backtest.placed = self.to_dict(), self.placed
         return backtest
+
+    def placed(self, error: NovationError) -> NovationError:
+        """An error about an argument of `Backtest` as one about this configuration."""
+        return placed(error, self.keys, self.source)
 
     def _options(self) -> dict[str, Any]:
         """Arguments of `Backtest` that are given; the others keep its defaults."""

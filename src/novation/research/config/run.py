@@ -14,7 +14,7 @@ from novation.research.compare import compare
 from novation.research.config import BacktestConfig, load_config
 from novation.research.config.strategy import strategy_digest
 from novation.research.result import Result
-from novation.trading.record import TABLES, RunRecord, check_folder, table_digest
+from novation.trading.record import TABLES, RunRecord, check_folder, is_genuine, table_digest
 
 Progress = Callable[[int, int], None]
 
@@ -137,6 +137,8 @@ def _differences(stored: Result, fresh: Result) -> list[str]:
                 found.append(f"{name} {hash_name}: stored {left}, now {right}")
     if old["state_hash"] != new["state_hash"]:
         found.append(f"state_hash: stored {old['state_hash']}, now {new['state_hash']}")
+    if not is_genuine(old):
+        found.append("manifest.json is not as the run wrote it: it was changed after the run")
     return found
 
 

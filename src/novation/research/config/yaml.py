@@ -1,7 +1,7 @@
 """Reading a configuration: YAML without its traps, settings from the command line, and errors that name the key.
 
 Differences from PyYAML's own reading: a key given twice is refused; `1e-4` is a number; only true and false are
-booleans; `15:30` is a text and not 930.
+booleans; `15:30` is a text and not 930; so is a date that no calendar has, for the check of its key to refuse.
 """
 
 from __future__ import annotations
@@ -67,6 +67,16 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(  # type: ignore[no-untyped-call]
         f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first)
     )
+
+
+def _date(loader: _Loader, node: Any) -> Any:
+    try:
+        return loader.construct_yaml_timestamp(node)  # type: ignore[no-untyped-call]
+    except ValueError:
+        return node.value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _date)
 
 
 def parse_yaml(text: str, source: str) -> Any:

@@ -1,0 +1,69 @@
+"""Every assumption a run rests on, in the words of a report."""
+
+from __future__ import annotations
+
+from novation.domain.enums import EventKind, InstrumentKind
+from novation.domain.events import LIQUIDATED
+from novation.domain.units import from_scaled, iso
+from novation.research.finished import FinishedRun
+from novation.trading.record import events_of
+from novation.trading.rollover import PlannedRoll
+from novation.venues.venue import Venue
+
+
+def cautions(run: FinishedRun) -> list[str]:
+    """The cautions, each once: of the look-ups, of the data, of the fills, of what was rounded or left undone."""
+    spread = from_scaled(run.spread_e8, 4)
+    half = f" plus {(spread / 2).normalize():f} bp" if spread else ""
+    found = list(run.reference.cautions()) + run.plan.cautions
+    found.append(f"fills at the next open{half}, any size at one price: no book, no impact")
+    if any(terms[0].tiers for venue in run.venues.values() for terms in venue.terms):
+        found.append(
+            "a liquidation closes the whole position at the mark that triggered it; the exchange reduces in steps"
+        )
+    for venue in run.venues.values():
+        if venue.rules.asset in run.rates and venue.rules.asset != run.report_currency:
+            found.append(
+                f"totals in {run.report_currency}: one {venue.rules.asset} counted as "
+                f"{run.rates[venue.rules.asset].normalize():f} at all times"
+            )
+    for what, count in sorted(run.broker.rounded.items()):
+        found.append(f"{what} rounded {count:,} times" if what in ("qty", "price") else f"{what}: {count:,}")
+    for name, venue in run.venues.items():
+        off = _off_tick_fills(venue)
+        if off:
+            found.append(f"{name}: {off:,} fills moved to the tick, against us, because the bar's price lies off it")
+        missed = _missed_rolls(
+            venue, [roll for roll, lots in run.rollover.done if lots and roll.instrument.venue == name]
+        )
+        if missed:
+            found.append(
+                f"{len(missed)} rolls were not completed: the new contract was not bought or sold, for want of "
+                f"margin or price ({', '.join(missed[:3])})"
+            )
+        open_contracts = [
+            venue.instruments[p.instrument].id
+            for p in venue.account(0).positions
+            if p.lots and venue.instruments[p.instrument].kind == InstrumentKind.FUTURE
+        ]
+        if open_contracts:
+            found.append(f"still open at the end of the data, valued at its last mark: {', '.join(open_contracts)}")
+    return list(dict.fromkeys(found))
+
+
+def _missed_rolls(venue: Venue, rolls: list[PlannedRoll]) -> list[str]:
+    """New contracts that a roll of a held position did not trade at its instant."""
+    events = events_of(venue.log or [])
+    fills = events[events["kind"] == EventKind.FILL]
+    traded = set(zip(fills["instrument"].tolist(), fills["ts_ns"].tolist(), strict=True))
+    return [f"{roll.instrument.id} {iso(roll.ts_ns)}" for roll in rolls if (roll.new, roll.ts_ns) not in traded]
+
+
+def _off_tick_fills(venue: Venue) -> int:
+    events = events_of(venue.log or [])
+    fills = events[events["kind"] == EventKind.FILL]
+    count = 0
+    for index, (instrument, rows) in enumerate(zip(venue.instruments, venue.terms, strict=True)):
+        prices = fills["price_e8"][(fills["instrument"] == index) & (fills["flags"] & LIQUIDATED == 0)]
+        count += int((prices % (instrument.tick_e8 * rows[0].tick_step) != 0).sum())
+    return count

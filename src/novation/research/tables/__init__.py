@@ -1,0 +1,47 @@
+"""Tables of a run, made of its exact events.
+
+Every table of happenings has `ts` (UTC), `symbol` (as traded), `contract`, and `venue` with `sequence`, which name the
+event behind the row. Sizes are signed, prices and money are floats with a `currency` column; the exact integers are in
+`ledger` and `events`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+
+from novation.research.tables.happenings import (
+    events,
+    fees,
+    fills,
+    funding,
+    ledger,
+    liquidations,
+    margin_calls,
+    orders,
+    refusals,
+    settlements,
+)
+from novation.research.tables.states import equity, positions
+from novation.research.tables.trips import rolls, trades
+from novation.trading.record import RunRecord
+
+#: The tables that a record alone decides, by name, in the order in which a result lists them.
+TABLES: dict[str, Callable[[RunRecord], pl.DataFrame]] = {
+    "orders": orders,
+    "refusals": refusals,
+    "fills": fills,
+    "trades": trades,
+    "positions": positions,
+    "funding": funding,
+    "settlements": settlements,
+    "fees": fees,
+    "margin_calls": margin_calls,
+    "liquidations": liquidations,
+    "rolls": rolls,
+    "ledger": ledger,
+    "events": events,
+}
+
+__all__ = ["TABLES", "equity"]

@@ -1,0 +1,280 @@
+"""Tables with a row for each event of a kind."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from novation.domain.enums import CancelReason, EventKind, RejectReason
+from novation.domain.events import ISOLATED, LIQUIDATED, MAKER
+from novation.domain.units import E8
+from novation.trading.record import RunRecord, frame
+
+UTC = pl.Datetime("ns", "UTC")
+
+
+def base(record: RunRecord, *kinds: EventKind) -> pl.DataFrame:
+    """The events of some kinds over all venues, with their instruments' numbers joined."""
+    parts = []
+    for name, venue in record.venues.items():
+        about = record.manifest["venues"][name]
+        instruments = pl.DataFrame(
+            {
+                "instrument": list(range(len(about["instruments"]))),
+                "symbol": [i["symbol"] for i in about["instruments"]],
+                "contract": [i["id"] for i in about["instruments"]],
+                "_lot": [i["lot_e8"] for i in about["instruments"]],
+                "_tick": [i["tick_e8"] for i in about["instruments"]],
+                "_value": [i["lot_value"] for i in about["instruments"]],
+            },
+            schema={
+                "instrument": pl.Int64,
+                "symbol": pl.String,
+                "contract": pl.String,
+                "_lot": pl.Int64,
+                "_tick": pl.Int64,
+                "_value": pl.Int64,
+            },
+        )
+        events = frame(venue.events).filter(pl.col("kind").is_in([int(kind) for kind in kinds]))
+        parts.append(
+            events.join(instruments, on="instrument", how="left", maintain_order="left").with_columns(
+                venue=pl.lit(name),
+                currency=pl.lit(about["asset"]),
+                _scale=column_of(events.height, 10.0 ** about["decimals"]),
+                _e8=column_of(events.height, float(E8)),
+                ts=pl.col("ts_ns").cast(UTC),
+            )
+        )
+    return pl.concat(parts).sort("ts_ns", maintain_order=True)
+
+
+QTY = (pl.col("lots") * pl.col("_lot") / pl.col("_e8")).alias("qty")
+
+
+_PRICE = (pl.col("price_ticks") * pl.col("_tick") / pl.col("_e8")).alias("price")
+
+
+_MARK = pl.when(pl.col("instrument") >= 0).then(pl.col("price_e8") / pl.col("_e8")).alias("mark")
+
+
+_KEY = ("venue", "sequence")
+
+
+def column_of(rows: int, value: float) -> pl.Series:
+    """A full column of one number: division by a column is exact, by a literal it is multiplied by the inverse."""
+    return pl.Series(np.full(rows, value))
+
+
+def _money(column: str, name: str | None = None) -> pl.Expr:
+    return (pl.col(column) / pl.col("_scale")).alias(name or column)
+
+
+def fills(record: RunRecord) -> pl.DataFrame:
+    """Trades: signed qty, price, fee, realised profit, position after."""
+    return base(record, EventKind.FILL).select(
+        "ts",
+        "symbol",
+        "contract",
+        "order",
+        QTY,
+        _PRICE,
+        _money("fee"),
+        _money("amount", "realised"),
+        (pl.col("position_lots") * pl.col("_lot") / pl.col("_e8")).alias("position"),
+        "currency",
+        ((pl.col("flags") & MAKER) > 0).alias("maker"),
+        ((pl.col("flags") & LIQUIDATED) > 0).alias("liquidation"),
+        *_KEY,
+    )
+
+
+def funding(record: RunRecord) -> pl.DataFrame:
+    """Funding payments: received > 0."""
+    return base(record, EventKind.FUNDING).select(
+        "ts",
+        "symbol",
+        (pl.col("rate_e8") / pl.col("_e8")).alias("rate"),
+        _MARK,
+        QTY.alias("position"),
+        _money("amount"),
+        "currency",
+        *_KEY,
+    )
+
+
+def settlements(record: RunRecord) -> pl.DataFrame:
+    """Variation margin by contract and day."""
+    return base(record, EventKind.SETTLEMENT).select(
+        "ts", "symbol", "contract", QTY.alias("position"), _PRICE, _money("amount"), "currency", *_KEY
+    )
+
+
+def fees(record: RunRecord) -> pl.DataFrame:
+    """Fees charged, by trade; clearance fees of liquidations apart."""
+    return (
+        base(record, EventKind.FILL, EventKind.LIQUIDATION)
+        .filter(pl.col("fee") != 0)
+        .select(
+            "ts",
+            "symbol",
+            "contract",
+            pl.when(pl.col("kind") == int(EventKind.LIQUIDATION))
+            .then(pl.lit("clearance"))
+            .when((pl.col("flags") & MAKER) > 0)
+            .then(pl.lit("maker"))
+            .otherwise(pl.lit("taker"))
+            .alias("kind"),
+            _money("fee"),
+            "currency",
+            *_KEY,
+        )
+    )
+
+
+def margin_calls(record: RunRecord) -> pl.DataFrame:
+    """Margin calls; without a symbol the whole cross balance was called."""
+    return base(record, EventKind.MARGIN_CALL).select(
+        "ts",
+        "symbol",
+        QTY.alias("position"),
+        _MARK,
+        _money("equity"),
+        _money("maintenance"),
+        _money("amount", "missing"),
+        "currency",
+        *_KEY,
+    )
+
+
+def liquidations(record: RunRecord) -> pl.DataFrame:
+    """Positions the exchange closed."""
+    return base(record, EventKind.LIQUIDATION).select(
+        "ts",
+        "symbol",
+        "contract",
+        QTY,
+        _MARK,
+        _PRICE,
+        _money("equity"),
+        _money("maintenance"),
+        _money("amount", "realised"),
+        _money("fee"),
+        "currency",
+        ((pl.col("flags") & ISOLATED) > 0).alias("isolated"),
+        *_KEY,
+    )
+
+
+def refusals(record: RunRecord) -> pl.DataFrame:
+    """What the exchange refused, and accepted orders it later could not carry out, with the reason."""
+    names = {int(reason): reason.name for reason in RejectReason}
+    cancels = {
+        int(reason): reason.name
+        for reason in CancelReason
+        if reason not in (CancelReason.REQUESTED, CancelReason.LIQUIDATION)
+    }
+    events = base(record, EventKind.ORDER_REJECTED, EventKind.COMMAND_REJECTED, EventKind.ORDER_CANCELLED)
+    cancelled = pl.col("kind") == int(EventKind.ORDER_CANCELLED)
+    events = events.filter(~cancelled | pl.col("reason").is_in(list(cancels)))
+    return events.select(
+        "ts",
+        "symbol",
+        "order",
+        QTY,
+        _PRICE,
+        pl.when(cancelled)
+        .then(pl.col("reason").replace_strict(cancels, default="", return_dtype=pl.String))
+        .otherwise(pl.col("reason").replace_strict(names, default="", return_dtype=pl.String))
+        .alias("reason"),
+        pl.col("amount").alias("value"),
+        pl.col("cost").alias("limit"),
+        *_KEY,
+    )
+
+
+def orders(record: RunRecord) -> pl.DataFrame:
+    """Every order sent: when, what, and what became of it."""
+    placed = base(record, EventKind.ORDER_ACCEPTED, EventKind.ORDER_REJECTED).select(
+        "venue",
+        "order",
+        "ts",
+        "symbol",
+        "contract",
+        QTY,
+        pl.when(pl.col("price_ticks") == 0).then(None).otherwise(_PRICE).alias("price"),
+        (pl.col("kind") == int(EventKind.ORDER_REJECTED)).alias("_rejected"),
+        "sequence",
+    )
+    ended = (
+        base(record, EventKind.FILL, EventKind.ORDER_CANCELLED)
+        .filter(pl.col("order") > 0)
+        .select(
+            "venue",
+            "order",
+            pl.col("ts").alias("done"),
+            (pl.col("kind") == int(EventKind.FILL)).alias("_filled"),
+        )
+    )
+    return placed.join(ended, on=["venue", "order"], how="left", maintain_order="left").select(
+        "ts",
+        "symbol",
+        "contract",
+        "order",
+        _side(),
+        pl.col("qty").abs(),
+        "price",
+        pl.when("_rejected")
+        .then(pl.lit("rejected"))
+        .when("_filled")
+        .then(pl.lit("filled"))
+        .when(pl.col("_filled").is_not_null())
+        .then(pl.lit("cancelled"))
+        .otherwise(pl.lit("open"))
+        .alias("status"),
+        "done",
+        "venue",
+        "sequence",
+    )
+
+
+def _side() -> pl.Expr:
+    return pl.when(pl.col("qty") > 0).then(pl.lit("buy")).otherwise(pl.lit("sell")).alias("side")
+
+
+def ledger(record: RunRecord) -> pl.DataFrame:
+    """Every booking as exact integers of minor units: what it did to the account, and where the other side is."""
+    kinds = {
+        int(kind): kind.name.lower()
+        for kind in (
+            EventKind.FILL,
+            EventKind.FUNDING,
+            EventKind.SETTLEMENT,
+            EventKind.LIQUIDATION,
+            EventKind.INSURANCE,
+            EventKind.TRANSFER,
+        )
+    }
+    events = base(record, *(EventKind(kind) for kind in kinds))
+    fee = (
+        pl.when(pl.col("kind").is_in([int(EventKind.FILL), int(EventKind.LIQUIDATION)]))
+        .then(pl.col("fee"))
+        .otherwise(0)
+    )
+    # a LIQUIDATION repeats the realised profit of its FILL; only the clearance fee is its own booking
+    amount = pl.when(pl.col("kind") == int(EventKind.LIQUIDATION)).then(0).otherwise(pl.col("amount"))
+    return events.select(
+        "ts",
+        "symbol",
+        pl.col("kind").replace_strict(kinds, return_dtype=pl.String).alias("booking"),
+        amount.alias("amount"),
+        (-fee).alias("fee"),
+        (amount - fee).alias("change"),
+        "currency",
+        *_KEY,
+    )
+
+
+def events(record: RunRecord) -> pl.DataFrame:
+    """Every event of every venue as exact integers (`domain.events` says what the fields mean)."""
+    return pl.concat([frame(venue.events).with_columns(venue=pl.lit(name)) for name, venue in record.venues.items()])

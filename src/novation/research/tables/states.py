@@ -1,0 +1,135 @@
+"""Tables of how things stood when bars closed: money, positions, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from novation.domain.errors import InvalidInput
+from novation.domain.units import E8
+from novation.research.tables.happenings import QTY, UTC, column_of
+from novation.trading.record import RunRecord, frame
+
+
+def equity(record: RunRecord) -> pl.DataFrame:
+    """Money at every bar's close, by currency."""
+    parts = []
+    for name, venue in record.venues.items():
+        about = record.manifest["venues"][name]
+        scale = 10.0 ** about["decimals"]
+        parts.append(
+            frame(venue.samples).select(
+                pl.col("ts_ns").cast(UTC).alias("ts"),
+                ((pl.col("wallet") + pl.col("isolated") + pl.col("unrealised")) / scale).alias("equity"),
+                ((pl.col("wallet") + pl.col("isolated")) / scale).alias("wallet"),
+                (pl.col("unrealised") / scale).alias("unrealised"),
+                (pl.col("initial") / scale).alias("margin_used"),
+                (pl.col("maintenance") / scale).alias("maintenance"),
+                deposits=pl.lit(int(about["totals"]["deposits"]) / scale),
+                currency=pl.lit(about["asset"]),
+            )
+        )
+    return with_ratios(pl.concat(parts))
+
+
+def with_ratios(table: pl.DataFrame) -> pl.DataFrame:
+    """Adds margin_ratio (equity over maintenance, null without maintenance) and drawdown (0 .. 1, from the peak, which
+    begins at the deposits)."""
+    peak = pl.max_horizontal(pl.col("equity").cum_max(), "deposits")
+    return table.with_columns(
+        margin_ratio=pl.when(pl.col("maintenance") > 0).then(pl.col("equity") / pl.col("maintenance")),
+        drawdown=(1.0 - pl.col("equity") / peak).over("currency"),
+    ).select(
+        "ts",
+        "equity",
+        "wallet",
+        "unrealised",
+        "margin_used",
+        "maintenance",
+        "margin_ratio",
+        "drawdown",
+        "currency",
+    )
+
+
+def positions(record: RunRecord) -> pl.DataFrame:
+    """Open positions at every bar's close: mark and its extremes in the bar, liquidation price, distance to it."""
+    parts = []
+    for name, venue in record.venues.items():
+        about = record.manifest["venues"][name]
+        scale = 10.0 ** about["decimals"]
+        held = frame(venue.holdings)
+        held = held.with_columns(_e8=column_of(held.height, float(E8)))
+        instruments = pl.DataFrame(
+            {
+                "instrument": list(range(len(about["instruments"]))),
+                "symbol": [i["symbol"] for i in about["instruments"]],
+                "contract": [i["id"] for i in about["instruments"]],
+                "_lot": [i["lot_e8"] for i in about["instruments"]],
+                "_value": [float(i["lot_value"]) for i in about["instruments"]],
+            }
+        )
+        adverse = pl.when(pl.col("lots") > 0).then(pl.col("mark_low_e8")).otherwise(pl.col("mark_high_e8"))
+        parts.append(
+            held.join(instruments, on="instrument", how="left", maintain_order="left").select(
+                pl.col("ts_ns").cast(UTC).alias("ts"),
+                "symbol",
+                "contract",
+                QTY,
+                (pl.col("cost") / (pl.col("lots") * pl.col("_value"))).alias("entry"),
+                (pl.col("mark_e8") / pl.col("_e8")).alias("mark"),
+                (pl.col("mark_low_e8") / pl.col("_e8")).alias("mark_low"),
+                (pl.col("mark_high_e8") / pl.col("_e8")).alias("mark_high"),
+                pl.when(pl.col("liquidation_e8") > 0)
+                .then(pl.col("liquidation_e8") / pl.col("_e8"))
+                .alias("liquidation"),
+                pl.when(pl.col("liquidation_e8") > 0)
+                .then((adverse - pl.col("liquidation_e8")) / adverse * pl.col("lots").sign())
+                .alias("distance"),
+                (pl.col("unrealised") / scale).alias("unrealised"),
+                (pl.col("margin") / scale).alias("isolated_margin"),
+                (pl.col("maintenance") / scale).alias("maintenance"),
+                currency=pl.lit(about["asset"]),
+            )
+        )
+    return pl.concat(parts)
+
+
+def in_one_currency(table: pl.DataFrame, currency: str, rates: Mapping[str, str], deposits: float) -> pl.DataFrame:
+    """Sum of the accounts at every instant any of them has a sample, each at its latest value times its rate."""
+    columns = ("equity", "wallet", "unrealised", "margin_used", "maintenance")
+    instants = table.select("ts").unique().sort("ts")
+    total = instants
+    for name in table["currency"].unique(maintain_order=True):
+        part = table.filter(pl.col("currency") == name).select(
+            "ts", *((pl.col(column) * float(rates[name])).alias(f"{column}_{name}") for column in columns)
+        )
+        total = total.join_asof(part, on="ts")
+        first = part.row(0, named=True)
+        total = total.with_columns(
+            pl.col(f"{column}_{name}").fill_null(first[f"{column}_{name}"] if column in ("equity", "wallet") else 0.0)
+            for column in columns
+        )
+    summed = total.select(
+        "ts",
+        *(pl.sum_horizontal(pl.col(f"^{column}_.*$")).alias(column) for column in columns),
+        deposits=pl.lit(deposits),
+        currency=pl.lit(currency),
+    )
+    return with_ratios(summed)
+
+
+def daily_returns(equity: pl.DataFrame, deposits: float) -> pl.DataFrame:
+    """Returns of the equity from day to day (UTC), the first day against the deposits."""
+    if equity["currency"].n_unique() > 1:
+        raise InvalidInput(
+            "accounts in several currencies have no returns together", source="returns", hint="Pass report_currency=."
+        )
+    if equity.is_empty():
+        return pl.DataFrame(schema={"ts": pl.Datetime("ns", "UTC"), "returns": pl.Float64})
+    # a sample at midnight ends the day before
+    day = (pl.col("ts") - pl.duration(nanoseconds=1)).dt.truncate("1d").alias("ts")
+    daily = equity.group_by(day, maintain_order=True).agg(pl.col("equity").last())
+    before = pl.col("equity").shift(1).fill_null(deposits)
+    return daily.select("ts", (pl.col("equity") / before - 1.0).alias("returns"))
