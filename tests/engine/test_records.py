@@ -24,6 +24,7 @@ from novation.engine.state import (
     holding_,
     market_,
     order_,
+    pool_,
     position_,
     position_row_,
     sample_,
@@ -51,6 +52,7 @@ ACCESSORS = (
     "command",
     "sample",
     "holding",
+    "pool",
 )
 
 
@@ -110,7 +112,9 @@ def touch(heads, which, row):
         return command_(venue, row).kind
     if which == 10:
         return sample_(venue, row).wallet
-    return holding_(venue, row).lots
+    if which == 11:
+        return holding_(venue, row).lots
+    return pool_(venue, row).low
 
 
 @kernel

@@ -540,3 +540,54 @@ def test_what_waits_for_a_price_moves_to_the_next_contract_at_a_roll() -> None:
     result = nv.Backtest(script, {"cme:ES": chain}, cash=200_000, rules_as_of="2022-02-01").run()
     assert result.frame("fills")["contract"].to_list() == ["cme:ESU2026"]
     assert result.frame("fills")["qty"].to_list() == [2.0]
+
+
+def test_a_large_position_is_liquidated_in_part_and_explained() -> None:
+    """300 BTC at 50,000: 15 million in the fifth bracket, where a reduction frees more than its fees cost."""
+    script = Script(n0=lambda s: s.buy("BTCUSDT", 300))
+    prices = [50_000.0, 50_000.0, 49_000.0, 47_100.0, 47_100.0]
+    result = run(
+        script, history(prices), cash=1_000_000, leverage=25, overrides={"BTCUSDT": {"liquidation_fee": "0.001"}}
+    )
+    rows = result.frame("liquidations")
+    assert len(rows) >= 1
+    first = rows.row(0, named=True)
+    explained = result.explain(first)
+    assert "position 300, entry cost" in explained
+    assert "the fewest lots after which maintenance is at most 80 % of equity" in explained
+    assert 0 < abs(first["qty"]) < 300
+
+
+def test_an_order_that_may_only_reduce_never_opens() -> None:
+    def twice(s: Any) -> None:
+        assert s.sell("BTCUSDT", 1, reduce_only=True) is not None
+        assert s.sell("BTCUSDT", 1, reduce_only=True) is None  # the first works on all of it already
+
+    script = Script(
+        n0=lambda s: s.sell("BTCUSDT", 1, reduce_only=True),
+        n1=lambda s: s.buy("BTCUSDT", 1),
+        n3=twice,
+    )
+    result = run(script, history([50_000.0] * 8))
+    assert result.frame("fills")["qty"].to_list() == [1.0, -1.0]
+    assert result.summary()["refused"] == {"WOULD_NOT_REDUCE": 2}
+
+
+def test_margin_is_added_to_an_isolated_position_and_its_liquidation_price_falls() -> None:
+    answers: list[Any] = []
+    script = Script(
+        n0=lambda s: (s.buy("BTCUSDT", 1), answers.append(s.adjust_margin("BTCUSDT", 10))),
+        n2=lambda s: answers.append(s.adjust_margin("BTCUSDT", "1000.5")),
+        n4=lambda s: answers.append(s.adjust_margin("BTCUSDT", -2_000_000)),
+    )
+    result = run(script, history([50_000.0] * 8), margin="isolated", leverage=10)
+    assert answers[1:] == [True, False]
+    prices = result.frame("positions")["liquidation"].to_list()
+    assert prices[-1] < prices[0]
+
+
+@pytest.mark.parametrize("options", [{"leverage": 7}, {"margin": "isolated"}])
+def test_leverage_and_scope_are_refused_where_margins_are_amounts_per_contract(options: dict[str, Any]) -> None:
+    es = nv.History(frame([5_000.0, 5_010.0, 5_020.0]))
+    with pytest.raises(nv.ConfigError, match=f"{next(iter(options))}.*has no use here"):
+        nv.Backtest(Script(), data={"cme:ESZ2026": es}, cash=50_000, rules_as_of="2022-02-01", **options).run()

@@ -184,3 +184,13 @@ def test_a_cross_call_between_two_bar_closes_is_explained_at_the_marks_in_force(
     assert computed == booked == "519.68000000"
     assert "binance_um:BTCUSDT at mark 50010" in told and "binance_um:ETHUSDT at mark 2990" in told
     assert nv.Result.load(result.record.save(tmp_path / "run")).explain(call) == told
+
+
+def test_an_unknown_name_in_a_strategys_call_is_told_the_nearest_traded_one() -> None:
+    class Typo(nv.Strategy):
+        def on_start(self) -> None:
+            self.buy("ETHUSD", 1)
+
+    data = {name: nv.History(bars(), funding=0) for name in ("BTCUSDT", "ETHUSDT")}
+    with pytest.raises(nv.UnknownInstrument, match=r"the nearest of 2 traded names is binance_um:ETHUSDT\.$"):
+        nv.Backtest(Typo(), data, rules_as_of="2026-05-01").run()

@@ -151,6 +151,7 @@ class Backtest:
         assets = [venue_plan.rules.asset for venue_plan in plan.plans.values()]
         cash, rates = self._cash(assets), self._report_rates(assets)
         venues = {name: venue_plan.build(self.spread_e8) for name, venue_plan in plan.plans.items()}
+        self._check_margin(venues)
         for venue in venues.values():
             venue.log = []
         markets = Markets(list(venues.values()))
@@ -238,6 +239,20 @@ class Backtest:
                 _must(venue, commands.set_leverage(0, index, self.leverage), instrument)
             if scope != MarginScope.CROSS:
                 _must(venue, commands.set_margin_scope(0, index, scope), instrument)
+
+    def _check_margin(self, venues: Mapping[str, Venue]) -> None:
+        """Refuse settings that nothing traded here has a use for."""
+        if any(i.method == MarginMethod.TIERED for venue in venues.values() for i in venue.instruments):
+            return
+        for name, value, unset in (("leverage", self.leverage, None), ("margin", self.margin, "cross")):
+            if value != unset:
+                raise ConfigError(
+                    "has no use here: the margins of what is traded are amounts of money per contract",
+                    source="Backtest",
+                    where=name,
+                    value=value,
+                    hint="Leave it out.",
+                )
 
     def _run_compiled(self, plan: Assembly, venues: dict[str, Venue]) -> int:
         if len(venues) != 1 or plan.rolls:

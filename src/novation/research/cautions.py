@@ -19,7 +19,8 @@ def cautions(run: FinishedRun) -> list[str]:
     found.append(f"fills at the next open{half}, any size at one price: no book, no impact")
     if any(terms[0].tiers for venue in run.venues.values() for terms in venue.terms):
         found.append(
-            "a liquidation closes the whole position at the mark that triggered it; the exchange reduces in steps"
+            "a liquidation closes as much as brings maintenance to 80 % of equity, the largest loss first, at the mark "
+            "that triggered it (the exchange publishes neither), and the insurance fund pays any deficit"
         )
     for venue in run.venues.values():
         if venue.rules.asset in run.rates and venue.rules.asset != run.report_currency:

@@ -261,11 +261,12 @@ def _maintenance(c: _Case, index: int, lots: int, mark: Decimal) -> tuple[Decima
 
 def _liquidation(c: _Case) -> list[str]:
     isolated = bool(c.n("flags") & ISOLATED)
-    lots = -c.n("lots")
+    lots = c.n("position_lots") - c.n("lots")  # before
     scope = "isolated position" if isolated else "cross account"
+    held = c.qty / c.n("lots") * lots
     lines = [
         f"{scope}: rule: liquidated when equity <= maintenance at the mark",
-        f"position {(-c.qty).normalize():f}, entry cost {c.show(c.money('cost'))}, mark {c.mark.normalize():f}",
+        f"position {held.normalize():f}, entry cost {c.show(c.money('cost'))}, mark {c.mark.normalize():f}",
     ]
     profit = lots * c.unit * c.mark - c.money("cost")
     lines.append(
@@ -289,6 +290,14 @@ def _liquidation(c: _Case) -> list[str]:
     rate = Decimal(c.n("rate_e8")) / Decimal(10) ** 8
     clearance = c.cut(value * rate)
     lines += [
+        f"closed {c.qty.copy_abs().normalize():f}: "
+        + (
+            "the fewest lots after which maintenance is at most 80 % of equity"
+            if c.n("position_lots")
+            else "all of it, because no smaller number of lots brings maintenance to 80 % of equity"
+            if c.n("rate_e8")
+            else "all of it"
+        ),
         f"closed at {c.price.normalize():f} (the trigger mark, half the spread and the tick against us)",
         f"clearance fee = {c.show(value)} * {rate.normalize():f} = computed {c.show(clearance)}",
     ]

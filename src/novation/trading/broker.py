@@ -122,7 +122,7 @@ class Broker:
         """The line of a symbol, by any of its names."""
         name = self._aliases.get(symbol)
         if name is None:
-            raise UnknownInstrument(symbol, reason=f"is not traded here; traded: {', '.join(self._lines)}.")
+            raise UnknownInstrument.not_traded(symbol, self._lines)
         return self._lines[name]
 
     def lines_at(self, venue: str) -> Mapping[int, Line]:
