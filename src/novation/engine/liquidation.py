@@ -179,7 +179,7 @@ def close_out(venue, row, at_any_cost):
     """Close what has to be of one position at its trigger mark, and charge what can be charged.
 
     Emits FILL and LIQUIDATION, and INSURANCE where the fund lifts an isolated position. Where the fund has too little
-    for what would be missing, nothing is closed and deleveraging begins instead, unless `at_any_cost`.
+    for what would be missing, nothing is closed and deleveraging begins instead; `at_any_cost` closes everything.
     """
     p = position_row_(venue, row)
     a = account_(venue, p.account)
@@ -188,7 +188,7 @@ def close_out(venue, row, at_any_cost):
     lots, cost, isolated = p.lots, p.cost, p.scope == _ISOLATED
     side = -1 if lots > 0 else 1
     ticks = taker_ticks(venue, p.instrument, side, p.trigger_e8)
-    closed = reduced_lots(venue, row, ticks)
+    closed = abs(lots) if at_any_cost else reduced_lots(venue, row, ticks)
     left = left_after(venue, p, closed, ticks, backing(venue, row))
     if venue.deficit_to_fund and left < 0 and not at_any_cost and not fund_can_pay(venue, p.instrument, -left):
         bankrupt = bankruptcy_ticks(venue, row)
