@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from novation.engine.strategy import compiled
     from novation.research.backtest import Backtest
     from novation.research.result import Result
+    from novation.trading.margin import margin
     from novation.trading.strategy import Strategy
     from novation.trading.targets import Targets
     from novation.venues.venue import Venue
@@ -49,6 +50,7 @@ _PLACES = {
     "Venue": "novation.venues.venue",
     "VenueError": "novation.domain.errors",
     "compiled": "novation.engine.strategy",
+    "margin": "novation.trading.margin",
 }
 
 __all__ = [
@@ -70,6 +72,7 @@ __all__ = [
     "VenueError",
     "__version__",
     "compiled",
+    "margin",
 ]
 
 

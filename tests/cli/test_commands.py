@@ -27,6 +27,8 @@ def test_help_shows_the_verbs_in_their_groups(novation: Callable[..., Any]) -> N
         "init",
         "warm",
         "doctor",
+        "Ask",
+        "margin",
         "Run",
         "backtest",
         "Data",
@@ -44,7 +46,8 @@ def test_help_shows_the_verbs_in_their_groups(novation: Callable[..., Any]) -> N
 
 
 @pytest.mark.parametrize(
-    "verb", ["demo", "init", "warm", "doctor", "backtest", "data", "data download", "report", "compare", "rerun"]
+    "verb",
+    ["demo", "init", "warm", "doctor", "margin", "backtest", "data", "data download", "report", "compare", "rerun"],
 )
 def test_every_verb_explains_itself(novation: Callable[..., Any], verb: str) -> None:
     answer = novation(*verb.split(), "--help")

@@ -50,8 +50,8 @@ def _number(value: Any, path: Path, where: str) -> Decimal:
         raise DataError(error.problem, source=str(path), where=where, value=value) from None
 
 
-def _exchange_symbol(symbol: str) -> str:
-    """'BTC/USDT:USDT' as the exchange writes it, BTCUSDT; with an expiry, BTCUSDT_260626."""
+def exchange_symbol(symbol: str) -> str:
+    """'BTC/USDT:USDT' as the exchange writes it, BTCUSDT; with an expiry, BTCUSDT_260626. Others stay as they are."""
     pair, _, settle = symbol.partition(":")
     expiry = settle.partition("-")[2]
     return pair.replace("/", "") + (f"_{expiry}" if expiry else "")
@@ -93,7 +93,7 @@ def brackets_from_file(path: str | Path, *, asset: str = "USDT") -> dict[str, tu
     brackets = {}
     for symbol, rows in found.items():
         check_tiers(rows, source=str(path), where=symbol)
-        brackets[_exchange_symbol(symbol)] = tiers_of(rows, asset)
+        brackets[exchange_symbol(symbol)] = tiers_of(rows, asset)
     return brackets
 
 

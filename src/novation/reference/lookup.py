@@ -19,6 +19,7 @@ from novation.domain.enums import InstrumentKind, MarginMethod
 from novation.domain.errors import ConfigError, DataError, InvalidInput, NoRuleInForce, UnknownInstrument
 from novation.domain.instruments import Instrument, Terms, Tier
 from novation.domain.units import DAY_NS, E8, iso, money, on_grid, to_e8, to_ns
+from novation.reference.bracket_files import Brackets
 from novation.reference.brackets import tiers_of
 from novation.reference.layouts import VENUES
 from novation.reference.overrides import Override, read_override
@@ -216,6 +217,40 @@ class Reference:
         own = self._override(name).values.get("contract", {})
         column = "funding_interval_hours"
         return int(own[column] if column in own else self._rule(name, "contract", at_ns).row[column])
+
+    def brackets(self, symbol: str, at_ns: int | None = None) -> Brackets:
+        """The leverage brackets of a perpetual at an instant, or the newest that are known where none is given.
+
+        For questions about one position; a run asks for `terms`, which never picks a date by itself. Raises
+        `UnknownInstrument`, `NoRuleInForce`.
+        """
+        name = self._name(symbol)
+        if "brackets" not in VENUES[name.venue].groups:
+            raise InvalidInput("has a margin per contract and no brackets", source=name.id)
+        asset = self._static(name, VENUES[name.venue].asset)
+        own = self._override(name)
+        if own.tiers:
+            source = "override, not the exchange's"
+            return Brackets(symbol=name.symbol, asset=asset, tiers=own.tiers, source=source, assumption=source)
+        table, key = self._where(name, "brackets")
+        if at_ns is None:
+            latest = self._book.latest(table, key)
+            if latest is None:
+                raise self._missing(name, "brackets", 0, pinned=False)
+            rule, known_ns = latest
+        else:
+            rule = self._rule(name, "brackets", at_ns)
+            known_ns = max((last for first, last in self._book.spans(table, key) if first <= at_ns), default=0) - 1
+        self._used[table, key, rule.effective_ns, rule.shown] = rule
+        return Brackets(
+            symbol=name.symbol,
+            asset=asset,
+            tiers=tiers_of(rule.rows, asset),
+            source=rule.source if rule.shown == table else f"{rule.shown}, {rule.source}",
+            effective_ns=rule.effective_ns,
+            known_ns=known_ns,
+            assumption=rule.assumption,
+        )
 
     def _groups(self, name: Name) -> list[str]:
         """The groups whose rows are needed: those that an override does not cover whole."""

@@ -91,7 +91,7 @@ def _load(path: Path, files: tuple[tuple[Path, tuple[int, int]], ...]) -> Folder
         if name == "known":
             known |= _read_known(file, venue)
         elif name in VENUES[venue].layouts:
-            rules |= _read_table(file, f"{venue}/{name}", VENUES[venue].layouts[name], shipped=path == SHIPPED)
+            rules |= read_table(file, f"{venue}/{name}", VENUES[venue].layouts[name], shipped=path == SHIPPED)
         else:
             raise DataError(
                 "unknown table",
@@ -156,7 +156,8 @@ def _value(text: str, kind: Kind, file: Path, line: int, column: str) -> str | D
     return value
 
 
-def _read_table(file: Path, table: str, layout: Layout, *, shipped: bool) -> dict[tuple[str, str], tuple[Rule, ...]]:
+def read_table(file: Path, table: str, layout: Layout, *, shipped: bool) -> dict[tuple[str, str], tuple[Rule, ...]]:
+    """The rules of one CSV file by (table, key), each key's ascending by date, everything checked."""
     columns = ["effective_from", layout.key, *layout.columns, "source"]
     found: dict[str, dict[int, list[Mapping[str, Any]]]] = {}
     sources: dict[tuple[str, int], str] = {}
@@ -236,6 +237,12 @@ class Rulebook:
             if rules and rules[0].effective_ns <= at_ns < folder.until(table, key):
                 return next(rule for rule in reversed(rules) if rule.effective_ns <= at_ns)
         return None
+
+    def latest(self, table: str, key: str) -> tuple[Rule, int] | None:
+        """The newest rule that is known of a key, and the last instant of which it is known."""
+        last = max((until for _, until in self.spans(table, key)), default=0) - 1
+        rule = self.in_force(table, key, last) if last >= 0 else None
+        return (rule, last) if rule else None
 
     def changes(self, table: str, key: str, start_ns: int, end_ns: int) -> set[int]:
         """Instants strictly inside the range at which another rule, or none, may come into force."""
