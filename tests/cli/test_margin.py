@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 COMMAND = ["margin", "BTCUSDT", "--side", "long", "--qty", "0.1", "--entry", "60000", "--leverage", "10"]
@@ -46,3 +47,25 @@ def test_what_is_missing_or_wrong_is_one_line(novation: Callable[..., Any]) -> N
         assert (answer.code, answer.out) == (2, "")
         assert answer.err.startswith(message)
         assert answer.err.count("\n") == 1
+
+
+def test_an_account_is_read_compared_and_measured(novation: Callable[..., Any], tmp_path: Path) -> None:
+    row = {
+        "symbol": "BTCUSDT", "positionAmt": "0.1", "entryPrice": "60000", "markPrice": "60000", "leverage": "10",
+        "liquidationPrice": "54216.86", "marginType": "isolated", "isolatedWallet": "600", "positionSide": "BOTH",
+    }  # fmt: skip
+    path = tmp_path / "positions.json"
+    path.write_text(json.dumps([row]))
+    answer = novation("margin", "--account", path)
+    assert answer.code == 0
+    assert "smallest adverse move to a liquidation: 9.64 % of BTCUSDT alone" in answer.out
+    assert "+0.00746987" in answer.out
+    found = json.loads(novation("margin", "--account", path, "--json").out)
+    assert found["positions"][0]["liquidation_price"] == "54216.86746987"
+    path.write_text(json.dumps([row | {"marginType": "cross"}]))
+    assert novation("margin", "--account", path).code == 2
+    assert novation("margin", "--account", path, "--wallet", "600").code == 0
+    wrong = novation("margin", "BTCUSDT", "--account", path)
+    assert (wrong.code, wrong.err) == (
+        2, "error: --account: stands alone. Beside it: --wallet, --brackets, --rules-as-of, --json.\n",
+    )  # fmt: skip

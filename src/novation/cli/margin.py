@@ -35,9 +35,16 @@ def margin(
     rules_as_of: Annotated[
         str | None, typer.Option("--rules-as-of", metavar="DATE", help="Brackets of that day; else the newest known.")
     ] = None,
+    account: Annotated[
+        Path | None,
+        typer.Option("--account", metavar="FILE", help="A dump of positions: ccxt's, positionRisk or account (JSON)."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Show margins, bracket, liquidation and bankruptcy price, and the cost of the order."""
+    """Show margins, liquidation and bankruptcy price of one position, or of every position of an account."""
+    if account is not None:
+        _of_account(account, (symbol, side, qty, entry, leverage, mark, last), wallet, brackets, rules_as_of, json)
+        return
     from novation.trading.margin import margin as ask
 
     given = dict(zip(_NEEDED, (side, qty, entry, leverage), strict=True))
@@ -61,3 +68,15 @@ def margin(
         rules_as_of=rules_as_of,
     )
     show.show(answer, json=json)
+
+
+def _of_account(
+    account: Path, others: tuple[object, ...], wallet: str | None, brackets: Path | None, as_of: str | None, json: bool
+) -> None:
+    from novation.trading.account import margin_of_account
+
+    if any(one is not None for one in others):
+        raise InvalidInput(
+            "stands alone", source="--account", hint="Beside it: --wallet, --brackets, --rules-as-of, --json."
+        )
+    show.show(margin_of_account(account, wallet=wallet, brackets=brackets, rules_as_of=as_of), json=json)
