@@ -12,6 +12,7 @@ from novation._version import __version__
 
 if TYPE_CHECKING:
     from novation.data.chain import ContractChain
+    from novation.data.funding import funding
     from novation.data.history import History
     from novation.domain.errors import (
         ConfigError,
@@ -50,6 +51,7 @@ _PLACES = {
     "Venue": "novation.venues.venue",
     "VenueError": "novation.domain.errors",
     "compiled": "novation.engine.strategy",
+    "funding": "novation.data.funding",
     "margin": "novation.trading.margin",
 }
 
@@ -72,6 +74,7 @@ __all__ = [
     "VenueError",
     "__version__",
     "compiled",
+    "funding",
     "margin",
 ]
 

@@ -29,6 +29,7 @@ def test_help_shows_the_verbs_in_their_groups(novation: Callable[..., Any]) -> N
         "doctor",
         "Ask",
         "margin",
+        "funding",
         "Run",
         "backtest",
         "Data",
@@ -47,7 +48,20 @@ def test_help_shows_the_verbs_in_their_groups(novation: Callable[..., Any]) -> N
 
 @pytest.mark.parametrize(
     "verb",
-    ["demo", "init", "warm", "doctor", "margin", "backtest", "data", "data download", "report", "compare", "rerun"],
+    [
+        "demo",
+        "init",
+        "warm",
+        "doctor",
+        "margin",
+        "funding",
+        "backtest",
+        "data",
+        "data download",
+        "report",
+        "compare",
+        "rerun",
+    ],
 )
 def test_every_verb_explains_itself(novation: Callable[..., Any], verb: str) -> None:
     answer = novation(*verb.split(), "--help")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from novation.cli import data, margin, results, runs, show, start
+from novation.cli import data, funding, margin, results, runs, show, start
 from novation.domain.errors import NovationError, RemoteError, VenueError
 
 START, ASK, RUN, DATA, RESULTS = "Start", "Ask", "Run", "Data", "Results"
@@ -17,7 +17,7 @@ START, ASK, RUN, DATA, RESULTS = "Start", "Ask", "Run", "Data", "Results"
 # What typer raises for a wrong command line; typer does not export it under a name of its own.
 UsageError: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
-_ORDER = ("demo", "init", "warm", "doctor", "margin", "backtest", "data", "report", "compare", "rerun")
+_ORDER = ("demo", "init", "warm", "doctor", "margin", "funding", "backtest", "data", "report", "compare", "rerun")
 
 
 class _Verbs(TyperGroup):
@@ -61,6 +61,7 @@ app.command("init", rich_help_panel=START)(start.init)
 app.command("warm", rich_help_panel=START)(start.warm)
 app.command("doctor", rich_help_panel=START)(start.doctor)
 app.command("margin", rich_help_panel=ASK)(margin.margin)
+app.command("funding", rich_help_panel=ASK)(funding.funding)
 app.command("backtest", rich_help_panel=RUN)(runs.backtest)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.command("report", rich_help_panel=RESULTS)(results.report)

@@ -21,6 +21,7 @@ from novation.domain.instruments import Instrument, Terms, Tier
 from novation.domain.units import DAY_NS, E8, iso, money, on_grid, to_e8, to_ns
 from novation.reference.bracket_files import Brackets
 from novation.reference.brackets import tiers_of
+from novation.reference.files import exchange_symbol
 from novation.reference.layouts import VENUES
 from novation.reference.overrides import Override, read_override
 from novation.reference.rulebook import SHIPPED, Rule, Rulebook, load_folder
@@ -92,6 +93,23 @@ class Reference:
         'binance_um:BTCUSDT'
         """
         return self._name(symbol, on_ns).id
+
+    def perpetual(self, symbol: str) -> str:
+        """As `resolve`; a symbol that no table knows is taken for a Binance USDⓈ-M contract by that name.
+
+        For what rests on files of the user's own, which may know more symbols than the tables do.
+
+        >>> Reference().perpetual("QQQQ/USDT:USDT")
+        'binance_um:QQQQUSDT'
+        """
+        try:
+            return self.resolve(symbol)
+        except UnknownInstrument as unknown:
+            if any(name.startswith("binance_spot:") for name in unknown.candidates) or symbol.startswith(
+                "binance_spot:"
+            ):
+                raise
+        return f"binance_um:{exchange_symbol(symbol.strip().upper().removeprefix('BINANCE_UM:'))}"
 
     def is_rolled(self, symbol: str) -> bool:
         """Whether a symbol names a series of contracts ('cme:ES') and not one instrument."""

@@ -288,7 +288,7 @@ def _answer(p: Reported, held: Held, found: Brackets, limit: Ends, broke: Ends, 
     notional = cut(exact_value(p.mark_e8, abs(p.qty_e8)))
     maintenance = from_scaled(cut(exact_maintenance(p.mark_e8, held)), decimals)
     initial = None if p.leverage is None else from_scaled(notional // p.leverage, decimals)
-    price = from_e8(limit.adverse(rising))
+    price = from_e8(limit.adverse(rising) or limit.adverse(not rising))  # a hedged pair may have the other one alone
     qty = from_e8(abs(p.qty_e8))
     return PositionAnswer(
         symbol=p.symbol,
@@ -303,7 +303,7 @@ def _answer(p: Reported, held: Held, found: Brackets, limit: Ends, broke: Ends, 
         initial_margin=initial,
         maintenance_margin=maintenance,
         liquidation_price=price,
-        bankruptcy_price=from_e8(broke.adverse(rising)),
+        bankruptcy_price=from_e8(broke.adverse(rising) or broke.adverse(not rising)),
         move=_move(limit, p.mark_e8),
         exchange_initial_margin=p.initial,
         exchange_maintenance_margin=p.maintenance,

@@ -19,7 +19,6 @@ from novation.domain.errors import InvalidInput, OffGrid, UnknownInstrument
 from novation.domain.units import BALANCE_BOUND, Number, asset_decimals, from_e8, from_scaled, money, to_e8, to_ns
 from novation.reference import Brackets, Reference, read_brackets
 from novation.reference.bracket_files import pick
-from novation.reference.files import exchange_symbol
 from novation.rules.integers import PART
 from novation.trading.requirements import (
     Held,
@@ -124,12 +123,7 @@ def find_brackets(
     at_ns = None if rules_as_of is None else to_ns(rules_as_of, source="rules_as_of")
     if brackets is None:
         return reference.resolve(symbol), reference.brackets(symbol, at_ns)
-    try:
-        id = reference.resolve(symbol)
-    except UnknownInstrument as unknown:
-        if unknown.candidates and ":" in unknown.candidates[0] and "spot" in str(unknown):
-            raise
-        id = f"binance_um:{exchange_symbol(symbol.strip().upper().removeprefix('BINANCE_UM:'))}"
+    id = reference.perpetual(symbol)
     return id, pick(read_brackets(brackets, at_ns), id.partition(":")[2], brackets)
 
 

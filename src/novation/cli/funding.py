@@ -1,0 +1,31 @@
+"""The verb `funding`: what a perpetual's funding was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from novation.cli import show
+
+
+def funding(
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="E.g. BTCUSDT.")],
+    start: Annotated[str | None, typer.Option("--from", help="First day or instant; else all there is.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Day or instant after the last.")] = None,
+    qty: Annotated[str | None, typer.Option("--qty", help="Coins of a position, negative: short.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Draw it into an HTML page.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Sum up funding: count, mean, annualised, extremes, by month, the next stamp, a position's daily cost."""
+    from novation.data.funding import funding as ask
+
+    answer = ask(symbol, start, end, qty=qty)
+    drawn = None if out is None else answer.plot(out)
+    if json:
+        show.as_json(answer.to_dict() | ({} if drawn is None else {"plot": str(drawn)}))
+        return
+    show.out(str(answer))
+    if drawn is not None:
+        show.out(f"plot: {drawn}")
