@@ -83,6 +83,8 @@ BINANCE_UM = VenueTables(
             },
             many=True,
         ),
+        # What a settled rate is held between, per interval. Asked for by `Reference.funding_limits` alone.
+        "funding": Layout("symbol", {"floor_fraction": Kind.NUMBER, "cap_fraction": Kind.NUMBER}),
     },
     groups={"contract": "contracts", "fees": "fees", "brackets": "brackets"},
     overrides={

@@ -236,6 +236,23 @@ class Reference:
         column = "funding_interval_hours"
         return int(own[column] if column in own else self._rule(name, "contract", at_ns).row[column])
 
+    def funding_limits(self, symbol: str, at_ns: int) -> tuple[int, int]:
+        """Floor and cap of a perpetual's funding rate at an instant, in 1e-8 per interval.
+
+        Known of few symbols: raises `NoRuleInForce` for the others, for which no limit may be assumed.
+        """
+        name = self._name(symbol)
+        table = f"{name.venue}/funding"
+        if VENUES[name.venue].dated:
+            raise InvalidInput("is a dated future and has no funding", source=name.id)
+        rule = self._book.in_force(table, name.key, at_ns)
+        if rule is None:
+            known = self._book.known(table, name.key) or f"it has no row of {name.key}"
+            hint = "Fetch the exchange's with `novation reference refresh`."
+            raise NoRuleInForce(table, name.id, iso(at_ns), known=known, hint=hint)
+        self._used[table, name.key, rule.effective_ns, rule.shown] = rule
+        return to_e8(rule.row["floor_fraction"]), to_e8(rule.row["cap_fraction"])
+
     def brackets(self, symbol: str, at_ns: int | None = None) -> Brackets:
         """The leverage brackets of a perpetual at an instant, or the newest that are known where none is given.
 
