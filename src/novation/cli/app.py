@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from novation.cli import data, funding, margin, results, runs, show, start
+from novation.cli import data, funding, margin, reference, results, runs, show, start
 from novation.domain.errors import NovationError, RemoteError, VenueError
 
 START, ASK, RUN, DATA, RESULTS = "Start", "Ask", "Run", "Data", "Results"
@@ -17,7 +17,20 @@ START, ASK, RUN, DATA, RESULTS = "Start", "Ask", "Run", "Data", "Results"
 # What typer raises for a wrong command line; typer does not export it under a name of its own.
 UsageError: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
-_ORDER = ("demo", "init", "warm", "doctor", "margin", "funding", "backtest", "data", "report", "compare", "rerun")
+_ORDER = (
+    "demo",
+    "init",
+    "warm",
+    "doctor",
+    "margin",
+    "funding",
+    "backtest",
+    "data",
+    "reference",
+    "report",
+    "compare",
+    "rerun",
+)
 
 
 class _Verbs(TyperGroup):
@@ -64,6 +77,7 @@ app.command("margin", rich_help_panel=ASK)(margin.margin)
 app.command("funding", rich_help_panel=ASK)(funding.funding)
 app.command("backtest", rich_help_panel=RUN)(runs.backtest)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
+app.add_typer(reference.app, name="reference", rich_help_panel=DATA)
 app.command("report", rich_help_panel=RESULTS)(results.report)
 app.command("compare", rich_help_panel=RESULTS)(results.compare)
 app.command("rerun", rich_help_panel=RESULTS)(results.rerun)

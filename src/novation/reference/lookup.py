@@ -26,6 +26,7 @@ from novation.reference.layouts import VENUES
 from novation.reference.overrides import Override, read_override
 from novation.reference.rulebook import SHIPPED, Rule, Rulebook, load_folder
 from novation.reference.symbols import Name, Product, parse
+from novation.reference.user_store import reference_path
 
 K = TypeVar("K")
 
@@ -77,9 +78,12 @@ class Reference:
         rules_as_of: Any = None,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Reference:
-        """As the class; the folder named by NOVATION_REFERENCE in the environment is asked after `tables`."""
-        folder = os.environ.get("NOVATION_REFERENCE")
-        return cls((*tables, folder) if folder else tables, rules_as_of, overrides)
+        """As the class; the user's own tables are asked after `tables`: the folder named by NOVATION_REFERENCE, else
+        `reference` in the store where `novation reference refresh --write` has made one.
+        """
+        folder = reference_path()
+        given = bool(os.environ.get("NOVATION_REFERENCE")) or any((folder / venue).is_dir() for venue in VENUES)
+        return cls((*tables, folder) if given else tables, rules_as_of, overrides)
 
     # ------------------------------------------------------------ names
 
@@ -93,6 +97,10 @@ class Reference:
         'binance_um:BTCUSDT'
         """
         return self._name(symbol, on_ns).id
+
+    def symbols(self, venue: str) -> list[str]:
+        """Every product of a venue that a table knows, by the name the venue gives it."""
+        return [product.key for product in self._products if product.venue == venue]
 
     def perpetual(self, symbol: str) -> str:
         """As `resolve`; a symbol that no table knows is taken for a Binance USDⓈ-M contract by that name.
@@ -252,6 +260,11 @@ class Reference:
             raise NoRuleInForce(table, name.id, iso(at_ns), known=known, hint=hint)
         self._used[table, name.key, rule.effective_ns, rule.shown] = rule
         return to_e8(rule.row["floor_fraction"]), to_e8(rule.row["cap_fraction"])
+
+    def latest_row(self, table: str, key: str) -> tuple[Mapping[str, Any], int, str] | None:
+        """The newest row of a table's key, the last instant of which it is known, and its source; None without one."""
+        found = self._book.latest(table, key)
+        return (found[0].row, found[1], found[0].source) if found else None
 
     def brackets(self, symbol: str, at_ns: int | None = None) -> Brackets:
         """The leverage brackets of a perpetual at an instant, or the newest that are known where none is given.

@@ -1,4 +1,4 @@
-"""Downloads, all of them: the only file of novation that opens a connection or reads a clock for data.
+"""History from the public archive of the exchange.
 
 `binance_um`: hourly klines, hourly mark price klines and funding rates from the exchange's public archive,
 which holds one zip a month (and one a day, for klines) with its SHA-256 beside it:
