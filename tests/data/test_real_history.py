@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from novation.data import ContractChain, PreparedChain, build_feed, load
-from novation.data.sources import _KINDS, _read_zip
+from novation.data.sources.archive import _KINDS, _read_zip
 from novation.domain.units import DAY_NS, rounded_e8, to_ns
 
 pytestmark = pytest.mark.data

@@ -120,6 +120,8 @@ def test_a_hedged_cross_pair_has_one_liquidation_price_by_the_exchanges_formula(
     assert long.liquidation_price == short.liquidation_price
     assert Fraction(long.liquidation_price) <= price < Fraction(long.liquidation_price) + Fraction(1, E8)
     assert (long.mode, long.side, short.side) == ("hedge", "long", "short")
+    broke = Fraction(3, 2) * 60_000 - Fraction(1, 2) * 61_000 - 5_000  # of a net long of 1
+    assert Fraction(long.bankruptcy_price) == Fraction(short.bankruptcy_price) == broke
 
 
 def test_a_hedged_isolated_pair_has_two(tmp_path: Path) -> None:

@@ -76,6 +76,16 @@ def test_the_price_is_the_highest_at_which_equity_is_no_more_than_maintenance() 
         assert (600 + value - 6000 <= value * Decimal("0.004")) is gone
 
 
+def test_the_bankruptcy_price_is_the_last_at_which_nothing_is_owed() -> None:
+    """Isolated long: entry - wallet / qty (facts §4); 7,000 / 0.3 has no end, so it is cut against the long."""
+    answer = margin("BTCUSDT", side="long", qty="0.3", entry=60_000, leverage=10, wallet=11_000)
+    assert answer.bankruptcy_price == Decimal("23333.33333334")
+    short = margin("BTCUSDT", side="short", qty="0.3", entry=60_000, leverage=10, wallet=1_000)
+    assert short.bankruptcy_price == Decimal("63333.33333333")
+    tiny = margin("BTCUSDT", side="short", qty="0.001", entry=60_000, leverage=10, scope="cross", wallet=10**9)
+    assert tiny.bankruptcy_price == tiny.liquidation_price == 0  # beyond every price that is searched
+
+
 def test_order_cost_of_the_exchanges_example() -> None:
     """Example C1: 1 BTC at 9,253.30, mark 9,259.84, 20x: a long costs 462.66, a short 469.20 (older rule)."""
     given = {"qty": 1, "entry": "9253.30", "mark": "9259.84", "leverage": 20}

@@ -29,6 +29,7 @@ from novation.trading.account_dump import Dump, Reported, read_account
 from novation.trading.requirements import (
     Ends,
     Held,
+    bankruptcy,
     check_size,
     cut,
     ends,
@@ -202,7 +203,7 @@ def margin_of_account(
     held = [Held(p.qty_e8, p.cost, found[p.symbol].tiers) for p in dump.positions]
     for p, one in zip(dump.positions, held, strict=True):
         check_size([one], p.mark_e8, source=f"{dump.source} {p.symbol}")
-    limits: dict[int, tuple[Ends, Ends, bool]] = {}
+    limits: dict[int, tuple[Ends, int, bool]] = {}
     for group in _groups(dump.positions):
         legs = [held[i] for i in group]
         p = dump.positions[group[0]]
@@ -216,8 +217,8 @@ def margin_of_account(
             ]
             broke = wallets[p.asset] * PART + sum(profit(mark, one) for one, mark in rest)
             behind = broke - sum(exact_maintenance(mark, one) for one, mark in rest)
-        pair = ends(legs, behind), ends(legs, broke, against_maintenance=False), gains_by_a_rise(legs, p.mark_e8)
-        limits |= dict.fromkeys(group, pair)
+        found_here = ends(legs, behind), bankruptcy(legs, broke), gains_by_a_rise(legs, p.mark_e8)
+        limits |= dict.fromkeys(group, found_here)
     answers = tuple(_answer(p, held[i], found[p.symbol], *limits[i]) for i, p in enumerate(dump.positions))
     moving = [one for one in answers if one.move is not None]
     return AccountAnswer(
@@ -283,7 +284,7 @@ def _groups(positions: Sequence[Reported]) -> Iterable[list[int]]:
     return shared.values()
 
 
-def _answer(p: Reported, held: Held, found: Brackets, limit: Ends, broke: Ends, rising: bool) -> PositionAnswer:
+def _answer(p: Reported, held: Held, found: Brackets, limit: Ends, broke_e8: int, rising: bool) -> PositionAnswer:
     decimals = asset_decimals(p.asset)
     notional = cut(exact_value(p.mark_e8, abs(p.qty_e8)))
     maintenance = from_scaled(cut(exact_maintenance(p.mark_e8, held)), decimals)
@@ -303,7 +304,7 @@ def _answer(p: Reported, held: Held, found: Brackets, limit: Ends, broke: Ends, 
         initial_margin=initial,
         maintenance_margin=maintenance,
         liquidation_price=price,
-        bankruptcy_price=from_e8(broke.adverse(rising) or broke.adverse(not rising)),
+        bankruptcy_price=from_e8(broke_e8),
         move=_move(limit, p.mark_e8),
         exchange_initial_margin=p.initial,
         exchange_maintenance_margin=p.maintenance,

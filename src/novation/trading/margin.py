@@ -15,13 +15,17 @@ from typing import Any
 
 import msgspec
 
+from novation.domain.enums import OrderKind, Side
 from novation.domain.errors import InvalidInput, OffGrid, UnknownInstrument
 from novation.domain.units import BALANCE_BOUND, Number, asset_decimals, from_e8, from_scaled, money, to_e8, to_ns
 from novation.reference import Brackets, Reference, read_brackets
 from novation.reference.bracket_files import pick
 from novation.rules.integers import PART
+from novation.rules.order_cost import AssumedPrice, assumed_price
+from novation.rules.order_cost import order_cost as cost_of
 from novation.trading.requirements import (
     Held,
+    bankruptcy,
     check_size,
     cut,
     ends,
@@ -31,15 +35,14 @@ from novation.trading.requirements import (
 )
 
 _SIDES = {"long": 1, "short": -1}
-#: Before its text of 2026 the exchange took the order's price for a limit sell; since then the highest of three.
-_ABOVE_LAST = Decimal("1.0015")
 
 
 class MarginAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What one position requires. Money in `asset`, exact decimals; prices of 0: there is none.
 
-    initial, maintenance: at the mark, as the exchange shows them. liquidation, bankruptcy: for a long the highest,
-    for a short the lowest 1e-8 price at which margin and profit are no more than the maintenance, or than zero.
+    initial, maintenance: at the mark, as the exchange shows them. liquidation: for a long the highest, for a short the
+    lowest 1e-8 price at which margin and profit are no more than the maintenance. bankruptcy: for a long the lowest,
+    for a short the highest that leaves no less than nothing.
     """
 
     instrument: str
@@ -204,7 +207,6 @@ def margin(
         )
 
     limits = ends([held], behind * PART)
-    broke = ends([held], behind * PART, against_maintenance=False)
     rising = signed > 0
     tier = found.tiers[found.tier_number(notional) - 1]
     equity = behind * PART + profit(mark_e8, held)
@@ -231,7 +233,7 @@ def margin(
         cum=amount(tier.cum),
         maintenance_rate=from_e8(tier.rate_e8),
         liquidation_price=from_e8(limits.adverse(rising)),
-        bankruptcy_price=from_e8(broke.adverse(rising)),
+        bankruptcy_price=from_e8(bankruptcy([held], behind * PART)),
         order_cost=amount(cost),
         notional=amount(notional),
         unrealised=amount(cut(profit(mark_e8, held))),
@@ -243,25 +245,21 @@ def margin(
 
 
 def order_cost(signed_e8: int, price_e8: int, mark_e8: int, leverage: int, last_e8: int | None) -> tuple[int, str]:
-    """What a limit order takes from the available balance, in minor units, and what that rests on.
+    """What a limit order takes from the available balance (`rules.order_cost`), in minor units, and a caution.
 
-    Initial margin at the assumed price plus the open loss, qty * |min(0, direction * (mark - assumed price))|. A buy
-    assumes its own price. A sell assumes max(last * 1.0015, mark, its price) by the text of 2026, for which the last
-    price must be known, and its own price by the text before.
+    A sell needs the last price for the rule of the text of 2026; without it the text before is used.
     """
-    side, qty_e8 = (1, signed_e8) if signed_e8 > 0 else (-1, -signed_e8)
-    assumed, note = price_e8, ""
-    if side < 0 and last_e8 is not None:
-        above = -int(-(from_e8(last_e8) * _ABOVE_LAST).scaleb(8) // 1)  # rounded up, against the trader
-        assumed = max(above, mark_e8, price_e8)
-    elif side < 0:
+    side, qty_e8 = (Side.BUY, signed_e8) if signed_e8 > 0 else (Side.SELL, -signed_e8)
+    older = last_e8 is None
+    rule = AssumedPrice.OLDER if older else AssumedPrice.CURRENT
+    assumed = assumed_price(int(rule), int(OrderKind.LIMIT), int(side), price_e8, last_e8 or 0, mark_e8, 0, 0)
+    note = ""
+    if older and side == Side.SELL:
         note = (
             "order cost of a sell by the exchange's text before 2026, which assumes the order's own price; "
             "pass the last price for the present one"
         )
-    needed = cut(exact_value(assumed, qty_e8)) // leverage
-    loss = max(0, -side * (mark_e8 - assumed))
-    return needed + (cut(exact_value(loss, qty_e8)) if loss else 0), note
+    return int(cost_of(qty_e8, 1, int(side), int(assumed), mark_e8, leverage)), note
 
 
 def _cautions(found: Brackets, cost_note: str) -> tuple[str, ...]:

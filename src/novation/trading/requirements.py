@@ -19,6 +19,7 @@ import msgspec
 from novation.domain.errors import InvalidInput
 from novation.domain.instruments import Tier
 from novation.domain.units import E8, from_e8
+from novation.rules.bankruptcy import bankruptcy_price
 from novation.rules.integers import PART
 from novation.rules.margin import tiered_maintenance
 from novation.rules.value import signed_value
@@ -78,14 +79,9 @@ def check_size(legs: Sequence[Held], price_e8: int, *, source: str) -> None:
         )
 
 
-def surplus(legs: Sequence[Held], behind: int, price_e8: int, *, against_maintenance: bool = True) -> int:
-    """What is left at a price of the margin behind positions in one symbol, after their maintenance if asked."""
-    left = behind
-    for leg in legs:
-        left += profit(price_e8, leg)
-        if against_maintenance:
-            left -= exact_maintenance(price_e8, leg)
-    return left
+def surplus(legs: Sequence[Held], behind: int, price_e8: int) -> int:
+    """What is left at a price of the margin behind positions in one symbol, after their maintenance."""
+    return behind + sum(profit(price_e8, leg) - exact_maintenance(price_e8, leg) for leg in legs)
 
 
 class Ends(msgspec.Struct, frozen=True):
@@ -104,8 +100,8 @@ class Ends(msgspec.Struct, frozen=True):
         return self.below_e8 if rising else self.above_e8
 
 
-def ends(legs: Sequence[Held], behind: int, *, against_maintenance: bool = True) -> Ends:
-    """The prices at which positions in one symbol are liquidated (or, without maintenance, bankrupt).
+def ends(legs: Sequence[Held], behind: int) -> Ends:
+    """The prices at which positions in one symbol are liquidated.
 
     For a long the highest, for a short the lowest 1e-8 price at which margin and profit are no more than the
     maintenance, everything exact. Maintenance rises with the price ever faster, so what is left is a concave
@@ -114,7 +110,7 @@ def ends(legs: Sequence[Held], behind: int, *, against_maintenance: bool = True)
     """
 
     def left(price_e8: int) -> int:
-        return surplus(legs, behind, price_e8, against_maintenance=against_maintenance)
+        return surplus(legs, behind, price_e8)
 
     top = top_price(legs)
     low, high = 1, top  # the first price after which nothing is gained
@@ -141,6 +137,20 @@ def ends(legs: Sequence[Held], behind: int, *, against_maintenance: bool = True)
             low, high = (low, middle) if left(middle) <= 0 else (middle, high)
         above = high
     return Ends(below, above)
+
+
+def bankruptcy(legs: Sequence[Held], behind: int) -> int:
+    """Bankruptcy price in 1e-8 of positions in one symbol that share their margin (`rules.bankruptcy`).
+
+    Without maintenance the legs of a pair are as one position of their sum. 0: none, also where it lies beyond the
+    prices that are searched for liquidations.
+    """
+    net = sum(leg.qty_e8 for leg in legs)
+    left = behind - sum(leg.cost for leg in legs)  # what there would be at a price of zero
+    whole, part = divmod(left, PART)
+    if net == 0 or abs(whole) * E8 >= min(_TOP_E8 * abs(net), _VALUE * E8):
+        return 0
+    return int(bankruptcy_price(net, 1, 0, whole, part))
 
 
 def gains_by_a_rise(legs: Sequence[Held], price_e8: int) -> bool:
