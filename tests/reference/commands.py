@@ -15,6 +15,7 @@ from novation.domain.enums import (
     MarginMethod,
     MarginScope,
     OrderKind,
+    PositionSide,
     RejectReason,
 )
 from novation.domain.events import REDUCE_ONLY
@@ -48,7 +49,7 @@ def carry_out(ex: Exchange, command: Command) -> None:
         ex.order_sequence += 1
         refusal = _unknown(ex, command) or _place(ex, command)
         if refusal:
-            ex.emit(
+            ex.write(
                 EventKind.ORDER_REJECTED,
                 command.account,
                 command.instrument,
@@ -66,10 +67,11 @@ def carry_out(ex: Exchange, command: Command) -> None:
         CommandKind.SET_LEVERAGE: _set_leverage,
         CommandKind.SET_MARGIN_SCOPE: _set_scope,
         CommandKind.ADJUST_MARGIN: _adjust_margin,
+        CommandKind.SET_HEDGE_MODE: _set_hedge_mode,
     }.get(kind, _no_such_command)
     refusal = _unknown(ex, command) or handler(ex, command)
     if refusal:
-        ex.emit(
+        ex.write(
             EventKind.COMMAND_REJECTED,
             command.account,
             command.instrument,
@@ -85,14 +87,14 @@ def _no_such_command(ex: Exchange, c: Command) -> Refusal:
 
 
 def _names_no_instrument(kind: int) -> bool:
-    return kind in (CommandKind.CANCEL, CommandKind.TRANSFER)
+    return kind in (CommandKind.CANCEL, CommandKind.TRANSFER, CommandKind.SET_HEDGE_MODE)
 
 
 def _unknown(ex: Exchange, c: Command) -> Refusal | None:
     if not 0 <= c.account < len(ex.accounts):
         return Refusal(RejectReason.UNKNOWN_ACCOUNT, c.account, len(ex.accounts))
-    if not _names_no_instrument(c.kind) and not 0 <= c.instrument < len(ex.instruments):
-        return Refusal(RejectReason.UNKNOWN_INSTRUMENT, c.instrument, len(ex.instruments))
+    if not _names_no_instrument(c.kind) and not 0 <= c.instrument < len(ex.instruments) // 2:
+        return Refusal(RejectReason.UNKNOWN_INSTRUMENT, c.instrument, len(ex.instruments) // 2)
     return None
 
 
@@ -103,7 +105,9 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
     refusal = _well_formed(ex, c)
     if refusal:
         return refusal
-    i, q = c.instrument, c.side * c.lots
+    if _closes(ex, c):
+        c = msgspec.structs.replace(c, reduce_only=1)
+    i, q = slot_of(ex, c), c.side * c.lots
     limit = c.order_kind == OrderKind.LIMIT
     market = ex.markets[i]
     taker = ex.taker_ticks(i, market.last_e8, c.side)
@@ -135,8 +139,26 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
     return None
 
 
+def slot_of(ex: Exchange, c: Command) -> int:
+    """The slot a command names by its instrument and, in hedge mode, its position side."""
+    short = ex.accounts[c.account].hedge and c.position_side == PositionSide.SHORT
+    return 2 * c.instrument + int(bool(short))
+
+
+def _closes(ex: Exchange, c: Command) -> bool:
+    """Whether an order of an account in hedge mode is against the position it names."""
+    return bool(ex.accounts[c.account].hedge) and (c.side > 0) == (c.position_side == PositionSide.SHORT)
+
+
+def _wrong_side(ex: Exchange, c: Command) -> Refusal | None:
+    hedge = ex.accounts[c.account].hedge
+    named = (PositionSide.LONG, PositionSide.SHORT) if hedge else (PositionSide.BOTH,)
+    return None if c.position_side in named else Refusal(RejectReason.WRONG_POSITION_SIDE, c.position_side, hedge)
+
+
 def _well_formed(ex: Exchange, c: Command) -> Refusal | None:
-    i, terms, instrument = c.instrument, ex.terms_of(c.instrument), ex.instruments[c.instrument]
+    i = slot_of(ex, c)
+    terms, instrument = ex.terms_of(i), ex.instruments[i]
     limit = c.order_kind == OrderKind.LIMIT
     if c.order_kind not in (OrderKind.MARKET, OrderKind.LIMIT):
         return Refusal(RejectReason.BAD_ORDER_KIND, c.order_kind)
@@ -152,7 +174,12 @@ def _well_formed(ex: Exchange, c: Command) -> Refusal | None:
         return Refusal(RejectReason.PRICE_OFF_TICK, c.price_ticks, terms.tick_step)
     if c.price_ticks > HIGHEST_PRICE_E8 // instrument.tick_e8:
         return Refusal(RejectReason.NUMBER_TOO_LARGE, c.price_ticks, HIGHEST_PRICE_E8 // instrument.tick_e8)
-    if c.reduce_only:
+    refusal = _wrong_side(ex, c)
+    if refusal:
+        return refusal
+    if ex.accounts[c.account].hedge and c.reduce_only:
+        return Refusal(RejectReason.REDUCE_ONLY_NOT_OFFERED, c.position_side)
+    if c.reduce_only or _closes(ex, c):
         held, orders = ex.accounts[c.account].positions[i].lots, ex.accounts[c.account].orders.values()
         busy = sum(o.lots for o in orders if o.reduce_only and o.instrument == i and o.side == c.side)
         room = max(0, abs(held) - busy) if held * c.side < 0 else 0
@@ -264,44 +291,69 @@ def _transfer(ex: Exchange, c: Command) -> Refusal | None:
 
 
 def _set_leverage(ex: Exchange, c: Command) -> Refusal | None:
-    i, p, terms = c.instrument, ex.accounts[c.account].positions[c.instrument], ex.terms_of(c.instrument)
-    if ex.instruments[i].method == MarginMethod.PER_CONTRACT:
+    slots = (2 * c.instrument, 2 * c.instrument + 1)
+    both = [ex.accounts[c.account].positions[i] for i in slots]
+    if ex.instruments[slots[0]].method == MarginMethod.PER_CONTRACT:
         return Refusal(RejectReason.LEVERAGE_NOT_USED, c.leverage)
-    most = terms.tiers[0].max_leverage
+    most = ex.terms_of(slots[0]).tiers[0].max_leverage
     if not 1 <= c.leverage <= most:
         return Refusal(RejectReason.LEVERAGE_ABOVE_BRACKET, c.leverage, most)
-    if p.scope == MarginScope.ISOLATED and p.lots and c.leverage < p.leverage:
-        return Refusal(RejectReason.OPEN_POSITION, p.lots)
-    refusal = _too_large(ex, i, p.lots, c.leverage)
-    if refusal:
-        return refusal
-    needed = margin.taken(ex, c.account, i, c.leverage) - margin.taken(ex, c.account, i)
+    for p in both:
+        if p.scope == MarginScope.ISOLATED and p.lots and c.leverage < p.leverage:
+            return Refusal(RejectReason.OPEN_POSITION, p.lots)
+    for i, p in zip(slots, both, strict=True):
+        refusal = _too_large(ex, i, p.lots, c.leverage)
+        if refusal:
+            return refusal
+    needed = sum(margin.taken(ex, c.account, i, c.leverage) - margin.taken(ex, c.account, i) for i in slots)
     available = margin.available(ex, c.account)
     if needed > 0 and needed > available:
         return Refusal(RejectReason.INSUFFICIENT_MARGIN, needed, available)
-    p.leverage = c.leverage
-    ex.emit(EventKind.LEVERAGE_SET, c.account, i, amount=c.leverage)
+    for p in both:
+        p.leverage = c.leverage
+    ex.emit(EventKind.LEVERAGE_SET, c.account, slots[0], amount=c.leverage)
     return None
 
 
 def _set_scope(ex: Exchange, c: Command) -> Refusal | None:
-    i, a = c.instrument, ex.accounts[c.account]
-    per_contract = ex.instruments[i].method == MarginMethod.PER_CONTRACT
+    slots, a = (2 * c.instrument, 2 * c.instrument + 1), ex.accounts[c.account]
+    per_contract = ex.instruments[slots[0]].method == MarginMethod.PER_CONTRACT
     offered = (MarginScope.CROSS,) if per_contract else (MarginScope.CROSS, MarginScope.ISOLATED)
     if c.scope not in offered:
         return Refusal(RejectReason.SCOPE_NOT_OFFERED, c.scope)
-    if a.positions[i].lots:
-        return Refusal(RejectReason.OPEN_POSITION, a.positions[i].lots)
+    for i in slots:
+        if a.positions[i].lots:
+            return Refusal(RejectReason.OPEN_POSITION, a.positions[i].lots)
     for order in a.orders.values():
-        if order.instrument == i:
+        if order.instrument in slots:
             return Refusal(RejectReason.OPEN_ORDERS, order.id)
-    a.positions[i].scope = c.scope
-    ex.emit(EventKind.MARGIN_SCOPE_SET, c.account, i, amount=c.scope)
+    for i in slots:
+        a.positions[i].scope = c.scope
+    ex.emit(EventKind.MARGIN_SCOPE_SET, c.account, slots[0], amount=c.scope)
+    return None
+
+
+def _set_hedge_mode(ex: Exchange, c: Command) -> Refusal | None:
+    a = ex.accounts[c.account]
+    if not ex.rules.hedge_mode or c.amount not in (0, 1):
+        return Refusal(RejectReason.HEDGE_MODE_NOT_OFFERED, c.amount, int(ex.rules.hedge_mode))
+    if c.amount == a.hedge:
+        return Refusal(RejectReason.NO_CHANGE, c.amount)
+    for order in a.orders.values():
+        return Refusal(RejectReason.OPEN_ORDERS, order.id)
+    for i, p in enumerate(a.positions):
+        if margin.linked(ex, c.account, i):
+            return Refusal(RejectReason.OPEN_POSITION, p.lots)
+    a.hedge = c.amount
+    ex.emit(EventKind.HEDGE_MODE_SET, c.account, -1, amount=c.amount)
     return None
 
 
 def _adjust_margin(ex: Exchange, c: Command) -> Refusal | None:
-    i, a = c.instrument, ex.accounts[c.account]
+    refusal = _wrong_side(ex, c)
+    if refusal:
+        return refusal
+    i, a = slot_of(ex, c), ex.accounts[c.account]
     p, mark = a.positions[i], ex.markets[i].mark_e8
     if p.scope != MarginScope.ISOLATED or not p.lots:
         return Refusal(RejectReason.NO_ISOLATED_POSITION, c.amount)

@@ -50,20 +50,21 @@ def score(ex: Exchange, account: int, i: int) -> int:
     return min(gain * ratio, 4_000_000_000_000_000_000)
 
 
-def counterparty(ex: Exchange, account: int, i: int, ticks: int) -> int | None:
-    """The next account of the other side, None when none would keep a profit."""
+def counterparty(ex: Exchange, account: int, i: int, ticks: int) -> tuple[int, int] | None:
+    """The next account of the other side and its slot, None when none would keep a profit."""
     mine = ex.accounts[account].positions[i].lots
     ranked = []
     for other, a in enumerate(ex.accounts):
-        p = a.positions[i]
-        if other == account or p.lots * mine >= 0:
-            continue
-        k = min(abs(mine), abs(p.lots))
-        sign = 1 if p.lots > 0 else -1
-        gain = sign * margin.traded_value(ex.instruments[i], ticks, k) - p.cost * k // abs(p.lots)
-        if gain >= 0:
-            ranked.append((-score(ex, other, i), other))
-    return min(ranked)[1] if ranked else None
+        for slot in (i - i % 2, i - i % 2 + 1):
+            p = a.positions[slot]
+            if other == account or p.lots * mine >= 0:
+                continue
+            k = min(abs(mine), abs(p.lots))
+            sign = 1 if p.lots > 0 else -1
+            gain = sign * margin.traded_value(ex.instruments[i], ticks, k) - p.cost * k // abs(p.lots)
+            if gain >= 0:
+                ranked.append((-score(ex, other, slot), other, slot))
+    return min(ranked)[1:] if ranked else None
 
 
 def deleverage(
@@ -72,13 +73,14 @@ def deleverage(
     """Close a bankrupt position against the other side at its bankruptcy price, as long as there is somebody."""
     p = ex.accounts[account].positions[i]
     while p.lots:
-        other = counterparty(ex, account, i, ticks)
-        if other is None:
+        found = counterparty(ex, account, i, ticks)
+        if found is None:
             return
+        other, slot = found
         for order in list(ex.accounts[other].orders.values()):
-            if order.instrument == i:
+            if order.instrument // 2 == i // 2:
                 ex.drop(order, CancelReason.DELEVERAGED)
-        q = ex.accounts[other].positions[i]
+        q = ex.accounts[other].positions[slot]
         k, side = min(abs(p.lots), abs(q.lots)), 1 if p.lots > 0 else -1
         equity, required, _ = stands()
         isolated, cost = ISOLATED if p.scope == MarginScope.ISOLATED else 0, p.cost
@@ -102,11 +104,11 @@ def deleverage(
         )
         mark, cost = ex.markets[i].mark_e8, q.cost
         flags = DELEVERAGED | (ISOLATED if q.scope == MarginScope.ISOLATED else 0)
-        gain = ex.fill(0, other, i, side * k, ticks, mark, 0, flags)
+        gain = ex.fill(0, other, slot, side * k, ticks, mark, 0, flags)
         ex.emit(
             EventKind.DELEVERAGED,
             other,
-            i,
+            slot,
             order=account,
             trade=ex.trade_sequence,
             lots=side * k,

@@ -10,17 +10,35 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
+import msgspec
+
 from novation.domain.account import InsurancePool
 from novation.domain.commands import Command
 from novation.domain.digest import Line, state_digest
 from novation.domain.enums import CancelReason, EventKind, MarginScope, MarketEventKind, OrderKind
-from novation.domain.events import EVENT_FORMAT, ISOLATED, MAKER, Event
+from novation.domain.events import EVENT_FORMAT, ISOLATED, LONG_SIDE, MAKER, SHORT_SIDE, Event
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, asset_decimals
 from tests.reference import commands, margin
 from tests.reference.liquidation import run_test
 from tests.reference.state import Account, Ledger, Market, Order, Position
+
+#: What an event of these kinds is about is one position, not an instrument or an account.
+OF_ONE_POSITION = frozenset(
+    {
+        EventKind.ORDER_ACCEPTED,
+        EventKind.ORDER_CANCELLED,
+        EventKind.FILL,
+        EventKind.FUNDING,
+        EventKind.SETTLEMENT,
+        EventKind.MARGIN_CALL,
+        EventKind.LIQUIDATION,
+        EventKind.INSURANCE,
+        EventKind.DELEVERAGED,
+        EventKind.MARGIN_ADJUSTED,
+    }
+)
 
 
 class Rules(Protocol):
@@ -31,6 +49,7 @@ class Rules(Protocol):
     deficit_to_fund: bool
     asset: str
     default_leverage: int
+    hedge_mode: bool
     liquidation_target_e8: int
 
 
@@ -48,12 +67,13 @@ class Exchange:
         pools: Sequence[InsurancePool] = (),
     ) -> None:
         self.rules = rules
-        self.instruments = list(instruments)
-        self.dated = [list(rows) for rows in terms]
+        #: Lists by *slot*: 2 * instrument, the only position or the long one, and 2 * instrument + 1, the short one.
+        self.instruments = [i for i in instruments for _ in range(2)]
+        self.dated = [list(rows) for rows in terms for _ in range(2)]
         self.spread_e8 = spread_e8
         self.clock_ns = self.order_sequence = self.trade_sequence = 0
-        self.markets = [Market() for _ in instruments]
-        self.accounts = [Account([Position(rules.default_leverage) for _ in instruments]) for _ in range(accounts)]
+        self.markets = [market for _ in instruments for market in [Market()] * 2]
+        self.accounts = [Account([Position(rules.default_leverage) for _ in self.instruments]) for _ in range(accounts)]
         self.orders: dict[int, Order] = {}  #: every working order, in order of arrival
         self.pools = list(pools) or [
             InsurancePool(name="", instruments=tuple(i.id for i in instruments), unlimited=True)
@@ -88,6 +108,7 @@ class Exchange:
     # -- one instant (docs/rules/order.md) ----------------------------------------------------------------------------
 
     def _instant(self, rows: list[MarketEvent]) -> None:
+        rows = [msgspec.structs.replace(row, instrument=2 * row.instrument) for row in rows]
         by_kind = {kind: [row for row in rows if row.kind == kind] for kind in MarketEventKind}
         self.settled = None
         for row in by_kind[MarketEventKind.TERMS]:
@@ -124,7 +145,11 @@ class Exchange:
         for order in list(self.orders.values()):
             traded = self.markets[order.instrument].traded
             price = order.price_ticks * self.instruments[order.instrument].tick_e8
-            if order.kind == OrderKind.LIMIT and traded and order.arrival_ns <= started[order.instrument]:
+            if (
+                order.kind == OrderKind.LIMIT
+                and traded
+                and order.arrival_ns <= started[order.instrument - order.instrument % 2]
+            ):
                 if traded[0] < price if order.side > 0 else traded[1] > price:
                     self.execute(order, order.price_ticks, price, maker=True)
                     filled = True
@@ -150,12 +175,14 @@ class Exchange:
             amount = int(abs(margin.value(self.instruments[i], mark, lots)) * abs(row.rate_e8) / E8)
             return -amount if (lots > 0) == (row.rate_e8 > 0) else amount
 
-        booked = received(-sum(a.positions[i].lots for a in self.accounts))
+        everyone = [(account, slot) for account in range(len(self.accounts)) for slot in (i, i + 1)]
+        lots = [self.accounts[account].positions[slot].lots for account, slot in everyone]
+        booked = received(-sum(lots))
         self.ledger.outside += booked
-        payments = [received(a.positions[i].lots) for a in self.accounts]
+        payments = [received(held) for held in lots]
         self.ledger.rounding -= booked + sum(payments)
-        for account, (a, amount) in enumerate(zip(self.accounts, payments, strict=True)):
-            p = a.positions[i]
+        for (account, slot), amount in zip(everyone, payments, strict=True):
+            a, p = self.accounts[account], self.accounts[account].positions[slot]
             if p.lots:
                 if p.scope == MarginScope.ISOLATED:
                     p.margin += amount
@@ -164,7 +191,7 @@ class Exchange:
                 self.emit(
                     EventKind.FUNDING,
                     account,
-                    i,
+                    slot,
                     lots=p.lots,
                     price_e8=mark,
                     rate_e8=row.rate_e8,
@@ -176,8 +203,9 @@ class Exchange:
         i = row.instrument
         self.settled = row.trade_date
         self.markets[i].settlement_ticks = row.price_ticks
-        for account, a in enumerate(self.accounts):
-            p = a.positions[i]
+        everyone = [(account, a, slot) for account, a in enumerate(self.accounts) for slot in (i, i + 1)]
+        for account, a, slot in everyone:
+            p = a.positions[slot]
             if p.lots or p.cost:
                 before, worth = p.cost, margin.traded_value(self.instruments[i], row.price_ticks, p.lots)
                 a.wallet += worth - before
@@ -185,13 +213,13 @@ class Exchange:
                 self.emit(
                     EventKind.SETTLEMENT,
                     account,
-                    i,
+                    slot,
                     lots=p.lots,
                     price_ticks=row.price_ticks,
                     cost=before,
                     amount=worth - before,
                 )
-                self.forget(account, i)
+                self.forget(account, slot)
 
     def _test_all(self, at_check: bool) -> None:
         for account in range(len(self.accounts)):
@@ -364,7 +392,7 @@ class Exchange:
 
     def first_terms(self, i: int) -> int:
         """Rows of terms are counted through all instruments, in their order, in feeds and in events."""
-        return sum(len(rows) for rows in self.dated[:i])
+        return sum(len(rows) for rows in self.dated[: i - i % 2 : 2])
 
     def terms_of(self, i: int) -> Terms:
         """The terms in force."""
@@ -379,7 +407,13 @@ class Exchange:
         return [market.mark_e8 for market in self.markets]
 
     def emit(self, kind: EventKind, account: int, instrument: int, **fields: Any) -> None:
-        """Write one event."""
+        """Write one event of a slot; of an account in hedge mode it says which position it is about."""
+        if account >= 0 and instrument >= 0 and self.accounts[account].hedge and kind in OF_ONE_POSITION:
+            fields["flags"] = fields.get("flags", 0) | (SHORT_SIDE if instrument % 2 else LONG_SIDE)
+        self.write(kind, account, instrument // 2 if instrument >= 0 else -1, **fields)
+
+    def write(self, kind: EventKind, account: int, instrument: int, **fields: Any) -> None:
+        """Write one event of an instrument."""
         numbers = {name: int(number) for name, number in fields.items()}
         self.events.append(Event(len(self.events) + 1, self.clock_ns, int(kind), account, instrument, **numbers))
 
@@ -396,20 +430,18 @@ class Exchange:
         yield "ledger", (own.fees, sum(self.funds), own.outside, own.rounding, own.deposits)
         for pool, balance in enumerate(self.funds):
             yield "pool", (pool, balance)
-        for i, m in enumerate(self.markets):
+        for i, m in enumerate(self.markets[::2]):
             yield "market", (i, m.terms, m.last_e8, m.mark_e8, m.open_ns, m.settlement_ticks)
         for account, a in enumerate(self.accounts):
-            yield "account", (account, a.wallet, a.called)
+            yield "account", (account, a.wallet, a.called, a.hedge)
         new = (0, 0, 0, int(MarginScope.CROSS), self.rules.default_leverage)
         for account, a in enumerate(self.accounts):
             for i, p in enumerate(a.positions):
                 if (p.lots, p.cost, p.margin, p.scope, p.leverage) != new:
-                    yield "position", (account, i, p.lots, p.cost, p.margin, p.scope, p.leverage, p.called)
+                    yield "position", (account, i // 2, i % 2, p.lots, p.cost, p.margin, p.scope, p.leverage, p.called)
         for o in self.orders.values():
-            yield (
-                "order",
-                (o.id, o.account, o.instrument, o.side, o.kind, o.lots, o.price_ticks, o.reduce_only, o.arrival_ns),
-            )
+            asked = (o.side, o.kind, o.lots, o.price_ticks, o.reduce_only, o.arrival_ns)
+            yield "order", (o.id, o.account, o.instrument // 2, o.instrument % 2, *asked)
 
     def state_hash(self) -> str:
         """The digest of the canonical form."""

@@ -56,7 +56,7 @@ def _isolated_gone(ex: Exchange, account: int, i: int, mark: int) -> bool:
     now = ex.markets[i].mark_e8
     trigger = now if _reached(lots, now, price) else price
     for order in list(ex.accounts[account].orders.values()):
-        if order.instrument == i:
+        if order.instrument // 2 == i // 2:
             ex.drop(order, CancelReason.LIQUIDATION)
     p = ex.accounts[account].positions[i]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from math import ceil, floor, trunc
 from typing import TYPE_CHECKING
@@ -207,8 +208,52 @@ def position_liquidation_price(ex: Exchange, account: int, i: int) -> int:
     behind = Fraction(p.margin)
     if p.scope == MarginScope.CROSS:
         behind = Fraction(ex.accounts[account].wallet)
+        if p.lots and ex.accounts[account].positions[i ^ 1].lots:
+            return pair_liquidation_price(ex, account, i)
         for other in cross(ex, account):
             if other != i:
                 mark = ex.markets[other].mark_e8
                 behind += profit(ex, account, other, mark) - required(ex, account, other, mark)
     return liquidation_price(ex.instruments[i], ex.terms_of(i), p.lots, p.cost, behind)
+
+
+def pair_liquidation_price(ex: Exchange, account: int, i: int) -> int:
+    """The price that a long and a short cross position of one instrument share, by bisection of a concave surplus."""
+    mark, pair = ex.markets[i].mark_e8, (i, i ^ 1)
+    behind = Fraction(ex.accounts[account].wallet)
+    for other in cross(ex, account):
+        if other not in pair:
+            at = ex.markets[other].mark_e8
+            behind += profit(ex, account, other, at) - required(ex, account, other, at)
+
+    def gone(price: int) -> bool:
+        return behind + sum(profit(ex, account, j, price) - required(ex, account, j, price) for j in pair) <= 0
+
+    if gone(mark):
+        return mark
+    slope = Fraction(0)
+    for j in pair:
+        lots = ex.accounts[account].positions[j].lots
+        tier = bracket(ex.terms_of(j).tiers, abs(value(ex.instruments[j], mark, lots)))
+        slope += lots - abs(lots) * Fraction(tier.rate_e8, E8)
+    if slope > 0:
+        return _last(gone, mark - 1) if gone(1) else 0
+    high = mark
+    while not gone(high):
+        high *= 2
+        if high > 1 << 60:
+            return 0
+    low = mark
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if gone(middle) else (middle, high)
+    return high
+
+
+def _last(gone: Callable[[int], bool], high: int) -> int:
+    """The highest price from 1 to `high` at which it is gone, being gone at 1 and below it."""
+    low, high = 1, high + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if gone(middle) else (low, middle)
+    return low

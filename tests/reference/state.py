@@ -41,6 +41,7 @@ class Account:
     positions: list[Position]
     wallet: int = 0
     called: int = 0
+    hedge: int = 0
     orders: dict[int, Order] = field(default_factory=dict)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
+from fractions import Fraction
 from math import floor, trunc
 from random import Random
 
 import msgspec
 
 from novation.domain.account import Account, Position
-from novation.domain.commands import Command
+from novation.domain.commands import Command, set_hedge_mode
 from novation.domain.digest import canonical_bytes
-from novation.domain.enums import CancelReason, EventKind, MarginScope, RejectReason
+from novation.domain.enums import CancelReason, EventKind, MarginScope, PositionSide, RejectReason
 from novation.domain.events import Event
 from novation.domain.instruments import Instrument
 from novation.domain.market import MarketEvent
@@ -122,13 +123,15 @@ class Lockstep:
         """The account as the twin would report it."""
         t = self.twin
         a = t.accounts[account]
-        positions = []
+        positions, equity = [], Fraction(a.wallet)
         for i, p in enumerate(a.positions):
             if margin.linked(t, account, i):
+                equity += p.margin + margin.profit(t, account, i, t.markets[i].mark_e8)
                 mark = t.markets[i].mark_e8
                 positions.append(
                     Position(
-                        instrument=i,
+                        instrument=i // 2,
+                        side=PositionSide(1 + i % 2 if a.hedge else 0),
                         lots=p.lots,
                         cost=p.cost,
                         isolated_margin=p.margin,
@@ -146,10 +149,7 @@ class Lockstep:
             id=account,
             asset=t.rules.asset,
             wallet=a.wallet,
-            equity=floor(
-                a.wallet
-                + sum(p.isolated_margin + margin.profit(t, account, p.instrument, p.mark_e8) for p in positions)
-            ),
+            equity=floor(equity),
             initial=sum(p.initial + p.isolated_margin for p in positions),
             maintenance=sum(p.maintenance for p in positions),
             available=margin.available(t, account),
@@ -189,6 +189,8 @@ def random_run(r: Random, pair: Lockstep, commands: int, *, every: int = 10, bur
     for account in range(pair.setup.accounts):
         if r.randint(0, 9):
             pair.submit(scenarios.deposit(r, account))
+        if r.randint(0, 2) == 0:
+            pair.submit(set_hedge_mode(account, True))
     more(r, pair, world, commands, every=every, burst=burst)
     return world
 

@@ -53,6 +53,7 @@ EITHER = VenueRules(
     call_policy=MarginCallPolicy.AT_ONCE,
     call_ratio_e8=90_000_000,
     liquidation_target_e8=70_000_000,
+    hedge_mode=True,
     deficit_to_fund=True,
     default_leverage=7,
 )
@@ -326,16 +327,20 @@ class World:
 def command(r: Random, setup: Setup, twin: Exchange) -> Command:
     """Something a participant might ask, sensible or not."""
     account, i = r.randrange(setup.accounts), r.randrange(len(setup.instruments))
+    hedge = twin.accounts[account].hedge
+    named = r.choice([1, 2]) if hedge else 0
+    slot = 2 * i + int(named == 2)
     dice = r.randint(0, 99)
     if dice < 60:
-        return _order(r, setup, twin, account, i)
+        return _order(r, setup, twin, account, i, named if r.randint(0, 29) else r.randint(0, 3))
     if dice < 64:
-        p = twin.accounts[account].positions[i]
+        p = twin.accounts[account].positions[slot]
         return Command(
             kind=CommandKind.ADJUST_MARGIN,
             account=account,
             instrument=i,
             amount=r.choice([p.margin // 3, -p.margin // 10, -p.margin, 10**9, 1, -1, 0, 1 << 59]),
+            position_side=named if r.randint(0, 9) else r.randint(0, 2),
         )
     if dice < 70:
         own = list(twin.accounts[account].orders) or [r.randint(0, twin.order_sequence + 1)]
@@ -357,6 +362,8 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
             account=account,
             amount=r.choice([10**11, 5 * 10**12, 123_456_789_012, -(wallet // 2), -wallet, -wallet - 1, 0, 1 << 60]),
         )
+    if dice < 91:
+        return Command(kind=CommandKind.SET_HEDGE_MODE, account=account, amount=r.choice([0, 1, 1 - hedge, 2]))
     return _nonsense(r, setup, twin)
 
 
@@ -369,10 +376,11 @@ def deposit(r: Random, account: int) -> Command:
     )
 
 
-def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int) -> Command:
-    instrument, terms, market = setup.instruments[i], twin.terms_of(i), twin.markets[i]
+def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int, named: int) -> Command:
+    slot = 2 * i + int(named == 2)
+    instrument, terms, market = setup.instruments[i], twin.terms_of(slot), twin.markets[slot]
     price = market.last_e8 or setup.prices[i]
-    p = twin.accounts[account].positions[i]
+    p = twin.accounts[account].positions[slot]
     side = r.choice([1, -1])
     means = max(twin.accounts[account].wallet, 10**9) * (p.leverage if instrument.method == MarginMethod.TIERED else 8)
     one = max(1, price * instrument.lot_value // E8)
@@ -380,7 +388,7 @@ def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int) -> Com
     if p.lots and r.randint(0, 2) == 0:  # reduce, close or turn round
         side = -1 if p.lots > 0 else 1
         lots = max(1, abs(p.lots) * r.choice([30, 50, 100, 100, 150]) // 100)
-    reduce_only = int(r.randint(0, 4) == 0)
+    reduce_only = int(r.randint(0, 4) == 0) if not named else int(r.randint(0, 40) == 0)
     if r.randint(0, 1):
         return Command(
             kind=CommandKind.PLACE,
@@ -390,6 +398,7 @@ def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int) -> Com
             lots=lots,
             order_kind=OrderKind.MARKET,
             reduce_only=reduce_only,
+            position_side=named,
         )
     away = r.choice([-300, -100, -20, -5, 0, 5, 20, 100])
     ticks = price * (10_000 + side * away) // 10_000 // instrument.tick_e8
@@ -403,6 +412,7 @@ def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int) -> Com
         order_kind=OrderKind.LIMIT,
         price_ticks=max(1, ticks // step * step),
         reduce_only=reduce_only,
+        position_side=named,
     )
 
 
@@ -411,7 +421,7 @@ def _nonsense(r: Random, setup: Setup, twin: Exchange) -> Command:
     price = 0 if kind == OrderKind.MARKET else r.choice([1, 10, 1_000, 0, -7, 10**9, 10**10])
     large = 1 << 40 if all(i.lot_value < 1 << 22 for i in setup.instruments) else 10**10 // 2
     return Command(
-        kind=r.choice([1, 1, 1, 2, 3, 4, 5, 6, 7]),
+        kind=r.choice([1, 1, 1, 2, 3, 4, 5, 6, 7, 8]),
         account=r.choice([0, 0, 0, -1, setup.accounts]),
         instrument=r.choice([0, 0, 0, -1, len(setup.instruments)]),
         order=r.choice([0, 1, -1, twin.order_sequence, 1 << 40]),

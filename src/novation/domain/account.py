@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from novation.domain.enums import MarginScope
+from novation.domain.enums import MarginScope, PositionSide
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Signed lots of one instrument and the entry cost they carry, money in minor units."""
 
     instrument: int
+    side: PositionSide
     lots: int
     cost: int  #: exact entry cost, signed like `lots`; the average price is derived from it
     isolated_margin: int

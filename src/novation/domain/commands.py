@@ -23,6 +23,7 @@ class Command(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     scope: int = 0
     amount: int = 0
     reduce_only: int = 0
+    position_side: int = 0
 
 
 COMMAND_SCHEMA = 2
@@ -30,8 +31,13 @@ COMMAND_DTYPE = record_dtype(Command)
 COMMAND_FORMAT = record_format(Command)
 
 
-def place_market(account: int, instrument: int, side: Side, lots: int, *, reduce_only: bool = False) -> Command:
-    """Buy or sell `lots` at the next price; reduce_only: refused or cancelled where it would open a position."""
+def place_market(
+    account: int, instrument: int, side: Side, lots: int, *, reduce_only: bool = False, position_side: int = 0
+) -> Command:
+    """Buy or sell `lots` at the next price.
+
+    reduce_only: refused or cancelled where it would open a position. position_side: `PositionSide`.
+    """
     return Command(
         kind=CommandKind.PLACE,
         account=account,
@@ -40,13 +46,21 @@ def place_market(account: int, instrument: int, side: Side, lots: int, *, reduce
         lots=lots,
         order_kind=OrderKind.MARKET,
         reduce_only=int(reduce_only),
+        position_side=position_side,
     )
 
 
 def place_limit(
-    account: int, instrument: int, side: Side, lots: int, price_ticks: int, *, reduce_only: bool = False
+    account: int,
+    instrument: int,
+    side: Side,
+    lots: int,
+    price_ticks: int,
+    *,
+    reduce_only: bool = False,
+    position_side: int = 0,
 ) -> Command:
-    """Buy or sell `lots` at `price_ticks` or better, until cancelled; reduce_only as `place_market`."""
+    """Buy or sell `lots` at `price_ticks` or better, until cancelled; the rest as `place_market`."""
     return Command(
         kind=CommandKind.PLACE,
         account=account,
@@ -56,6 +70,7 @@ def place_limit(
         order_kind=OrderKind.LIMIT,
         price_ticks=price_ticks,
         reduce_only=int(reduce_only),
+        position_side=position_side,
     )
 
 
@@ -79,6 +94,17 @@ def transfer(account: int, amount: int) -> Command:
     return Command(kind=CommandKind.TRANSFER, account=account, amount=amount)
 
 
-def adjust_margin(account: int, instrument: int, amount: int) -> Command:
+def adjust_margin(account: int, instrument: int, amount: int, *, position_side: int = 0) -> Command:
     """Move minor units from the wallet into the margin of an isolated position (positive), or back (negative)."""
-    return Command(kind=CommandKind.ADJUST_MARGIN, account=account, instrument=instrument, amount=amount)
+    return Command(
+        kind=CommandKind.ADJUST_MARGIN,
+        account=account,
+        instrument=instrument,
+        amount=amount,
+        position_side=position_side,
+    )
+
+
+def set_hedge_mode(account: int, hedge: bool) -> Command:
+    """Hold one position an instrument (one-way), or a long and a short one (hedge); refused with anything open."""
+    return Command(kind=CommandKind.SET_HEDGE_MODE, account=account, amount=int(hedge))

@@ -40,6 +40,14 @@ class MarginScope(IntEnum):
     ISOLATED = 2
 
 
+class PositionSide(IntEnum):
+    """Which position of an instrument is meant: the only one (one-way), or one of the two of hedge mode."""
+
+    BOTH = 0
+    LONG = 1
+    SHORT = 2
+
+
 class MarginCallPolicy(IntEnum):
     """When an account below its maintenance margin is closed out.
 
@@ -60,6 +68,7 @@ class CommandKind(IntEnum):
     SET_MARGIN_SCOPE = 4
     TRANSFER = 5
     ADJUST_MARGIN = 6
+    SET_HEDGE_MODE = 7
 
 
 class MarketEventKind(IntEnum):
@@ -91,6 +100,7 @@ class EventKind(IntEnum):
     COMMAND_REJECTED = 14
     DELEVERAGED = 15
     MARGIN_ADJUSTED = 16
+    HEDGE_MODE_SET = 17
 
 
 class RejectReason(IntEnum):
@@ -120,6 +130,10 @@ class RejectReason(IntEnum):
     NUMBER_TOO_LARGE = 409
     NO_ISOLATED_POSITION = 410
     WOULD_NOT_REDUCE = 411
+    WRONG_POSITION_SIDE = 412
+    REDUCE_ONLY_NOT_OFFERED = 413
+    HEDGE_MODE_NOT_OFFERED = 414
+    NO_CHANGE = 415
 
 
 class CancelReason(IntEnum):

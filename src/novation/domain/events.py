@@ -21,9 +21,11 @@ Beside sequence, ts_ns, kind, account and instrument:
     LEVERAGE_SET      amount (leverage)
     MARGIN_SCOPE_SET  amount (`MarginScope`)
     TRANSFER          amount
-    MARGIN_ADJUSTED   amount (into the margin > 0), cost (the margin after)
+    MARGIN_ADJUSTED   amount (into the margin > 0), cost (the margin after), flags
+    HEDGE_MODE_SET    amount (1 hedge, 0 one-way)
     COMMAND_REJECTED  order, reason, amount (the value refused), cost (the limit)
 
+Of an account in hedge mode, whatever is of one position says which in `flags` (LONG_SIDE, SHORT_SIDE).
 Money is in minor units of the venue's settlement asset. `sequence` ascends without a gap within a venue.
 """
 
@@ -39,6 +41,8 @@ ISOLATED = 2
 LIQUIDATED = 4
 DELEVERAGED = 8
 REDUCE_ONLY = 16
+LONG_SIDE = 32  #: of an account in hedge mode: its long position
+SHORT_SIDE = 64  #: ... its short position
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=False):

@@ -11,9 +11,9 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import EventKind, MarginMethod, MarginScope
 from novation.domain.events import ISOLATED as ISOLATED_FLAG
-from novation.domain.events import LIQUIDATED
+from novation.domain.events import LIQUIDATED, LONG_SIDE, SHORT_SIDE
 from novation.engine.ledger import next_event, post_fees, post_outside
-from novation.engine.state import account_, contract_, position_, position_row_, terms_of
+from novation.engine.state import LEGS, account_, contract_, position_, position_row_, row_of, terms_of
 from novation.rules.clearing import closed_lots, cost_share, margin_share, realised
 from novation.rules.fees import trade_fee
 from novation.rules.funding import funding_payment
@@ -90,6 +90,14 @@ def fee_of(venue, instrument, lots, price_ticks, maker):
 
 
 @kernel
+def side_flag(venue, p):
+    """Which of an account's two positions this is, as an event says it; nothing in one-way mode."""
+    if not account_(venue, p.account).hedge:
+        return 0
+    return SHORT_SIDE if p.leg else LONG_SIDE
+
+
+@kernel
 def fill(venue, row, order, lots, price_ticks, price_e8, fee, flags):
     """Trade signed lots at a price: position, money, ledger and one FILL event. Returns the realised profit."""
     p = position_row_(venue, row)
@@ -136,15 +144,15 @@ def fill(venue, row, order, lots, price_ticks, price_e8, fee, flags):
     e.amount = profit
     e.cost = p.cost
     e.position_lots = p.lots
-    e.flags = flags
+    e.flags = flags | side_flag(venue, p)
     unlink_if_flat(venue, row)
     return profit
 
 
 @kernel
-def fund(venue, account, instrument, mark_e8, rate_e8):
-    """Pay one account's funding; an isolated position pays out of its own margin. Returns what it received."""
-    p = position_(venue, account, instrument)
+def fund(venue, account, instrument, leg, mark_e8, rate_e8):
+    """Pay one position's funding; an isolated one pays out of its own margin. Returns what it received."""
+    p = position_(venue, account, instrument, leg)
     if p.lots == 0:
         return 0
     amount = funding_payment(mark_e8, p.lots, contract_(venue, instrument).lot_value, rate_e8)
@@ -159,8 +167,7 @@ def fund(venue, account, instrument, mark_e8, rate_e8):
     e.price_e8 = mark_e8
     e.rate_e8 = rate_e8
     e.amount = amount
-    if p.scope == _ISOLATED:
-        e.flags = ISOLATED_FLAG
+    e.flags = (ISOLATED_FLAG if p.scope == _ISOLATED else 0) | side_flag(venue, p)
     return amount
 
 
@@ -172,10 +179,11 @@ def fund_outside(venue, instrument, mark_e8, rate_e8):
     lots = 0
     paid = 0
     for account in range(venue.accounts):
-        p = position_(venue, account, instrument)
-        if p.lots != 0:
-            lots += p.lots
-            paid += funding_payment(mark_e8, p.lots, lot_value, rate_e8)
+        for leg in range(LEGS):
+            p = position_(venue, account, instrument, leg)
+            if p.lots != 0:
+                lots += p.lots
+                paid += funding_payment(mark_e8, p.lots, lot_value, rate_e8)
     amount = 0
     if lots != 0:
         amount = funding_payment(mark_e8, -lots, lot_value, rate_e8)
@@ -184,9 +192,9 @@ def fund_outside(venue, instrument, mark_e8, rate_e8):
 
 
 @kernel
-def settle(venue, account, instrument, price_ticks):
-    """Pay one account's variation margin: value at the settlement price less the entry cost, which it becomes."""
-    row = account * venue.instruments + instrument
+def settle(venue, account, instrument, leg, price_ticks):
+    """Pay one position's variation margin: value at the settlement price less the entry cost, which it becomes."""
+    row = row_of(venue, account, instrument, leg)
     p = position_row_(venue, row)
     if not p.linked or (p.lots == 0 and p.cost == 0):
         return
@@ -200,5 +208,6 @@ def settle(venue, account, instrument, price_ticks):
     e.price_ticks = price_ticks
     e.cost = p.cost
     e.amount = amount
+    e.flags = side_flag(venue, p)
     p.cost = value
     unlink_if_flat(venue, row)

@@ -10,18 +10,32 @@ from novation.domain.enums import (
     MarginMethod,
     MarginScope,
     OrderKind,
+    PositionSide,
     RejectReason,
 )
+from novation.engine.clearing import side_flag
 from novation.engine.ledger import next_event, post_deposit
 from novation.engine.margining import available, initial_for, initial_now, largest_value, notional, worth
 from novation.engine.orders import cancel_order, find_order, place, reject
-from novation.engine.state import account_, command_, contract_, market_, order_, position_, terms_of, tier_
+from novation.engine.state import (
+    LEGS,
+    account_,
+    command_,
+    contract_,
+    market_,
+    order_,
+    position_,
+    position_row_,
+    terms_of,
+    tier_,
+)
 
 _PLACE = int(CommandKind.PLACE)
 _CANCEL = int(CommandKind.CANCEL)
 _SET_LEVERAGE = int(CommandKind.SET_LEVERAGE)
 _SET_SCOPE = int(CommandKind.SET_MARGIN_SCOPE)
 _ADJUST_MARGIN = int(CommandKind.ADJUST_MARGIN)
+_SET_HEDGE_MODE = int(CommandKind.SET_HEDGE_MODE)
 _TRANSFER = int(CommandKind.TRANSFER)
 _CROSS = int(MarginScope.CROSS)
 _ISOLATED = int(MarginScope.ISOLATED)
@@ -32,6 +46,7 @@ _LEVERAGE_SET = int(EventKind.LEVERAGE_SET)
 _SCOPE_SET = int(EventKind.MARGIN_SCOPE_SET)
 _TRANSFERRED = int(EventKind.TRANSFER)
 _MARGIN_ADJUSTED = int(EventKind.MARGIN_ADJUSTED)
+_HEDGE_MODE_SET = int(EventKind.HEDGE_MODE_SET)
 _COMMAND_REJECTED = int(EventKind.COMMAND_REJECTED)
 _UNKNOWN_ACCOUNT = int(RejectReason.UNKNOWN_ACCOUNT)
 _UNKNOWN_INSTRUMENT = int(RejectReason.UNKNOWN_INSTRUMENT)
@@ -48,12 +63,29 @@ _POSITION_LIMIT = int(RejectReason.POSITION_LIMIT)
 _INSUFFICIENT_MARGIN = int(RejectReason.INSUFFICIENT_MARGIN)
 _NUMBER_TOO_LARGE = int(RejectReason.NUMBER_TOO_LARGE)
 _NO_ISOLATED_POSITION = int(RejectReason.NO_ISOLATED_POSITION)
+_WRONG_POSITION_SIDE = int(RejectReason.WRONG_POSITION_SIDE)
+_HEDGE_MODE_NOT_OFFERED = int(RejectReason.HEDGE_MODE_NOT_OFFERED)
+_NO_CHANGE = int(RejectReason.NO_CHANGE)
+_LONG, _SHORT = int(PositionSide.LONG), int(PositionSide.SHORT)
 _BALANCE_BOUND = 1 << 60
 
 
 @kernel
 def enqueue(
-    venue, kind, account, instrument, order, side, order_kind, lots, price_ticks, leverage, scope, amount, reduce_only
+    venue,
+    kind,
+    account,
+    instrument,
+    order,
+    side,
+    order_kind,
+    lots,
+    price_ticks,
+    leverage,
+    scope,
+    amount,
+    reduce_only,
+    position_side,
 ):
     """Put a command in line; a new order gets its id now. Returns the id, or 0 for other commands."""
     if venue.command_count >= venue.command_rows:
@@ -77,6 +109,7 @@ def enqueue(
     c.scope = scope
     c.amount = amount
     c.reduce_only = reduce_only
+    c.position_side = position_side
     return order if kind == _PLACE else 0
 
 
@@ -102,10 +135,12 @@ def execute_command(venue, c):
         cancel(venue, c)
     elif c.kind == _TRANSFER:
         transfer(venue, c)
+    elif c.kind == _SET_HEDGE_MODE:
+        set_hedge_mode(venue, c)
     elif c.instrument < 0 or c.instrument >= venue.instruments:
         refuse(venue, c, _UNKNOWN_INSTRUMENT, c.instrument, venue.instruments)
     elif c.kind == _PLACE:
-        place(venue, c.order, c.account, c.instrument, c.side, c.order_kind, c.lots, c.price_ticks, c.reduce_only)
+        place(venue, c)
     elif c.kind == _ADJUST_MARGIN:
         adjust_margin(venue, c)
     elif c.kind == _SET_LEVERAGE:
@@ -153,7 +188,11 @@ def adjust_margin(venue, c):
     In: no more than what is available. Out: no more than leaves the margin at the initial margin of the position, its
     loss counted and its profit not.
     """
-    p = position_(venue, c.account, c.instrument)
+    hedge = account_(venue, c.account).hedge
+    if (c.position_side != _LONG and c.position_side != _SHORT) if hedge else c.position_side != 0:
+        refuse(venue, c, _WRONG_POSITION_SIDE, c.position_side, hedge)
+        return
+    p = position_(venue, c.account, c.instrument, 1 if c.position_side == _SHORT else 0)
     if p.scope != _ISOLATED or p.lots == 0:
         refuse(venue, c, _NO_ISOLATED_POSITION, c.amount, 0)
         return
@@ -176,12 +215,12 @@ def adjust_margin(venue, c):
     e = next_event(venue, _MARGIN_ADJUSTED, c.account, c.instrument)
     e.amount = c.amount
     e.cost = p.margin
+    e.flags = side_flag(venue, p)
 
 
 @kernel
 def set_leverage(venue, c):
     """Change leverage: within the first bracket's, not lowered under an isolated position, the margin being there."""
-    p = position_(venue, c.account, c.instrument)
     if contract_(venue, c.instrument).method != _TIERED:
         refuse(venue, c, _LEVERAGE_NOT_USED, c.leverage, 0)
         return
@@ -193,22 +232,30 @@ def set_leverage(venue, c):
     if c.leverage < 1 or c.leverage > most:
         refuse(venue, c, _LEVERAGE_ABOVE_BRACKET, c.leverage, most)
         return
-    if p.scope == _ISOLATED and p.lots != 0 and c.leverage < p.leverage:
-        refuse(venue, c, _OPEN_POSITION, p.lots, 0)
-        return
-    old = p.leverage
-    before = initial_now(venue, p)
+    old = position_(venue, c.account, c.instrument, 0).leverage
+    for leg in range(LEGS):
+        p = position_(venue, c.account, c.instrument, leg)
+        if p.scope == _ISOLATED and p.lots != 0 and c.leverage < old:
+            refuse(venue, c, _OPEN_POSITION, p.lots, 0)
+            return
+    before = initial_now(venue, position_(venue, c.account, c.instrument, 0))
+    before += initial_now(venue, position_(venue, c.account, c.instrument, 1))
     free = available(venue, c.account)
-    p.leverage = c.leverage
-    needed = initial_now(venue, p) - before
-    reached = notional(venue, p, m.mark_e8)
-    highest = largest_value(venue, p)
-    if reached > highest:
-        p.leverage = old
-        refuse(venue, c, _POSITION_LIMIT, reached, highest)
-        return
+    needed = -before
+    for leg in range(LEGS):
+        p = position_(venue, c.account, c.instrument, leg)
+        p.leverage = c.leverage
+        needed += initial_now(venue, p)
+    for leg in range(LEGS):
+        p = position_(venue, c.account, c.instrument, leg)
+        reached = notional(venue, p, m.mark_e8)
+        highest = largest_value(venue, p)
+        if reached > highest:
+            put_leverage(venue, c, old)
+            refuse(venue, c, _POSITION_LIMIT, reached, highest)
+            return
     if needed > 0 and needed > free:
-        p.leverage = old
+        put_leverage(venue, c, old)
         refuse(venue, c, _INSUFFICIENT_MARGIN, needed, free)
         return
     e = next_event(venue, _LEVERAGE_SET, c.account, c.instrument)
@@ -216,18 +263,52 @@ def set_leverage(venue, c):
 
 
 @kernel
+def put_leverage(venue, c, leverage):
+    """Set the leverage of both positions of an instrument."""
+    for leg in range(LEGS):
+        position_(venue, c.account, c.instrument, leg).leverage = leverage
+
+
+@kernel
+def set_hedge_mode(venue, c):
+    """One position an instrument, or a long and a short one; refused with orders or positions anywhere."""
+    a = account_(venue, c.account)
+    if not venue.hedge_mode or c.amount < 0 or c.amount > 1:
+        refuse(venue, c, _HEDGE_MODE_NOT_OFFERED, c.amount, venue.hedge_mode)
+        return
+    if c.amount == a.hedge:
+        refuse(venue, c, _NO_CHANGE, c.amount, 0)
+        return
+    row = venue.first_order
+    while row >= 0:
+        o = order_(venue, row)
+        if o.account == c.account:
+            refuse(venue, c, _OPEN_ORDERS, o.id, 0)
+            return
+        row = o.next
+    if a.first_position >= 0:
+        p = position_row_(venue, a.first_position)
+        refuse(venue, c, _OPEN_POSITION, p.lots, 0)
+        return
+    a.hedge = c.amount
+    e = next_event(venue, _HEDGE_MODE_SET, c.account, -1)
+    e.amount = c.amount
+
+
+@kernel
 def set_scope(venue, c):
     """Choose cross or isolated; refused with a position or working orders of the instrument."""
-    p = position_(venue, c.account, c.instrument)
     if contract_(venue, c.instrument).method != _TIERED and c.scope != _CROSS:
         refuse(venue, c, _SCOPE_NOT_OFFERED, c.scope, 0)
         return
     if c.scope != _CROSS and c.scope != _ISOLATED:
         refuse(venue, c, _SCOPE_NOT_OFFERED, c.scope, 0)
         return
-    if p.lots != 0:
-        refuse(venue, c, _OPEN_POSITION, p.lots, 0)
-        return
+    for leg in range(LEGS):
+        p = position_(venue, c.account, c.instrument, leg)
+        if p.lots != 0:
+            refuse(venue, c, _OPEN_POSITION, p.lots, 0)
+            return
     row = venue.first_order
     while row >= 0:
         o = order_(venue, row)
@@ -235,6 +316,7 @@ def set_scope(venue, c):
             refuse(venue, c, _OPEN_ORDERS, o.id, 0)
             return
         row = o.next
-    p.scope = c.scope
+    for leg in range(LEGS):
+        position_(venue, c.account, c.instrument, leg).scope = c.scope
     e = next_event(venue, _SCOPE_SET, c.account, c.instrument)
     e.amount = c.scope

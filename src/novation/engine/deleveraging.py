@@ -9,12 +9,12 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import CancelReason, EventKind, MarginScope
 from novation.domain.events import DELEVERAGED, ISOLATED, LIQUIDATED
-from novation.engine.clearing import fill
+from novation.engine.clearing import fill, side_flag
 from novation.engine.ledger import next_event, pool_of
 from novation.engine.margining import NOW, cross_balance, worth
 from novation.engine.orders import cancel_order
 from novation.engine.reduction import backing, remaining_equity, remaining_maintenance
-from novation.engine.state import account_, contract_, market_, order_, position_row_, terms_of
+from novation.engine.state import LEGS, account_, contract_, market_, order_, position_row_, row_of, terms_of
 from novation.rules.adl import leverage_pnl, margin_ratio, pnl_ratio, pnl_times_margin
 from novation.rules.clearing import cost_share
 from novation.rules.integers import exact_towards_zero
@@ -80,24 +80,25 @@ def next_counterparty(venue, row, ticks):
     p = position_row_(venue, row)
     best, best_score = -1, 0
     for account in range(venue.accounts):
-        other = account * venue.instruments + p.instrument
-        q = position_row_(venue, other)
-        if account != p.account and q.lots * (1 if p.lots > 0 else -1) < 0:
-            closed = min(abs(p.lots), abs(q.lots))
-            if profit_at(venue, q, closed, ticks) >= 0:
-                points = score(venue, other)
-                if best < 0 or points > best_score:
-                    best, best_score = other, points
+        for leg in range(LEGS):
+            other = row_of(venue, account, p.instrument, leg)
+            q = position_row_(venue, other)
+            if account != p.account and q.lots * (1 if p.lots > 0 else -1) < 0:
+                closed = min(abs(p.lots), abs(q.lots))
+                if profit_at(venue, q, closed, ticks) >= 0:
+                    points = score(venue, other)
+                    if best < 0 or points > best_score:
+                        best, best_score = other, points
     return best
 
 
 @kernel
-def working_order_of(venue, account, instrument):
-    """Row of the first working order of an account in an instrument, -1 if none."""
+def working_order_of(venue, p):
+    """Row of the first working order of an account in the instrument of a position, -1 if none."""
     row = venue.first_order
     while row >= 0:
         o = order_(venue, row)
-        if o.account == account and o.instrument == instrument:
+        if o.account == p.account and o.instrument == p.instrument:
             return row
         row = o.next
     return -1
@@ -114,7 +115,7 @@ def deleverage_unit(venue):
     if other < 0:
         return False
     p, q = position_row_(venue, row), position_row_(venue, other)
-    order = working_order_of(venue, q.account, q.instrument)
+    order = working_order_of(venue, q)
     if order >= 0:
         cancel_order(venue, order, _CANCEL_DELEVERAGED)
         return True
@@ -135,7 +136,7 @@ def deleverage_unit(venue):
     e.position_lots = p.lots
     e.equity = equity
     e.maintenance = maintenance
-    e.flags = DELEVERAGED | isolated
+    e.flags = DELEVERAGED | isolated | side_flag(venue, p)
     mark_e8 = market_(venue, q.instrument).mark_e8
     cost, flags = q.cost, DELEVERAGED | (ISOLATED if q.scope == _ISOLATED else 0)
     profit = fill(venue, other, 0, side * closed, ticks, mark_e8, 0, flags)
@@ -148,5 +149,5 @@ def deleverage_unit(venue):
     e.amount = profit
     e.cost = cost
     e.position_lots = q.lots
-    e.flags = flags
+    e.flags = flags | side_flag(venue, q)
     return True

@@ -44,7 +44,20 @@ def advance(heads, until_ns):
 
 @kernel
 def submit(
-    heads, kind, account, instrument, order, side, order_kind, lots, price_ticks, leverage, scope, amount, reduce_only
+    heads,
+    kind,
+    account,
+    instrument,
+    order,
+    side,
+    order_kind,
+    lots,
+    price_ticks,
+    leverage,
+    scope,
+    amount,
+    reduce_only,
+    position_side,
 ):
     """One command, carried out now; returns the status of `step.work`. A new order's id is `order_sequence`."""
     venue = heads[0]
@@ -62,6 +75,7 @@ def submit(
         scope,
         amount,
         reduce_only,
+        position_side,
     )
     return work(venue, venue.clock_ns)
 

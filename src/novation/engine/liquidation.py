@@ -16,7 +16,7 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import CancelReason, EventKind, MarginCallPolicy, MarginScope
 from novation.domain.events import ISOLATED, LIQUIDATED
-from novation.engine.clearing import fee_of, fill
+from novation.engine.clearing import fee_of, fill, side_flag
 from novation.engine.deleveraging import bankruptcy_ticks, deleverage_unit, fund_can_pay
 from novation.engine.ledger import next_event, post_insurance
 from novation.engine.margining import (
@@ -64,7 +64,7 @@ def begin(venue, account, position, instrument):
 
 
 @kernel
-def call(venue, account, instrument, lots, mark_e8, equity, maintenance, initial):
+def call(venue, account, instrument, lots, mark_e8, equity, maintenance, initial, flags):
     """Make a margin call: what is missing to the initial margin."""
     e = next_event(venue, _MARGIN_CALL, account, instrument)
     e.lots = lots
@@ -72,6 +72,7 @@ def call(venue, account, instrument, lots, mark_e8, equity, maintenance, initial
     e.equity = equity
     e.maintenance = maintenance
     e.amount = initial - equity
+    e.flags = flags
 
 
 @kernel
@@ -104,7 +105,7 @@ def check_isolated(venue, row, extremes):
         if not p.called:
             p.called = 1
             initial = initial_for(venue, p, p.lots, 0, 0, 0, 0, mark)
-            call(venue, p.account, p.instrument, p.lots, mark, equity, maintenance, initial)
+            call(venue, p.account, p.instrument, p.lots, mark, equity, maintenance, initial, side_flag(venue, p))
     elif not extremes:
         p.called = 0
     return False
@@ -140,7 +141,7 @@ def check_cross(venue, account, extremes):
     if near(venue, equity, maintenance):
         if not a.called:
             a.called = 1 + venue.settled
-            call(venue, account, -1, 0, 0, equity, maintenance, initial_total(venue, account))
+            call(venue, account, -1, 0, 0, equity, maintenance, initial_total(venue, account), 0)
         elif not at_once and venue.settled and not extremes:
             # a call stands from the settlement of its own trade date, and is due at that of a later one
             if 1 < a.called <= venue.settled:
@@ -221,19 +222,20 @@ def close_out(venue, row, at_any_cost):
     e.position_lots = p.lots
     e.equity = equity
     e.maintenance = maintenance
-    e.flags = ISOLATED if isolated else 0
+    e.flags = (ISOLATED if isolated else 0) | side_flag(venue, p)
     venue.liquidating_instrument = p.instrument  # its fund answers for what a cross account is short of at the end
     if isolated and venue.deficit_to_fund and left < 0:
-        lift(venue, p.account, p.instrument, p.instrument, -left)
+        lift(venue, p.account, p.instrument, p.instrument, -left, side_flag(venue, p))
 
 
 @kernel
-def lift(venue, account, instrument, closed, amount):
+def lift(venue, account, instrument, closed, amount, flags):
     """The insurance fund behind the instrument closed last pays a deficit."""
     account_(venue, account).wallet += amount
     post_insurance(venue, closed, -amount)
     e = next_event(venue, _INSURANCE, account, instrument)
     e.amount = amount
+    e.flags = flags
 
 
 @kernel
@@ -279,7 +281,7 @@ def after_closing(venue):
             return
         a = account_(venue, account)
         if row < 0 and a.wallet < 0 and venue.deficit_to_fund:
-            lift(venue, account, -1, max(0, venue.liquidating_instrument), -a.wallet)
+            lift(venue, account, -1, max(0, venue.liquidating_instrument), -a.wallet, 0)
         a.called = 0
         a.version += 1
     venue.liquidating = -1

@@ -11,13 +11,21 @@ Bar fills, in one place (docs/rules/fills.md):
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.domain.enums import CancelReason, EventKind, MarginMethod, MarginScope, OrderKind, RejectReason
+from novation.domain.enums import (
+    CancelReason,
+    EventKind,
+    MarginMethod,
+    MarginScope,
+    OrderKind,
+    PositionSide,
+    RejectReason,
+)
 from novation.domain.events import MAKER, REDUCE_ONLY
-from novation.engine.clearing import fee_of, fill, link, opening_margin, unlink_if_flat
+from novation.engine.clearing import fee_of, fill, link, opening_margin, side_flag, unlink_if_flat
 from novation.engine.ledger import next_event
 from novation.engine.margining import available, initial_for, initial_now, largest_value
 from novation.engine.parametric import ANY_PRICE, NO_PRICE, take
-from novation.engine.state import contract_, market_, order_, position_row_, terms_of
+from novation.engine.state import account_, contract_, market_, order_, position_row_, row_of, terms_of
 from novation.rules.clearing import closed_lots
 from novation.rules.integers import E8, sign
 from novation.rules.value import signed_value
@@ -39,6 +47,9 @@ _MIN_NOTIONAL = int(RejectReason.MIN_NOTIONAL)
 _BAD_ORDER_KIND = int(RejectReason.BAD_ORDER_KIND)
 _INSUFFICIENT_MARGIN = int(RejectReason.INSUFFICIENT_MARGIN)
 _POSITION_LIMIT = int(RejectReason.POSITION_LIMIT)
+_WRONG_POSITION_SIDE = int(RejectReason.WRONG_POSITION_SIDE)
+_REDUCE_ONLY_NOT_OFFERED = int(RejectReason.REDUCE_ONLY_NOT_OFFERED)
+_BOTH, _LONG, _SHORT = int(PositionSide.BOTH), int(PositionSide.LONG), int(PositionSide.SHORT)
 _WOULD_NOT_REDUCE = int(RejectReason.WOULD_NOT_REDUCE)
 _NUMBER_TOO_LARGE = int(RejectReason.NUMBER_TOO_LARGE)
 _CANCEL_MARGIN = int(CancelReason.INSUFFICIENT_MARGIN)
@@ -67,15 +78,17 @@ def reject(venue, account, instrument, order, lots, price_ticks, reason, value, 
 
 
 @kernel
-def rest(venue, identity, account, instrument, side, kind, lots, price_ticks, reduce_only):
+def rest(venue, identity, row_of_position, side, kind, lots, price_ticks, reduce_only):
     """Put an order at the end of the working list."""
+    p = position_row_(venue, row_of_position)
     row = venue.free_order
     o = order_(venue, row)
     venue.free_order = o.next
     venue.working += 1
     o.id = identity
-    o.account = account
-    o.instrument = instrument
+    o.account = p.account
+    o.instrument = p.instrument
+    o.leg = p.leg
     o.side = side
     o.kind = kind
     o.lots = lots
@@ -101,7 +114,7 @@ def reserve(venue, row, direction):
     o = order_(venue, row)
     if o.kind == _MARKET or o.reduce_only:
         return
-    position_row = o.account * venue.instruments + o.instrument
+    position_row = row_of(venue, o.account, o.instrument, o.leg)
     p = position_row_(venue, position_row)
     value = o.lots * o.price_ticks * contract_(venue, o.instrument).tick_value
     if o.side > 0:
@@ -145,6 +158,7 @@ def cancel_order(venue, row, reason):
     e.lots = o.side * o.lots
     e.price_ticks = o.price_ticks
     e.reason = reason
+    e.flags = side_flag(venue, position_row_(venue, row_of(venue, o.account, o.instrument, o.leg)))
     remove(venue, row)
 
 
@@ -244,6 +258,12 @@ def too_large(venue, row, side, lots, price_ticks):
 
 
 @kernel
+def closes(hedge, side, position_side):
+    """Whether an order of an account in hedge mode closes: a sale of the long position, a purchase of the short one."""
+    return 1 if hedge and (side > 0) == (position_side == _SHORT) else 0
+
+
+@kernel
 def reducible(venue, row, side):
     """Lots of a position that an order of a side can close, less those that reduce-only orders work on already."""
     p = position_row_(venue, row)
@@ -253,15 +273,18 @@ def reducible(venue, row, side):
     at = venue.first_order
     while at >= 0:
         o = order_(venue, at)
-        if o.reduce_only and o.account == p.account and o.instrument == p.instrument and o.side == side:
+        same = o.account == p.account and o.instrument == p.instrument and o.leg == p.leg
+        if o.reduce_only and same and o.side == side:
             lots -= o.lots
         at = o.next
     return max(0, lots)
 
 
 @kernel
-def place(venue, identity, account, instrument, side, kind, lots, price_ticks, reduce_only):
-    """Check a new order, accept it, and trade it at once if the market can be had now."""
+def place(venue, c):
+    """Check the order a command places, accept it, and trade it at once if the market can be had now."""
+    identity, account, instrument, side, kind = c.order, c.account, c.instrument, c.side, c.order_kind
+    lots, price_ticks, reduce_only, position_side = c.lots, c.price_ticks, c.reduce_only, c.position_side
     m = market_(venue, instrument)
     signed = side * lots
     if m.terms < 0:
@@ -269,7 +292,8 @@ def place(venue, identity, account, instrument, side, kind, lots, price_ticks, r
         return
     t = terms_of(venue, instrument)
     c = contract_(venue, instrument)
-    row = account * venue.instruments + instrument
+    hedge = account_(venue, account).hedge
+    row = row_of(venue, account, instrument, 1 if hedge and position_side == _SHORT else 0)
     reason, value, limit = 0, 0, 0
     if kind != _MARKET and kind != _LIMIT:
         reason, value = _BAD_ORDER_KIND, kind
@@ -285,12 +309,17 @@ def place(venue, identity, account, instrument, side, kind, lots, price_ticks, r
         reason, value, limit = _PRICE_OFF_TICK, price_ticks, t.tick_step
     elif price_ticks > _TOP_E8 // c.tick_e8:
         reason, value, limit = _NUMBER_TOO_LARGE, price_ticks, _TOP_E8 // c.tick_e8
-    elif reduce_only and lots > reducible(venue, row, side):
+    elif (position_side != _LONG and position_side != _SHORT) if hedge else position_side != _BOTH:
+        reason, value, limit = _WRONG_POSITION_SIDE, position_side, hedge
+    elif hedge and reduce_only:
+        reason, value = _REDUCE_ONLY_NOT_OFFERED, position_side
+    elif (reduce_only or closes(hedge, side, position_side)) and lots > reducible(venue, row, side):
         reason, value, limit = _WOULD_NOT_REDUCE, lots, reducible(venue, row, side)
     else:
         if too_large(venue, row, side, lots, price_ticks):
             reason, value, limit = _NUMBER_TOO_LARGE, lots, 0
     if reason == 0:
+        reduce_only = reduce_only or closes(hedge, side, position_side)
         ticks = take(venue, instrument, side, price_ticks if kind == _LIMIT else ANY_PRICE)
         if ticks != NO_PRICE:
             reason, value, limit = notional_reason(venue, row, signed, ticks)
@@ -305,11 +334,11 @@ def place(venue, identity, account, instrument, side, kind, lots, price_ticks, r
             e.order = identity
             e.lots = signed
             e.price_ticks = price_ticks
-            e.flags = REDUCE_ONLY if reduce_only else 0
+            e.flags = (REDUCE_ONLY if reduce_only else 0) | side_flag(venue, position_row_(venue, row))
             if ticks != NO_PRICE:
                 execute(venue, row, identity, signed, ticks, m.last_e8, 0)
             else:
-                rest(venue, identity, account, instrument, side, kind, lots, price_ticks, reduce_only)
+                rest(venue, identity, row, side, kind, lots, price_ticks, reduce_only)
             return
     reject(venue, account, instrument, identity, signed, price_ticks, reason, value, limit)
 
@@ -326,7 +355,7 @@ def execute(venue, row, identity, lots, ticks, price_e8, maker):
 def fill_working(venue, order_row, ticks, price_e8, maker):
     """Fill a working order whole; a waiting market order is checked for margin and size now that it has a price."""
     o = order_(venue, order_row)
-    row = o.account * venue.instruments + o.instrument
+    row = row_of(venue, o.account, o.instrument, o.leg)
     identity, lots, kind = o.id, o.side * o.lots, o.kind
     if o.reduce_only and closed_lots(position_row_(venue, row).lots, lots) != o.lots:
         cancel_order(venue, order_row, _CANCEL_NOT_REDUCING)

@@ -16,6 +16,9 @@ from novation.domain.commands import COMMAND_DTYPE
 from novation.domain.events import EVENT_DTYPE
 from novation.domain.market import MARKET_DTYPE
 
+#: Positions of one account in one instrument.
+LEGS = 2
+
 
 def _table(*names: str) -> np.dtype:
     return np.dtype([(name, np.int64) for line in names for name in line.split()])
@@ -42,7 +45,7 @@ HEAD = _table(
     # clock and counters
     "clock_ns sequence order_sequence trade_sequence",
     # rules of the venue (venues.binance_usdm, venues.cme_globex)
-    "call_policy call_ratio_e8 liquidation_target_e8 deficit_to_fund spread_e8 asset_unit",
+    "call_policy call_ratio_e8 liquidation_target_e8 hedge_mode deficit_to_fund spread_e8 asset_unit",
     # the ledger beside the accounts; totals in two limbs of 2**60
     "fees_high fees_low outside_high outside_low",
     "deposits_high deposits_low rounding",
@@ -74,13 +77,14 @@ MARKET = _table(
 )
 #: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
 #: `called`: 0 no margin call, 1 called, trade date + 2: called (or still called) at the settlement of that trade date.
-ACCOUNT = _table("wallet first_position last_position positions called version")
-#: One row per account and instrument. `margin` is the isolated margin; bid/ask_* sum the working orders.
+ACCOUNT = _table("wallet first_position last_position positions called version hedge")
+#: Two rows per account and instrument: leg 0 is the only position, or in hedge mode the long one; leg 1 the short one.
+#: `margin` is the isolated margin; bid/ask_* sum the working orders.
 POSITION = _table(
-    "account instrument lots cost margin scope leverage linked next previous called "
+    "account instrument leg lots cost margin scope leverage linked next previous called "
     "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8"
 )
-ORDER = _table("id account instrument side kind lots price_ticks reduce_only arrival_ns next previous")
+ORDER = _table("id account instrument side kind lots price_ticks reduce_only leg arrival_ns next previous")
 #: Money of one account at one instant.
 SAMPLE = _table("ts_ns account wallet isolated unrealised initial maintenance")
 #: One open position at one instant; low and high are those of the mark inside the bar that just closed.
@@ -167,11 +171,18 @@ def account_(venue, account):
 
 
 @kernel
-def position_(venue, account, instrument):
-    """The position of an account in an instrument."""
+def row_of(venue, account, instrument, leg):
+    """Row of a position."""
     check_row(account, venue.accounts)
     check_row(instrument, venue.instruments)
-    return _position_at(venue.position_address, account * venue.instruments + instrument)
+    check_row(leg, LEGS)
+    return (account * venue.instruments + instrument) * LEGS + leg
+
+
+@kernel
+def position_(venue, account, instrument, leg):
+    """A position of an account in an instrument."""
+    return _position_at(venue.position_address, row_of(venue, account, instrument, leg))
 
 
 @kernel

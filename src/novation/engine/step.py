@@ -21,7 +21,7 @@ from novation.engine.liquidation import check_account, liquidation_unit
 from novation.engine.orders import cancel_order, fill_working
 from novation.engine.parametric import ANY_PRICE, NO_PRICE, opened_beyond, take, traded_through
 from novation.engine.sampling import sample_account
-from novation.engine.state import account_, command_, contract_, feed_, market_, order_, terms_of
+from novation.engine.state import LEGS, account_, command_, contract_, feed_, market_, order_, terms_of
 
 UNIT_EVENTS = 8
 
@@ -220,7 +220,8 @@ def funding_unit(venue):
     row = feed_(venue, venue.feed_next)
     if venue.cursor == 0:
         fund_outside(venue, row.instrument, market_(venue, row.instrument).mark_e8, row.rate_e8)
-    fund(venue, venue.cursor, row.instrument, market_(venue, row.instrument).mark_e8, row.rate_e8)
+    for leg in range(LEGS):
+        fund(venue, venue.cursor, row.instrument, leg, market_(venue, row.instrument).mark_e8, row.rate_e8)
     next_account(venue)
 
 
@@ -228,7 +229,8 @@ def funding_unit(venue):
 def settlement_unit(venue):
     """Pay one account's variation margin of the settlement at the feed's cursor."""
     row = feed_(venue, venue.feed_next)
-    settle(venue, venue.cursor, row.instrument, row.price_ticks)
+    for leg in range(LEGS):
+        settle(venue, venue.cursor, row.instrument, leg, row.price_ticks)
     next_account(venue)
 
 
@@ -256,9 +258,9 @@ def sample_unit(venue):
 def has_room(venue):
     """Whether one more unit of any kind fits in the buffers."""
     return (
-        venue.event_rows - venue.event_count >= UNIT_EVENTS + venue.instruments
+        venue.event_rows - venue.event_count >= UNIT_EVENTS + LEGS * venue.instruments
         and venue.sample_rows > venue.sample_count
-        and venue.holding_rows - venue.holding_count >= venue.instruments
+        and venue.holding_rows - venue.holding_count >= LEGS * venue.instruments
     )
 
 

@@ -44,7 +44,7 @@ _LIMIT = int(OrderKind.LIMIT)
 @kernel
 def position(venue, instrument):
     """Signed lots held in an instrument."""
-    return position_(venue, 0, instrument).lots
+    return position_(venue, 0, instrument, 0).lots
 
 
 @kernel
@@ -56,13 +56,13 @@ def equity(venue):
 @kernel
 def buy(venue, instrument, lots):
     """Buy lots at the market; returns the order's id."""
-    return enqueue(venue, _PLACE, 0, instrument, 0, 1, _MARKET, lots, 0, 0, 0, 0, 0)
+    return enqueue(venue, _PLACE, 0, instrument, 0, 1, _MARKET, lots, 0, 0, 0, 0, 0, 0)
 
 
 @kernel
 def sell(venue, instrument, lots):
     """Sell lots at the market; returns the order's id."""
-    return enqueue(venue, _PLACE, 0, instrument, 0, -1, _MARKET, lots, 0, 0, 0, 0, 0)
+    return enqueue(venue, _PLACE, 0, instrument, 0, -1, _MARKET, lots, 0, 0, 0, 0, 0, 0)
 
 
 @kernel
@@ -99,13 +99,13 @@ def target(venue, instrument, lots):
 @kernel
 def limit(venue, instrument, side, lots, price_ticks):
     """Place a limit order (side 1 or -1); returns its id."""
-    return enqueue(venue, _PLACE, 0, instrument, 0, side, _LIMIT, lots, price_ticks, 0, 0, 0, 0)
+    return enqueue(venue, _PLACE, 0, instrument, 0, side, _LIMIT, lots, price_ticks, 0, 0, 0, 0, 0)
 
 
 @kernel
 def cancel(venue, order):
     """Cancel an order by its id."""
-    return enqueue(venue, _CANCEL, 0, 0, order, 0, 0, 0, 0, 0, 0, 0, 0)
+    return enqueue(venue, _CANCEL, 0, 0, order, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @kernel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import MarginMethod, MarginScope
-from novation.engine.margining import NOW, TRIGGER, cross_balance, scene_mark, worth
+from novation.engine.margining import NOW, TRIGGER, cross_balance, notional, scene_mark, tier_of, worth
 from novation.engine.state import account_, contract_, market_, position_row_, terms_of, tier_
 from novation.rules.integers import E8, exact_add, exact_negate, mul_div
 from novation.rules.margin import reached
@@ -99,6 +99,8 @@ def liquidation_price(venue, row):
         return p.liquidation_e8
     if p.scope == _ISOLATED:
         whole, part = p.margin, 0
+    elif is_hedged(venue, row):
+        return pair_liquidation(venue, row)
     else:
         equity, equity_part, needed, needed_part, _ = cross_balance(venue, p.account, NOW, row)
         negative, negative_part = exact_negate(needed, needed_part)
@@ -106,6 +108,79 @@ def liquidation_price(venue, row):
     p.liquidation_e8 = solve_liquidation(venue, p, whole, part)
     p.liquidation_version = version
     return p.liquidation_e8
+
+
+@kernel
+def is_hedged(venue, row):
+    """Whether the account holds the other position of the instrument as well."""
+    return position_row_(venue, row).lots != 0 and position_row_(venue, row ^ 1).lots != 0
+
+
+@kernel
+def pair_gone(venue, row, price_e8, whole, part):
+    """Whether what stands behind both positions of an instrument is exhausted at a price."""
+    for at in (row, row ^ 1):
+        profit, profit_part, needed, needed_part = worth(venue, position_row_(venue, at), price_e8)
+        whole, part = exact_add(whole, part, profit, profit_part)
+        negative, negative_part = exact_negate(needed, needed_part)
+        whole, part = exact_add(whole, part, negative, negative_part)
+    return reached(whole, part, 0, 0)
+
+
+@kernel
+def pair_liquidation(venue, row):
+    """The one liquidation price of a long and a short cross position in one instrument (facts/binance.md §4).
+
+    Surplus is concave in the price, so from the mark it falls in one direction at most: below where the longs, less
+    both maintenance rates at the mark, are the larger side, else above. The highest price below the mark, or the lowest
+    above it, at which the pair is exhausted; the mark itself where it is already; 0 for none.
+    """
+    p = position_row_(venue, row)
+    mark = market_(venue, p.instrument).mark_e8
+    equity, part, _, _, _ = cross_balance(venue, p.account, NOW, -1)
+    for at in (row, row ^ 1):
+        profit, profit_part, _, _ = worth(venue, position_row_(venue, at), mark)
+        negative, negative_part = exact_negate(profit, profit_part)
+        equity, part = exact_add(equity, part, negative, negative_part)
+    other = account_(venue, p.account).first_position
+    while other >= 0:
+        q = position_row_(venue, other)
+        if q.scope == _CROSS and q.instrument != p.instrument:
+            _, _, needed, needed_part = worth(venue, q, market_(venue, q.instrument).mark_e8)
+            negative, negative_part = exact_negate(needed, needed_part)
+            equity, part = exact_add(equity, part, negative, negative_part)
+        other = q.next
+    if pair_gone(venue, row, mark, equity, part):
+        return mark
+    weight = 0
+    for at in (row, row ^ 1):
+        q = position_row_(venue, at)
+        rate = tier_(venue, tier_of(venue, q.instrument, notional(venue, q, mark))).rate_e8
+        weight += q.lots * E8 - abs(q.lots) * rate
+    if weight > 0:
+        if not pair_gone(venue, row, 1, equity, part):
+            return 0
+        low, high = 1, mark
+        while high - low > 1:
+            middle = low + (high - low) // 2
+            if pair_gone(venue, row, middle, equity, part):
+                low = middle
+            else:
+                high = middle
+        return low
+    low, high = mark, 2 * mark
+    while not pair_gone(venue, row, high, equity, part):
+        low = high
+        if high >= _TOP_E8:
+            return 0
+        high *= 2
+    while high - low > 1:
+        middle = low + (high - low) // 2
+        if pair_gone(venue, row, middle, equity, part):
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 @kernel

@@ -16,6 +16,7 @@ RULES = VenueRules(
     call_policy=MarginCallPolicy.AT_ONCE,
     call_ratio_e8=80_000_000,
     liquidation_target_e8=80_000_000,
+    hedge_mode=True,
     deficit_to_fund=True,
     default_leverage=20,
 )

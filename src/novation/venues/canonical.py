@@ -4,10 +4,10 @@
     ledger    fees, insurance, outside, rounding, deposits
     pool      pool, balance
     market    instrument, row of terms (counted within the instrument), last_e8, mark_e8, open_ns, settlement_ticks
-    account   account, wallet, margin call state
-    position  account, instrument, lots, cost, isolated margin, scope, leverage, margin call state;
+    account   account, wallet, margin call state, hedge mode
+    position  account, instrument, leg, lots, cost, isolated margin, scope, leverage, margin call state;
               only those that differ from a new one
-    order     id, account, instrument, side, kind, lots, price_ticks, reduce-only, arrival_ns; in order of arrival
+    order     id, account, instrument, leg, side, kind, lots, price_ticks, reduce-only, arrival_ns; in order of arrival
 
 Markets by instrument, accounts and positions ascending. There is no random state: the venue draws nothing.
 """
@@ -49,7 +49,7 @@ def state_lines(venue: Venue) -> Iterator[Line]:
             ),
         )
     for i, a in enumerate(venue.table("account")):
-        yield "account", (i, a["wallet"], a["called"])
+        yield "account", (i, a["wallet"], a["called"], a["hedge"])
     position = venue.table("position")
     new = (MarginScope.CROSS, venue.rules.default_leverage)
     changed = (
@@ -65,6 +65,7 @@ def state_lines(venue: Venue) -> Iterator[Line]:
             (
                 p["account"],
                 p["instrument"],
+                p["leg"],
                 p["lots"],
                 p["cost"],
                 p["margin"],
@@ -83,6 +84,7 @@ def state_lines(venue: Venue) -> Iterator[Line]:
                 o["id"],
                 o["account"],
                 o["instrument"],
+                o["leg"],
                 o["side"],
                 o["kind"],
                 o["lots"],

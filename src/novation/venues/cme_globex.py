@@ -15,6 +15,7 @@ RULES = VenueRules(
     call_policy=MarginCallPolicy.NEXT_SETTLEMENT,
     call_ratio_e8=100_000_000,
     liquidation_target_e8=0,
+    hedge_mode=False,
     deficit_to_fund=False,
     default_leverage=1,
 )

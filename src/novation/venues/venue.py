@@ -18,7 +18,7 @@ from novation._jit import address_of, entry_point, first_compile, record_table, 
 from novation.domain.account import Account, InsurancePool, Position, Totals
 from novation.domain.commands import Command
 from novation.domain.digest import state_digest
-from novation.domain.enums import MarginMethod, MarginScope, MarketEventKind
+from novation.domain.enums import MarginMethod, MarginScope, MarketEventKind, PositionSide
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.instruments import Instrument, Terms
@@ -27,7 +27,7 @@ from novation.domain.units import BALANCE_BOUND, DIVISOR_BOUND, E8, NO_CAP, NOTI
 from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
 from novation.engine.ledger import LIMB
-from novation.engine.state import DTYPES, HEAD, TABLES
+from novation.engine.state import DTYPES, HEAD, LEGS, TABLES
 from novation.venues.canonical import state_lines
 from novation.venues.venue_rules import VenueRules
 
@@ -92,13 +92,13 @@ class Venue:
             "tier": max(1, sum(len(t.tiers) for t in flat)),
             "market": count,
             "account": accounts,
-            "position": accounts * count,
+            "position": LEGS * accounts * count,
             "order": orders,
             "feed": 0,
-            "event": max(buffer, 2 * (8 + count)),
+            "event": max(buffer, 2 * (8 + LEGS * count)),
             "command": max(64, orders),
             "sample": buffer,
-            "holding": max(buffer, 2 * count),
+            "holding": max(buffer, 2 * LEGS * count),
             "pool": len(self.pools),
         }
         self.heads = record_table(HEAD, 1)
@@ -114,6 +114,7 @@ class Venue:
         h = self.head
         h["call_policy"], h["call_ratio_e8"] = int(rules.call_policy), rules.call_ratio_e8
         h["liquidation_target_e8"] = rules.liquidation_target_e8
+        h["hedge_mode"] = int(rules.hedge_mode)
         h["deficit_to_fund"] = int(rules.deficit_to_fund)
         h["asset_unit"] = 10 ** asset_decimals(rules.asset)
         h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
@@ -214,7 +215,8 @@ class Venue:
         position = self._tables["position"]
         count = len(self.instruments)
         index = np.arange(len(position))
-        position["account"], position["instrument"] = index // count, index % count
+        position["account"], position["instrument"] = index // LEGS // count, index // LEGS % count
+        position["leg"] = index % LEGS
         position["scope"], position["leverage"] = int(MarginScope.CROSS), self.rules.default_leverage
         position["next"] = position["previous"] = position["liquidation_version"] = -1
         order = self._tables["order"]
@@ -408,6 +410,7 @@ class Venue:
             positions.append(
                 Position(
                     instrument=instrument,
+                    side=self._side(account, int(p["leg"])),
                     lots=lots,
                     cost=int(p["cost"]),
                     isolated_margin=int(p["margin"]),
@@ -432,6 +435,11 @@ class Venue:
             available=available,
             positions=tuple(positions),
         )
+
+    def _side(self, account: int, leg: int) -> PositionSide:
+        if not self._tables["account"][account]["hedge"]:
+            return PositionSide.BOTH
+        return PositionSide.SHORT if leg else PositionSide.LONG
 
     def money(self, account: int) -> tuple[int, int, int, int, int]:
         """Wallet, equity, initial, maintenance and available of an account, in minor units."""

@@ -16,5 +16,6 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
     call_policy: MarginCallPolicy
     call_ratio_e8: int  #: a margin call is made when maintenance >= this share of equity
     liquidation_target_e8: int  #: a liquidation in steps stops where maintenance <= this share of equity
+    hedge_mode: bool  #: whether an account may hold a long and a short position of one instrument
     deficit_to_fund: bool  #: whether an insurance fund lifts a negative balance to zero
     default_leverage: int
