@@ -118,9 +118,9 @@ def touch(heads, which, row):
 
 
 @kernel
-def touch_position(heads, account, instrument):
-    """Read a position by account and instrument."""
-    return position_(heads[0], account, instrument).leverage
+def touch_position(heads, account, instrument, leg):
+    """Read a position by account, instrument and leg."""
+    return position_(heads[0], account, instrument, leg).leverage
 
 
 @pytest.mark.parametrize("table", ACCESSORS)
@@ -137,7 +137,7 @@ def test_an_accessor_refuses_rows_outside_its_table(table: str) -> None:
 def test_a_position_is_not_reached_past_its_account_or_instrument() -> None:
     venue = venue_of(scenarios.setup(Random(1), accounts=2, kind="coins"))
     count = len(venue.instruments)
-    assert touch_position(venue.heads, 1, count - 1) == venue.rules.default_leverage
-    for account, instrument in ((-1, 0), (2, 0), (0, -1), (0, count)):
+    assert touch_position(venue.heads, 1, count - 1, 1) == venue.rules.default_leverage
+    for account, instrument, leg in ((-1, 0, 0), (2, 0, 0), (0, -1, 0), (0, count, 0), (0, 0, -1), (0, 0, 2)):
         with pytest.raises(IndexError):
-            touch_position(venue.heads, account, instrument)
+            touch_position(venue.heads, account, instrument, leg)

@@ -355,6 +355,8 @@ def _adjust_margin(ex: Exchange, c: Command) -> Refusal | None:
         return refusal
     i, a = slot_of(ex, c), ex.accounts[c.account]
     p, mark = a.positions[i], ex.markets[i].mark_e8
+    if abs(c.amount) > BALANCE_BOUND:
+        return Refusal(RejectReason.NUMBER_TOO_LARGE, c.amount, BALANCE_BOUND)
     if p.scope != MarginScope.ISOLATED or not p.lots:
         return Refusal(RejectReason.NO_ISOLATED_POSITION, c.amount)
     if c.amount > 0:

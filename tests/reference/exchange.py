@@ -387,6 +387,8 @@ class Exchange:
         """A position without lots, cost, margin and orders forgets its margin call."""
         if not margin.linked(self, account, i):
             self.accounts[account].positions[i].called = 0
+        if not any(margin.linked(self, account, slot) for slot in range(len(self.instruments))):
+            self.accounts[account].called = 0
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

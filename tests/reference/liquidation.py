@@ -38,6 +38,8 @@ def _begins(ex: Exchange, account: int, at_check: bool) -> bool:
             _isolated_call(ex, account, i, mark, at_check)
     if any(p.scope == MarginScope.CROSS and p.lots for p in positions):
         return _test_cross(ex, account, at_check)
+    if at_check and (at_once or ex.settled is not None):
+        ex.accounts[account].called = 0
     return False
 
 

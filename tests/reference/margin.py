@@ -234,15 +234,18 @@ def pair_liquidation_price(ex: Exchange, account: int, i: int) -> int:
     slope = Fraction(0)
     for j in pair:
         lots = ex.accounts[account].positions[j].lots
-        tier = bracket(ex.terms_of(j).tiers, abs(value(ex.instruments[j], mark, lots)))
-        slope += lots - abs(lots) * Fraction(tier.rate_e8, E8)
+        rate = Fraction(0)
+        if ex.instruments[j].method == MarginMethod.TIERED:
+            rate = Fraction(bracket(ex.terms_of(j).tiers, abs(value(ex.instruments[j], mark, lots))).rate_e8, E8)
+        slope += lots - abs(lots) * rate
     if slope > 0:
         return _last(gone, mark - 1) if gone(1) else 0
     high = mark
     while not gone(high):
-        high *= 2
-        if high > 1 << 60:
+        worth = max(abs(value(ex.instruments[j], high, ex.accounts[account].positions[j].lots)) for j in pair)
+        if high >= 2**53 or floor(worth) > 2**60:
             return 0
+        high *= 2
     low = mark
     while high - low > 1:
         middle = (low + high) // 2

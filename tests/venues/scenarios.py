@@ -339,7 +339,7 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
             kind=CommandKind.ADJUST_MARGIN,
             account=account,
             instrument=i,
-            amount=r.choice([p.margin // 3, -p.margin // 10, -p.margin, 10**9, 1, -1, 0, 1 << 59]),
+            amount=r.choice([p.margin // 3, -p.margin // 10, -p.margin, 10**9, 1, -1, 0, 1 << 59, -(1 << 63)]),
             position_side=named if r.randint(0, 9) else r.randint(0, 2),
         )
     if dice < 70:

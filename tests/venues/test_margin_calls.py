@@ -94,6 +94,17 @@ def test_a_second_settlement_of_the_same_trade_date_is_not_the_next_one() -> Non
     assert days.day(4_930) == [CLOSED]
 
 
+def test_a_call_ends_with_the_last_position() -> None:
+    days = Days()
+    assert days.day(4_930) == [CALL]
+    days.both.submit(place_market(0, 0, Side.SELL, 1))
+    days.day(4_930)
+    assert days.called() == 0
+    days.both.submit(transfer(0, money(3_000, "USD")))
+    days.both.submit(place_market(0, 0, Side.BUY, 1))
+    assert days.day(4_870) == [CALL]  # a call of its own, not a liquidation
+
+
 def test_a_call_is_met_by_a_deposit_before_the_settlement() -> None:
     days = Days()
     assert days.day(4_930) == [CALL]

@@ -52,7 +52,7 @@ def test_thousands_of_commands_of_hundreds_of_accounts_are_the_same_on_both(kind
 def test_the_runs_meet_everything_that_can_happen() -> None:
     seen: Counter[tuple[str, int]] = Counter()
     for kind in KINDS:
-        for seed in range(40):
+        for seed in range(60):
             r = Random(seed)
             pair = Lockstep(scenarios.setup(r, kind=kind, accounts=6 if seed % 2 else None))
             random_run(r, pair, 80)

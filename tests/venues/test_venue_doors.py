@@ -62,6 +62,7 @@ def bars(count: int, price_e8: int = BTC) -> np.ndarray:
         ({"kind": MarketEventKind.FUNDING, "rate_e8": E8 + 1}, "funding rate beyond 100 %"),
         ({"kind": MarketEventKind.FUNDING, "rate_e8": -E8 - 1}, "funding rate beyond 100 %"),
         ({"kind": MarketEventKind.SETTLEMENT, "trade_date": -1}, "negative trade date"),
+        ({"kind": MarketEventKind.BAR_OPEN, "mark_e8": 1 << 61}, "price beyond"),
         ({"kind": 6}, "kind 6"),
         ({"kind": MarketEventKind.FUNDING, "instrument": 2}, "instrument 2"),
     ],
@@ -158,3 +159,14 @@ def test_without_jit_the_tables_of_a_dead_venue_are_forgotten() -> None:
     del v
     gc.collect()
     assert len(_jit._TABLES) == before
+
+
+def test_a_mark_that_takes_a_position_out_of_the_integers_is_an_error_and_no_number() -> None:
+    v = venue()
+    v.submit(transfer(0, 10**16))
+    v.attach(bars(1, 100 * E8))
+    v.advance(0)
+    v.submit(place_market(0, 0, Side.BUY, 1_000_000))
+    wild = MarketEvent(ts_ns=2 * HOUR_NS, kind=MarketEventKind.BAR_OPEN, instrument=0, last_e8=1 << 53, mark_e8=1 << 53)
+    with pytest.raises(VenueError, match=r"beyond 2\*\*62 minor units.*marks before"):
+        v.advance(2 * HOUR_NS, array([wild]))

@@ -70,6 +70,8 @@ def unlink_if_flat(venue, row):
     p.previous = -1
     p.called = 0
     a.positions -= 1
+    if a.positions == 0:
+        a.called = 0
 
 
 @kernel

@@ -193,6 +193,9 @@ def adjust_margin(venue, c):
         refuse(venue, c, _WRONG_POSITION_SIDE, c.position_side, hedge)
         return
     p = position_(venue, c.account, c.instrument, 1 if c.position_side == _SHORT else 0)
+    if c.amount > _BALANCE_BOUND or c.amount < -_BALANCE_BOUND:
+        refuse(venue, c, _NUMBER_TOO_LARGE, c.amount, _BALANCE_BOUND)
+        return
     if p.scope != _ISOLATED or p.lots == 0:
         refuse(venue, c, _NO_ISOLATED_POSITION, c.amount, 0)
         return

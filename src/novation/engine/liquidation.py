@@ -172,7 +172,11 @@ def check_account(venue, account, extremes):
             elif check_isolated(venue, row, extremes):
                 return True
         row = p.next
-    return exposed and check_cross(venue, account, extremes)
+    if exposed:
+        return check_cross(venue, account, extremes)
+    if not extremes and (venue.call_policy == _AT_ONCE or venue.settled):
+        account_(venue, account).called = 0
+    return False
 
 
 @kernel

@@ -22,6 +22,7 @@ TRIGGER = 3
 _TIERED = int(MarginMethod.TIERED)
 _CROSS = int(MarginScope.CROSS)
 _ISOLATED = int(MarginScope.ISOLATED)
+_LARGE = 4e18
 
 
 @kernel
@@ -104,6 +105,8 @@ def well_clear(venue, account, extremes):
             if extremes:
                 mark = m.mark_low_e8 if p.lots > 0 else m.mark_high_e8
             value = float(mark) * float(p.lots) * float(c.lot_value) * 1e-8
+            if abs(value) > _LARGE:
+                return False  # the exact test says that it leaves the integers
             maintenance = 0.0
             if c.method != _TIERED:
                 maintenance = float(abs(p.lots)) * float(terms_of(venue, p.instrument).maintenance_per_lot)

@@ -14,6 +14,8 @@ _CROSS = int(MarginScope.CROSS)
 _ISOLATED = int(MarginScope.ISOLATED)
 #: Upper bound of a liquidation price search: 1e14 of price. Sizes bound the value long before.
 _TOP_E8 = 1 << 53
+#: ... and of the search for a pair: the value of the larger position.
+_SEARCHED = 1 << 60
 
 
 @kernel
@@ -155,7 +157,9 @@ def pair_liquidation(venue, row):
     weight = 0
     for at in (row, row ^ 1):
         q = position_row_(venue, at)
-        rate = tier_(venue, tier_of(venue, q.instrument, notional(venue, q, mark))).rate_e8
+        rate = 0
+        if contract_(venue, q.instrument).method == _TIERED:
+            rate = tier_(venue, tier_of(venue, q.instrument, notional(venue, q, mark))).rate_e8
         weight += q.lots * E8 - abs(q.lots) * rate
     if weight > 0:
         if not pair_gone(venue, row, 1, equity, part):
@@ -168,10 +172,11 @@ def pair_liquidation(venue, row):
             else:
                 high = middle
         return low
-    low, high = mark, 2 * mark
+    low, high = mark, mark
     while not pair_gone(venue, row, high, equity, part):
         low = high
-        if high >= _TOP_E8:
+        larger = max(notional(venue, p, high), notional(venue, position_row_(venue, row ^ 1), high))
+        if high >= _TOP_E8 or larger > _SEARCHED:
             return 0
         high *= 2
     while high - low > 1:

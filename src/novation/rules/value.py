@@ -10,6 +10,9 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.rules.integers import E8, PART, exact_negate, mul_div_rem
 
+#: 2**62 minor units, with room for the roundings of the estimate.
+_MOST = 4.6e18 * 1e8
+
 
 @kernel
 def value_rem(price_e8, lots, lot_value):
@@ -18,6 +21,8 @@ def value_rem(price_e8, lots, lot_value):
     A lot worth whole units per 1e-8 of price (coins sold by the piece) is multiplied without the division, so that many
     lots of a cheap coin stay inside int64.
     """
+    if float(abs(price_e8)) * float(abs(lots)) * float(lot_value) > _MOST:
+        raise OverflowError("a position's value is beyond 2**62 minor units")
     if lot_value % E8 == 0:
         return price_e8 * (lot_value // E8) * abs(lots), 0
     return mul_div_rem(price_e8, abs(lots) * lot_value, E8)

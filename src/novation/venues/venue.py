@@ -36,6 +36,11 @@ _OFFSETS = {name: i for i, name in enumerate(HEAD.names or ())}
 _EVENT_COUNT = _OFFSETS["event_count"]
 
 
+#: Prices of a feed, and their bound.
+_PRICES = [name for name in MARKET_DTYPE.names or () if name.startswith(("last_", "mark_"))]
+_TOP_E8 = 1 << 53
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """The bytes of every table, the feed in use, the event hash, samples and log so far, and the layout's digest.
 
@@ -246,6 +251,7 @@ class Venue:
             ((feed["kind"] == MarketEventKind.TERMS) & foreign, "names terms that are not its instrument's"),
             (np.abs(feed["rate_e8"]) > E8, "has a funding rate beyond 100 %"),
             (feed["trade_date"] < 0, "has a negative trade date"),
+            (np.any([np.abs(feed[name]) > _TOP_E8 for name in _PRICES], axis=0), "has a price beyond 2**53 in 1e-8"),
         ):
             if wrong.any():
                 raise VenueError(f"{self.rules.name}: row {int(np.argmax(wrong))} of the feed {what}")
@@ -285,16 +291,26 @@ class Venue:
             pass
         return self._collect(self.drain())
 
+    def _overflow(self, error: OverflowError) -> VenueError:
+        marks = self._tables["market"]["mark_e8"]
+        known = ", ".join(f"{i.id} {from_e8(int(m)):f}" for i, m in zip(self.instruments, marks, strict=True))
+        return VenueError(
+            f"{self.rules.name}, {iso(self.clock_ns)}: {error}: a price is out of all proportion; marks before: {known}"
+        )
+
     def stop_at_every_instant(self) -> None:
         """Let `step` return after instants without bars and events too: funding stamps that pay nobody, for example."""
         self.head["every_instant"] = 1
 
     def step(self, until_ns: int) -> bool:
         """Advance to the next instant worth looking at; False when nothing is left up to `until_ns`."""
-        status, first, end, events = self._advance(self.heads, until_ns)
-        while status == MORE:
-            self._empty_buffers()
+        try:
             status, first, end, events = self._advance(self.heads, until_ns)
+            while status == MORE:
+                self._empty_buffers()
+                status, first, end, events = self._advance(self.heads, until_ns)
+        except OverflowError as error:
+            raise self._overflow(error) from None
         self.closed_rows = range(first, end)
         self.eventful = events or self._waiting
         return status == INSTANT  # type: ignore[no-any-return]
@@ -303,9 +319,12 @@ class Venue:
         """Drive the feed to its last row with a compiled strategy."""
         until_ns = self.end_ns
         loop = strategy_loop(doors.run_compiled, HEAD)
-        while loop(self.heads, until_ns, self.address, on_bar, state_address) == MORE:
-            self._empty_buffers()
-            self._waiting = []
+        try:
+            while loop(self.heads, until_ns, self.address, on_bar, state_address) == MORE:
+                self._empty_buffers()
+                self._waiting = []
+        except OverflowError as error:
+            raise self._overflow(error) from None
         self.drain()
 
     def _grow_orders(self) -> None:
