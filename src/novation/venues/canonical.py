@@ -15,16 +15,28 @@ Markets by instrument, accounts and positions ascending. There is no random stat
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
+from novation.domain.account import InsurancePool, Totals
 from novation.domain.digest import Line
 from novation.domain.enums import MarginScope
-
-if TYPE_CHECKING:
-    from novation.venues.venue import Venue
+from novation.venues.venue_rules import VenueRules
 
 
-def state_lines(venue: Venue) -> Iterator[Line]:
+class HasState(Protocol):
+    """What the canonical form reads of a venue."""
+
+    rules: VenueRules
+    pools: tuple[InsurancePool, ...]
+    first_terms: list[int]
+
+    def number(self, field: str) -> int: ...
+    def table(self, name: str) -> Any: ...
+    def fund(self, pool: int) -> int: ...
+    def totals(self) -> Totals: ...
+
+
+def state_lines(venue: HasState) -> Iterator[Line]:
     """The lines of the table above."""
     number = venue.number
     yield (
