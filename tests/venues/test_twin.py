@@ -39,6 +39,14 @@ def test_a_long_run_is_the_same_on_both(seed: int, kind: str) -> None:
     assert pair.venue.state_hash() == pair.twin.state_hash()
 
 
+@pytest.mark.parametrize(("seed", "kind", "why"), [(3226, "coins", "a call with equity of 882 units: cuts count")])
+def test_runs_that_differed_once(seed: int, kind: str, why: str) -> None:
+    r = Random(seed)
+    pair = Lockstep(scenarios.setup(r, kind=kind))
+    random_run(r, pair, 60)
+    assert pair.venue.event_hash() == pair.twin.event_hash(), why
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("kind", KINDS)
 def test_thousands_of_commands_of_hundreds_of_accounts_are_the_same_on_both(kind: str) -> None:

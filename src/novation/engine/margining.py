@@ -23,6 +23,8 @@ _TIERED = int(MarginMethod.TIERED)
 _CROSS = int(MarginScope.CROSS)
 _ISOLATED = int(MarginScope.ISOLATED)
 _LARGE = 4e18
+#: Minor units by which equity and its share are cut down before they are compared; fewer than these.
+_UNITS = 4.0
 
 
 @kernel
@@ -121,10 +123,10 @@ def well_clear(venue, account, extremes):
                 size += around
             else:
                 margin = float(p.margin)
-                if p.called != 0 or maintenance >= (margin + profit) * ratio - 1e-9 * (around + abs(margin)):
+                if p.called != 0 or maintenance >= (margin + profit) * ratio - 1e-9 * (around + abs(margin)) - _UNITS:
                     return False
         row = p.next
-    return needed < equity * ratio - 1e-9 * size
+    return needed < equity * ratio - 1e-9 * size - _UNITS
 
 
 @kernel
