@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from novation.domain.enums import EventKind, InstrumentKind
-from novation.domain.events import LIQUIDATED
+from novation.domain.events import DELEVERAGED, LIQUIDATED
 from novation.domain.units import from_scaled, iso
 from novation.research.finished import FinishedRun
 from novation.trading.record import events_of
@@ -61,10 +63,17 @@ def _missed_rolls(venue: Venue, rolls: list[PlannedRoll]) -> list[str]:
 
 
 def _off_tick_fills(venue: Venue) -> int:
+    """Fills of orders at a market price that lies off the tick in force at the fill.
+
+    Without a spread these are the fills whose price is not the market's; half a spread moves the others too.
+    """
     events = events_of(venue.log or [])
-    fills = events[events["kind"] == EventKind.FILL]
+    filled = (events["kind"] == EventKind.FILL) & (events["flags"] & (LIQUIDATED | DELEVERAGED) == 0)
     count = 0
     for index, (instrument, rows) in enumerate(zip(venue.instruments, venue.terms, strict=True)):
-        prices = fills["price_e8"][(fills["instrument"] == index) & (fills["flags"] & LIQUIDATED == 0)]
-        count += int((prices % (instrument.tick_e8 * rows[0].tick_step) != 0).sum())
+        own = events["instrument"] == index
+        fills = events[filled & own]
+        changes = events["sequence"][(events["kind"] == EventKind.TERMS_CHANGED) & own]
+        steps = np.array([terms.tick_step for terms in rows])[np.searchsorted(changes, fills["sequence"])]
+        count += int((fills["price_e8"] % (instrument.tick_e8 * steps) != 0).sum())
     return count
