@@ -7,6 +7,7 @@ import numpy as np
 from novation.domain.enums import EventKind, InstrumentKind
 from novation.domain.events import DELEVERAGED, LIQUIDATED
 from novation.domain.units import from_scaled, iso
+from novation.domain.words import percent
 from novation.research.finished import FinishedRun
 from novation.trading.record import events_of
 from novation.trading.rollover import PlannedRoll
@@ -19,11 +20,13 @@ def cautions(run: FinishedRun) -> list[str]:
     half = f" plus {(spread / 2).normalize():f} bp" if spread else ""
     found = list(run.reference.cautions()) + run.plan.cautions
     found.append(f"fills at the next open{half}, any size at one price: no book, no impact")
-    if any(terms[0].tiers for venue in run.venues.values() for terms in venue.terms):
-        found.append(
-            "a liquidation closes as much as brings maintenance to 80 % of equity, the largest loss first, at the mark "
-            "that triggered it (the exchange publishes neither), and the insurance fund pays any deficit"
-        )
+    for venue in run.venues.values():
+        if any(terms[0].tiers for terms in venue.terms):
+            target = percent(venue.rules.liquidation_target_e8)
+            found.append(
+                f"a liquidation closes as much as brings maintenance to {target} of equity, the largest loss first, at "
+                "the mark that triggered it (the exchange publishes neither), and the insurance fund pays any deficit"
+            )
     for venue in run.venues.values():
         if venue.rules.asset in run.rates and venue.rules.asset != run.report_currency:
             found.append(

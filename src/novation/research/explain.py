@@ -1,7 +1,9 @@
 """Why a row is what it is: the arithmetic with its numbers, the rule, the table row it came from.
 
-Computed here from the event's own integers with exact decimals, apart from the engine, so that it is a check as well.
-Every explanation ends in lines "= computed" and "booked" that must agree.
+Fees, funding payments, variation margin, the maintenance of a margin call and of an isolated position closed out are
+computed here from the event's own integers with exact decimals, apart from the engine, so that they are a check as
+well: their lines "= computed" and "booked" must agree. What else a liquidation says (equity, the maintenance of a cross
+account, the lots closed, the mark) is what the exchange booked.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from novation.domain.enums import EventKind
+from novation.domain.enums import EventKind, MarginCallPolicy
 from novation.domain.errors import InvalidInput
 from novation.domain.events import ISOLATED, LIQUIDATED, MAKER
 from novation.domain.units import iso
+from novation.domain.words import percent
 from novation.trading.record import RunRecord
 
 
@@ -30,6 +33,7 @@ class _Case:
         self.row = row
         about = record.manifest["venues"][venue]
         self.currency, self.decimals = about["asset"], about["decimals"]
+        self.rules = about["rules"]
         self.instruments = about["instruments"]
         self.instrument = self.instruments[int(self.event["instrument"])] if self.event["instrument"] >= 0 else None
         self._call_marks = about["call_marks"]
@@ -118,7 +122,7 @@ def explain_row(record: RunRecord, row: Any) -> str:
         raise InvalidInput(
             f"{kind.name} has no arithmetic to explain",
             source="row",
-            hint="Rows of fills, fees, funding, settlements, margin_calls and liquidations have.",
+            hint="Rows of fills, fees, funding, settlements, margin_calls and liquidations have, and moved margins.",
         )
     head = f"{kind.name.lower().replace('_', ' ')} of {case.name} at {iso(case.ts_ns)} UTC (event {sequence})"
     return "\n".join([head, *(f"  {line}" for line in _EXPLAINERS[kind](case))])
@@ -264,8 +268,9 @@ def _liquidation(c: _Case) -> list[str]:
     lots = c.n("position_lots") - c.n("lots")  # before
     scope = "isolated position" if isolated else "cross account"
     held = c.qty / c.n("lots") * lots
+    at_once = c.rules["call_policy"] == _AT_ONCE
     lines = [
-        f"{scope}: rule: liquidated when equity <= maintenance at the mark",
+        f"{scope}: rule: {'liquidated when equity <= maintenance at the mark' if at_once else _close_out_rule(c)}",
         f"position {held.normalize():f}, entry cost {c.show(c.money('cost'))}, mark {c.mark.normalize():f}",
     ]
     profit = lots * c.unit * c.mark - c.money("cost")
@@ -278,35 +283,60 @@ def _liquidation(c: _Case) -> list[str]:
     )
     maintenance, how = _maintenance(c, c.n("instrument"), lots, c.mark)
     lines += how
-    lines.append(
-        f"equity {c.show(c.money('equity'))} <= maintenance {c.show(c.money('maintenance'))}"
-        if c.money("equity") <= c.money("maintenance")
-        else f"margin call unmet: equity {c.show(c.money('equity'))}, maintenance {c.show(c.money('maintenance'))}"
-    )
+    compared = " <= maintenance" if at_once else ", maintenance"
+    lines.append(f"equity {c.show(c.money('equity'))}{compared} {c.show(c.money('maintenance'))}")
     if isolated:
         lines.append(f"maintenance = computed {c.show(maintenance)}")
         lines.append(f"maintenance booked {c.show(c.money('maintenance'))}")
-    value = abs(c.n("lots")) * c.unit * c.price
-    rate = Decimal(c.n("rate_e8")) / Decimal(10) ** 8
-    clearance = c.cut(value * rate)
+    target = percent(c.rules["liquidation_target_e8"])
     lines += [
         f"closed {c.qty.copy_abs().normalize():f}: "
         + (
-            "the fewest lots after which maintenance is at most 80 % of equity"
+            f"the fewest lots after which maintenance is at most {target} of equity"
             if c.n("position_lots")
-            else "all of it, because no smaller number of lots brings maintenance to 80 % of equity"
-            if c.n("rate_e8")
+            else f"all of it, because no smaller number of lots brings maintenance to {target} of equity"
+            if at_once and c.n("rate_e8")
             else "all of it"
         ),
         f"closed at {c.price.normalize():f} (the trigger mark, half the spread and the tick against us)",
-        f"clearance fee = {c.show(value)} * {rate.normalize():f} = computed {c.show(clearance)}",
     ]
-    if clearance != c.money("fee"):
-        lines.append("cut to what was left behind the position")
-    lines.append(f"clearance fee booked {c.show(c.money('fee'))} into the insurance fund")
+    if c.rules["deficit_to_fund"]:
+        value = abs(c.n("lots")) * c.unit * c.price
+        rate = Decimal(c.n("rate_e8")) / Decimal(10) ** 8
+        clearance = c.cut(value * rate)
+        lines.append(f"clearance fee = {c.show(value)} * {rate.normalize():f} = computed {c.show(clearance)}")
+        if clearance != c.money("fee"):
+            lines.append("cut to what was left behind the position")
+        lines.append(f"clearance fee booked {c.show(c.money('fee'))} into the insurance fund")
+    else:
+        lines.append("no clearance fee, and no insurance fund: a deficit stays a debt of the account")
     lines += c.source("brackets", "margins", "contract")
     lines.append("source: docs/rules/liquidation.md")
     return lines
+
+
+def _close_out_rule(c: _Case) -> str:
+    """Why an account was closed out where a margin call may be met until a settlement."""
+    before = c.events[: c.row + 1]
+    own = before[before["account"] == c.event["account"]]
+    closed = own[(own["kind"] == EventKind.LIQUIDATION) & (own["ts_ns"] == c.ts_ns)]
+    if int(closed["equity"][0]) <= 0:  # of the first position closed; its costs count for those after it
+        return "closed out at once when equity is gone (equity <= 0) at the marks"
+    called = iso(int(own["ts_ns"][own["kind"] == EventKind.MARGIN_CALL][-1]))
+    return f"closed out at the mark, the margin call of {called} being unmet at a settlement of a later trade date"
+
+
+def _margin_adjusted(c: _Case) -> list[str]:
+    amount, after = c.money("amount"), c.money("cost")
+    moved = "out of the wallet into the position's own margin"
+    if amount < 0:
+        moved = "out of the position's own margin into the wallet"
+    return [
+        f"moved {c.show(abs(amount))} {moved}: equity is the same before and after",
+        f"margin before {c.show(after - amount)}",
+        f"margin after {c.show(after)}",
+        "source: docs/rules/margin.md",
+    ]
 
 
 def _margin_call(c: _Case) -> list[str]:
@@ -335,7 +365,7 @@ def _cross_maintenance(c: _Case) -> list[str]:
     """Maintenance of a whole cross balance, position by position.
 
     The call does not say at which marks it was made: those in force, or one of the bar's extremes. The scene whose
-    sum is what was booked is the one. Margin per contract needs no mark; it is shown where a bar closed.
+    sum is what was booked is the one. Margin per contract is the same at every mark, so none is shown.
     """
     held = c.lots_held()
     scenes = ("mark_e8", "mark_low_e8", "mark_high_e8")
@@ -349,7 +379,7 @@ def _cross_maintenance(c: _Case) -> list[str]:
             mark = Decimal(known[index][scene] if index in known else 0) / Decimal(10) ** 8
             amount, how = _maintenance(c, index, lots, mark)
             total += amount
-            at = f" at mark {mark.normalize():f}" if index in known else f", {lots} lots"
+            at = f" at mark {mark.normalize():f}" if c.terms_of(index)["tiers"] else f", {lots} lots"
             lines.append(f"{c.instruments[index]['id']}{at}")
             lines += [f"  {line}" for line in how]
             sources = c.terms_of(index)["sources"]
@@ -363,10 +393,13 @@ def _cross_maintenance(c: _Case) -> list[str]:
     ]
 
 
+_AT_ONCE = MarginCallPolicy.AT_ONCE.name.lower()
+
 _EXPLAINERS: dict[EventKind, Callable[[_Case], list[str]]] = {
     EventKind.FILL: _fill,
     EventKind.FUNDING: _funding,
     EventKind.SETTLEMENT: _settlement,
     EventKind.LIQUIDATION: _liquidation,
     EventKind.MARGIN_CALL: _margin_call,
+    EventKind.MARGIN_ADJUSTED: _margin_adjusted,
 }

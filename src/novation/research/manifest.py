@@ -87,6 +87,11 @@ def _venue(venue: Venue, symbols: Sequence[str], record: VenueRecord) -> dict[st
     return {
         "asset": venue.rules.asset,
         "decimals": asset_decimals(venue.rules.asset),
+        "rules": {
+            "call_policy": venue.rules.call_policy.name.lower(),
+            "liquidation_target_e8": venue.rules.liquidation_target_e8,
+            "deficit_to_fund": venue.rules.deficit_to_fund,
+        },
         "state_hash": venue.state_hash(),
         "event_hash": venue.event_hash(),
         # profit not yet realised of account 0 in minor units, cut down

@@ -81,7 +81,8 @@ class Result(RunFrames):
         return write_report([self], Path(path))
 
     def explain(self, row: Any) -> str:
-        """The arithmetic of one row of `fills`, `fees`, `funding`, `settlements`, `margin_calls` or `liquidations`.
+        """The arithmetic of one row of `fills`, `fees`, `funding`, `settlements`, `margin_calls` or `liquidations`, or
+        of a `margin_adjusted` of `ledger`.
 
         row: a row of a table (a dict, a pandas Series, a named tuple, a frame of one row: pandas, polars or Arrow), or
         (venue, sequence). A row of `rolls` or `trades` stands for the fill that completed it.

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from novation.domain.enums import EventKind
+from novation.domain.enums import EventKind, MarginCallPolicy
 from novation.research.frames import RunFrames
 from novation.research.tables import equity as equity_by_currency
 
@@ -95,7 +95,8 @@ def summarise(result: RunFrames) -> dict[str, Any]:
 
 
 def _closest_call(result: RunFrames) -> dict[str, Any] | None:
-    """The bar in which the mark came nearest to a liquidation price, or the first liquidation."""
+    """The bar in which the mark came nearest to a liquidation (where calls are due at a settlement: to a margin call),
+    or the first liquidation. `to` says which."""
     gone = result.frame("liquidations")
     if gone.height:
         row = gone.row(0, named=True)
@@ -103,6 +104,7 @@ def _closest_call(result: RunFrames) -> dict[str, Any] | None:
             "ts": row["ts"].strftime("%Y-%m-%d %H:%M"),
             "symbol": row["symbol"],
             "distance": 0.0,
+            "to": "liquidation",
             "liquidated": True,
         }
     held = result.frame("positions").filter(pl.col("distance").is_not_null())
@@ -113,8 +115,18 @@ def _closest_call(result: RunFrames) -> dict[str, Any] | None:
         "ts": row["ts"].strftime("%Y-%m-%d %H:%M"),
         "symbol": row["symbol"],
         "distance": row["distance"],
+        "to": "liquidation" if _liquidated_at_once(result, row["symbol"]) else "margin call",
         "liquidated": False,
     }
+
+
+def _liquidated_at_once(result: RunFrames, symbol: str) -> bool:
+    """Whether the venue of a symbol liquidates where equity is no more than maintenance; else it calls margin there."""
+    return any(
+        about["rules"]["call_policy"] == MarginCallPolicy.AT_ONCE.name.lower()
+        for about in result.manifest["venues"].values()
+        if any(instrument["symbol"] == symbol for instrument in about["instruments"])
+    )
 
 
 def _why_no_fill(result: RunFrames) -> str:
@@ -133,6 +145,11 @@ def _why_no_fill(result: RunFrames) -> str:
         return f"all {orders.height:,} orders were refused: {reasons}"
     working = orders.filter(pl.col("status") == "open").height
     return f"{orders.height:,} orders, none filled: {refused.height:,} refused, {working:,} still waiting at the end"
+
+
+def near_what(call: dict[str, Any]) -> str:
+    """What a closest call was close to, in words."""
+    return "a margin call" if call["to"] == "margin call" else "liquidation"
 
 
 def text_of(s: dict[str, Any]) -> str:
@@ -163,7 +180,8 @@ def text_of(s: dict[str, Any]) -> str:
     if call and call["liquidated"]:
         parts.append(f"liquidated  {call['ts']}, {call['symbol']}")
     elif call:
-        parts.append(f"closest call  {call['ts']}, mark {call['distance']:.1%} from liquidation")
+        whose = f" of {call['symbol']}" if len(s["symbols"]) > 1 else ""
+        parts.append(f"closest call  {call['ts']}, mark{whose} {call['distance']:.1%} from {near_what(call)}")
     worst = max(s["accounts"], key=lambda a: a["peak_margin_used"] or 0.0)
     if worst["peak_margin_used"] is not None:
         parts.append(f"peak margin used {worst['peak_margin_used']:.0%}")

@@ -22,8 +22,8 @@ import polars as pl
 from novation.domain.errors import DataError
 from novation.domain.events import EVENT_DTYPE, EVENT_SCHEMA
 
-#: Layout of the manifest. 2: `digest` covers it, `frames` and `layouts` are in it.
-MANIFEST_SCHEMA = 2
+#: Layout of the manifest. 2: `digest` covers it, `frames` and `layouts` are in it. 3: each venue's `rules`.
+MANIFEST_SCHEMA = 3
 TABLES = ("events", "samples", "holdings")
 
 

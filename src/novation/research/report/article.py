@@ -14,7 +14,7 @@ from novation.research.report.figures import account_pictures, instrument_pictur
 from novation.research.report.markup import bullets, card, chip, folded, money, params_text, percent, table_html
 from novation.research.report.rows import liquidations, margin_calls, refusals, rolls
 from novation.research.report.story import Story
-from novation.research.summary import summarise
+from novation.research.summary import near_what, summarise
 
 
 def article(result: RunFrames, name: str, number: int, *, headed: bool) -> str:
@@ -71,7 +71,9 @@ def _cards(s: dict[str, Any], rolls: int) -> str:
     if gone and call:
         cards.append(card("liquidations", str(gone), "bad", f"first {call['ts']}"))
     elif call and math.isfinite(call["distance"] or math.nan):
-        cards.append(card("closest call", percent(call["distance"]), "", f"mark to liquidation, {call['ts']}"))
+        whose = f" of {escape(call['symbol'])}" if len(s["symbols"]) > 1 else ""
+        what = f"mark{whose} to {near_what(call)}, {call['ts']}"
+        cards.append(card("closest call", percent(call["distance"]), "", what))
     else:
         cards.append(card("liquidations", "none"))
     drawdown = max((a["max_drawdown"] or 0.0) for a in s["accounts"])

@@ -166,8 +166,48 @@ def liquidations(record: RunRecord) -> pl.DataFrame:
     )
 
 
+#: Reasons whose value and limit are money, lots, ticks; of the others they are numbers of another kind.
+_OF_MONEY = (
+    RejectReason.MIN_NOTIONAL,
+    RejectReason.INSUFFICIENT_MARGIN,
+    RejectReason.POSITION_LIMIT,
+    RejectReason.BALANCE_TOO_SMALL,
+    RejectReason.NO_ISOLATED_POSITION,
+)
+_OF_LOTS = (
+    RejectReason.QTY_NOT_POSITIVE,
+    RejectReason.QTY_BELOW_MIN,
+    RejectReason.QTY_ABOVE_MAX,
+    RejectReason.OPEN_POSITION,
+    RejectReason.WOULD_NOT_REDUCE,
+)
+_OF_TICKS = (RejectReason.PRICE_NOT_POSITIVE, RejectReason.PRICE_OFF_TICK)
+
+
+def _refused(column: str, name: str) -> pl.Expr:
+    def among(reasons: tuple[RejectReason, ...]) -> pl.Expr:
+        return pl.col("reason").is_in([int(reason) for reason in reasons])
+
+    number = pl.col(column)
+    return (
+        pl.when(pl.col("kind") == int(EventKind.ORDER_CANCELLED))
+        .then(number.cast(pl.Float64))
+        .when(among(_OF_MONEY))
+        .then(number / pl.col("_scale"))
+        .when(among(_OF_LOTS))
+        .then(number * pl.col("_lot") / pl.col("_e8"))
+        .when(among(_OF_TICKS))
+        .then(number * pl.col("_tick") / pl.col("_e8"))
+        .otherwise(number.cast(pl.Float64))
+        .alias(name)
+    )
+
+
 def refusals(record: RunRecord) -> pl.DataFrame:
-    """What the exchange refused, and accepted orders it later could not carry out, with the reason."""
+    """What the exchange refused, and accepted orders it later could not carry out, with the reason.
+
+    value, limit: what was refused and what it was held against: money, sizes and prices as elsewhere, else as they are.
+    """
     names = {int(reason): reason.name for reason in RejectReason}
     cancels = {
         int(reason): reason.name
@@ -187,8 +227,8 @@ def refusals(record: RunRecord) -> pl.DataFrame:
         .then(pl.col("reason").replace_strict(cancels, default="", return_dtype=pl.String))
         .otherwise(pl.col("reason").replace_strict(names, default="", return_dtype=pl.String))
         .alias("reason"),
-        pl.col("amount").alias("value"),
-        pl.col("cost").alias("limit"),
+        _refused("amount", "value"),
+        _refused("cost", "limit"),
         *_KEY,
     )
 
@@ -243,7 +283,10 @@ def _side() -> pl.Expr:
 
 
 def ledger(record: RunRecord) -> pl.DataFrame:
-    """Every booking as exact integers of minor units: what it did to the account, and where the other side is."""
+    """Every booking as exact integers of minor units: what it did to the account.
+
+    margin_adjusted moves `amount` from the wallet into the position's own margin (back, if negative): its change is 0.
+    """
     kinds = {
         int(kind): kind.name.lower()
         for kind in (
@@ -253,6 +296,7 @@ def ledger(record: RunRecord) -> pl.DataFrame:
             EventKind.LIQUIDATION,
             EventKind.INSURANCE,
             EventKind.TRANSFER,
+            EventKind.MARGIN_ADJUSTED,
         )
     }
     events = base(record, *(EventKind(kind) for kind in kinds))
@@ -269,7 +313,7 @@ def ledger(record: RunRecord) -> pl.DataFrame:
         pl.col("kind").replace_strict(kinds, return_dtype=pl.String).alias("booking"),
         amount.alias("amount"),
         (-fee).alias("fee"),
-        (amount - fee).alias("change"),
+        pl.when(pl.col("kind") == int(EventKind.MARGIN_ADJUSTED)).then(0).otherwise(amount - fee).alias("change"),
         "currency",
         *_KEY,
     )
