@@ -591,3 +591,43 @@ def test_leverage_and_scope_are_refused_where_margins_are_amounts_per_contract(o
     es = nv.History(frame([5_000.0, 5_010.0, 5_020.0]))
     with pytest.raises(nv.ConfigError, match=f"{next(iter(options))}.*has no use here"):
         nv.Backtest(Script(), data={"cme:ESZ2026": es}, cash=50_000, rules_as_of="2022-02-01", **options).run()
+
+
+def test_a_second_run_of_one_backtest_is_the_first_again() -> None:
+    script = Script(n0=lambda s: s.buy("BTCUSDT", 1), n2=lambda s: s.sell("BTCUSDT", 1))
+    backtest = nv.Backtest(script, {"BTCUSDT": history([50_000.0] * 6)}, **RULES)
+    first = backtest.run()
+    assert len(script.seen) == 6  # one's own object can be looked at after a run
+    second = backtest.run()
+    assert len(script.seen) == 6
+    assert first.frame("fills").height == 2
+    assert second.state_hash == first.state_hash
+    assert second.manifest["digest"] == first.manifest["digest"]
+
+
+def test_a_strategy_that_refers_to_itself_can_run_again() -> None:
+    script = Script(n0=lambda s: s.me.buy("BTCUSDT", 1))
+    script.me = script  # type: ignore[attr-defined]
+    backtest = nv.Backtest(script, {"BTCUSDT": history([50_000.0] * 6)}, **RULES)
+    assert backtest.run().state_hash == backtest.run().state_hash
+
+
+def test_a_strategy_that_cannot_be_copied_runs_once_and_says_so() -> None:
+    script = Script(n0=lambda s: s.buy("BTCUSDT", 1))
+    script.stream = (n for n in range(3))  # type: ignore[attr-defined]
+    backtest = nv.Backtest(script, {"BTCUSDT": history([50_000.0] * 6)}, **RULES)
+    assert backtest.run().frame("fills").height == 1
+    with pytest.raises(nv.ConfigError, match=r"Backtest strategy: has run already, and no copy .*generator"):
+        backtest.run()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"x": 1}, r"^overrides: unknown instrument 'x'"),
+        ({"BTCUSDT": 1}, r"^overrides binance_um:BTCUSDT: expected facts by name \(found 1\)"),
+    ],
+)
+def test_a_wrong_override_names_the_argument(overrides: Any, message: str) -> None:
+    with pytest.raises(nv.NovationError, match=message):
+        run(Script(), history([50_000.0] * 6), overrides=overrides)

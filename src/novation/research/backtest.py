@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -50,6 +51,10 @@ class Backtest:
     are read. tables: folders of the user's own tables. overrides: exchange facts replaced, listed as such.
     report_currency, rates: currency of totals over several accounts, {currency: value of one in it}.
     risk: own limits, {"max_drawdown_pct": 15}. seed: recorded with the run; the engine itself draws no chance.
+
+    `run` may be called again and gives the same result: what a `Strategy` keeps in itself is put back to what it was
+    before the first run (copied then), so what was set on it in between is gone. What it keeps elsewhere, in its class
+    for example, stays.
     """
 
     def __init__(
@@ -121,6 +126,7 @@ class Backtest:
             raise ConfigError("must be positive", source="Backtest", where="rates")
         self.risk = risk if isinstance(risk, RiskLimits) else _limits(risk or {})
         self.data_root = data_root
+        self._begun: dict[str, Any] | Exception | None = None  # the strategy before its first run, or why no copy is
         self.config: dict[str, Any] | None = None  #: the configuration it was made from, kept in the manifest
         #: tells an error about an argument as one about the file and key it was read from
         self.placed: Callable[[NovationError], NovationError] | None = None
@@ -168,6 +174,7 @@ class Backtest:
             self._open_account(venue, cash[venue.rules.asset])
         rollover = Rollover(broker, plan.rolls)
         if isinstance(self.strategy, Strategy):
+            self._put_back(self.strategy)
             guards = {}
             if self.risk.max_drawdown_pct is not None:
                 guards = {name: DrawdownGuard(self.risk.max_drawdown_pct) for name in venues}
@@ -197,6 +204,26 @@ class Backtest:
             rates=rates,
         )
         return Result(record_of(finished, self._settings(cash, rates)))
+
+    def _put_back(self, strategy: Strategy) -> None:
+        """Keep what a strategy is before its first run, and put it back before every later one."""
+        if self._begun is None:
+            try:
+                self._begun = copy.deepcopy(vars(strategy), {id(strategy): strategy})
+            except Exception as error:  # whatever a user's objects raise; it matters to a second run only
+                self._begun = error
+            return
+        if isinstance(self._begun, Exception):
+            raise ConfigError(
+                f"has run already, and no copy could be made of what it was before: {self._begun}",
+                source="Backtest",
+                where="strategy",
+                value=type(strategy).__name__,
+                hint="Make another Backtest, with a new strategy.",
+            )
+        kept = copy.deepcopy(self._begun, {id(strategy): strategy})
+        vars(strategy).clear()
+        vars(strategy).update(kept)
 
     # -- parts of run ---------------------------------------------------------------------------------------------
 
