@@ -206,7 +206,7 @@ def test_a_download_that_fails_is_a_failed_run_and_a_wrong_venue_is_bad_input(
     wrong = novation("data", "download", "elsewhere", "BTCUSDT", *period)
     assert (wrong.code, wrong.err) == (
         2,
-        "error: venue: no source for this venue (found 'elsewhere'). Known: binance_um.\n",
+        "error: VENUE: no source for this venue (found 'elsewhere'). Known: binance_um.\n",
     )
 
     def download(*_: Any, **__: Any) -> None:
@@ -214,3 +214,21 @@ def test_a_download_that_fails_is_a_failed_run_and_a_wrong_venue_is_bad_input(
 
     monkeypatch.setattr(sources, "download", download)
     assert novation("data", "download", "binance_um", "BTCUSDT", *period).code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["binance_um", "BTCUSDT", "--from", "2024-13", "--to", "2024-12"], "--from: expected a date or an ISO 8601"),
+        (["binance_um", "BTCUSDT", "--from", "2024-01", "--to", "soon"], "--to: expected a date or an ISO 8601"),
+        (["binance_um", "BTCUSDT", "--from", "2024-02", "--to", "2024-01"], "--from, --to: the period"),
+        (["binance_um", "btc/usdt", "--from", "2024-01", "--to", "2024-02"], "SYMBOL: is no symbol of binance_um"),
+        (["nope", "BTCUSDT", "--from", "2024-01", "--to", "2024-02"], "VENUE: no source for this venue (found 'nope')"),
+    ],
+)
+def test_a_wrong_download_names_the_option(
+    novation: Callable[..., Any], tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    answer = novation("data", "download", *arguments, "--store", tmp_path)
+    assert answer.code == 2
+    assert answer.err.startswith(f"error: {message}")

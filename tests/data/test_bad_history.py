@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from novation.data import History
-from novation.domain.errors import DataError
+from novation.domain.errors import DataError, InvalidInput
 from novation.domain.units import HOUR_NS, to_ns
 
 
@@ -218,3 +218,15 @@ def test_a_column_given_twice_is_refused(perpetual) -> None:
     frame = pd.DataFrame([[1.0] * 5] * 2, index=stamps, columns=["open", "high", "low", "close", "close"])
     with pytest.raises(DataError, match="BTCUSDT last: column 'close' is there twice"):
         perpetual(frame)
+
+
+def test_a_rate_beyond_the_whole_position_is_named(hourly, perpetual) -> None:
+    last = hourly(5)
+    with pytest.raises(DataError, match=r"BTCUSDT funding: the rate is beyond 100 % .*\(found 5\)"):
+        perpetual(last, funding=5)
+    with pytest.raises(InvalidInput, match=r"^BTCUSDT funding: .*nan"):
+        perpetual(last, funding=float("nan"))
+    rates = pl.DataFrame({"ts": last["ts"][1:4], "rate": [1.0, -0.5, -1.5]})
+    with pytest.raises(DataError, match=r"BTCUSDT funding row 3: the rate is beyond 100 % .*\(found -1\.5\)"):
+        perpetual(last, funding=rates)
+    perpetual(last, funding=rates.head(2))

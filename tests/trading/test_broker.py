@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -159,3 +160,27 @@ def test_a_drawdown_is_measured_from_the_peak_and_breaks_once() -> None:
         False,
     ]
     assert guard.breached_ns == 3
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), "x"])
+@pytest.mark.parametrize("name", ["qty", "notional", "weight"])
+def test_a_target_that_is_no_number_names_symbol_and_argument(broker: Broker, name: str, bad: object) -> None:
+    with pytest.raises(InvalidInput, match=rf"^x:C: {name}: .*\(found {bad!r}\)"):
+        broker.target("C", **{name: bad})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), "x"])
+def test_what_is_rounded_or_placed_and_no_number_names_symbol_and_argument(broker: Broker, bad: Any) -> None:
+    for call in (lambda: broker.round_qty("C", bad), lambda: broker.place("C", "buy", bad, None)):
+        with pytest.raises(InvalidInput, match=r"^x:C: qty: "):
+            call()
+    for call in (lambda: broker.round_price("C", bad, "buy"), lambda: broker.place("C", "buy", 1, bad)):
+        with pytest.raises(InvalidInput, match=r"^x:C: price: "):
+            call()
+
+
+def test_a_side_is_buy_or_sell_wherever_it_is_given(broker: Broker) -> None:
+    assert (broker.round_price("C", 1.23, "buy"), broker.round_price("C", 1.23, "sell")) == (1.2, 1.25)
+    for call in (lambda: broker.round_price("C", 1.23, "BUY"), lambda: broker.place("C", "BUY", 1, None)):  # type: ignore[arg-type]
+        with pytest.raises(InvalidInput, match=r"""^x:C: side is "buy" or "sell" \(found 'BUY'\)"""):
+            call()

@@ -8,6 +8,10 @@ from typing import Annotated
 import typer
 
 from novation.cli import show
+from novation.domain.errors import InvalidInput
+
+#: Argument of `sources.download` -> what the command calls it.
+_ASKED = {"venue": "VENUE", "symbols": "SYMBOL", "start": "--from", "end": "--to", "start, end": "--from, --to"}
 
 app = typer.Typer(help="History: fetch it into the store.")
 
@@ -34,10 +38,14 @@ def download(
     from novation.data.store import store_path
 
     folder = store if store is not None else store_path()
-    with show.steps_bar(f"download {venue}") as progress:
-        done = sources.download(
-            venue, symbols, start, end, store=folder, base_url=base_url or sources.BINANCE_ARCHIVE, progress=progress
-        )
+    url = base_url or sources.BINANCE_ARCHIVE
+    try:
+        with show.steps_bar(f"download {venue}") as progress:
+            done = sources.download(venue, symbols, start, end, store=folder, base_url=url, progress=progress)
+    except InvalidInput as error:
+        if error.source not in _ASKED:
+            raise
+        raise InvalidInput(error.problem, source=_ASKED[error.source], value=error.value, hint=error.hint) from None
     if json:
         show.as_json([one.to_dict() for one in done])
         return

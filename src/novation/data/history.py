@@ -28,10 +28,12 @@ from novation.data.bars import (
 from novation.data.frames import Frame, kind_of, read_e8, read_frame, read_list, read_stamps
 from novation.data.series import Array, Bars, Prepared
 from novation.domain.errors import DataError
-from novation.domain.units import DAY_NS, HOUR_NS, Number, from_e8, iso, to_e8
+from novation.domain.units import DAY_NS, E8, HOUR_NS, Number, from_e8, iso, to_scaled
 
 _NONE: Array = np.zeros(0, dtype=np.int64)
 _INTERVAL_HOURS = (1, 2, 3, 4, 6, 8, 12, 24)
+_TOO_MUCH = "the rate is beyond 100 % of the position's value"
+_FRACTION = "A rate is a fraction per interval, e.g. 0.0001."
 
 
 class History:
@@ -139,6 +141,7 @@ class History:
             stamps, _, name = read_stamps(funding_frame, self.tz)
             rate_name = funding_frame.column("funding_rate", "rate")
             rates = read_e8(funding_frame, rate_name)
+            _check_rates(funding_frame, rates)
             _join_funding_columns(extra, funding_frame, stamps, last.end_ns, (name, rate_name))
             _check_coverage(stamps, first, until, cautions)
             funding = self._funding(funding_frame.source, stamps, rates, stood_in, first, until, cautions)
@@ -178,7 +181,9 @@ class History:
     def _constant_funding(
         self, symbol: str, mark: Candles, first: int, until: int, cautions: list[str]
     ) -> tuple[Array, Array, Array]:
-        rate = to_e8(self.funding)
+        rate = to_scaled(self.funding, 8, source=f"{symbol} funding")
+        if abs(rate) > E8:
+            raise DataError(_TOO_MUCH, source=f"{symbol} funding", value=self.funding, hint=_FRACTION)
         if rate == 0:
             cautions.append("funding stated to be free")
             return _NONE, _NONE, _NONE
@@ -334,6 +339,13 @@ def _join_funding_columns(
         rows = pl.Series([int(row) if row >= 0 else None for row in latest], dtype=pl.Int64)
         for name in rest.columns:
             extra[f"funding_{name}" if name in extra else name] = read_list(rest[name].gather(rows))
+
+
+def _check_rates(frame: Frame, rates: Array) -> None:
+    beyond = np.flatnonzero(np.abs(rates) > E8)
+    if len(beyond):
+        row = int(beyond[0])
+        frame.fail(_TOO_MUCH, row=row, value=float(from_e8(int(rates[row]))), hint=_FRACTION)
 
 
 def _check_coverage(stamps: Array, first: int, until: int, cautions: list[str]) -> None:

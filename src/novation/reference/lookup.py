@@ -64,7 +64,10 @@ class Reference:
         self._overridden: dict[str, None] = {}  #: ordered, each once
         self._overrides: dict[tuple[str, str], Override] = {}
         for symbol, given in (overrides or {}).items():
-            name = self._name(symbol)
+            try:
+                name = self._name(symbol)
+            except UnknownInstrument as error:
+                raise error.at("overrides", "") from None
             asset = self._static(name, VENUES[name.venue].asset)
             override = read_override(name.id, name.venue, asset, given)
             if (name.venue, name.key) in self._overrides:

@@ -53,6 +53,9 @@ def read_override(id: str, venue: str, asset: str, given: Mapping[str, Any]) -> 
 
     Raises `ConfigError` naming id and key.
     """
+    if not isinstance(given, Mapping):
+        hint = f"For example {{{id!r}: {{'tick': '0.5'}}}}."
+        raise ConfigError("expected facts by name", source="overrides", where=id, value=given, hint=hint)
     known = VENUES[venue].overrides
     values: dict[str, dict[str, Decimal]] = {}
     said: dict[str, tuple[str, ...]] = {}

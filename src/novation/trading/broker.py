@@ -85,6 +85,13 @@ def _number(value: Number, line: Line, what: str) -> Decimal:
         raise InvalidInput(f"{what}: {error.problem}", source=line.symbol, value=value) from None
 
 
+def _sign(line: Line, side: str) -> int:
+    """1 of a buy, -1 of a sell."""
+    if side not in ("buy", "sell"):
+        raise InvalidInput('side is "buy" or "sell"', source=line.symbol, value=side)
+    return 1 if side == "buy" else -1
+
+
 class Broker:
     """One trader's account at one or more venues."""
 
@@ -179,12 +186,13 @@ class Broker:
     def round_price(self, symbol: str, price: Number, side: str) -> float:
         """A price on the tick in force, passively."""
         line = self.line(symbol)
-        return line.instrument.price(self._passive(line, price, 1 if side == "buy" else -1))
+        sign = _sign(line, side)
+        return line.instrument.price(self._passive(line, _number(price, line, "price"), sign))
 
     def round_qty(self, symbol: str, qty: Number) -> float:
         """A size in whole lots, towards zero."""
         line = self.line(symbol)
-        size = to_decimal(qty)
+        size = _number(qty, line, "qty")
         lots = floor_steps(abs(size), line.instrument.lot_e8)
         return line.instrument.qty(lots if size >= 0 else -lots)
 
@@ -232,11 +240,10 @@ class Broker:
     ) -> int | None:
         """Exactly this order, or OffGrid."""
         line = self.line(symbol)
-        if side not in ("buy", "sell"):
-            raise InvalidInput('side is "buy" or "sell"', source=symbol, value=side)
-        lots = line.instrument.lots(qty)
-        ticks = 0 if price is None else line.instrument.ticks(price, line.terms)
-        return self._send(line, 1 if side == "buy" else -1, lots, ticks, price is not None, reduce_only)
+        sign = _sign(line, side)
+        lots = line.instrument.lots(_number(qty, line, "qty"))
+        ticks = 0 if price is None else line.instrument.ticks(_number(price, line, "price"), line.terms)
+        return self._send(line, sign, lots, ticks, price is not None, reduce_only)
 
     def adjust_margin(self, symbol: str, amount: Number) -> bool:
         """Move money between the wallet and an isolated margin, cut to minor units; False if it was refused."""
@@ -266,17 +273,17 @@ class Broker:
         if qty is not None:
             goal = _number(qty, line, "qty")
         else:
+            if notional is not None:
+                money = _number(notional, line, "notional")
+            else:
+                assert weight is not None
+                money = _number(weight, line, "weight") * Decimal(repr(self.equity(symbol)))
             if line.last <= 0:
                 raise InvalidInput(
                     "no price yet to size by",
                     source=symbol,
                     hint="Size by notional or weight after the first bar, or give qty.",
                 )
-            money = (
-                to_decimal(notional)
-                if notional is not None
-                else to_decimal(weight or 0) * Decimal(repr(self.equity(symbol)))
-            )
             unit = to_decimal(line.last) * line.instrument.multiplier_e8 / E8
             goal = money / unit
         lots = floor_steps(abs(goal), line.instrument.lot_e8)
