@@ -357,7 +357,7 @@ def test_all_keys_of_what_is_not_built_are_named_at_once(folder: Path) -> None:
     "changes",
     [
         {"mode": "backtest"},
-        {"margin": {"leverage": 5, "span": {"enabled": False, "scanning_range": 0.1}}},
+        {"margin": {"scope": "isolated", "leverage": 5, "span": {"enabled": False, "scanning_range": 0.1}}},
         {"session": {"circuit_breakers": None}},
         {"session": {"circuit_breakers": {"enabled": False, "levels": [{"threshold_pct": -7}]}}},
         {"session": {"calendar": "crypto_24x7", "cme": {"holidays": "us_federal"}}},
@@ -369,8 +369,20 @@ def test_all_keys_of_what_is_not_built_are_named_at_once(folder: Path) -> None:
         {"contract": {"symbol": "BTC/USDT:USDT", "settlement": "cash", "expiry": None}},
     ],
 )
-def test_a_key_that_asks_for_nothing_is_fine(folder: Path, changes: dict[str, Any]) -> None:
-    config(folder, **changes).backtest()
+def test_a_key_that_asks_for_nothing_changes_nothing(folder: Path, changes: dict[str, Any]) -> None:
+    asked, plain = (vars(config(folder, **given).backtest()) for given in (changes, {}))
+    apart = ("strategy", "data", "config", "placed")  # made anew each time; looked at below
+    assert {name: asked[name] for name in asked if name not in apart} == {
+        name: plain[name] for name in plain if name not in apart
+    }
+    assert type(asked["strategy"]).__qualname__ == type(plain["strategy"]).__qualname__
+    assert asked["strategy"].parameters() == plain["strategy"].parameters()
+    assert list(asked["data"]) == list(plain["data"])
+    for symbol, history in asked["data"].items():
+        other = plain["data"][symbol]
+        for name in ("last", "mark", "funding"):
+            assert getattr(history, name).equals(getattr(other, name))
+        assert history.notes == other.notes
 
 
 # ---------------------------------------------------------------- data and schema
