@@ -98,9 +98,9 @@ def test_the_module_runs_as_the_command_does() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["margin.leverge=5"], "config.yaml margin.leverge: unknown key. Did you mean 'margin.leverage'?"),
-        (["margin.leverage=five"], "config.yaml margin.leverage: expected a whole number (found 'five')."),
-        (["period.from=2024"], "config.yaml period.from: expected a date such as 2020-01-31"),
+        (["margin.leverge=5"], "--set margin.leverge: unknown key. Did you mean 'margin.leverage'?"),
+        (["margin.leverage=five"], "--set margin.leverage: expected a whole number (found 'five')."),
+        (["period.from=2024"], "--set period.from: expected a date such as 2020-01-31"),
         (
             ["liquidation.adl_simulation=true", "model.algo=ppo", "execution.level=L3"],
             "config.yaml: not built yet: execution.level (order-by-order simulation), liquidation.adl_simulation "
@@ -110,11 +110,12 @@ def test_the_module_runs_as_the_command_does() -> None:
         (["instruments=[BTC/USDT]"], "is spot (binance_spot:BTCUSDT) or a perpetual (binance_um:BTCUSDT,"),
         (["period.to=2031-01-01"], "end 2031-01-01 00:00 is outside the data"),
         (["rules_as_of=null"], "no row of table 'binance_um/brackets' in force at 2024-01-01 00:00"),
-        (["margin.leverage=1000"], "config.yaml margin.leverage: is outside 1 .. 150 of the first bracket of"),
-        (["period.from=2020-13-01"], "config.yaml period.from: expected a date or an ISO 8601 instant"),
-        (["instruments=[BTCUSD]"], "config.yaml instruments: unknown instrument 'BTCUSD'; the nearest known name is"),
+        (["margin.leverage=1000"], "--set margin.leverage: is outside 1 .. 150 of the first bracket of"),
+        (["period.from=2020-13-01"], "--set period.from: expected a date or an ISO 8601 instant"),
+        (["instruments=[BTCUSD]"], "--set instruments: unknown instrument 'BTCUSD'; the nearest known name is"),
         (["account.cash={USD: 5}"], "no USDT given, but an instrument settles in it"),
-        (["strategy=long.py:Short"], "config.yaml strategy: long.py has no 'Short'."),
+        (["strategy=long.py:Short"], "--set strategy: long.py has no 'Short'."),
+        (["seed=x"], "--set seed: expected a whole number (found 'x')."),
         (["margin"], "--set: expected KEY=VALUE such as margin.leverage=5 (found 'margin')."),
         (["strategy.x=1"], "--set: strategy holds no keys (found 'strategy.x=1')."),
         (["margin.leverage=[1"], "--set margin.leverage line 1: is no YAML"),

@@ -89,6 +89,19 @@ def test_a_folder_of_something_else_is_refused_before_the_run(
     assert "is a file" in novation("backtest", config, "--out", config).err
 
 
+def test_a_folder_that_cannot_be_written_is_named_before_the_run(
+    novation: Callable[..., Any], config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("novation.research.backtest.Backtest.run", lambda *_: pytest.fail("it ran"))
+    plain = config.with_name("plain")
+    plain.write_text("")
+    for out in ("/proc/x", "/proc/x/y", plain / "run"):
+        answer = novation("backtest", config, "--out", out)
+        assert answer.code == 2
+        assert answer.err.startswith(f"error: {out}: cannot be written: ")
+        assert "novation-" not in answer.err
+
+
 def test_a_failure_while_writing_keeps_the_run_before(
     novation: Callable[..., Any], config: Path, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,7 @@ from novation.research.backtest import Backtest
 from novation.research.config.data import files_of, histories, way_of
 from novation.research.config.facts import Traded, contradictions, derived_overrides, not_built_here, unused, venue_of
 from novation.research.config.keys import Keys
-from novation.research.config.places import placed
+from novation.research.config.places import of_setting, placed
 from novation.research.config.strategy import load_strategy, strategy_digest
 from novation.research.config.types import Label, NotBuilt
 from novation.research.config.yaml import plain, read_yaml, validated, with_settings
@@ -42,6 +42,7 @@ class BacktestConfig:
     folder: Path
     source: str
     values: Mapping[str, Any] = field(repr=False)
+    settings: tuple[str, ...] = ()  #: keys that settings put over the file
 
     # -- what it says ---------------------------------------------------------------------------------------------
 
@@ -114,6 +115,12 @@ class BacktestConfig:
 
     def backtest(self) -> Backtest:
         """The run it describes. Raises one ConfigError naming every key of what is not built yet."""
+        try:
+            return self._backtest()
+        except NovationError as error:
+            raise of_setting(error, self.settings) from None
+
+    def _backtest(self) -> Backtest:
         keys = self.keys
         asked = self.not_built()
         if asked:
@@ -139,7 +146,7 @@ class BacktestConfig:
 
     def placed(self, error: NovationError) -> NovationError:
         """An error about an argument of `Backtest` as one about this configuration."""
-        return placed(error, self.keys, self.source)
+        return of_setting(placed(error, self.keys, self.source), self.settings)
 
     def _options(self) -> dict[str, Any]:
         """Arguments of `Backtest` that are given; the others keep its defaults."""
@@ -234,7 +241,11 @@ def load_config(
         values, place = read_yaml(path), Path(folder) if folder is not None else path.parent
         source = source or path.name
     values = with_settings(values, settings)
-    return BacktestConfig(validated(values, source), place, source, values)
+    names = tuple(setting.partition("=")[0].strip() for setting in settings)
+    try:
+        return BacktestConfig(validated(values, source), place, source, values, names)
+    except ConfigError as error:
+        raise of_setting(error, names) from None
 
 
 def json_schema() -> dict[str, Any]:

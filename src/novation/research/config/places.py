@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from novation.domain.errors import ConfigError, InvalidInput, NovationError
+from novation.domain.errors import ConfigError, InvalidInput, NovationError, UnknownInstrument
 from novation.research.config.keys import Keys
 
 #: Argument of `Backtest` -> its key; margin, leverage and spread_bps have two names, see `_key`.
@@ -39,6 +40,18 @@ def placed(error: NovationError, keys: Keys, source: str) -> NovationError:
     if not isinstance(error, InvalidInput) or where is None:
         return error
     return ConfigError(error.problem, source=source, where=where, value=error.value, hint=error.hint)
+
+
+def of_setting(error: NovationError, settings: Sequence[str]) -> NovationError:
+    """An error about a key that a setting put over the file as one about that setting; any other as it is."""
+    if not isinstance(error, InvalidInput | UnknownInstrument):
+        return error
+    where = error.where
+    if not any(where == name or where.startswith((f"{name}.", f"{name}[", f"{name} ")) for name in settings):
+        return error
+    if isinstance(error, UnknownInstrument):
+        return error.at("--set", where)
+    return type(error)(error.problem, source="--set", where=where, value=error.value, hint=error.hint)
 
 
 def _where(error: InvalidInput, keys: Keys) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from novation._version import __version__
-from novation.domain.errors import ConfigError
+from novation.domain.errors import ConfigError, DataError
 from novation.research.compare import compare
 from novation.research.config import BacktestConfig, load_config
 from novation.research.config.strategy import strategy_digest
@@ -33,12 +34,25 @@ def run_config(
     """
     if out is not None:
         check_folder(Path(out))
+        _check_writable(Path(out))
     if not isinstance(config, BacktestConfig):
         config = load_config(config, settings)
     result = config.backtest().run(progress)
     if out is not None:
         result.save(out)
     return result
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse a place where no folder can be made; nothing is left there."""
+    there = next(parent for parent in folder.absolute().parents if parent.exists())
+    try:
+        with tempfile.TemporaryDirectory(prefix=".novation-", dir=there):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"cannot be written: {error.strerror}", source=str(folder), hint="Name another folder."
+        ) from None
 
 
 @dataclass(frozen=True)
