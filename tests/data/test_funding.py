@@ -84,7 +84,7 @@ def test_stamps_without_a_mark_are_counted_and_left_out_of_the_money(tmp_path: P
     assert answer.position is not None
     assert answer.position.stamps == 6
     assert answer.cautions == (
-        "2 stamps are not in the position's money: no mark bar opens at them (first 2024-01-30 08:00)",
+        "2 stamps not in the position's money: no mark bar opens there (first 2024-01-30 08:00)",
     )
 
 

@@ -72,7 +72,7 @@ def test_the_chains_of_2012_to_2020_hold_what_was_found(
     assert len(rolls) == contracts - 1
     assert sum(roll.ts_ns // DAY_NS < roll.calendar_ns // DAY_NS for roll in rolls) == moved
     assert sum(roll.file_ns != 0 for roll in rolls) == apart
-    assert f"{unpriced} days have rows but no price: no bar, not filled" in cautions
+    assert f"{unpriced} days with rows but no price: no bar, not filled" in cautions
     assert sum(len(held.bars) for held in prepared.values()) == days
 
 

@@ -73,15 +73,15 @@ def test_a_roll_is_made_at_the_first_row_of_its_day_that_prices_both() -> None:
     # the old one's last bar stops at the calendar's instant; the new one's first bar has forward, then price
     assert (int(old.close_e8[-1]), int(old.high_e8[-1])) == (103 * E8, 103 * E8)
     assert (int(new.low_e8[0]), int(new.high_e8[0]), int(new.close_e8[0])) == (93 * E8, 97 * E8, 97 * E8)
-    assert "1 prices of old contracts, earlier on the day of a roll than the roll, are in no bar" in cautions
+    assert "1 price of old contracts, earlier on the day of a roll than the roll, in no bar" in cautions
 
 
 def test_a_null_is_no_price_and_a_day_of_nulls_has_no_bar() -> None:
     chain = read_term_structure(prices(HOURLY), calendar(("2020-03-10T11:00", A, B)))
     contracts, _, cautions = chain.prepare("cme:ES")
     assert [iso(ns) for ns in contracts[B].bars.start_ns] == ["2020-03-10 10:00", "2020-03-12 10:00"]
-    assert "1 days have rows but no price: no bar, not filled" in cautions
-    assert "1 weekdays without a bar, holidays included: not filled" in cautions
+    assert "1 day with rows but no price: no bar, not filled" in cautions
+    assert "1 weekday without a bar, holidays included: not filled" in cautions
 
 
 def test_a_roll_day_without_common_prices_moves_the_roll_to_the_latest_earlier_day() -> None:
@@ -99,7 +99,7 @@ def test_a_roll_day_without_common_prices_moves_the_roll_to_the_latest_earlier_d
     assert [iso(ns) for ns in contracts[A].bars.start_ns] == ["2020-03-09 23:00", "2020-03-10 23:00"]
     assert [iso(ns) for ns in contracts[B].bars.start_ns] == ["2020-03-10 23:00", "2020-03-12 23:00"]
     assert (
-        "1 of 1 rolls are made on an earlier day than the calendar's, the latest with prices of both "
+        "1 of 1 roll made on an earlier day than the calendar's, the latest with prices of both "
         "contracts at one time: 202003 to 202006 2020-03-10 23:00, calendar 2020-03-12 23:00"
     ) in cautions
 

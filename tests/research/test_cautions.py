@@ -40,4 +40,5 @@ def test_fills_off_the_tick_are_counted_by_the_tick_in_force(price: float, sprea
     expected = {1.08505: early, 1.08507: fills.height, 1.0851: 0}[price]
     if not spread:
         assert fills.filter(fills["price"] != price).height == expected
+    assert all(("1 fill " if expected == 1 else " fills ") in caution for caution in moved)
     assert [int(caution.split()[1]) for caution in moved] == ([expected] if expected else [])

@@ -16,6 +16,7 @@ from novation.data.frames import Frame, read_e8, read_list, read_stamps
 from novation.data.series import PRICE_FIELDS, Array, Bars
 from novation.domain.errors import DataError
 from novation.domain.units import DAY_NS, HOUR_NS, NS, from_e8, iso
+from novation.domain.words import counted
 
 _UNITS = {"s": NS, "m": 60 * NS, "h": HOUR_NS, "d": DAY_NS, "w": 7 * DAY_NS}
 
@@ -152,10 +153,10 @@ def gap_caution(gaps: pl.DataFrame, step_ns: int) -> str:
     if not gaps.height:
         return ""
     longest = gaps.row(int(np.argmax(gaps["missing"].to_numpy())), named=True)
-    count, noun = gaps.height, "gap" if gaps.height == 1 else "gaps"
     since = longest["after"].strftime("%Y-%m-%d %H:%M")
     return (
-        f"{gaps['missing'].sum():,} missing {bar_name(step_ns)} bars ({count:,} {noun}, longest "
+        f"{counted(int(gaps['missing'].sum()), f'missing {bar_name(step_ns)} bar')} "
+        f"({counted(gaps.height, 'gap')}, longest "
         f"{longest['missing']:,} from {since}), not filled"
     )
 

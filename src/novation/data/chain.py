@@ -18,6 +18,7 @@ from novation.data.frames import kind_of, read_e8, read_frame, read_stamps
 from novation.data.series import Array, Bars, ContractRoll, Prepared, PreparedChain
 from novation.domain.errors import DataError
 from novation.domain.units import DAY_NS, iso, to_ns
+from novation.domain.words import counted
 
 _NONE: Array = np.zeros(0, dtype=np.int64)
 
@@ -141,12 +142,14 @@ class ContractChain:
             raise DataError(f"no bar in {period_text(begin, end)}", source=source)
         rolls = tuple(roll for roll in self.rolls if _happens(roll, prepared))
         unpriced = int(((self.unpriced_days >= begin) & (self.unpriced_days < end)).sum())
-        found: tuple[str, ...] = (f"{unpriced:,} days have rows but no price: no bar, not filled",) if unpriced else ()
+        found: tuple[str, ...] = (
+            (f"{counted(unpriced, 'day')} with rows but no price: no bar, not filled",) if unpriced else ()
+        )
         missing = sum(int(cut.gaps["missing"].sum()) for cut in prepared.values())
         if missing:
             intraday = any(held.step_ns % DAY_NS for held in self.contracts.values())
-            what = "bars missing" if intraday else "weekdays without a bar"
-            found += (f"{missing:,} {what}, holidays included: not filled",)
+            what = f"{counted(missing, 'bar')} missing" if intraday else f"{counted(missing, 'weekday')} without a bar"
+            found += (f"{what}, holidays included: not filled",)
         return PreparedChain(prepared, rolls, self.cautions + found + _roll_cautions(rolls))
 
     def _held(
@@ -225,7 +228,7 @@ def _roll_cautions(rolls: tuple[ContractRoll, ...]) -> tuple[str, ...]:
             f"{roll.old} to {roll.new} {iso(roll.ts_ns)}, calendar {iso(roll.calendar_ns)}" for roll in moved
         )
         cautions.append(
-            f"{len(moved)} of {len(rolls)} rolls are made on an earlier day than the calendar's, the latest "
+            f"{len(moved)} of {counted(len(rolls), 'roll')} made on an earlier day than the calendar's, the latest "
             f"with prices of both contracts at one time: {shown}"
         )
     apart = [roll for roll in rolls if roll.file_ns]
@@ -234,13 +237,13 @@ def _roll_cautions(rolls: tuple[ContractRoll, ...]) -> tuple[str, ...]:
             f"{roll.old} to {roll.new} calendar {iso(roll.calendar_ns)}, file {iso(roll.file_ns)}" for roll in apart
         )
         cautions.append(
-            f"{len(apart)} of {len(rolls)} rolls: the contract that the price file holds changes at another "
+            f"{len(apart)} of {counted(len(rolls), 'roll')}: the contract that the price file holds changes at another "
             f"time than the calendar says, which is followed: {shown}"
         )
     left_out = sum(roll.left_out for roll in rolls)
     if left_out:
         cautions.append(
-            f"{left_out:,} prices of old contracts, earlier on the day of a roll than the roll, are in no bar"
+            f"{counted(left_out, 'price')} of old contracts, earlier on the day of a roll than the roll, in no bar"
         )
     return tuple(cautions)
 

@@ -29,6 +29,7 @@ from novation.data.frames import read_e8, read_frame, read_stamps
 from novation.data.history import History
 from novation.domain.errors import DataError, InvalidInput, NoRuleInForce, UnknownInstrument
 from novation.domain.units import DAY_NS, E8, HOUR_NS, Number, from_e8, iso, to_e8, to_ns
+from novation.domain.words import counted
 from novation.reference import Reference
 from novation.rules.funding import funding_payment
 
@@ -318,7 +319,8 @@ def _position(
     if not found.all():
         first = iso(int(stamps[np.flatnonzero(~found)[0]]))
         cautions.append(
-            f"{int((~found).sum()):,} stamps are not in the position's money: no mark bar opens at them (first {first})"
+            f"{counted(int((~found).sum()), 'stamp')} not in the position's money: no mark bar opens there "
+            f"(first {first})"
         )
     opens = mark.prices_e8[0][at]
     if int(opens.max()) * abs(qty_e8) // E8 >= 1 << 61:

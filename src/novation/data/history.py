@@ -29,6 +29,7 @@ from novation.data.frames import Frame, kind_of, read_e8, read_frame, read_list,
 from novation.data.series import Array, Bars, Prepared
 from novation.domain.errors import DataError
 from novation.domain.units import DAY_NS, E8, HOUR_NS, Number, from_e8, iso, to_scaled
+from novation.domain.words import counted
 
 _NONE: Array = np.zeros(0, dtype=np.int64)
 _INTERVAL_HOURS = (1, 2, 3, 4, 6, 8, 12, 24)
@@ -151,7 +152,7 @@ class History:
         bars = Bars.of(last.start_ns, last.end_ns, last.prices_e8, marks, extra).cut(keep)
         unmarked = int((bars.mark_close_e8 == 0).sum()) if mark is not None else 0
         if unmarked:
-            cautions.append(f"{unmarked:,} bars have no mark price: margin is tested at the mark before them")
+            cautions.append(f"{counted(unmarked, 'bar')} without a mark price: margin is tested at the mark before")
         # Dated futures rest at weekends; a perpetual does not.
         daily = not perpetual and last.step_ns == DAY_NS
         gaps = weekday_gaps(bars) if daily else gap_frame(bars.start_ns, bars.end_ns, last.step_ns)
@@ -218,8 +219,8 @@ class History:
                     "to leave such stamps unpaid.",
                 )
             cautions.append(
-                f"{int((~found).sum()):,} funding stamps of {len(rows):,} not paid: no mark bar opens at "
-                f"them (first {iso(stamps[row])})"
+                f"{counted(int((~found).sum()), 'funding stamp')} of {len(rows):,} not paid: no mark bar opens "
+                f"there (first {iso(stamps[row])})"
             )
         return stamps[rows][found], rates[rows][found], mark.prices_e8[0][at][found]
 
@@ -292,7 +293,7 @@ def _cut_to_mark(last: Candles, mark: Candles, keep: slice, cautions: list[str])
     if left:
         cautions.append(
             f"cut to where mark prices exist, {period_text(last.start_ns[begin], last.end_ns[stop - 1])}: "
-            f"{left:,} bars of last prices left out"
+            f"{counted(left, 'bar')} of last prices left out"
         )
     return slice(begin, stop)
 
@@ -366,6 +367,6 @@ def _check_coverage(stamps: Array, first: int, until: int, cautions: list[str]) 
     if odd.any():
         at = int(np.flatnonzero(odd)[0]) + 1
         cautions.append(
-            f"{int(odd.sum()):,} funding stamps seem to be missing (steps longer than both neighbours, "
+            f"{counted(int(odd.sum()), 'funding stamp')} probably missing (steps longer than both neighbours, "
             f"first after {iso(inside[at])}), not filled"
         )

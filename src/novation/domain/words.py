@@ -6,20 +6,12 @@ from novation.domain.units import from_scaled
 
 
 def counted(count: int, noun: str) -> str:
-    """A number with its noun, which is put into the plural where there is not one of it.
+    """A number with its noun, in the plural where there is not one of it.
 
-    >>> counted(1, "bar"), counted(2_000, "missing 1h bar"), counted(0, "bar of last prices")
-    ('1 bar', '2,000 missing 1h bars', '0 bars of last prices')
+    >>> counted(1, "bar"), counted(2_000, "missing 1h bar")
+    ('1 bar', '2,000 missing 1h bars')
     """
-    if count != 1:
-        head, of, rest = noun.partition(" of ")
-        noun = f"{head}s{of}{rest}"
-    return f"{count:,} {noun}"
-
-
-def either(count: int, one: str, many: str) -> str:
-    """The verb that goes with a number of things."""
-    return one if count == 1 else many
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def percent(share_e8: int) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from novation.domain.enums import EventKind, InstrumentKind
 from novation.domain.events import DELEVERAGED, LIQUIDATED
 from novation.domain.units import from_scaled, iso
-from novation.domain.words import percent
+from novation.domain.words import counted, percent
 from novation.research.finished import FinishedRun
 from novation.trading.record import events_of
 from novation.trading.rollover import PlannedRoll
@@ -34,17 +34,19 @@ def cautions(run: FinishedRun) -> list[str]:
                 f"{run.rates[venue.rules.asset].normalize():f} at all times"
             )
     for what, count in sorted(run.broker.rounded.items()):
-        found.append(f"{what} rounded {count:,} times" if what in ("qty", "price") else f"{what}: {count:,}")
+        found.append(f"{what} rounded {counted(count, 'time')}" if what in ("qty", "price") else f"{what}: {count:,}")
     for name, venue in run.venues.items():
         off = _off_tick_fills(venue)
         if off:
-            found.append(f"{name}: {off:,} fills moved to the tick, against us, because the bar's price lies off it")
+            found.append(
+                f"{name}: {counted(off, 'fill')} moved to the tick, against us, because the bar's price lies off it"
+            )
         missed = _missed_rolls(
             venue, [roll for roll, lots in run.rollover.done if lots and roll.instrument.venue == name]
         )
         if missed:
             found.append(
-                f"{len(missed)} rolls were not completed: the new contract was not bought or sold, for want of "
+                f"{counted(len(missed), 'roll')} not completed: the new contract was not bought or sold, for want of "
                 f"margin or price ({', '.join(missed[:3])})"
             )
         open_contracts = [

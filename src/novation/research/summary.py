@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from novation.domain.enums import EventKind, MarginCallPolicy
+from novation.domain.words import counted
 from novation.research.frames import RunFrames
 from novation.research.tables import equity as equity_by_currency
 
@@ -135,7 +136,7 @@ def _why_no_fill(result: RunFrames) -> str:
     rounded = result.manifest["rounded"]
     if orders.is_empty():
         if rounded.get("qty to zero"):
-            return f"no order was sent: {rounded['qty to zero']:,} sizes were smaller than one lot"
+            return f"no order was sent: {counted(rounded['qty to zero'], 'size')} smaller than one lot"
         late = [what for what in rounded if what.startswith("targets stamped")]
         if late:
             return f"no order was sent: {rounded[late[0]]:,} {late[0]}"
