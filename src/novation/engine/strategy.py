@@ -138,11 +138,11 @@ class CompiledStrategy:
                 )
             layout.append((name, *kinds))
         self.dtype = np.dtype(layout or [("unused", "i8")])
-        self._kernel = user_kernel(function)
+        self._function = function
 
     def bind(self) -> tuple[Any, np.ndarray, int]:
         """A fresh record and the first-class function: (function, record to keep alive, its address)."""
-        body, state_at = self._kernel, record_pointer(self.dtype)
+        body, state_at = user_kernel(self._function), record_pointer(self.dtype)  # it may read other values by now
 
         def shim(address, row, state):
             venue = head_at(address, 0)
