@@ -184,6 +184,7 @@ def test_two_strategies_that_differ_in_a_global_do_not_share_code(strategies: Pa
     assert printed(strategies, again) == ["30", "40", "20"]
 
 
+@pytest.mark.slow
 def test_code_kept_from_other_processes_is_not_mixed_up(strategies: Path) -> None:
     """Numba numbers functions in each process anew, so code of the same number and name is loaded side by side."""
     body = "\n".join(f"        my.unused += (my.unused * {n} + bar.last_e8) % {n + 7}" for n in range(60))
@@ -221,6 +222,7 @@ def test_the_same_strategy_reads_its_globals_anew_in_each_run(strategies: Path) 
     assert printed(strategies, code) == ["10", "20", "10"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first_lines", "lots"),
     [
@@ -258,6 +260,7 @@ jitted = numba.njit(lambda instrument: LOTS)
         assert printed(strategies, "import with_lib\nprint(traded(with_lib.on_bar))") == [str(n)]
 
 
+@pytest.mark.slow
 def test_an_enumeration_of_a_strategy_does_not_spoil_the_cache_of_others(strategies: Path, tmp_path: Path) -> None:
     """Numba keeps a kernel's argument types, classes by name, in one file for all callers."""
     lines = "import enum\nSize = enum.IntEnum('Size', {'LOTS': 10})"
@@ -294,6 +297,7 @@ event.register("numba:compile", Listener())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first_lines", "compiled_again"),
     [("N = 10", []), ("import numba\nN = numba.njit(lambda: 10)()\nM = numba.njit(lambda: 0)", ["shim", "on_bar"])],
@@ -310,6 +314,7 @@ def test_a_strategy_is_compiled_once_unless_it_reads_what_cannot_be_told(
     assert [name for name in second if name in ("shim", "on_bar")] == compiled_again * 2
 
 
+@pytest.mark.slow
 def test_a_file_beside_a_strategy_that_cannot_be_read_stops_nothing(strategies: Path) -> None:
     (strategies / "plain.py").write_text(ONE_LINE.format("", "10"))
     (strategies / "latin.py").write_bytes("# -*- coding: latin-1 -*-\nname = 'caf\xe9'\n".encode("latin-1"))
