@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -305,8 +306,9 @@ event.register("numba:compile", Listener())
 def test_a_strategy_is_compiled_once_unless_it_reads_what_cannot_be_told(
     strategies: Path, first_lines: str, compiled_again: list[str]
 ) -> None:
-    lots = "N + M()" if compiled_again else "N"
-    (strategies / "once.py").write_text(ONE_LINE.format(first_lines, lots))
+    lots = "N + 0 * NEVER_SEEN" + (" + M()" if compiled_again else "")
+    never_seen = f"NEVER_SEEN = {time.time_ns()}\n"  # else the code may be in the cache, from an earlier run
+    (strategies / "once.py").write_text(ONE_LINE.format(never_seen + first_lines, lots))
     code = f"import once\n{COMPILED}\nonce.on_bar.bind()\nprint(traded(once.on_bar))"
     assert printed(strategies, code)[:2] == ["shim", "on_bar"]
     second = printed(strategies, code)
