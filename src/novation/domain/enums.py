@@ -72,13 +72,13 @@ class CommandKind(IntEnum):
 
 
 class MarketEventKind(IntEnum):
-    """What the world does. The integer is also the order within one instant (DESIGN §2)."""
+    """What the world does. The integer is also the order within one instant (DESIGN §2), with room between."""
 
-    TERMS = 1
-    BAR_CLOSE = 2
-    BAR_OPEN = 3
-    FUNDING = 4
-    SETTLEMENT = 5
+    TERMS = 10
+    BAR_CLOSE = 20
+    BAR_OPEN = 30
+    FUNDING = 40
+    SETTLEMENT = 50
 
 
 class EventKind(IntEnum):

@@ -39,6 +39,6 @@ class MarketEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     trade_date: int = 0
 
 
-MARKET_SCHEMA = 2
+MARKET_SCHEMA = 3
 MARKET_DTYPE = record_dtype(MarketEvent)
 MARKET_FORMAT = record_format(MarketEvent)

@@ -71,46 +71,39 @@ _BALANCE_BOUND = 1 << 60
 
 
 @kernel
-def enqueue(
-    venue,
-    kind,
-    account,
-    instrument,
-    order,
-    side,
-    order_kind,
-    lots,
-    price_ticks,
-    leverage,
-    scope,
-    amount,
-    reduce_only,
-    position_side,
-):
-    """Put a command in line; a new order gets its id now. Returns the id, or 0 for other commands."""
+def next_command(venue, kind, account, instrument):
+    """Open the next row of the waiting line, zeroed; the caller fills in the rest, then calls `enter`."""
     if venue.command_count >= venue.command_rows:
         raise ValueError("too many commands sent in one bar")
     c = command_(venue, venue.command_count)
-    venue.command_count += 1
-    if kind == _PLACE:
-        venue.order_sequence += 1
-        order = venue.order_sequence
-    if kind == _PLACE and order_kind == _MARKET:
-        price_ticks = 0
     c.kind = kind
     c.account = account
     c.instrument = instrument
-    c.order = order
-    c.side = side
-    c.order_kind = order_kind
-    c.lots = lots
-    c.price_ticks = price_ticks
-    c.leverage = leverage
-    c.scope = scope
-    c.amount = amount
-    c.reduce_only = reduce_only
-    c.position_side = position_side
-    return order if kind == _PLACE else 0
+    c.order = 0
+    c.side = 0
+    c.order_kind = 0
+    c.lots = 0
+    c.price_ticks = 0
+    c.leverage = 0
+    c.scope = 0
+    c.amount = 0
+    c.reduce_only = 0
+    c.position_side = 0
+    return c
+
+
+@kernel
+def enter(venue):
+    """Take the row that was filled in into the line; returns the id that a new order gets, 0 for other commands."""
+    c = command_(venue, venue.command_count)
+    venue.command_count += 1
+    if c.kind == _PLACE:
+        venue.order_sequence += 1
+        c.order = venue.order_sequence
+        if c.order_kind == _MARKET:
+            c.price_ticks = 0
+        return c.order
+    return 0
 
 
 @kernel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import MarginScope
-from novation.engine.commands import enqueue
+from novation.engine.commands import enter
 from novation.engine.margining import (
     NOW,
     account_equity,
@@ -43,40 +43,11 @@ def advance(heads, until_ns):
 
 
 @kernel
-def submit(
-    heads,
-    kind,
-    account,
-    instrument,
-    order,
-    side,
-    order_kind,
-    lots,
-    price_ticks,
-    leverage,
-    scope,
-    amount,
-    reduce_only,
-    position_side,
-):
-    """One command, carried out now; returns the status of `step.work`. A new order's id is `order_sequence`."""
+def submit(heads):
+    """Carry out the command that was written behind the waiting line; returns the status of `step.work`. A new order's
+    id is `order_sequence`."""
     venue = heads[0]
-    enqueue(
-        venue,
-        kind,
-        account,
-        instrument,
-        order,
-        side,
-        order_kind,
-        lots,
-        price_ticks,
-        leverage,
-        scope,
-        amount,
-        reduce_only,
-        position_side,
-    )
+    enter(venue)
     return work(venue, venue.clock_ns)
 
 

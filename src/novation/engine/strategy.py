@@ -31,7 +31,7 @@ from novation._jit import (
 )
 from novation.domain.enums import CommandKind, OrderKind
 from novation.domain.errors import InvalidInput
-from novation.engine.commands import enqueue
+from novation.engine.commands import enter, next_command
 from novation.engine.margining import account_equity
 from novation.engine.state import command_, contract_, feed_, head_at, order_, position_
 
@@ -54,15 +54,26 @@ def equity(venue):
 
 
 @kernel
+def place(venue, instrument, side, kind, lots, price_ticks):
+    """Place an order of a kind; returns its id."""
+    c = next_command(venue, _PLACE, 0, instrument)
+    c.side = side
+    c.order_kind = kind
+    c.lots = lots
+    c.price_ticks = price_ticks
+    return enter(venue)
+
+
+@kernel
 def buy(venue, instrument, lots):
     """Buy lots at the market; returns the order's id."""
-    return enqueue(venue, _PLACE, 0, instrument, 0, 1, _MARKET, lots, 0, 0, 0, 0, 0, 0)
+    return place(venue, instrument, 1, _MARKET, lots, 0)
 
 
 @kernel
 def sell(venue, instrument, lots):
     """Sell lots at the market; returns the order's id."""
-    return enqueue(venue, _PLACE, 0, instrument, 0, -1, _MARKET, lots, 0, 0, 0, 0, 0, 0)
+    return place(venue, instrument, -1, _MARKET, lots, 0)
 
 
 @kernel
@@ -99,13 +110,14 @@ def target(venue, instrument, lots):
 @kernel
 def limit(venue, instrument, side, lots, price_ticks):
     """Place a limit order (side 1 or -1); returns its id."""
-    return enqueue(venue, _PLACE, 0, instrument, 0, side, _LIMIT, lots, price_ticks, 0, 0, 0, 0, 0)
+    return place(venue, instrument, side, _LIMIT, lots, price_ticks)
 
 
 @kernel
 def cancel(venue, order):
     """Cancel an order by its id."""
-    return enqueue(venue, _CANCEL, 0, 0, order, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    next_command(venue, _CANCEL, 0, 0).order = order
+    return enter(venue)
 
 
 @kernel

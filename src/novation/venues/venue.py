@@ -16,7 +16,7 @@ import numpy as np
 
 from novation._jit import address_of, entry_point, first_compile, record_table, strategy_loop
 from novation.domain.account import Account, InsurancePool, Position, Totals
-from novation.domain.commands import Command
+from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
 from novation.domain.digest import state_digest
 from novation.domain.enums import MarginMethod, MarginScope, MarketEventKind, PositionSide
 from novation.domain.errors import InvalidInput, VenueError
@@ -33,7 +33,7 @@ from novation.venues.venue_rules import VenueRules
 
 #: Where each field of the head lies in its memory.
 _OFFSETS = {name: i for i, name in enumerate(HEAD.names or ())}
-_EVENT_COUNT = _OFFSETS["event_count"]
+_EVENT_COUNT, _COMMAND_COUNT = _OFFSETS["event_count"], _OFFSETS["command_count"]
 
 
 #: Prices of a feed, and their bound.
@@ -140,7 +140,7 @@ class Venue:
     def _open_doors(self) -> None:
         """Bind the doors that are called often, compiling them if need be."""
         self._advance = entry_point(doors.advance, self.heads, 0)
-        self._submit = entry_point(doors.submit, self.heads, *(0,) * len(Command.__struct_fields__))
+        self._submit = entry_point(doors.submit, self.heads)
 
     def _check(self, accounts: int) -> None:
         if accounts < 1:
@@ -238,9 +238,9 @@ class Venue:
         """
         if feed.dtype != MARKET_DTYPE:
             raise VenueError("a feed is an array of domain.market.MARKET_DTYPE")
-        known = {"kind": (1, len(MarketEventKind)), "instrument": (0, len(self.instruments) - 1)}
-        for name, (least, most) in known.items():
-            strange = np.flatnonzero((feed[name] < least) | (feed[name] > most))
+        known = {"kind": list(MarketEventKind), "instrument": range(len(self.instruments))}
+        for name, values in known.items():
+            strange = np.flatnonzero(~np.isin(feed[name], values))
             if len(strange):
                 row = int(strange[0])
                 raise VenueError(f"{self.rules.name}: row {row} of the feed has {name} {int(feed[name][row])}")
@@ -273,7 +273,9 @@ class Venue:
 
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""
-        status = self._submit(self.heads, *map(int, msgspec.structs.astuple(command)))
+        at = self._numbers[_COMMAND_COUNT] * COMMAND_DTYPE.itemsize
+        COMMAND_FORMAT.pack_into(self._tables["command"], at, *msgspec.structs.astuple(command))  # type: ignore[arg-type]
+        status = self._submit(self.heads)
         while status == MORE:
             self._empty_buffers()
             status = self._advance(self.heads, self.clock_ns)[0]
