@@ -51,6 +51,8 @@ class Rules(Protocol):
     default_leverage: int
     hedge_mode: bool
     liquidation_target_e8: int
+    liquidation_priority: int
+    deleveraging: int
 
 
 class Exchange:
@@ -336,6 +338,8 @@ class Exchange:
                 moved = margin.traded_value(instrument, ticks, opened) // p.leverage
                 p.margin += moved
                 a.wallet -= moved
+        if p.lots * (p.lots + q) <= 0:
+            p.opened_ns = self.clock_ns if p.lots + q else 0
         p.lots += q
         a.wallet -= fee
         self.ledger.fees += fee
@@ -440,7 +444,8 @@ class Exchange:
         for account, a in enumerate(self.accounts):
             for i, p in enumerate(a.positions):
                 if (p.lots, p.cost, p.margin, p.scope, p.leverage) != new:
-                    yield "position", (account, i // 2, i % 2, p.lots, p.cost, p.margin, p.scope, p.leverage, p.called)
+                    held = (p.lots, p.cost, p.margin, p.scope, p.leverage, p.called, p.opened_ns)
+                    yield "position", (account, i // 2, i % 2, *held)
         for o in self.orders.values():
             asked = (o.side, o.kind, o.lots, o.price_ticks, o.reduce_only, o.arrival_ns)
             yield "order", (o.id, o.account, o.instrument // 2, o.instrument % 2, *asked)

@@ -17,6 +17,7 @@ class Position:
     cost: int = 0
     margin: int = 0
     called: int = 0
+    opened_ns: int = 0  #: when the lots last left zero or changed sides
 
 
 @dataclass

@@ -143,6 +143,7 @@ class Lockstep:
                         initial=margin.taken(t, account, i),
                         maintenance=trunc(margin.required(t, account, i, mark)),
                         liquidation_e8=margin.position_liquidation_price(t, account, i),
+                        opened_ns=p.opened_ns,
                     )
                 )
         return Account(

@@ -12,7 +12,9 @@ from novation.domain.account import InsurancePool
 from novation.domain.commands import Command
 from novation.domain.enums import (
     CommandKind,
+    DeleveragingMethod,
     InstrumentKind,
+    LiquidationPriority,
     MarginCallPolicy,
     MarginMethod,
     MarketEventKind,
@@ -191,6 +193,12 @@ def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
         )
         at_once = rules.call_policy == MarginCallPolicy.AT_ONCE
         made = [in_dollars(r, r.choice([perpetual, future])(r, i) if at_once else future(r, i)) for i in range(count)]
+    if r.randint(0, 2):
+        rules = msgspec.structs.replace(
+            rules,
+            liquidation_priority=r.choice(list(LiquidationPriority)),
+            deleveraging=r.choice(list(DeleveragingMethod)),
+        )
     return Setup(
         rules,
         [m[0] for m in made],

@@ -59,6 +59,41 @@ class MarginCallPolicy(IntEnum):
     NEXT_SETTLEMENT = 2
 
 
+class LiquidationPriority(IntEnum):
+    """Which of a cross account's positions a liquidation closes first; ties by ascending id."""
+
+    #: The smallest profit first.
+    HIGHEST_LOSS_FIRST = 1
+    #: The smallest (initial margin + profit) / maintenance first; without maintenance last.
+    LOWEST_MARGIN_RATIO = 2
+    #: The earliest opened first.
+    OLDEST_POSITION = 3
+    #: The largest value at the mark first.
+    LARGEST_POSITION = 4
+    #: The highest leverage setting first.
+    HIGHEST_LEVERAGE = 5
+
+
+class DeleveragingMethod(IntEnum):
+    """Who is closed against a bankrupt position that the insurance fund cannot take.
+
+    QUEUE: one after another, the highest leverage P&L first (Binance). PRO_RATA: all who keep a profit, in proportion
+    to it.
+    """
+
+    QUEUE = 1
+    PRO_RATA = 2
+
+
+class DeleveragingRisk(IntEnum):
+    """How likely a position is to be deleveraged, from its rank 1-5."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+
 class CommandKind(IntEnum):
     """What a participant can ask."""
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import CancelReason, EventKind, MarginCallPolicy, MarginScope
 from novation.domain.events import ISOLATED, LIQUIDATED
-from novation.engine.clearing import fee_of, fill, side_flag
-from novation.engine.deleveraging import bankruptcy_ticks, deleverage_unit, fund_can_pay
+from novation.engine.clearing import fill, side_flag
+from novation.engine.deleveraging import begin_deleveraging, deleverage_unit, fund_can_pay
 from novation.engine.ledger import next_event, post_insurance
 from novation.engine.margining import (
     HIGH,
@@ -33,10 +33,9 @@ from novation.engine.margining import (
 from novation.engine.orders import cancel_order
 from novation.engine.parametric import taker_ticks
 from novation.engine.reduction import (
-    backing,
-    clearance_fee,
-    largest_loss,
+    forced_fees,
     left_after,
+    next_to_close,
     reduced_lots,
     remaining_equity,
     remaining_maintenance,
@@ -194,16 +193,12 @@ def close_out(venue, row, at_any_cost):
     side = -1 if lots > 0 else 1
     ticks = taker_ticks(venue, p.instrument, side, p.trigger_e8)
     closed = abs(lots) if at_any_cost else reduced_lots(venue, row, ticks)
-    left = left_after(venue, p, closed, ticks, backing(venue, row))
+    left = left_after(venue, row, closed, ticks)
     if venue.deficit_to_fund and left < 0 and not at_any_cost and not fund_can_pay(venue, p.instrument, -left):
-        bankrupt = bankruptcy_ticks(venue, row)
-        if bankrupt > 0:
+        if begin_deleveraging(venue, row):
             venue.liquidating_instrument = p.instrument
-            venue.deleveraging = row
-            venue.deleveraging_ticks = bankrupt
             return
-    fee = fee_of(venue, p.instrument, closed, ticks, 0)
-    clearance = clearance_fee(venue, p, closed, ticks)
+    fee, clearance = forced_fees(venue, row, closed, ticks)
     if venue.deficit_to_fund:
         fee = min(fee, max(0, left))
         clearance = min(clearance, max(0, left - fee))
@@ -268,7 +263,7 @@ def liquidation_unit(venue):
         row = o.next
     row = venue.liquidating_position
     if row < 0:
-        row = largest_loss(venue, account)
+        row = next_to_close(venue, account)
     if row >= 0:
         close_out(venue, row, 0)
     if venue.deleveraging < 0:
@@ -280,7 +275,7 @@ def after_closing(venue):
     """Go on with the next position of a cross account, or end the liquidation."""
     account = venue.liquidating
     if venue.liquidating_position < 0:
-        row = largest_loss(venue, account)
+        row = next_to_close(venue, account)
         if row >= 0 and (venue.call_policy != _AT_ONCE or is_gone(venue, account, TRIGGER, True)):
             return
         a = account_(venue, account)

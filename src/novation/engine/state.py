@@ -39,6 +39,7 @@ TABLES = (
     "sample",
     "holding",
     "pool",
+    "queue",
 )
 
 HEAD = _table(
@@ -59,6 +60,8 @@ HEAD = _table(
     "first_order last_order free_order working",
     "accounts instruments terms_changes",
     *(f"{table}_address {table}_rows" for table in TABLES),
+    # who a liquidation closes first, and who pays when the fund is empty; how far the queue of counterparties is
+    "liquidation_priority deleveraging_method queue_count queue_next",
 )
 
 #: One instrument: what never changes.
@@ -79,10 +82,12 @@ MARKET = _table(
 #: `called`: 0 no margin call, 1 called, trade date + 2: called (or still called) at the settlement of that trade date.
 ACCOUNT = _table("wallet first_position last_position positions called version hedge")
 #: Two rows per account and instrument: leg 0 is the only position, or in hedge mode the long one; leg 1 the short one.
-#: `margin` is the isolated margin; bid/ask_* sum the working orders.
+#: `margin` is the isolated margin; bid/ask_* sum the working orders; `opened_ns` is when the lots last left zero or
+#: changed sides, 0 without lots.
 POSITION = _table(
     "account instrument leg lots cost margin scope leverage linked next previous called "
-    "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8"
+    "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8",
+    "opened_ns",
 )
 ORDER = _table("id account instrument side kind lots price_ticks reduce_only leg arrival_ns next previous")
 #: Money of one account at one instant.
@@ -95,6 +100,13 @@ HOLDING = _table(
 
 #: One insurance fund, its balance in two limbs of 2**60; unlimited: it pays whatever there is to pay.
 POOL = _table("high low unlimited")
+
+#: Columns of the queue of counterparties, one after another in its table, each as long as there are accounts, for an
+#: account has at most one position on the other side: rows of positions, what they are ranked or weighed by, ids,
+#: order, sizes, lots to be taken. Scratch: in use while a position is deleveraged, and no part of the state.
+ROWS, KEYS, IDS, ORDER_OF, SIZES, TAKEN = range(6)
+QUEUE_COLUMNS = 6
+QUEUE = _table("number")
 
 DTYPES = {
     "contract": CONTRACT,
@@ -110,6 +122,7 @@ DTYPES = {
     "sample": SAMPLE,
     "holding": HOLDING,
     "pool": POOL,
+    "queue": QUEUE,
 }
 
 _contract_at = record_pointer(CONTRACT)

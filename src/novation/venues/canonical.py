@@ -5,7 +5,7 @@
     pool      pool, balance
     market    instrument, row of terms (counted within the instrument), last_e8, mark_e8, open_ns, settlement_ticks
     account   account, wallet, margin call state, hedge mode
-    position  account, instrument, leg, lots, cost, isolated margin, scope, leverage, margin call state;
+    position  account, instrument, leg, lots, cost, isolated margin, scope, leverage, margin call state, opened_ns;
               only those that differ from a new one
     order     id, account, instrument, leg, side, kind, lots, price_ticks, reduce-only, arrival_ns; in order of arrival
 
@@ -84,6 +84,7 @@ def state_lines(venue: HasState) -> Iterator[Line]:
                 p["scope"],
                 p["leverage"],
                 p["called"],
+                p["opened_ns"],
             ),
         )
     row = number("first_order")

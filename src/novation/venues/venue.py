@@ -7,7 +7,7 @@ them. It knows no clock but the instants it is given, and it draws no random num
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from novation._jit import address_of, entry_point, first_compile, record_table, strategy_loop
-from novation.domain.account import Account, InsurancePool, Position, Totals
+from novation.domain.account import Account, DeleveragingRank, InsurancePool, Position, Totals
 from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
 from novation.domain.digest import state_digest
 from novation.domain.enums import MarginMethod, MarginScope, MarketEventKind, PositionSide
@@ -27,7 +27,8 @@ from novation.domain.units import BALANCE_BOUND, DIVISOR_BOUND, E8, NO_CAP, NOTI
 from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
 from novation.engine.ledger import LIMB
-from novation.engine.state import DTYPES, HEAD, LEGS, TABLES
+from novation.engine.state import DTYPES, HEAD, LEGS, QUEUE_COLUMNS, TABLES
+from novation.rules.adl import adl_rank, risk_of
 from novation.venues.canonical import state_lines
 from novation.venues.venue_rules import VenueRules
 
@@ -105,6 +106,8 @@ class Venue:
             "sample": buffer,
             "holding": max(buffer, 2 * LEGS * count),
             "pool": len(self.pools),
+            # where every fund is unlimited nobody is ever deleveraged
+            "queue": 0 if all(pool.unlimited for pool in self.pools) else QUEUE_COLUMNS * accounts,
         }
         self.heads = record_table(HEAD, 1)
         self.head = self.heads[0]
@@ -124,6 +127,7 @@ class Venue:
         h["asset_unit"] = 10 ** asset_decimals(rules.asset)
         h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
         h["accounts"], h["instruments"] = accounts, count
+        h["liquidation_priority"], h["deleveraging_method"] = int(rules.liquidation_priority), int(rules.deleveraging)
         h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1
         h["first_order"], h["last_order"] = -1, -1
         self._event_hasher = hashlib.blake2b(digest_size=16)
@@ -413,8 +417,11 @@ class Venue:
     def _collect(chunks: list[bytes]) -> list[Event]:
         return [Event(*row) for chunk in chunks for row in EVENT_FORMAT.iter_unpack(chunk)]
 
-    def account(self, account: int) -> Account:
-        """An account as the exchange reports it."""
+    def account(self, account: int, *, ranks: bool = False) -> Account:
+        """An account as the exchange reports it.
+
+        ranks: with each position's place in the deleveraging queue, which takes a look at every account of the venue.
+        """
         if not 0 <= account < self.number("accounts"):
             raise VenueError(f"{self.rules.name}: no account {account}")
         out = np.zeros(5, np.int64)
@@ -443,6 +450,8 @@ class Venue:
                     initial=taken,
                     maintenance=required,
                     liquidation_e8=price,
+                    opened_ns=int(p["opened_ns"]),
+                    deleveraging=self._rank_of(account, instrument, lots) if ranks and lots else None,
                 )
             )
             row = int(p["next"])
@@ -456,6 +465,34 @@ class Venue:
             available=available,
             positions=tuple(positions),
         )
+
+    def deleveraging_ranks(self, instrument: int) -> tuple[DeleveragingRank, ...]:
+        """Every position of an instrument by its place in the deleveraging queue, at the present marks: the longs from
+        the head of their queue on, then the shorts. Looks at every account."""
+        return tuple(rank for side in (1, -1) for rank in self._ranks(instrument, side))
+
+    def _ranks(self, instrument: int, side: int) -> Iterator[DeleveragingRank]:
+        out = np.zeros((5, self.number("accounts")), np.int64)
+        count = int(doors.deleveraging_places(self.heads, instrument, side, out))
+        rows, scores, accounts, order, quantiles = out
+        for place, at in enumerate(order[:count].tolist()):
+            row = self._tables["position"][int(rows[at])]
+            account, score = int(accounts[at]), int(scores[at])
+            rank = adl_rank(int(quantiles[at]))
+            yield DeleveragingRank(
+                account=account,
+                side=self._side(account, int(row["leg"])),
+                lots=int(row["lots"]),
+                leverage_pnl_e16=score,
+                place=place,
+                of=count,
+                quantile=int(quantiles[at]),
+                rank=rank,
+                risk=risk_of(rank),
+            )
+
+    def _rank_of(self, account: int, instrument: int, lots: int) -> DeleveragingRank:
+        return next(rank for rank in self._ranks(instrument, 1 if lots > 0 else -1) if rank.account == account)
 
     def _side(self, account: int, leg: int) -> PositionSide:
         if not self._tables["account"][account]["hedge"]:
@@ -509,7 +546,7 @@ class Venue:
     def snapshot(self) -> Snapshot:
         """A copy of the whole state; events not yet drained stay to be drained here, and are not part of it."""
         self._empty_events()
-        tables = {name: table.tobytes() for name, table in self._tables.items() if name != "feed"}
+        tables = {name: table.tobytes() for name, table in self._tables.items() if name not in ("feed", "queue")}
         tables["head"] = self.heads.tobytes()
         kept = {name: tuple(chunks) for name, chunks in self._kept.items()}
         log = None if self.log is None else tuple(self.log)
