@@ -212,13 +212,13 @@ def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
 
 def insurance(r: Random, names: list[str]) -> tuple[InsurancePool, ...]:
     """None stated, or one or two funds with little or nothing in them."""
-    if r.randint(0, 2) == 0:
+    if r.randint(0, 4) == 0:
         return ()
     cut = r.randint(0, len(names))
     parts = [tuple(part) for part in (names[:cut], names[cut:]) if part]
     return tuple(
         InsurancePool(
-            name=f"fund {k}", instruments=part, balance=r.choice([0, 0, 10**8, 10**11]), unlimited=r.randint(0, 4) == 0
+            name=f"fund {k}", instruments=part, balance=r.choice([0, 0, 10**8, 10**11]), unlimited=r.randint(0, 7) == 0
         )
         for k, part in enumerate(parts)
     )
@@ -272,7 +272,9 @@ class World:
                 rows.append(self._close(i, bar, ts, crash))
             self.opened[i] = None
             if r.randint(0, 9):  # else a bar is missing
-                last = max(1, self.last[i] * (10_000 + r.randint(-20, 20)) // 10_000)
+                # a gap as large as a crash leaves accounts bankrupt: no price between was there to liquidate them at
+                gap = 100 * r.choice([-40, -15, 15, 40]) if r.randint(1, self.wild) <= 2 else r.randint(-20, 20)
+                last = max(1, self.last[i] * (10_000 + gap) // 10_000)
                 mark = self._mark(last)
                 self.opened[i] = (ts, last, mark)
                 rows.append(
@@ -389,7 +391,7 @@ def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int, named:
     instrument, terms, market = setup.instruments[i], twin.terms_of(slot), twin.markets[slot]
     price = market.last_e8 or setup.prices[i]
     p = twin.accounts[account].positions[slot]
-    side = r.choice([1, -1])
+    side = r.choice([1, -1, -1 if account % 2 else 1])  # neighbours tend to stand against each other
     means = max(twin.accounts[account].wallet, 10**9) * (p.leverage if instrument.method == MarginMethod.TIERED else 8)
     one = max(1, price * instrument.lot_value // E8)
     lots = max(1, min(means * r.choice([1, 5, 20, 60, 95, 130]) // 100 // one, (1 << 58) // instrument.lot_value))
