@@ -20,7 +20,7 @@ from novation.domain.enums import (
 )
 from novation.domain.events import REDUCE_ONLY
 from novation.domain.units import BALANCE_BOUND
-from tests.reference import margin
+from tests.reference import ladder, margin
 from tests.reference.state import Order
 
 if TYPE_CHECKING:
@@ -110,8 +110,12 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
     i, q = slot_of(ex, c), c.side * c.lots
     limit = c.order_kind == OrderKind.LIMIT
     market = ex.markets[i]
-    taker = ex.taker_ticks(i, market.last_e8, c.side)
-    trades_now = ex.opens_now(i) and (not limit or c.side * (c.price_ticks - taker) >= 0)
+    if ex.has_ladder(i):
+        reached = ladder.reach(ex, i, c.side, c.lots, c.price_ticks if limit else None)
+        trades_now, taker = reached is not None, reached or 0
+    else:
+        taker = ex.taker_ticks(i, market.last_e8, c.side)
+        trades_now = ex.opens_now(i) and (not limit or c.side * (c.price_ticks - taker) >= 0)
     if trades_now:
         refusal = notional_and_risk(ex, c.account, i, q, taker, taking=True)
     elif limit and not c.reduce_only:
@@ -131,7 +135,11 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
     )
     flags = REDUCE_ONLY if c.reduce_only else 0
     ex.emit(EventKind.ORDER_ACCEPTED, c.account, i, order=order.id, lots=q, price_ticks=order.price_ticks, flags=flags)
-    if trades_now:
+    if ex.has_ladder(i):
+        ex.add(order)
+        if trades_now or not limit:
+            ladder.take_all(ex, order)
+    elif trades_now:
         fee = ex.fee(i, c.lots, taker, ex.terms_of(i).taker_fee_e8)
         ex.fill(order.id, c.account, i, q, taker, market.last_e8, fee, 0)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from novation.domain.enums import (
     OrderKind,
 )
 from novation.domain.instruments import Instrument, Terms, Tier
+from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE, MarketEvent
 from novation.domain.units import E8, HOUR_NS, NO_CAP
 from novation.venues import binance_usdm, cme_globex
@@ -69,6 +71,7 @@ class Setup(NamedTuple):
     spread_e8: int
     prices: list[int]
     pools: tuple[InsurancePool, ...] = ()
+    ladders: dict[str, Ladder] = {}
 
     def twin(self) -> Exchange:
         """The plain-Python one."""
@@ -79,6 +82,7 @@ class Setup(NamedTuple):
             accounts=self.accounts,
             spread_e8=self.spread_e8,
             pools=self.pools,
+            ladders=self.ladders,
         )
 
 
@@ -199,7 +203,19 @@ def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
         r.choice([0, 0, 10_000, 333_333, 5_000_000]),
         [m[2] for m in made],
         insurance(r, [m[0].id for m in made]),
+        {m[0].id: ladder(r, m[0], m[2]) for m in made if r.randint(0, 3) == 0},
     )
+
+
+def ladder(r: Random, instrument: Instrument, price: int) -> Ladder:
+    """A few levels or many, from a tick to a tenth of the price apart, with little or much in them."""
+    count = r.choice([1, 2, 5, 30])
+    far = max(1, price // instrument.tick_e8)
+    steps = [r.choice([0, 1, 3, far // 1_000, far // 50, far // 10]) + (k > 0) for k in range(count)]
+    one = max(1, price * instrument.lot_value // E8)
+    lots = [max(1, r.choice([10**9, 10**11, 3 * 10**12]) // one) for _ in range(count)]
+    heals = r.choice([0, 0, 1, 7, 1_000])
+    return Ladder(offsets=tuple(accumulate(steps)), lots=tuple(lots), heals=heals)
 
 
 def insurance(r: Random, names: list[str]) -> tuple[InsurancePool, ...]:
@@ -261,7 +277,9 @@ class World:
             if bar is not None and r.randint(0, 3) == 0:
                 continue  # a longer bar: nothing of it is known yet
             if bar is not None:
-                rows.append(self._close(i, bar, ts, crash))
+                closed = self._close(i, bar, ts, crash)
+                if instrument.id not in self.setup.ladders:
+                    rows.append(closed)
             self.opened[i] = None
             if r.randint(0, 9):  # else a bar is missing
                 last = max(1, self.last[i] * (10_000 + r.randint(-20, 20)) // 10_000)

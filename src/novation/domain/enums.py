@@ -101,6 +101,7 @@ class EventKind(IntEnum):
     DELEVERAGED = 15
     MARGIN_ADJUSTED = 16
     HEDGE_MODE_SET = 17
+    TAKEN_OVER = 33
 
 
 class RejectReason(IntEnum):
@@ -148,3 +149,4 @@ class CancelReason(IntEnum):
     NUMBER_TOO_LARGE = 7
     DELEVERAGED = 8
     WOULD_NOT_REDUCE = 9
+    NO_LIQUIDITY = 13

@@ -17,6 +17,8 @@ Beside sequence, ts_ns, kind, account and instrument:
     DELEVERAGED       trade, lots (signed, closed), price_ticks (the bankruptcy price), price_e8 (mark),
                       amount (realised), cost (entry cost before), position_lots (after), flags,
                       order (the account that was bankrupt)
+    TAKEN_OVER        trade, lots (signed, closed), price_ticks (where the fund passed them on), amount (what the fund
+                      made of it, a loss < 0), flags
     TERMS_CHANGED     amount (index of the row of terms)
     LEVERAGE_SET      amount (leverage)
     MARGIN_SCOPE_SET  amount (`MarginScope`)

@@ -47,6 +47,31 @@ def fund_can_pay(venue, instrument, amount):
 
 
 @kernel
+def begin_deleveraging(venue, row, ticks):
+    """Close a position at its bankruptcy price against the other side, from the next unit of work on."""
+    venue.liquidating_instrument = position_row_(venue, row).instrument
+    venue.deleveraging = row
+    venue.deleveraging_ticks = ticks
+
+
+@kernel
+def liquidated(venue, p, lots, ticks, profit, cost, equity, maintenance, flags):
+    """The LIQUIDATION of the trade just booked; cost, equity and maintenance as they stood before it."""
+    e = next_event(venue, _LIQUIDATION, p.account, p.instrument)
+    e.trade = venue.trade_sequence
+    e.lots = lots
+    e.price_ticks = ticks
+    e.price_e8 = p.trigger_e8
+    e.amount = profit
+    e.cost = cost
+    e.position_lots = p.lots
+    e.equity = equity
+    e.maintenance = maintenance
+    e.flags = flags | (ISOLATED if p.scope == _ISOLATED else 0) | side_flag(venue, p)
+    return e
+
+
+@kernel
 def score(venue, row):
     """Leverage P&L of a position at the current marks, in 1e-16 (`rules.adl`).
 
@@ -125,18 +150,7 @@ def deleverage_unit(venue):
     isolated = ISOLATED if p.scope == _ISOLATED else 0
     cost = p.cost
     profit = fill(venue, row, 0, -side * closed, ticks, p.trigger_e8, 0, LIQUIDATED | DELEVERAGED | isolated)
-    trade = venue.trade_sequence
-    e = next_event(venue, _LIQUIDATION, p.account, p.instrument)
-    e.trade = trade
-    e.lots = -side * closed
-    e.price_ticks = ticks
-    e.price_e8 = p.trigger_e8
-    e.amount = profit
-    e.cost = cost
-    e.position_lots = p.lots
-    e.equity = equity
-    e.maintenance = maintenance
-    e.flags = DELEVERAGED | isolated | side_flag(venue, p)
+    liquidated(venue, p, -side * closed, ticks, profit, cost, equity, maintenance, DELEVERAGED)
     mark_e8 = market_(venue, q.instrument).mark_e8
     cost, flags = q.cost, DELEVERAGED | (ISOLATED if q.scope == _ISOLATED else 0)
     profit = fill(venue, other, 0, side * closed, ticks, mark_e8, 0, flags)
