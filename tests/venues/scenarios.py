@@ -380,6 +380,13 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
             account=account,
             amount=r.choice([10**11, 5 * 10**12, 123_456_789_012, -(wallet // 2), -wallet, -wallet - 1, 0, 1 << 60]),
         )
+    if dice < 90 and r.randint(0, 1):
+        order = _order(r, setup, twin, account, i, named)
+        entry = order.price_ticks or max(
+            1, (twin.markets[slot].last_e8 or setup.prices[i]) // setup.instruments[i].tick_e8
+        )
+        kind, limit = CommandKind.TRANSFER_POSITION, OrderKind.LIMIT
+        return msgspec.structs.replace(order, kind=kind, order_kind=limit, price_ticks=entry)
     if dice < 91:
         return Command(kind=CommandKind.SET_HEDGE_MODE, account=account, amount=r.choice([0, 1, 1 - hedge, 2]))
     return _nonsense(r, setup, twin)
@@ -439,7 +446,7 @@ def _nonsense(r: Random, setup: Setup, twin: Exchange) -> Command:
     price = 0 if kind == OrderKind.MARKET else r.choice([1, 10, 1_000, 0, -7, 10**9, 10**10])
     large = 1 << 40 if all(i.lot_value < 1 << 22 for i in setup.instruments) else 10**10 // 2
     return Command(
-        kind=r.choice([1, 1, 1, 2, 3, 4, 5, 6, 7, 8]),
+        kind=r.choice([1, 1, 1, 2, 3, 4, 5, 6, 7, 11, 99]),
         account=r.choice([0, 0, 0, -1, setup.accounts]),
         instrument=r.choice([0, 0, 0, -1, len(setup.instruments)]),
         order=r.choice([0, 1, -1, twin.order_sequence, 1 << 40]),

@@ -69,6 +69,7 @@ class CommandKind(IntEnum):
     TRANSFER = 5
     ADJUST_MARGIN = 6
     SET_HEDGE_MODE = 7
+    TRANSFER_POSITION = 11
 
 
 class MarketEventKind(IntEnum):

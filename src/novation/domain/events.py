@@ -45,6 +45,7 @@ DELEVERAGED = 8
 REDUCE_ONLY = 16
 LONG_SIDE = 32  #: of an account in hedge mode: its long position
 SHORT_SIDE = 64  #: ... its short position
+TRANSFERRED = 128  #: no trade of this venue: the position came from outside
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=False):

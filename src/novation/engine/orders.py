@@ -13,6 +13,7 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import (
     CancelReason,
+    CommandKind,
     EventKind,
     MarginMethod,
     MarginScope,
@@ -20,7 +21,7 @@ from novation.domain.enums import (
     PositionSide,
     RejectReason,
 )
-from novation.domain.events import MAKER, REDUCE_ONLY
+from novation.domain.events import MAKER, REDUCE_ONLY, TRANSFERRED
 from novation.engine.clearing import fee_of, fill, link, opening_margin, side_flag, unlink_if_flat
 from novation.engine.ledger import next_event
 from novation.engine.liquidity import has_ladder, offer, reach, take
@@ -36,6 +37,8 @@ _TIERED = int(MarginMethod.TIERED)
 _MARKET = int(OrderKind.MARKET)
 _LIMIT = int(OrderKind.LIMIT)
 _ACCEPTED = int(EventKind.ORDER_ACCEPTED)
+_COMMAND_REJECTED = int(EventKind.COMMAND_REJECTED)
+_TRANSFER_POSITION = int(CommandKind.TRANSFER_POSITION)
 _REJECTED = int(EventKind.ORDER_REJECTED)
 _CANCELLED = int(EventKind.ORDER_CANCELLED)
 _NO_TERMS = int(RejectReason.NO_TERMS)
@@ -77,6 +80,7 @@ def reject(venue, account, instrument, order, lots, price_ticks, reason, value, 
     e.reason = reason
     e.amount = value
     e.cost = limit
+    return e
 
 
 @kernel
@@ -284,7 +288,11 @@ def reducible(venue, row, side):
 
 @kernel
 def place(venue, c):
-    """Check the order a command places, accept it, and trade it at once if the market can be had now."""
+    """Check the order a command places, accept it, and trade it at once if the market can be had now.
+
+    A position that is transferred in is checked as a limit order that trades whole at its entry price, and then booked.
+    """
+    moved = c.kind == _TRANSFER_POSITION
     identity, account, instrument, side, kind = c.order, c.account, c.instrument, c.side, c.order_kind
     lots, price_ticks, reduce_only, position_side = c.lots, c.price_ticks, c.reduce_only, c.position_side
     m = market_(venue, instrument)
@@ -297,7 +305,7 @@ def place(venue, c):
     hedge = account_(venue, account).hedge
     row = row_of(venue, account, instrument, 1 if hedge and position_side == _SHORT else 0)
     reason, value, limit = 0, 0, 0
-    if kind != _MARKET and kind != _LIMIT:
+    if kind != _LIMIT and (moved or kind != _MARKET):
         reason, value = _BAD_ORDER_KIND, kind
     elif lots <= 0 or (side != 1 and side != -1):
         reason, value = _QTY_NOT_POSITIVE, lots
@@ -320,7 +328,12 @@ def place(venue, c):
     else:
         if too_large(venue, row, side, lots, price_ticks):
             reason, value, limit = _NUMBER_TOO_LARGE, lots, 0
-    if reason == 0:
+    if reason == 0 and moved:
+        reason, value, limit = risk_reason(venue, row, signed, price_ticks, 1)
+        if reason == 0:
+            fill(venue, row, 0, signed, price_ticks, price_ticks * c.tick_e8, 0, TRANSFERRED)
+            return
+    elif reason == 0:
         reduce_only = reduce_only or closes(hedge, side, position_side)
         ticks = reach(venue, instrument, side, lots, price_ticks if kind == _LIMIT else ANY_PRICE)
         if ticks != NO_PRICE:
@@ -341,7 +354,9 @@ def place(venue, c):
             if ticks != NO_PRICE or (kind == _MARKET and has_ladder(venue, instrument)):
                 venue.taking = venue.last_order
             return
-    reject(venue, account, instrument, identity, signed, price_ticks, reason, value, limit)
+    e = reject(venue, account, instrument, identity, signed, price_ticks, reason, value, limit)
+    if moved:
+        e.kind = _COMMAND_REJECTED
 
 
 @kernel

@@ -145,7 +145,7 @@ class Venue:
     def _open_doors(self) -> None:
         """Bind the doors that are called often, compiling them if need be."""
         self._advance = entry_point(doors.advance, self.heads, 0)
-        self._submit = entry_point(doors.submit, self.heads)
+        self._submit = entry_point(doors.submit, self.heads, 0)
 
     def _check(self, accounts: int) -> None:
         if accounts < 1:
@@ -297,11 +297,28 @@ class Venue:
         """Carry out one command now and return what happened."""
         at = self._numbers[_COMMAND_COUNT] * COMMAND_DTYPE.itemsize
         COMMAND_FORMAT.pack_into(self._tables["command"], at, *msgspec.structs.astuple(command))  # type: ignore[arg-type]
-        status = self._submit(self.heads)
+        self._carry_out(1)
+        return self._collect(self.drain())
+
+    def submit_all(self, commands: np.ndarray) -> None:
+        """Carry out many commands, one after another, in one go; what happened waits to be drained.
+
+        commands: array of `COMMAND_DTYPE`.
+        """
+        if commands.dtype != COMMAND_DTYPE:
+            raise VenueError("commands are an array of domain.commands.COMMAND_DTYPE")
+        table = self._tables["command"].view(np.int64).reshape(len(self._tables["command"]), -1)
+        rows = np.ascontiguousarray(commands).view(np.int64).reshape(len(commands), -1)
+        for first in range(0, len(rows), len(table)):
+            some = rows[first : first + len(table)]
+            table[: len(some)] = some
+            self._carry_out(len(some))
+
+    def _carry_out(self, count: int) -> None:
+        status = self._submit(self.heads, count)
         while status == MORE:
             self._empty_buffers()
             status = self._advance(self.heads, self.clock_ns)[0]
-        return self._collect(self.drain())
 
     def advance(self, until_ns: int, market: np.ndarray | None = None) -> list[Event]:
         """Let time pass up to an instant, through the attached feed and `market`; return everything that happened."""
