@@ -22,6 +22,7 @@ from novation.engine.state import (
     event_,
     feed_,
     holding_,
+    level_,
     market_,
     order_,
     pool_,
@@ -53,6 +54,7 @@ ACCESSORS = (
     "sample",
     "holding",
     "pool",
+    "level",
 )
 
 
@@ -114,7 +116,9 @@ def touch(heads, which, row):
         return sample_(venue, row).wallet
     if which == 11:
         return holding_(venue, row).lots
-    return pool_(venue, row).low
+    if which == 12:
+        return pool_(venue, row).low
+    return level_(venue, row).upto
 
 
 @kernel

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.reference.liquidation import Standing
 
 CAP_E8 = 40_000_000_000 * E8
+#: No bankruptcy price is told above this one.
+HIGHEST_E8 = 2**60
 #: Gains that add up to more are halved until they do not.
 SUM_BOUND = 2**60
 
@@ -29,7 +31,10 @@ def too_little(ex: Exchange, i: int, missing: int) -> bool:
 
 def bankruptcy_ticks(ex: Exchange, i: int, lots: int, cost: int, behind: Fraction) -> int:
     """Where closing everything leaves nothing behind, on the tick and in the account's favour; 0 for none."""
-    step = ex.terms_of(i).tick_step
+    step, instrument = ex.terms_of(i).tick_step, ex.instruments[i]
+    if (cost - behind) // (lots * instrument.lot_value) >= HIGHEST_E8 // E8:
+        grid = instrument.tick_e8 * step
+        return (-(-HIGHEST_E8 // grid) if lots > 0 else HIGHEST_E8 // grid) * step
     exact = Fraction(cost - behind, lots * margin.tick_value(ex.instruments[i]) * step)
     return max(0, ceil(exact) if lots > 0 else floor(exact)) * step
 

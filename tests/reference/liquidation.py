@@ -18,7 +18,7 @@ from novation.domain.enums import (
 )
 from novation.domain.events import ISOLATED, LIQUIDATED
 from novation.domain.units import E8
-from tests.reference import deleveraging, margin
+from tests.reference import deleveraging, ladder, margin
 
 if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
@@ -234,12 +234,21 @@ def _cross_call(ex: Exchange, account: int, scene: list[int], at_check: bool) ->
 # -- both -----------------------------------------------------------------------------------------------------------
 
 
-def _close(ex: Exchange, account: int, i: int, trigger: int, stands: Callable[[], Standing]) -> int:
+def _close(
+    ex: Exchange, account: int, i: int, trigger: int, stands: Callable[[], Standing], at_any_cost: bool = False
+) -> int:
     """Close a position as far as it must be: fill, fees, LIQUIDATION event. Returns what is left before fees."""
     a, p, terms = ex.accounts[account], ex.accounts[account].positions[i], ex.terms_of(i)
-    side = 1 if p.lots > 0 else -1
-    ticks = ex.taker_ticks(i, trigger, -p.lots)
-    standing = stands()
+    side, standing = 1 if p.lots > 0 else -1, stands()
+    if ex.has_ladder(i):
+        best = ladder.levels(ex, i, -side)
+        if ex.rules.deficit_to_fund:
+            at = deleveraging.bankruptcy_ticks(ex, i, p.lots, p.cost, standing.behind)
+            if not best or (at and side * (at - best[0][0]) > 0):
+                return _take_over(ex, account, i, trigger, stands, at_any_cost)
+        ticks, there = best[0] if best else (ex.to_tick(i, ex.markets[i].last_e8, -1), abs(p.lots))
+    else:
+        ticks, there = ex.taker_ticks(i, trigger, -p.lots), abs(p.lots)
 
     def left_and_fees(k: int) -> tuple[Fraction, int, int]:
         worth = margin.traded_value(ex.instruments[i], ticks, k)
@@ -253,22 +262,22 @@ def _close(ex: Exchange, account: int, i: int, trigger: int, stands: Callable[[]
         return left >= 0 and needed <= left * Fraction(ex.rules.liquidation_target_e8, E8)
 
     closed, cost, isolated = abs(p.lots), p.cost, p.scope == MarginScope.ISOLATED
-    if ex.rules.call_policy == MarginCallPolicy.AT_ONCE:
+    if ex.rules.call_policy == MarginCallPolicy.AT_ONCE and not at_any_cost:
         closed = _fewest(_stretches(ex, i, trigger, abs(p.lots)), complies) or abs(p.lots)
-    left, fee, clearance = left_and_fees(closed)
-    if ex.rules.deficit_to_fund and floor(left) < 0 and deleveraging.too_little(ex, i, -floor(left)):
+    closed = min(closed, there)
+    exact_left, fee, clearance = left_and_fees(closed)
+    left = floor(exact_left)
+    if ex.rules.deficit_to_fund and left < 0 and not at_any_cost and deleveraging.too_little(ex, i, -left):
         at = deleveraging.bankruptcy_ticks(ex, i, p.lots, p.cost, standing.behind)
         if at:
             deleveraging.deleverage(ex, account, i, trigger, at, stands)
-            if not p.lots:
-                return 0
             # nobody is left: what remains is closed as if the fund could pay
-            standing, closed, cost = stands(), abs(p.lots), p.cost
-            left, fee, clearance = left_and_fees(closed)
-    equity, required, left = floor(standing.equity), standing.required, floor(left)
+            return _close(ex, account, i, trigger, stands, at_any_cost=True) if p.lots else 0
     if ex.rules.deficit_to_fund:
         fee = min(fee, max(0, left))
         clearance = min(clearance, max(0, left - fee))
+    if ex.has_ladder(i):
+        ladder.take(ex, i, -side, closed, ticks)
     flags = ISOLATED if isolated else 0
     partly = isolated and closed < abs(p.lots)
     realised = ex.fill(0, account, i, -side * closed, ticks, trigger, fee, LIQUIDATED | flags, keep_margin=partly)
@@ -285,8 +294,8 @@ def _close(ex: Exchange, account: int, i: int, trigger: int, stands: Callable[[]
         lots=-side * closed,
         price_ticks=ticks,
         price_e8=trigger,
-        equity=equity,
-        maintenance=required,
+        equity=floor(standing.equity),
+        maintenance=standing.required,
         amount=realised,
         rate_e8=terms.liquidation_fee_e8,
         fee=clearance,
@@ -295,6 +304,34 @@ def _close(ex: Exchange, account: int, i: int, trigger: int, stands: Callable[[]
         flags=flags,
     )
     return left
+
+
+def _take_over(
+    ex: Exchange, account: int, i: int, trigger: int, stands: Callable[[], Standing], at_any_cost: bool
+) -> int:
+    """The fund takes lots over at the bankruptcy price and passes them on, to the best level or at the last price."""
+    p = ex.accounts[account].positions[i]
+    side, isolated = 1 if p.lots > 0 else -1, p.scope == MarginScope.ISOLATED
+    best = ladder.levels(ex, i, -side)
+    passed_on, lots = best[0] if best else (ex.to_tick(i, ex.markets[i].last_e8, -1), abs(p.lots))
+    standing = stands()
+    lots, cost = min(lots, abs(p.lots)), p.cost
+    price = deleveraging.bankruptcy_ticks(ex, i, p.lots, p.cost, standing.behind) or passed_on
+    result = side * margin.traded_value(ex.instruments[i], passed_on - price, lots)
+    if result < 0 and not at_any_cost and deleveraging.too_little(ex, i, -result):
+        deleveraging.deleverage(ex, account, i, trigger, price, stands)
+        return _close(ex, account, i, trigger, stands, at_any_cost=True) if p.lots else 0
+    if best:
+        ladder.take(ex, i, -side, lots, passed_on)
+    flags, partly = ISOLATED if isolated else 0, isolated and lots < abs(p.lots)
+    realised = ex.fill(0, account, i, -side * lots, price, trigger, 0, LIQUIDATED | flags, keep_margin=partly)
+    ex.ledger.outside -= result
+    ex.funds[ex.pool_of(i)] += result
+    about = {"trade": ex.trade_sequence, "lots": -side * lots, "flags": flags}
+    stood = {"equity": floor(standing.equity), "maintenance": standing.required, "cost": cost, "position_lots": p.lots}
+    ex.emit(EventKind.LIQUIDATION, account, i, price_ticks=price, price_e8=trigger, amount=realised, **about, **stood)
+    ex.emit(EventKind.TAKEN_OVER, account, i, price_ticks=passed_on, amount=result, **about)
+    return 0
 
 
 def _stretches(ex: Exchange, i: int, trigger: int, lots: int) -> list[tuple[int, int]]:

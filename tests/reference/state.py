@@ -58,6 +58,8 @@ class Market:
     low_e8: int = 0  #: extremes of the mark in the bar that closes now, else the mark itself
     high_e8: int = 0
     traded: tuple[int, int] | None = None  #: low and high of the last price in the bar that closes now
+    centre_e8: int = 0  #: of a ladder
+    missing: dict[int, int] = field(default_factory=lambda: {1: 0, -1: 0})  #: lots that a buyer, a seller does not find
 
 
 @dataclass

@@ -35,6 +35,7 @@ def venue_of(setup: Setup, *, buffer: int = 16, orders: int = 4) -> Venue:
         accounts=setup.accounts,
         spread_e8=setup.spread_e8,
         pools=setup.pools,
+        ladders=setup.ladders,
         buffer=buffer,
         orders=orders,
     )
@@ -80,6 +81,9 @@ def from_events(events: list[Event], instruments: list[Instrument]) -> tuple[int
             insurance += e.fee
         elif e.kind == EventKind.INSURANCE:
             insurance -= e.amount
+        elif e.kind == EventKind.TAKEN_OVER:
+            insurance += e.amount
+            outside -= e.amount
         elif e.kind == EventKind.TRANSFER:
             deposits += e.amount
         elif e.kind == EventKind.FUNDING:

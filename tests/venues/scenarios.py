@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from novation.domain.enums import (
     OrderKind,
 )
 from novation.domain.instruments import Instrument, Terms, Tier
+from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE, MarketEvent
 from novation.domain.units import E8, HOUR_NS, NO_CAP
 from novation.venues import binance_usdm, cme_globex
@@ -71,6 +73,7 @@ class Setup(NamedTuple):
     spread_e8: int
     prices: list[int]
     pools: tuple[InsurancePool, ...] = ()
+    ladders: dict[str, Ladder] = {}
 
     def twin(self) -> Exchange:
         """The plain-Python one."""
@@ -81,6 +84,7 @@ class Setup(NamedTuple):
             accounts=self.accounts,
             spread_e8=self.spread_e8,
             pools=self.pools,
+            ladders=self.ladders,
         )
 
 
@@ -207,7 +211,19 @@ def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
         r.choice([0, 0, 10_000, 333_333, 5_000_000]),
         [m[2] for m in made],
         insurance(r, [m[0].id for m in made]),
+        {m[0].id: ladder(r, m[0], m[2]) for m in made if r.randint(0, 3) == 0},
     )
+
+
+def ladder(r: Random, instrument: Instrument, price: int) -> Ladder:
+    """A few levels or many, from a tick to a tenth of the price apart, with little or much in them."""
+    count = r.choice([1, 2, 5, 30])
+    far = max(1, price // instrument.tick_e8)
+    steps = [r.choice([0, 1, 3, far // 1_000, far // 50, far // 10]) + (k > 0) for k in range(count)]
+    one = max(1, price * instrument.lot_value // E8)
+    lots = [max(1, r.choice([10**9, 10**11, 3 * 10**12]) // one) for _ in range(count)]
+    heals = r.choice([0, 0, 1, 7, 1_000])
+    return Ladder(offsets=tuple(accumulate(steps)), lots=tuple(lots), heals=heals)
 
 
 def insurance(r: Random, names: list[str]) -> tuple[InsurancePool, ...]:
@@ -269,7 +285,9 @@ class World:
             if bar is not None and r.randint(0, 3) == 0:
                 continue  # a longer bar: nothing of it is known yet
             if bar is not None:
-                rows.append(self._close(i, bar, ts, crash))
+                closed = self._close(i, bar, ts, crash)
+                if instrument.id not in self.setup.ladders:
+                    rows.append(closed)
             self.opened[i] = None
             if r.randint(0, 9):  # else a bar is missing
                 # a gap as large as a crash leaves accounts bankrupt: no price between was there to liquidate them at
@@ -372,6 +390,13 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
             account=account,
             amount=r.choice([10**11, 5 * 10**12, 123_456_789_012, -(wallet // 2), -wallet, -wallet - 1, 0, 1 << 60]),
         )
+    if dice < 90 and r.randint(0, 1):
+        order = _order(r, setup, twin, account, i, named)
+        entry = order.price_ticks or max(
+            1, (twin.markets[slot].last_e8 or setup.prices[i]) // setup.instruments[i].tick_e8
+        )
+        kind, limit = CommandKind.TRANSFER_POSITION, OrderKind.LIMIT
+        return msgspec.structs.replace(order, kind=kind, order_kind=limit, price_ticks=entry)
     if dice < 91:
         return Command(kind=CommandKind.SET_HEDGE_MODE, account=account, amount=r.choice([0, 1, 1 - hedge, 2]))
     return _nonsense(r, setup, twin)
@@ -431,7 +456,7 @@ def _nonsense(r: Random, setup: Setup, twin: Exchange) -> Command:
     price = 0 if kind == OrderKind.MARKET else r.choice([1, 10, 1_000, 0, -7, 10**9, 10**10])
     large = 1 << 40 if all(i.lot_value < 1 << 22 for i in setup.instruments) else 10**10 // 2
     return Command(
-        kind=r.choice([1, 1, 1, 2, 3, 4, 5, 6, 7, 8]),
+        kind=r.choice([1, 1, 1, 2, 3, 4, 5, 6, 7, 11, 99]),
         account=r.choice([0, 0, 0, -1, setup.accounts]),
         instrument=r.choice([0, 0, 0, -1, len(setup.instruments)]),
         order=r.choice([0, 1, -1, twin.order_sequence, 1 << 40]),

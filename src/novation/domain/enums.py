@@ -104,6 +104,7 @@ class CommandKind(IntEnum):
     TRANSFER = 5
     ADJUST_MARGIN = 6
     SET_HEDGE_MODE = 7
+    TRANSFER_POSITION = 11
 
 
 class MarketEventKind(IntEnum):
@@ -136,6 +137,7 @@ class EventKind(IntEnum):
     DELEVERAGED = 15
     MARGIN_ADJUSTED = 16
     HEDGE_MODE_SET = 17
+    TAKEN_OVER = 33
 
 
 class RejectReason(IntEnum):
@@ -183,3 +185,4 @@ class CancelReason(IntEnum):
     NUMBER_TOO_LARGE = 7
     DELEVERAGED = 8
     WOULD_NOT_REDUCE = 9
+    NO_LIQUIDITY = 13

@@ -73,6 +73,23 @@ def fund_can_pay(venue, instrument, amount):
 
 
 @kernel
+def liquidated(venue, p, lots, ticks, profit, cost, equity, maintenance, flags):
+    """The LIQUIDATION of the trade just booked; cost, equity and maintenance as they stood before it."""
+    e = next_event(venue, _LIQUIDATION, p.account, p.instrument)
+    e.trade = venue.trade_sequence
+    e.lots = lots
+    e.price_ticks = ticks
+    e.price_e8 = p.trigger_e8
+    e.amount = profit
+    e.cost = cost
+    e.position_lots = p.lots
+    e.equity = equity
+    e.maintenance = maintenance
+    e.flags = flags | (ISOLATED if p.scope == _ISOLATED else 0) | side_flag(venue, p)
+    return e
+
+
+@kernel
 def score(venue, row):
     """Leverage P&L of a position at the current marks, in 1e-16 (`rules.adl`).
 
@@ -113,18 +130,17 @@ def profit_of(venue, row, ticks):
 
 
 @kernel
-def begin_deleveraging(venue, row):
-    """Settle who is closed against a bankrupt position, and at which price; False where no price is."""
-    ticks = bankruptcy_ticks(venue, row)
-    if ticks <= 0:
-        return False
+def begin_deleveraging(venue, row, ticks):
+    """Close a position at its bankruptcy price against the other side, from the next unit of work on: settle who gives
+    up profit."""
+    p = position_row_(venue, row)
+    venue.liquidating_instrument = p.instrument
     venue.deleveraging = row
     venue.deleveraging_ticks = ticks
     venue.queue_next = 0
     venue.queue_count = 0
-    p = position_row_(venue, row)
     if ticks * contract_(venue, p.instrument).tick_e8 > _TOP_E8:
-        return True
+        return
     queue, n = venue.queue_address, venue.accounts
     check_row(QUEUE_COLUMNS * n - 1, venue.queue_rows)
     rows, sizes = integers_at(queue, ROWS * n, n), integers_at(queue, SIZES * n, n)
@@ -146,7 +162,6 @@ def begin_deleveraging(venue, row):
         allocate_lots_pro_rata(keys, sizes, rows, count, abs(p.lots), taken, ids, order)
     else:
         heap_rows(keys, ids, order, count)  # the root: the highest score, and of equals the lowest account
-    return True
 
 
 @kernel
@@ -229,18 +244,7 @@ def deleverage_unit(venue):
     isolated = ISOLATED if p.scope == _ISOLATED else 0
     cost = p.cost
     profit = fill(venue, row, 0, -side * closed, ticks, p.trigger_e8, 0, LIQUIDATED | DELEVERAGED | isolated)
-    trade = venue.trade_sequence
-    e = next_event(venue, _LIQUIDATION, p.account, p.instrument)
-    e.trade = trade
-    e.lots = -side * closed
-    e.price_ticks = ticks
-    e.price_e8 = p.trigger_e8
-    e.amount = profit
-    e.cost = cost
-    e.position_lots = p.lots
-    e.equity = equity
-    e.maintenance = maintenance
-    e.flags = DELEVERAGED | isolated | side_flag(venue, p)
+    liquidated(venue, p, -side * closed, ticks, profit, cost, equity, maintenance, DELEVERAGED)
     mark_e8 = market_(venue, q.instrument).mark_e8
     cost, flags = q.cost, DELEVERAGED | (ISOLATED if q.scope == _ISOLATED else 0)
     profit = fill(venue, other, 0, side * closed, ticks, mark_e8, 0, flags)

@@ -46,11 +46,12 @@ def advance(heads, until_ns):
 
 
 @kernel
-def submit(heads):
-    """Carry out the command that was written behind the waiting line; returns the status of `step.work`. A new order's
-    id is `order_sequence`."""
+def submit(heads, count):
+    """Carry out commands that were written behind the waiting line; returns the status of `step.work`. The id of the
+    last new order is `order_sequence`."""
     venue = heads[0]
-    enter(venue)
+    for _ in range(count):
+        enter(venue)
     return work(venue, venue.clock_ns)
 
 

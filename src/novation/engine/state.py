@@ -39,6 +39,7 @@ TABLES = (
     "sample",
     "holding",
     "pool",
+    "level",
     "queue",
 )
 
@@ -54,6 +55,8 @@ HEAD = _table(
     # `settled`: 1 + the trade date of a settlement at this instant, 0 if there was none
     "stage cursor next_order closed_from closed_to closing touched settled",
     "liquidating liquidating_position liquidating_instrument deleveraging deleveraging_ticks",
+    # the order that is taking liquidity, -1: none
+    "taking",
     # cursors of feed, commands, events and samples; what the door wants to hear of
     "feed_next command_next command_count event_count sample_count holding_count sampling every_instant",
     # the list of working orders, in order of arrival, and the free rows
@@ -64,8 +67,11 @@ HEAD = _table(
     "liquidation_priority deleveraging_method queue_count queue_next",
 )
 
-#: One instrument: what never changes.
-CONTRACT = _table("tick_e8 lot_value tick_value method daily_settled pool")
+#: One instrument: what never changes. Its ladder is `level` rows level_first .. level_first + level_count, none: bars.
+CONTRACT = _table(
+    "tick_e8 lot_value tick_value method daily_settled pool",
+    "level_first level_count heals",
+)
 #: One dated row of rules (`domain.Terms`); its brackets are `tier` rows tier_first .. tier_first + tier_count.
 TERMS = _table(
     "tick_step min_lots max_lots min_notional maker_fee_e8 taker_fee_e8 fee_per_lot "
@@ -76,7 +82,8 @@ TIER = _table("cap rate_e8 max_leverage cum")
 #: when there are none; `bar_low_e8`/`bar_high_e8` keep those of the last complete bar.
 MARKET = _table(
     "terms last_e8 last_high_e8 last_low_e8 last_close_e8 mark_e8 mark_low_e8 mark_high_e8 mark_close_e8 "
-    "bar_low_e8 bar_high_e8 start_ns closed_ns open_ns closing bar settlement_ticks"
+    "bar_low_e8 bar_high_e8 start_ns closed_ns open_ns closing bar settlement_ticks",
+    "centre_e8 bid_taken ask_taken healed_ns",
 )
 #: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
 #: `called`: 0 no margin call, 1 called, trade date + 2: called (or still called) at the settlement of that trade date.
@@ -101,6 +108,9 @@ HOLDING = _table(
 #: One insurance fund, its balance in two limbs of 2**60; unlimited: it pays whatever there is to pay.
 POOL = _table("high low unlimited")
 
+#: One level of a ladder: ticks of the grid from the centre, and lots of the side up to and with it.
+LEVEL = _table("offset upto")
+
 #: Columns of the queue of counterparties, one after another in its table, each as long as there are accounts, for an
 #: account has at most one position on the other side: rows of positions, what they are ranked or weighed by, ids,
 #: order, sizes, lots to be taken. Scratch: in use while a position is deleveraged, and no part of the state.
@@ -122,6 +132,7 @@ DTYPES = {
     "sample": SAMPLE,
     "holding": HOLDING,
     "pool": POOL,
+    "level": LEVEL,
     "queue": QUEUE,
 }
 
@@ -138,6 +149,7 @@ _command_at = record_pointer(COMMAND_DTYPE)
 _sample_at = record_pointer(SAMPLE)
 _holding_at = record_pointer(HOLDING)
 _pool_at = record_pointer(POOL)
+_level_at = record_pointer(LEVEL)
 head_at = record_pointer(HEAD)
 
 
@@ -252,6 +264,13 @@ def pool_(venue, row):
     """An insurance fund."""
     check_row(row, venue.pool_rows)
     return _pool_at(venue.pool_address, row)
+
+
+@kernel
+def level_(venue, row):
+    """A level of a ladder."""
+    check_row(row, venue.level_rows)
+    return _level_at(venue.level_address, row)
 
 
 @kernel

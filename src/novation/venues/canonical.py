@@ -4,6 +4,7 @@
     ledger    fees, insurance, outside, rounding, deposits
     pool      pool, balance
     market    instrument, row of terms (counted within the instrument), last_e8, mark_e8, open_ns, settlement_ticks
+    ladder    instrument on a ladder, centre_e8, lots missing from its bids, from its asks
     account   account, wallet, margin call state, hedge mode
     position  account, instrument, leg, lots, cost, isolated margin, scope, leverage, margin call state, opened_ns;
               only those that differ from a new one
@@ -20,6 +21,7 @@ from typing import Any, Protocol
 from novation.domain.account import InsurancePool, Totals
 from novation.domain.digest import Line
 from novation.domain.enums import MarginScope
+from novation.domain.units import NS
 from novation.venues.venue_rules import VenueRules
 
 
@@ -60,6 +62,12 @@ def state_lines(venue: HasState) -> Iterator[Line]:
                 m["settlement_ticks"],
             ),
         )
+    for i, c in enumerate(venue.table("contract")):
+        if c["level_count"]:
+            m, healed = venue.table("market")[i], int(c["heals"]) * number("clock_ns") // NS
+            healed -= int(c["heals"]) * int(venue.table("market")[i]["healed_ns"]) // NS
+            taken = (max(0, int(m["bid_taken"]) - healed), max(0, int(m["ask_taken"]) - healed))
+            yield "ladder", (i, m["centre_e8"], *taken)
     for i, a in enumerate(venue.table("account")):
         yield "account", (i, a["wallet"], a["called"], a["hedge"])
     position = venue.table("position")

@@ -7,7 +7,7 @@ them. It knows no clock but the instants it is given, and it draws no random num
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from novation.domain.enums import MarginMethod, MarginScope, MarketEventKind, Po
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.instruments import Instrument, Terms
+from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import BALANCE_BOUND, DIVISOR_BOUND, E8, NO_CAP, NOTIONAL_BOUND, asset_decimals, from_e8, iso
 from novation.engine import doors
@@ -67,7 +68,8 @@ class Venue:
     instruments: in the order of their dense ids. terms: per instrument its dated rows; the first is in force from the
     start, later ones take effect through TERMS rows of a feed. accounts: how many, ids 0..n-1.
     spread_e8: the stated spread of parametric liquidity, a fraction of the price in 1e-8. pools: the insurance funds,
-    each instrument in one of them; without any, one unlimited fund that begins at zero.
+    each instrument in one of them; without any, one unlimited fund that begins at zero. ladders: by instrument id, the
+    levels it trades on instead of the prices of bars.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Venue:
         accounts: int = 1,
         spread_e8: int = 0,
         pools: Sequence[InsurancePool] = (),
+        ladders: Mapping[str, Ladder] | None = None,
         sampling: bool = False,
         orders: int = 1024,
         buffer: int = 4096,
@@ -89,6 +92,7 @@ class Venue:
         self.pools = tuple(pools) or (
             InsurancePool(name="all", instruments=tuple(i.id for i in self.instruments), unlimited=True),
         )
+        self.ladders = dict(ladders or {})
         self._check(accounts)
         flat = [row for rows in self.terms for row in rows]
         count = len(self.instruments)
@@ -106,6 +110,7 @@ class Venue:
             "sample": buffer,
             "holding": max(buffer, 2 * LEGS * count),
             "pool": len(self.pools),
+            "level": 1 + sum(len(ladder.lots) for ladder in self.ladders.values()),
             # where every fund is unlimited nobody is ever deleveraged
             "queue": 0 if all(pool.unlimited for pool in self.pools) else QUEUE_COLUMNS * accounts,
         }
@@ -129,7 +134,7 @@ class Venue:
         h["accounts"], h["instruments"] = accounts, count
         h["liquidation_priority"], h["deleveraging_method"] = int(rules.liquidation_priority), int(rules.deleveraging)
         h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1
-        h["first_order"], h["last_order"] = -1, -1
+        h["first_order"], h["last_order"], h["taking"] = -1, -1, -1
         self._event_hasher = hashlib.blake2b(digest_size=16)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
         self._money = np.zeros(5, np.int64)
@@ -144,7 +149,7 @@ class Venue:
     def _open_doors(self) -> None:
         """Bind the doors that are called often, compiling them if need be."""
         self._advance = entry_point(doors.advance, self.heads, 0)
-        self._submit = entry_point(doors.submit, self.heads)
+        self._submit = entry_point(doors.submit, self.heads, 0)
 
     def _check(self, accounts: int) -> None:
         if accounts < 1:
@@ -174,6 +179,9 @@ class Venue:
             if len(pools) != 1:
                 named = ", ".join(pools) or "none"
                 raise InvalidInput(f"stands in one insurance pool, not in: {named}", source=instrument.id)
+        for name in self.ladders:
+            if name not in [instrument.id for instrument in self.instruments]:
+                raise InvalidInput("no such instrument trades here", source="ladder", value=name)
         for pool in self.pools:
             if not 0 <= pool.balance <= BALANCE_BOUND:
                 raise InvalidInput("a fund begins with 0 to 2**60", source=f"pool {pool.name}", value=pool.balance)
@@ -199,7 +207,7 @@ class Venue:
                     tier.cum,
                 )
                 tier_row += 1
-        first = 0
+        first = levels = 0
         for i, (instrument, rows) in enumerate(zip(self.instruments, self.terms, strict=True)):
             tick_value = instrument.tick_e8 * instrument.lot_value // 100_000_000
             assert instrument.lot_value < NOTIONAL_BOUND and tick_value < DIVISOR_BOUND
@@ -210,7 +218,10 @@ class Venue:
                 int(instrument.method),
                 int(instrument.daily_settled),
                 next(k for k, pool in enumerate(self.pools) if instrument.id in pool.instruments),
+                levels,
+                *self._fill_ladder(instrument.id, levels),
             )
+            levels += int(self._tables["contract"][i]["level_count"])
             self._tables["market"][i]["terms"] = first
             self._tables["market"][i]["open_ns"] = self._tables["market"][i]["closed_ns"] = -1
             self.first_terms.append(first)
@@ -233,6 +244,15 @@ class Venue:
         order["next"][-1] = -1
         order["previous"] = -1
 
+    def _fill_ladder(self, instrument: str, first: int) -> tuple[int, int]:
+        """Write an instrument's levels from a row on; how many there are, and what heals in a second."""
+        ladder = self.ladders.get(instrument)
+        if ladder is None:
+            return 0, 0
+        rows = self._tables["level"][first : first + len(ladder.lots)]
+        rows["offset"], rows["upto"] = ladder.offsets, np.cumsum(ladder.lots)
+        return len(rows), ladder.heals
+
     # -- what a door does -------------------------------------------------------------------------------------------
 
     def attach(self, feed: np.ndarray) -> None:
@@ -250,8 +270,10 @@ class Venue:
                 raise VenueError(f"{self.rules.name}: row {row} of the feed has {name} {int(feed[name][row])}")
         first = np.array(self.first_terms, np.int64)[feed["instrument"]]
         count = np.array([len(rows) for rows in self.terms], np.int64)[feed["instrument"]]
+        laddered = (self._tables["contract"]["level_count"] > 0)[feed["instrument"]]
         foreign = (feed["terms"] < first) | (feed["terms"] >= first + count)
         for wrong, what in (
+            ((feed["kind"] == MarketEventKind.BAR_CLOSE) & laddered, "closes a bar of an instrument on a ladder"),
             ((feed["kind"] == MarketEventKind.TERMS) & foreign, "names terms that are not its instrument's"),
             (np.abs(feed["rate_e8"]) > E8, "has a funding rate beyond 100 %"),
             (feed["trade_date"] < 0, "has a negative trade date"),
@@ -279,11 +301,28 @@ class Venue:
         """Carry out one command now and return what happened."""
         at = self._numbers[_COMMAND_COUNT] * COMMAND_DTYPE.itemsize
         COMMAND_FORMAT.pack_into(self._tables["command"], at, *msgspec.structs.astuple(command))  # type: ignore[arg-type]
-        status = self._submit(self.heads)
+        self._carry_out(1)
+        return self._collect(self.drain())
+
+    def submit_all(self, commands: np.ndarray) -> None:
+        """Carry out many commands, one after another, in one go; what happened waits to be drained.
+
+        commands: array of `COMMAND_DTYPE`.
+        """
+        if commands.dtype != COMMAND_DTYPE:
+            raise VenueError("commands are an array of domain.commands.COMMAND_DTYPE")
+        table = self._tables["command"].view(np.int64).reshape(len(self._tables["command"]), -1)
+        rows = np.ascontiguousarray(commands).view(np.int64).reshape(len(commands), -1)
+        for first in range(0, len(rows), len(table)):
+            some = rows[first : first + len(table)]
+            table[: len(some)] = some
+            self._carry_out(len(some))
+
+    def _carry_out(self, count: int) -> None:
+        status = self._submit(self.heads, count)
         while status == MORE:
             self._empty_buffers()
             status = self._advance(self.heads, self.clock_ns)[0]
-        return self._collect(self.drain())
 
     def advance(self, until_ns: int, market: np.ndarray | None = None) -> list[Event]:
         """Let time pass up to an instant, through the attached feed and `market`; return everything that happened."""
@@ -556,7 +595,7 @@ class Venue:
         """Put a snapshot back; of this venue or of one with the same instruments and accounts."""
         if snapshot.layout != _layout():
             raise VenueError("the snapshot was taken by another version of the engine's tables")
-        for name in ("contract", "terms", "tier", "market", "account", "position", "pool"):
+        for name in ("contract", "terms", "tier", "market", "account", "position", "pool", "level"):
             if len(snapshot.tables[name]) != self._tables[name].nbytes:
                 raise VenueError(f"the snapshot has another number of rows in table {name!r}")
         for name, data in snapshot.tables.items():
