@@ -53,6 +53,7 @@ class Rules(Protocol):
     default_leverage: int
     hedge_mode: bool
     liquidation_target_e8: int
+    profit_withdrawable: bool
     liquidation_priority: int
     deleveraging: int
 
@@ -257,11 +258,10 @@ class Exchange:
         if order.reduce_only and not (held * order.side < 0 and order.lots <= abs(held)):
             self.drop(order, CancelReason.WOULD_NOT_REDUCE)
             return
+        asked = commands.Asked(order.instrument, order.side * order.lots, OrderKind.MARKET, 0, ticks, ticks)
         refusal = commands.too_large(
             self, order.account, order.instrument, order.side, order.lots, 0
-        ) or commands.notional_and_risk(
-            self, order.account, order.instrument, order.side * order.lots, ticks, taking=True
-        )
+        ) or commands.notional_and_risk(self, order.account, asked, taking=True)
         if refusal is None:
             self.execute(order, ticks, self.markets[order.instrument].last_e8, maker=False)
         else:
@@ -475,6 +475,8 @@ class Exchange:
         for o in self.orders.values():
             asked = (o.side, o.kind, o.lots, o.price_ticks, o.reduce_only, o.arrival_ns)
             yield "order", (o.id, o.account, o.instrument // 2, o.instrument % 2, *asked)
+            if o.kind == OrderKind.LIMIT and o.assumed_e8 != o.price_ticks * self.instruments[o.instrument].tick_e8:
+                yield "assumed", (o.id, o.assumed_e8)
 
     def state_hash(self) -> str:
         """The digest of the canonical form."""

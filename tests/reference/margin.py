@@ -126,7 +126,7 @@ def resting(ex: Exchange, account: int, i: int) -> tuple[Resting, Resting]:
     for order in ex.accounts[account].orders.values():
         if order.instrument == i and order.kind == OrderKind.LIMIT and not order.reduce_only:
             sides[order.side][0] += order.lots
-            sides[order.side][1] += traded_value(ex.instruments[i], order.price_ticks, order.lots)
+            sides[order.side][1] += floor(value(ex.instruments[i], order.assumed_e8, order.lots))
     return (sides[1][0], sides[1][1]), (sides[-1][0], sides[-1][1])
 
 
@@ -200,6 +200,15 @@ def cross_maintenance(ex: Exchange, account: int, marks: list[int]) -> int:
 def available(ex: Exchange, account: int) -> int:
     """What may be taken for new margin, or withdrawn if the wallet holds it."""
     return floor(cross_equity(ex, account, ex.marks())) - taken_by_all(ex, account)
+
+
+def withdrawable(ex: Exchange, account: int) -> int:
+    """What may be taken out: what is available, without profit that is not realised unless the venue lets it go."""
+    wallet = ex.accounts[account].wallet
+    equity = floor(cross_equity(ex, account, ex.marks()))
+    if not ex.rules.profit_withdrawable:
+        equity = min(equity, wallet)
+    return max(0, min(wallet, equity - taken_by_all(ex, account)))
 
 
 def position_liquidation_price(ex: Exchange, account: int, i: int) -> int:

@@ -33,6 +33,7 @@ class Order:
     price_ticks: int
     arrival_ns: int
     reduce_only: int = 0
+    assumed_e8: int = 0  #: at which a limit order reserves margin
 
 
 @dataclass

@@ -157,8 +157,9 @@ class Lockstep:
             equity=floor(equity),
             initial=sum(p.initial + p.isolated_margin for p in positions),
             maintenance=sum(p.maintenance for p in positions),
-            available=margin.available(t, account),
+            available=max(0, margin.available(t, account)),
             positions=tuple(positions),
+            max_withdrawal=margin.withdrawable(t, account),
         )
 
     def _same(self, kernel: list[Event], twin: list[Event]) -> list[Event]:

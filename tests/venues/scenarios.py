@@ -136,6 +136,8 @@ def perpetual(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
             fee_per_lot=r.choice([0, 0, 0, 3]),
             liquidation_fee_e8=r.choice([0, 1_250_000, 500_001]),
             tiers=brackets(r),
+            limit_sell_above_last_e8=r.choice([0, 150_000, 150_000, 2_500_001]),
+            market_buy_above_ask_e8=r.choice([0, 50_000, 50_000, 1_234_567]),
         )
         for n in range(r.randint(1, 3))
     ]

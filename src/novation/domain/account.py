@@ -53,8 +53,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     equity: int  #: wallet + isolated margins + unrealised
     initial: int
     maintenance: int
-    available: int
+    available: int  #: for new margin, never below zero
     positions: tuple[Position, ...]
+    max_withdrawal: int = 0  #: what a withdrawal may take
 
 
 class InsurancePool(msgspec.Struct, frozen=True, kw_only=True):

@@ -118,3 +118,5 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_per_lot: int = 0
     tiers: tuple[Tier, ...] = ()
     sources: dict[str, str] = {}
+    limit_sell_above_last_e8: int = 0  #: a limit sell is assumed to fill so far above the last price; 0: at its price
+    market_buy_above_ask_e8: int = 0  #: a market buy is assumed to fill so far above the best ask

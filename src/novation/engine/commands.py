@@ -15,7 +15,15 @@ from novation.domain.enums import (
 )
 from novation.engine.clearing import side_flag
 from novation.engine.ledger import next_event, post_deposit
-from novation.engine.margining import available, initial_for, initial_now, largest_value, notional, worth
+from novation.engine.margining import (
+    available,
+    initial_for,
+    initial_now,
+    largest_value,
+    notional,
+    withdrawable,
+    worth,
+)
 from novation.engine.orders import cancel_order, find_order, place, reject
 from novation.engine.state import (
     LEGS,
@@ -157,14 +165,14 @@ def cancel(venue, c):
 
 @kernel
 def transfer(venue, c):
-    """Deposit or withdraw; a withdrawal takes no more than what is available."""
+    """Deposit or withdraw; a withdrawal takes no more than what is available, and no profit that is not realised."""
     a = account_(venue, c.account)
     beyond = c.amount > 2 * _BALANCE_BOUND or c.amount < -2 * _BALANCE_BOUND
     if beyond or abs(a.wallet + c.amount) > _BALANCE_BOUND:
         refuse(venue, c, _NUMBER_TOO_LARGE, c.amount, _BALANCE_BOUND)
         return
     if c.amount < 0:
-        free = min(a.wallet, available(venue, c.account))
+        free = withdrawable(venue, c.account)
         if -c.amount > free:
             refuse(venue, c, _BALANCE_TOO_SMALL, -c.amount, free)
             return
@@ -294,12 +302,15 @@ def set_hedge_mode(venue, c):
 
 @kernel
 def set_scope(venue, c):
-    """Choose cross or isolated; refused with a position or working orders of the instrument."""
+    """Choose cross or isolated; refused where it is so already, or with a position or working orders there."""
     if contract_(venue, c.instrument).method != _TIERED and c.scope != _CROSS:
         refuse(venue, c, _SCOPE_NOT_OFFERED, c.scope, 0)
         return
     if c.scope != _CROSS and c.scope != _ISOLATED:
         refuse(venue, c, _SCOPE_NOT_OFFERED, c.scope, 0)
+        return
+    if position_(venue, c.account, c.instrument, 0).scope == c.scope:
+        refuse(venue, c, _NO_CHANGE, c.scope, 0)
         return
     for leg in range(LEGS):
         p = position_(venue, c.account, c.instrument, leg)

@@ -13,6 +13,7 @@ from novation.engine.margining import (
     cross_balance,
     initial_now,
     initial_total,
+    withdrawable,
     worth,
 )
 from novation.engine.state import account_, market_, position_row_
@@ -73,8 +74,8 @@ def run_compiled(heads, until_ns, address, on_bar, state):
 
 @kernel
 def account_numbers(heads, account, out):
-    """Wallet, equity, initial (orders included, isolated margins included), maintenance and available of an account,
-    in minor units, into an int64 array of 5. Equity is cut down, requirements are summed per position as shown."""
+    """Wallet, equity, initial (orders included, isolated margins included), maintenance, available and withdrawable of
+    an account, in minor units, into an int64 array of 6. Equity is cut down, requirements are summed as shown."""
     venue = heads[0]
     a = account_(venue, account)
     _, _, _, _, maintenance = cross_balance(venue, account, NOW, -1)
@@ -94,6 +95,7 @@ def account_numbers(heads, account, out):
     out[2] = taken + margin
     out[3] = maintenance
     out[4] = available(venue, account)
+    out[5] = withdrawable(venue, account)
 
 
 @kernel

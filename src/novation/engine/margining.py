@@ -229,6 +229,16 @@ def available(venue, account):
 
 
 @kernel
+def withdrawable(venue, account):
+    """The most that may be taken out: what is available, without unrealised profit where the venue keeps that back."""
+    wallet = account_(venue, account).wallet
+    equity = cross_equity(venue, account, NOW, -1)
+    if not venue.profit_withdrawable:
+        equity = min(equity, wallet)
+    return max(0, min(wallet, equity - initial_total(venue, account)))
+
+
+@kernel
 def largest_value(venue, p):
     """The highest notional the brackets allow at a position's leverage; -1 when no bracket allows the leverage."""
     t = terms_of(venue, p.instrument)

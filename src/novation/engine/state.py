@@ -48,6 +48,7 @@ HEAD = _table(
     "clock_ns sequence order_sequence trade_sequence",
     # rules of the venue (venues.binance_usdm, venues.cme_globex)
     "call_policy call_ratio_e8 liquidation_target_e8 hedge_mode deficit_to_fund spread_e8 asset_unit",
+    "profit_withdrawable",
     # the ledger beside the accounts; totals in two limbs of 2**60
     "fees_high fees_low outside_high outside_low",
     "deposits_high deposits_low rounding",
@@ -75,7 +76,8 @@ CONTRACT = _table(
 #: One dated row of rules (`domain.Terms`); its brackets are `tier` rows tier_first .. tier_first + tier_count.
 TERMS = _table(
     "tick_step min_lots max_lots min_notional maker_fee_e8 taker_fee_e8 fee_per_lot "
-    "liquidation_fee_e8 initial_per_lot maintenance_per_lot tier_first tier_count"
+    "liquidation_fee_e8 initial_per_lot maintenance_per_lot tier_first tier_count",
+    "limit_sell_above_last_e8 market_buy_above_ask_e8",
 )
 TIER = _table("cap rate_e8 max_leverage cum")
 #: One instrument: what the market did. `mark_low_e8`/`mark_high_e8` are the extremes to be checked, equal to the mark
@@ -96,7 +98,11 @@ POSITION = _table(
     "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8",
     "opened_ns",
 )
-ORDER = _table("id account instrument side kind lots price_ticks reduce_only leg arrival_ns next previous")
+#: `assumed_e8`: the price at which a limit order reserves margin.
+ORDER = _table(
+    "id account instrument side kind lots price_ticks reduce_only leg arrival_ns next previous",
+    "assumed_e8",
+)
 #: Money of one account at one instant.
 SAMPLE = _table("ts_ns account wallet isolated unrealised initial maintenance")
 #: One open position at one instant; low and high are those of the mark inside the bar that just closed.

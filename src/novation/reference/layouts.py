@@ -70,6 +70,11 @@ BINANCE_UM = VenueTables(
                 "funding_interval_hours": Kind.WHOLE,
             },
         ),
+        # At which price an order is assumed to fill, for every symbol alike (`rules.order_cost`); 0: at its own.
+        "order_cost": Layout(
+            "symbol",
+            {"limit_sell_above_last_fraction": Kind.AMOUNT, "market_buy_above_ask_fraction": Kind.AMOUNT},
+        ),
         "fees": Layout("vip", {"maker_fraction": Kind.NUMBER, "taker_fraction": Kind.NUMBER}),
         "brackets": Layout(
             "symbol",
@@ -86,7 +91,7 @@ BINANCE_UM = VenueTables(
         # What a settled rate is held between, per interval. Asked for by `Reference.funding_limits` alone.
         "funding": Layout("symbol", {"floor_fraction": Kind.NUMBER, "cap_fraction": Kind.NUMBER}),
     },
-    groups={"contract": "contracts", "fees": "fees", "brackets": "brackets"},
+    groups={"contract": "contracts", "fees": "fees", "brackets": "brackets", "order_cost": "order_cost"},
     overrides={
         "tick": ("contract", ("tick_usdt",)),
         "lot": ("contract", ("lot_base",)),
@@ -101,7 +106,7 @@ BINANCE_UM = VenueTables(
     },
     tick="tick_usdt",
     asset="asset",
-    fixed={"fees": "0"},
+    fixed={"fees": "0", "order_cost": "all"},
     dated=False,
 )
 

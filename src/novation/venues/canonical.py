@@ -9,6 +9,7 @@
     position  account, instrument, leg, lots, cost, isolated margin, scope, leverage, margin call state, opened_ns;
               only those that differ from a new one
     order     id, account, instrument, leg, side, kind, lots, price_ticks, reduce-only, arrival_ns; in order of arrival
+    assumed   order, price in 1e-8; behind its order, where it reserves margin at another price than its own
 
 Markets by instrument, accounts and positions ascending. There is no random state: the venue draws nothing.
 """
@@ -96,7 +97,7 @@ def state_lines(venue: HasState) -> Iterator[Line]:
             ),
         )
     row = number("first_order")
-    orders = venue.table("order")
+    orders, contracts = venue.table("order"), venue.table("contract")
     while row >= 0:
         o = orders[row]
         yield (
@@ -114,4 +115,6 @@ def state_lines(venue: HasState) -> Iterator[Line]:
                 o["arrival_ns"],
             ),
         )
+        if o["assumed_e8"] not in (0, o["price_ticks"] * contracts[o["instrument"]]["tick_e8"]):
+            yield "assumed", (o["id"], o["assumed_e8"])
         row = int(o["next"])

@@ -129,6 +129,7 @@ class Venue:
         h["liquidation_target_e8"] = rules.liquidation_target_e8
         h["hedge_mode"] = int(rules.hedge_mode)
         h["deficit_to_fund"] = int(rules.deficit_to_fund)
+        h["profit_withdrawable"] = int(rules.profit_withdrawable)
         h["asset_unit"] = 10 ** asset_decimals(rules.asset)
         h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
         h["accounts"], h["instruments"] = accounts, count
@@ -137,7 +138,7 @@ class Venue:
         h["first_order"], h["last_order"], h["taking"] = -1, -1, -1
         self._event_hasher = hashlib.blake2b(digest_size=16)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
-        self._money = np.zeros(5, np.int64)
+        self._money = np.zeros(6, np.int64)
         self.closed_rows = range(0)  #: rows of the feed whose bars closed at the instant of the last `step`
         self.eventful: object = False  #: true if events waited after the last `step`
         self._waiting: list[bytes] = []  # events taken out of a full buffer in the middle of a step
@@ -463,9 +464,9 @@ class Venue:
         """
         if not 0 <= account < self.number("accounts"):
             raise VenueError(f"{self.rules.name}: no account {account}")
-        out = np.zeros(5, np.int64)
+        out = np.zeros(6, np.int64)
         doors.account_numbers(self.heads, account, out)
-        wallet, equity, initial, maintenance, available = (int(n) for n in out)
+        wallet, equity, initial, maintenance, available, withdrawable = (int(n) for n in out)
         positions = []
         row = int(self._tables["account"][account]["first_position"])
         while row >= 0:
@@ -473,7 +474,7 @@ class Venue:
             instrument = int(p["instrument"])
             lots, lot_value = int(p["lots"]), int(self._tables["contract"][instrument]["lot_value"])
             doors.position_numbers(self.heads, row, out)
-            mark, profit, required, taken, price = (int(n) for n in out)
+            mark, profit, required, taken, price = (int(n) for n in out[:5])
             positions.append(
                 Position(
                     instrument=instrument,
@@ -501,8 +502,9 @@ class Venue:
             equity=equity,
             initial=initial,
             maintenance=maintenance,
-            available=available,
+            available=max(0, available),
             positions=tuple(positions),
+            max_withdrawal=withdrawable,
         )
 
     def deleveraging_ranks(self, instrument: int) -> tuple[DeleveragingRank, ...]:
@@ -539,9 +541,9 @@ class Venue:
         return PositionSide.SHORT if leg else PositionSide.LONG
 
     def money(self, account: int) -> tuple[int, int, int, int, int]:
-        """Wallet, equity, initial, maintenance and available of an account, in minor units."""
+        """Wallet, equity, initial, maintenance and available (below zero where margin is missing), in minor units."""
         doors.account_numbers(self.heads, account, self._money)
-        wallet, equity, initial, maintenance, available = self._money.tolist()
+        wallet, equity, initial, maintenance, available, _ = self._money.tolist()
         return wallet, equity, initial, maintenance, available
 
     def fund(self, pool: int) -> int:
