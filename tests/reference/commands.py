@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: NUMBER_TOO_LARGE above this value of everything that could be held.
 LARGEST_VALUE = 2 * 10**17
+#: ... of an asset beside the settlement asset, above this worth in 1e-8 USD.
+LARGEST_DEPOSIT_USD = 175_000_000 * E8
 #: ... and above this limit price in 1e-8.
 HIGHEST_PRICE_E8 = 2**53
 
@@ -72,6 +74,7 @@ def carry_out(ex: Exchange, command: Command) -> None:
         CommandKind.SET_MARGIN_SCOPE: _set_scope,
         CommandKind.ADJUST_MARGIN: _adjust_margin,
         CommandKind.SET_HEDGE_MODE: _set_hedge_mode,
+        CommandKind.SET_MULTI_ASSETS: _set_multi_assets,
     }.get(kind, _no_such_command)
     refusal = _unknown(ex, command) or handler(ex, command)
     if refusal:
@@ -95,7 +98,12 @@ def _no_such_command(ex: Exchange, c: Command) -> Refusal:
 
 
 def _names_no_instrument(kind: int) -> bool:
-    return kind in (CommandKind.CANCEL, CommandKind.TRANSFER, CommandKind.SET_HEDGE_MODE)
+    return kind in (
+        CommandKind.CANCEL,
+        CommandKind.TRANSFER,
+        CommandKind.SET_HEDGE_MODE,
+        CommandKind.SET_MULTI_ASSETS,
+    )
 
 
 def _unknown(ex: Exchange, c: Command) -> Refusal | None:
@@ -359,16 +367,27 @@ def _cancel(ex: Exchange, c: Command) -> Refusal | None:
 
 
 def _transfer(ex: Exchange, c: Command) -> Refusal | None:
-    a = ex.accounts[c.account]
-    if abs(a.wallet + c.amount) > BALANCE_BOUND:
+    a, asset = ex.accounts[c.account], c.asset
+    if not 0 <= asset < len(ex.assets):
+        return Refusal(RejectReason.UNKNOWN_ASSET, asset, len(ex.assets))
+    if abs((a.balances[asset] if asset else a.wallet) + c.amount) > BALANCE_BOUND:
         return Refusal(RejectReason.NUMBER_TOO_LARGE, c.amount, BALANCE_BOUND)
+    if asset and c.amount > 0:
+        if not ex.index_e8[asset]:
+            return Refusal(RejectReason.NO_ASSET_INDEX, asset)
+        if (a.balances[asset] + c.amount) * ex.index_e8[asset] // ex.assets[asset].unit > LARGEST_DEPOSIT_USD:
+            return Refusal(RejectReason.NUMBER_TOO_LARGE, c.amount, LARGEST_DEPOSIT_USD)
     if c.amount < 0:
-        free = margin.withdrawable(ex, c.account)
+        free = margin.withdrawable(ex, c.account, asset)
         if -c.amount > free:
             return Refusal(RejectReason.BALANCE_TOO_SMALL, -c.amount, free)
-    a.wallet += c.amount
-    ex.ledger.deposits += c.amount
-    ex.emit(EventKind.TRANSFER, c.account, -1, amount=c.amount)
+    if asset:
+        a.balances[asset] += c.amount
+        ex.brought[asset] += c.amount
+    else:
+        a.wallet += c.amount
+        ex.ledger.deposits += c.amount
+    ex.emit(EventKind.TRANSFER, c.account, -1, amount=c.amount, order=asset)
     return None
 
 
@@ -403,6 +422,8 @@ def _set_scope(ex: Exchange, c: Command) -> Refusal | None:
     offered = (MarginScope.CROSS,) if per_contract else (MarginScope.CROSS, MarginScope.ISOLATED)
     if c.scope not in offered:
         return Refusal(RejectReason.SCOPE_NOT_OFFERED, c.scope)
+    if c.scope == MarginScope.ISOLATED and a.multi:
+        return Refusal(RejectReason.MULTI_ASSETS, c.scope)
     if a.positions[slots[0]].scope == c.scope:
         return Refusal(RejectReason.NO_CHANGE, c.scope)
     for i in slots:
@@ -430,6 +451,28 @@ def _set_hedge_mode(ex: Exchange, c: Command) -> Refusal | None:
             return Refusal(RejectReason.OPEN_POSITION, p.lots)
     a.hedge = c.amount
     ex.emit(EventKind.HEDGE_MODE_SET, c.account, -1, amount=c.amount)
+    return None
+
+
+def _set_multi_assets(ex: Exchange, c: Command) -> Refusal | None:
+    a = ex.accounts[c.account]
+    if len(ex.assets) < 2 or c.amount not in (0, 1):
+        return Refusal(RejectReason.MULTI_ASSETS_NOT_OFFERED, c.amount, len(ex.assets))
+    if c.amount == a.multi:
+        return Refusal(RejectReason.NO_CHANGE, c.amount)
+    for order in a.orders.values():
+        return Refusal(RejectReason.OPEN_ORDERS, order.id)
+    for i, p in enumerate(a.positions):
+        if p.scope == MarginScope.ISOLATED:
+            return Refusal(RejectReason.ISOLATED_SCOPE, i // 2)
+    if 0 in ex.index_e8:
+        return Refusal(RejectReason.NO_ASSET_INDEX, ex.index_e8.index(0))
+    a.multi = c.amount
+    free, taken = margin.available(ex, c.account), margin.taken_by_all(ex, c.account)
+    if free < 0:
+        a.multi = 1 - c.amount
+        return Refusal(RejectReason.INSUFFICIENT_MARGIN, taken, taken + free)
+    ex.emit(EventKind.MULTI_ASSETS_SET, c.account, -1, amount=c.amount)
     return None
 
 

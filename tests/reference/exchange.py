@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from novation.domain.account import InsurancePool
+from novation.domain.assets import Asset, AssetTerms
 from novation.domain.commands import Command
 from novation.domain.digest import Line, state_digest
 from novation.domain.enums import CancelReason, EventKind, MarginScope, MarketEventKind, OrderKind
@@ -71,6 +72,7 @@ class Exchange:
         spread_e8: int = 0,
         pools: Sequence[InsurancePool] = (),
         ladders: Mapping[str, Ladder] | None = None,
+        assets: Sequence[Asset] = (),
     ) -> None:
         self.rules = rules
         #: Lists by *slot*: 2 * instrument, the only position or the long one, and 2 * instrument + 1, the short one.
@@ -86,6 +88,11 @@ class Exchange:
         ]
         self.funds = [pool.balance for pool in self.pools]
         self.ledger = Ledger(deposits=sum(self.funds))
+        self.assets = list(assets) or [Asset(name=rules.asset, decimals=asset_decimals(rules.asset))]
+        self.index_e8, self.asset_rows = [0] * len(self.assets), [0] * len(self.assets)
+        self.brought, self.exchanged = [0] * len(self.assets), [0] * len(self.assets)
+        for a in self.accounts:
+            a.balances = [0] * len(self.assets)
         self.asset_unit = 10 ** asset_decimals(rules.asset)
         self.feed: list[MarketEvent] = []
         self.ladders = dict(ladders or {})
@@ -130,6 +137,8 @@ class Exchange:
             self.markets[row.instrument].last_e8 = self.markets[row.instrument].centre_e8 = row.last_e8
             self.markets[row.instrument].open_ns = self.clock_ns
             self._set_mark(row.instrument, row.mark_e8)
+        for row in by_kind[MarketEventKind.ASSET_INDEX]:
+            self.index_e8[row.asset], self.asset_rows[row.asset] = row.index_e8, row.terms
         for row in by_kind[MarketEventKind.FUNDING]:
             self._fund(row)
         for row in by_kind[MarketEventKind.SETTLEMENT]:
@@ -418,6 +427,14 @@ class Exchange:
         """Whether an instrument trades on a ladder."""
         return self.instruments[i].id in self.ladders
 
+    def asset_terms(self, asset: int) -> AssetTerms:
+        """The rules of an asset in force."""
+        return self.assets[asset].terms[self.asset_rows[asset]]
+
+    def is_linked(self, account: int, i: int) -> bool:
+        """Whether there is anything at all in a slot."""
+        return margin.linked(self, account, i)
+
     def first_terms(self, i: int) -> int:
         """Rows of terms are counted through all instruments, in their order, in feeds and in events."""
         return sum(len(rows) for rows in self.dated[: i - i % 2 : 2])
@@ -449,7 +466,7 @@ class Exchange:
         """What is missing from the ledger: zero, always."""
         held = sum(a.wallet + sum(p.margin - p.cost for p in a.positions) for a in self.accounts)
         own = self.ledger
-        return held + own.fees + sum(self.funds) + own.outside + own.rounding - own.deposits
+        return held + own.fees + sum(self.funds) + own.outside + own.rounding + self.exchanged[0] - own.deposits
 
     def state_lines(self) -> Iterator[Line]:
         """The state in its canonical form."""
@@ -466,6 +483,17 @@ class Exchange:
         yield from lines
         for account, a in enumerate(self.accounts):
             yield "account", (account, a.wallet, a.called, a.hedge)
+        several = len(self.assets) > 1
+        for k in range(len(self.assets) if several else 0):
+            brought = self.brought[k] if k else own.deposits
+            yield "asset", (k, self.index_e8[k], self.asset_rows[k], brought, self.exchanged[k])
+        for account, a in enumerate(self.accounts):
+            for k, amount in enumerate(a.balances):
+                if amount:
+                    yield "balance", (account, k, amount)
+        for account, a in enumerate(self.accounts):
+            if a.multi:
+                yield "multi", (account,)
         new = (0, 0, 0, int(MarginScope.CROSS), self.rules.default_leverage)
         for account, a in enumerate(self.accounts):
             for i, p in enumerate(a.positions):

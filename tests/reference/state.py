@@ -44,6 +44,8 @@ class Account:
     wallet: int = 0
     called: int = 0
     hedge: int = 0
+    multi: int = 0
+    balances: list[int] = field(default_factory=list)  #: by asset; the settlement asset is the wallet
     orders: dict[int, Order] = field(default_factory=dict)
 
 

@@ -22,13 +22,17 @@ Beside sequence, ts_ns, kind, account and instrument:
     TERMS_CHANGED     amount (index of the row of terms)
     LEVERAGE_SET      amount (leverage)
     MARGIN_SCOPE_SET  amount (`MarginScope`)
-    TRANSFER          amount
+    TRANSFER          amount, order (the asset, 0: the settlement asset)
     MARGIN_ADJUSTED   amount (into the margin > 0), cost (the margin after), flags
     HEDGE_MODE_SET    amount (1 hedge, 0 one-way)
+    MULTI_ASSETS_SET  amount (1 Multi-Assets mode, 0 one asset)
+    AUTO_EXCHANGE     order (the asset sold), cost (what was sold, in its units), amount (of the settlement asset got),
+                      price_e8 (USD a coin was sold for)
     COMMAND_REJECTED  order, reason, amount (the value refused), cost (the limit)
 
 Of an account in hedge mode, whatever is of one position says which in `flags` (LONG_SIDE, SHORT_SIDE).
-Money is in minor units of the venue's settlement asset. `sequence` ascends without a gap within a venue.
+Money is in minor units of the venue's settlement asset, or of the asset named. `sequence` ascends without a gap within
+a venue.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ Rows are ordered by (`ts_ns`, `kind`, `instrument`); the integer of `MarketEvent
     BAR_CLOSE   the bar [`start_ns`, `ts_ns`) is complete: `last_e8` (close), `last_high_e8`, `last_low_e8`, and the
                 same of the mark; `bar`: its row in the history
     BAR_OPEN    a bar opens: `last_e8`, `mark_e8` are its open prices; `bar`
+    ASSET_INDEX `asset`: `index_e8` USD a coin, and `terms`, the row of the asset's rules in force, counted from 0
     FUNDING     `rate_e8`; paid on `mark_e8`, the mark that opens at the stamp
     SETTLEMENT  `price_ticks` of the settlement of `trade_date`, in days since 1970-01-01
 
@@ -37,8 +38,10 @@ class MarketEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     price_ticks: int = 0
     terms: int = 0
     trade_date: int = 0
+    index_e8: int = 0
+    asset: int = 0
 
 
-MARKET_SCHEMA = 3
+MARKET_SCHEMA = 4
 MARKET_DTYPE = record_dtype(MarketEvent)
 MARKET_FORMAT = record_format(MarketEvent)

@@ -41,6 +41,9 @@ TABLES = (
     "pool",
     "level",
     "queue",
+    "asset",
+    "buffer",
+    "balance",
 )
 
 HEAD = _table(
@@ -63,6 +66,8 @@ HEAD = _table(
     # the list of working orders, in order of arrival, and the free rows
     "first_order last_order free_order working",
     "accounts instruments terms_changes",
+    # how many assets there are, and accounts in Multi-Assets mode
+    "assets multi_accounts",
     *(f"{table}_address {table}_rows" for table in TABLES),
     # who a liquidation closes first, and who pays when the fund is empty; how far the queue of counterparties is
     "liquidation_priority deleveraging_method queue_count queue_next",
@@ -89,7 +94,11 @@ MARKET = _table(
 )
 #: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
 #: `called`: 0 no margin call, 1 called, trade date + 2: called (or still called) at the settlement of that trade date.
-ACCOUNT = _table("wallet first_position last_position positions called version hedge")
+#: `multi`: whether all its assets stand behind its positions.
+ACCOUNT = _table(
+    "wallet first_position last_position positions called version hedge",
+    "multi",
+)
 #: Two rows per account and instrument: leg 0 is the only position, or in hedge mode the long one; leg 1 the short one.
 #: `margin` is the isolated margin; bid/ask_* sum the working orders; `opened_ns` is when the lots last left zero or
 #: changed sides, 0 without lots.
@@ -124,6 +133,13 @@ ROWS, KEYS, IDS, ORDER_OF, SIZES, TAKEN = range(6)
 QUEUE_COLUMNS = 6
 QUEUE = _table("number")
 
+#: One asset, 0 the settlement asset: its index (USD, 0 unknown), the row of BUFFER in force, its ledger in two limbs.
+ASSET = _table("unit index_e8 buffer buffer_first deposits_high deposits_low exchanged_high exchanged_low")
+#: One dated row of `domain.AssetTerms`.
+BUFFER = _table("bid_buffer_e8 ask_buffer_e8 auto_bid_buffer_e8 auto_ask_buffer_e8 exchange_below")
+#: What an account holds of an asset other than the settlement asset.
+BALANCE = _table("amount")
+
 DTYPES = {
     "contract": CONTRACT,
     "terms": TERMS,
@@ -140,6 +156,9 @@ DTYPES = {
     "pool": POOL,
     "level": LEVEL,
     "queue": QUEUE,
+    "asset": ASSET,
+    "buffer": BUFFER,
+    "balance": BALANCE,
 }
 
 _contract_at = record_pointer(CONTRACT)
@@ -156,6 +175,9 @@ _sample_at = record_pointer(SAMPLE)
 _holding_at = record_pointer(HOLDING)
 _pool_at = record_pointer(POOL)
 _level_at = record_pointer(LEVEL)
+_asset_at = record_pointer(ASSET)
+_buffer_at = record_pointer(BUFFER)
+_balance_at = record_pointer(BALANCE)
 head_at = record_pointer(HEAD)
 
 
@@ -277,6 +299,30 @@ def level_(venue, row):
     """A level of a ladder."""
     check_row(row, venue.level_rows)
     return _level_at(venue.level_address, row)
+
+
+@kernel
+def asset_(venue, asset):
+    """An asset."""
+    check_row(asset, venue.asset_rows)
+    return _asset_at(venue.asset_address, asset)
+
+
+@kernel
+def buffer_of(venue, asset):
+    """The rules in force for an asset."""
+    row = asset_(venue, asset).buffer
+    check_row(row, venue.buffer_rows)
+    return _buffer_at(venue.buffer_address, row)
+
+
+@kernel
+def balance_(venue, account, asset):
+    """What an account holds of an asset other than the settlement asset."""
+    check_row(account, venue.accounts)
+    row = account * (venue.assets - 1) + asset - 1
+    check_row(row, venue.balance_rows)
+    return _balance_at(venue.balance_address, row)
 
 
 @kernel

@@ -15,6 +15,7 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import CancelReason, EventKind, MarketEventKind, OrderKind
 from novation.engine.clearing import fund, fund_outside, settle
+from novation.engine.collateral import touch_multi
 from novation.engine.commands import execute_command
 from novation.engine.ledger import next_event
 from novation.engine.liquidation import check_account, liquidation_unit
@@ -22,7 +23,7 @@ from novation.engine.liquidity import has_ladder
 from novation.engine.orders import cancel_order, fill_working, meet_ladder, taking_unit
 from novation.engine.parametric import NO_PRICE, opened_beyond, opening_ticks, traded_through
 from novation.engine.sampling import sample_account
-from novation.engine.state import LEGS, account_, command_, contract_, feed_, market_, order_, terms_of
+from novation.engine.state import LEGS, account_, asset_, command_, contract_, feed_, market_, order_, terms_of
 
 UNIT_EVENTS = 8
 
@@ -33,6 +34,7 @@ MORE = 2
 _ROWS, _TERMS_ORDERS, _EXTREMES, _LIMITS, _RECHECK, _FUND, _SETTLE, _CHECK, _OPENINGS, _SAMPLE = range(1, 11)
 
 _TERMS = int(MarketEventKind.TERMS)
+_ASSET_INDEX = int(MarketEventKind.ASSET_INDEX)
 _BAR_CLOSE = int(MarketEventKind.BAR_CLOSE)
 _BAR_OPEN = int(MarketEventKind.BAR_OPEN)
 _FUNDING = int(MarketEventKind.FUNDING)
@@ -85,6 +87,11 @@ def apply_row(venue, row):
         m.centre_e8 = row.last_e8
         m.open_ns = row.ts_ns
         set_mark(m, row.mark_e8)
+    elif row.kind == _ASSET_INDEX:
+        x = asset_(venue, row.asset)
+        x.index_e8 = row.index_e8
+        x.buffer = x.buffer_first + row.terms
+        touch_multi(venue)
     elif row.kind == _FUNDING:
         set_mark(m, row.mark_e8)
         venue.stage = _FUND
@@ -167,7 +174,8 @@ def terms_order_unit(venue):
 @kernel
 def account_unit(venue, extremes, then):
     """Check one account; go to stage `then` after the last."""
-    if account_(venue, venue.cursor).positions == 0 or not check_account(venue, venue.cursor, extremes):
+    a = account_(venue, venue.cursor)
+    if (a.positions == 0 and not a.multi) or not check_account(venue, venue.cursor, extremes):
         venue.cursor += 1
     if venue.cursor >= venue.accounts:
         venue.stage = then
@@ -265,7 +273,7 @@ def sample_unit(venue):
 def has_room(venue):
     """Whether one more unit of any kind fits in the buffers."""
     return (
-        venue.event_rows - venue.event_count >= UNIT_EVENTS + LEGS * venue.instruments
+        venue.event_rows - venue.event_count >= UNIT_EVENTS + LEGS * venue.instruments + venue.assets
         and venue.sample_rows > venue.sample_count
         and venue.holding_rows - venue.holding_count >= LEGS * venue.instruments
     )

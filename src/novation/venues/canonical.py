@@ -6,6 +6,9 @@
     market    instrument, row of terms (counted within the instrument), last_e8, mark_e8, open_ns, settlement_ticks
     ladder    instrument on a ladder, centre_e8, lots missing from its bids, from its asks
     account   account, wallet, margin call state, hedge mode
+    asset     asset, index_e8, row of its rules, deposits, exchanged; of a venue with several
+    balance   account, asset, amount; of assets other than the settlement asset, where there is any
+    multi     account in Multi-Assets mode
     position  account, instrument, leg, lots, cost, isolated margin, scope, leverage, margin call state, opened_ns;
               only those that differ from a new one
     order     id, account, instrument, leg, side, kind, lots, price_ticks, reduce-only, arrival_ns; in order of arrival
@@ -36,7 +39,7 @@ class HasState(Protocol):
     def number(self, field: str) -> int: ...
     def table(self, name: str) -> Any: ...
     def fund(self, pool: int) -> int: ...
-    def totals(self) -> Totals: ...
+    def totals(self, asset: int = 0) -> Totals: ...
 
 
 def state_lines(venue: HasState) -> Iterator[Line]:
@@ -71,6 +74,16 @@ def state_lines(venue: HasState) -> Iterator[Line]:
             yield "ladder", (i, m["centre_e8"], *taken)
     for i, a in enumerate(venue.table("account")):
         yield "account", (i, a["wallet"], a["called"], a["hedge"])
+    assets = number("assets")
+    for i, x in enumerate(venue.table("asset") if assets > 1 else ()):
+        asset = venue.totals(i)
+        yield "asset", (i, x["index_e8"], x["buffer"] - x["buffer_first"], asset.deposits, asset.exchanged)
+    for row, amount in enumerate(venue.table("balance")["amount"] if assets > 1 else ()):
+        if amount:
+            yield "balance", (row // (assets - 1), row % (assets - 1) + 1, amount)
+    for i, multi in enumerate(venue.table("account")["multi"] if number("multi_accounts") else ()):
+        if multi:
+            yield "multi", (i,)
     position = venue.table("position")
     new = (MarginScope.CROSS, venue.rules.default_leverage)
     changed = (

@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 
 from novation._jit import address_of, entry_point, first_compile, record_table, strategy_loop
-from novation.domain.account import Account, DeleveragingRank, InsurancePool, Position, Totals
+from novation.domain.account import Account, Balance, DeleveragingRank, InsurancePool, Position, Totals
+from novation.domain.assets import Asset
 from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
 from novation.domain.digest import state_digest
 from novation.domain.enums import MarginMethod, MarginScope, MarketEventKind, PositionSide
@@ -41,6 +42,12 @@ _EVENT_COUNT, _COMMAND_COUNT = _OFFSETS["event_count"], _OFFSETS["command_count"
 #: Prices of a feed, and their bound.
 _PRICES = [name for name in MARKET_DTYPE.names or () if name.startswith(("last_", "mark_"))]
 _TOP_E8 = 1 << 53
+#: Tables of which a snapshot has to have as many rows.
+_KEPT = ("contract", "terms", "tier", "market", "account", "position", "pool", "level")
+#: Assets beside each other, and the index that each may have: products of it and a balance stay in the integers.
+_MOST_ASSETS = 16
+_TOP_INDEX_E8 = 1 << 49
+_SETTLEMENT_INDEX_E8 = (E8 // 2, 2 * E8)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -69,7 +76,8 @@ class Venue:
     start, later ones take effect through TERMS rows of a feed. accounts: how many, ids 0..n-1.
     spread_e8: the stated spread of parametric liquidity, a fraction of the price in 1e-8. pools: the insurance funds,
     each instrument in one of them; without any, one unlimited fund that begins at zero. ladders: by instrument id, the
-    levels it trades on instead of the prices of bars.
+    levels it trades on instead of the prices of bars. assets: what accounts may hold, the settlement asset first;
+    without any, that one alone. The index of a settlement asset stays between 0.5 and 2 USD.
     """
 
     def __init__(
@@ -82,6 +90,7 @@ class Venue:
         spread_e8: int = 0,
         pools: Sequence[InsurancePool] = (),
         ladders: Mapping[str, Ladder] | None = None,
+        assets: Sequence[Asset] = (),
         sampling: bool = False,
         orders: int = 1024,
         buffer: int = 4096,
@@ -93,6 +102,7 @@ class Venue:
             InsurancePool(name="all", instruments=tuple(i.id for i in self.instruments), unlimited=True),
         )
         self.ladders = dict(ladders or {})
+        self.assets = tuple(assets) or (Asset(name=rules.asset, decimals=asset_decimals(rules.asset)),)
         self._check(accounts)
         flat = [row for rows in self.terms for row in rows]
         count = len(self.instruments)
@@ -105,12 +115,15 @@ class Venue:
             "position": LEGS * accounts * count,
             "order": orders,
             "feed": 0,
-            "event": max(buffer, 2 * (8 + LEGS * count)),
+            "event": max(buffer, 2 * (8 + LEGS * count + len(self.assets))),
             "command": max(64, orders),
             "sample": buffer,
             "holding": max(buffer, 2 * LEGS * count),
             "pool": len(self.pools),
             "level": 1 + sum(len(ladder.lots) for ladder in self.ladders.values()),
+            "asset": len(self.assets),
+            "buffer": sum(len(asset.terms) for asset in self.assets),
+            "balance": max(1, accounts * (len(self.assets) - 1)),
             # where every fund is unlimited nobody is ever deleveraged
             "queue": 0 if all(pool.unlimited for pool in self.pools) else QUEUE_COLUMNS * accounts,
         }
@@ -132,7 +145,7 @@ class Venue:
         h["profit_withdrawable"] = int(rules.profit_withdrawable)
         h["asset_unit"] = 10 ** asset_decimals(rules.asset)
         h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
-        h["accounts"], h["instruments"] = accounts, count
+        h["accounts"], h["instruments"], h["assets"] = accounts, count, len(self.assets)
         h["liquidation_priority"], h["deleveraging_method"] = int(rules.liquidation_priority), int(rules.deleveraging)
         h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1
         h["first_order"], h["last_order"], h["taking"] = -1, -1, -1
@@ -183,6 +196,19 @@ class Venue:
         for name in self.ladders:
             if name not in [instrument.id for instrument in self.instruments]:
                 raise InvalidInput("no such instrument trades here", source="ladder", value=name)
+        names = [asset.name for asset in self.assets]
+        if names[0] != self.rules.asset or len(set(names)) != len(names) or len(names) > _MOST_ASSETS:
+            raise InvalidInput(
+                f"the settlement asset {self.rules.asset} first, then up to {_MOST_ASSETS - 1} others, each once",
+                source="assets",
+                value=", ".join(names),
+            )
+        decimals = asset_decimals(self.rules.asset)
+        if self.assets[0].decimals != decimals or (len(names) > 1 and decimals != 8):
+            hint = (
+                "Beside other assets a settlement asset counts 8 decimals, so that any balance of it fits in 1e-8 USD."
+            )
+            raise InvalidInput("has other decimals than its contracts", source=names[0], value=decimals, hint=hint)
         for pool in self.pools:
             if not 0 <= pool.balance <= BALANCE_BOUND:
                 raise InvalidInput("a fund begins with 0 to 2**60", source=f"pool {pool.name}", value=pool.balance)
@@ -227,6 +253,14 @@ class Venue:
             self._tables["market"][i]["open_ns"] = self._tables["market"][i]["closed_ns"] = -1
             self.first_terms.append(first)
             first += len(rows)
+        row = 0
+        for k, asset in enumerate(self.assets):
+            self._tables["asset"][k]["unit"] = asset.unit
+            self._tables["asset"][k]["buffer"] = self._tables["asset"][k]["buffer_first"] = row
+            for asset_terms in asset.terms:
+                for name in DTYPES["buffer"].names or ():
+                    self._tables["buffer"][row][name] = getattr(asset_terms, name)
+                row += 1
         for k, pool in enumerate(self.pools):
             self._tables["pool"][k] = (*divmod(pool.balance, LIMB), int(pool.unlimited))
         brought = sum(pool.balance for pool in self.pools)
@@ -278,6 +312,7 @@ class Venue:
             ((feed["kind"] == MarketEventKind.TERMS) & foreign, "names terms that are not its instrument's"),
             (np.abs(feed["rate_e8"]) > E8, "has a funding rate beyond 100 %"),
             (feed["trade_date"] < 0, "has a negative trade date"),
+            (self._strange_assets(feed), "names no asset of the venue, no row of its rules, or an index out of bounds"),
             (np.any([np.abs(feed[name]) > _TOP_E8 for name in _PRICES], axis=0), "has a price beyond 2**53 in 1e-8"),
         ):
             if wrong.any():
@@ -297,6 +332,17 @@ class Venue:
             )
         self._own("feed", table)
         self.head["feed_next"] = 0
+
+    def _strange_assets(self, feed: np.ndarray) -> np.ndarray:
+        """Rows of an asset's index that say something impossible."""
+        lowest = np.array([_SETTLEMENT_INDEX_E8[0]] + [1] * (len(self.assets) - 1))
+        highest = np.array([_SETTLEMENT_INDEX_E8[1]] + [_TOP_INDEX_E8] * (len(self.assets) - 1))
+        known = (feed["asset"] >= 0) & (feed["asset"] < len(self.assets))
+        asset, index = np.where(known, feed["asset"], 0), feed["index_e8"]
+        rows = np.array([len(one.terms) for one in self.assets])[asset]
+        good = known & (index >= lowest[asset]) & (index <= highest[asset])
+        good &= (feed["terms"] >= 0) & (feed["terms"] < rows)
+        return (feed["kind"] == MarketEventKind.ASSET_INDEX) & ~good  # type: ignore[no-any-return]
 
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""
@@ -505,7 +551,28 @@ class Venue:
             available=max(0, available),
             positions=tuple(positions),
             max_withdrawal=withdrawable,
+            multi_assets=bool(self._tables["account"][account]["multi"]),
+            balances=self._balances(account),
         )
+
+    def _balances(self, account: int) -> tuple[Balance, ...]:
+        """What an account holds of each asset; nothing where there is one only."""
+        found, out = [], np.zeros(6, np.int64)
+        for k, asset in enumerate(self.assets if len(self.assets) > 1 else ()):
+            doors.asset_numbers(self.heads, account, k, out)
+            amount, index, bid, ask, usd, withdrawable = (int(n) for n in out)
+            found.append(
+                Balance(
+                    asset=asset.name,
+                    amount=amount,
+                    index_e8=index,
+                    bid_e8=bid,
+                    ask_e8=ask,
+                    equity_usd=usd,
+                    max_withdrawal=withdrawable,
+                )
+            )
+        return tuple(found)
 
     def deleveraging_ranks(self, instrument: int) -> tuple[DeleveragingRank, ...]:
         """Every position of an instrument by its place in the deleveraging queue, at the present marks: the longs from
@@ -551,8 +618,18 @@ class Venue:
         row = self._tables["pool"][pool]
         return int(row["high"]) * LIMB + int(row["low"])
 
-    def totals(self) -> Totals:
-        """Both sides of the ledger, in Python integers."""
+    def totals(self, asset: int = 0) -> Totals:
+        """Both sides of the ledger of an asset, the settlement asset unless named, in Python integers."""
+
+        def of_asset(name: str) -> int:
+            row = self._tables["asset"][asset]
+            return int(row[f"{name}_high"]) * LIMB + int(row[f"{name}_low"])
+
+        if asset:
+            held = self._tables["balance"]["amount"][asset - 1 :: len(self.assets) - 1]
+            nothing = dict.fromkeys(("isolated", "costs", "fees", "insurance", "outside", "rounding"), 0)
+            wallets = sum(int(amount) for amount in held)
+            return Totals(wallets=wallets, deposits=of_asset("deposits"), exchanged=of_asset("exchanged"), **nothing)
 
         def limbs(name: str) -> int:
             return self.number(f"{name}_high") * LIMB + self.number(f"{name}_low")
@@ -571,6 +648,7 @@ class Venue:
             outside=limbs("outside"),
             rounding=self.number("rounding"),
             deposits=limbs("deposits"),
+            exchanged=of_asset("exchanged"),
         )
 
     # -- identity ---------------------------------------------------------------------------------------------------
@@ -597,7 +675,7 @@ class Venue:
         """Put a snapshot back; of this venue or of one with the same instruments and accounts."""
         if snapshot.layout != _layout():
             raise VenueError("the snapshot was taken by another version of the engine's tables")
-        for name in ("contract", "terms", "tier", "market", "account", "position", "pool", "level"):
+        for name in (*_KEPT, "asset", "buffer", "balance"):
             if len(snapshot.tables[name]) != self._tables[name].nbytes:
                 raise VenueError(f"the snapshot has another number of rows in table {name!r}")
         for name, data in snapshot.tables.items():
