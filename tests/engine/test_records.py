@@ -17,6 +17,7 @@ from novation.engine.state import (
     HEAD,
     TABLES,
     account_,
+    basis_,
     command_,
     contract_,
     event_,
@@ -27,6 +28,7 @@ from novation.engine.state import (
     pool_,
     position_,
     position_row_,
+    pricing_,
     sample_,
     terms_,
     tier_,
@@ -53,6 +55,8 @@ ACCESSORS = (
     "sample",
     "holding",
     "pool",
+    "pricing",
+    "basis",
 )
 
 
@@ -114,7 +118,11 @@ def touch(heads, which, row):
         return sample_(venue, row).wallet
     if which == 11:
         return holding_(venue, row).lots
-    return pool_(venue, row).low
+    if which == 12:
+        return pool_(venue, row).low
+    if which == 13:
+        return pricing_(venue, row).index_e8
+    return basis_(venue, row).twice
 
 
 @kernel
