@@ -23,6 +23,7 @@ from novation.engine.state import (
     event_,
     feed_,
     holding_,
+    level_,
     market_,
     order_,
     pool_,
@@ -55,6 +56,7 @@ ACCESSORS = (
     "sample",
     "holding",
     "pool",
+    "level",
     "pricing",
     "basis",
 )
@@ -121,6 +123,8 @@ def touch(heads, which, row):
     if which == 12:
         return pool_(venue, row).low
     if which == 13:
+        return level_(venue, row).upto
+    if which == 14:
         return pricing_(venue, row).index_e8
     return basis_(venue, row).twice
 

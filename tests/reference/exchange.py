@@ -7,7 +7,7 @@ pages under docs/rules say what happens.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -18,9 +18,10 @@ from novation.domain.digest import Line, state_digest
 from novation.domain.enums import CancelReason, EventKind, MarginScope, MarketEventKind, OrderKind
 from novation.domain.events import EVENT_FORMAT, ISOLATED, LONG_SIDE, MAKER, SHORT_SIDE, Event
 from novation.domain.instruments import Instrument, Terms
+from novation.domain.liquidity import Ladder
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, asset_decimals
-from tests.reference import commands, margin, marking
+from tests.reference import commands, ladder, margin, marking
 from tests.reference.liquidation import run_test
 from tests.reference.state import Account, Ledger, Market, Order, Position, Pricing
 
@@ -38,6 +39,7 @@ OF_ONE_POSITION = frozenset(
         EventKind.DELEVERAGED,
         EventKind.MARGIN_ADJUSTED,
         EventKind.DELIVERY,
+        EventKind.TAKEN_OVER,
     }
 )
 
@@ -52,6 +54,8 @@ class Rules(Protocol):
     default_leverage: int
     hedge_mode: bool
     liquidation_target_e8: int
+    liquidation_priority: int
+    deleveraging: int
 
 
 class Exchange:
@@ -66,6 +70,7 @@ class Exchange:
         accounts: int = 1,
         spread_e8: int = 0,
         pools: Sequence[InsurancePool] = (),
+        ladders: Mapping[str, Ladder] | None = None,
         marked: Collection[str] = (),
     ) -> None:
         self.rules = rules
@@ -86,6 +91,7 @@ class Exchange:
         self.marked = frozenset(marked)
         self.pricing = [Pricing() for _ in instruments]
         self.feed: list[MarketEvent] = []
+        self.ladders = dict(ladders or {})
         self.settled: int | None = None  #: trade date of a settlement at this instant
         self.events: list[Event] = []
 
@@ -106,12 +112,16 @@ class Exchange:
             ahead = min([row.ts_ns for row in self.feed[:1]] + stamps, default=until_ns + 1)
             if ahead > until_ns:
                 break
-            self.clock_ns = ahead
+            self._pass_time(ahead)
             rows = [row for row in self.feed if row.ts_ns == self.clock_ns]
             self.feed = self.feed[len(rows) :]
             self._instant(rows)
-        self.clock_ns = until_ns
+        self._pass_time(until_ns)
         return self.events[start:]
+
+    def _pass_time(self, now_ns: int) -> None:
+        ladder.heal(self, self.clock_ns, now_ns)
+        self.clock_ns = now_ns
 
     # -- one instant (docs/rules/order.md) ----------------------------------------------------------------------------
 
@@ -124,7 +134,7 @@ class Exchange:
         if by_kind[MarketEventKind.BAR_CLOSE]:
             self._close_bars(by_kind[MarketEventKind.BAR_CLOSE])
         for row in by_kind[MarketEventKind.BAR_OPEN]:
-            self.markets[row.instrument].last_e8 = row.last_e8
+            self.markets[row.instrument].last_e8 = self.markets[row.instrument].centre_e8 = row.last_e8
             self.markets[row.instrument].open_ns = self.clock_ns
             self.set_mark(row.instrument, row.mark_e8)
         for row in by_kind[MarketEventKind.INDEX]:
@@ -242,6 +252,9 @@ class Exchange:
     def _openings(self) -> None:
         for order in list(self.orders.values()):
             i = order.instrument
+            if self.has_ladder(i):
+                ladder.meet(self, order)
+                continue
             if not self.opens_now(i):
                 continue
             last = self.markets[i].last_e8
@@ -293,20 +306,27 @@ class Exchange:
 
     # -- postings (docs/rules/ledger.md) ------------------------------------------------------------------------------
 
-    def execute(self, order: Order, ticks: int, price_e8: int, maker: bool) -> None:
-        """Fill a whole order and take it out; one that may only reduce and would not is cancelled."""
+    def execute(self, order: Order, ticks: int, price_e8: int, maker: bool, lots: int | None = None) -> None:
+        """Fill an order, whole or so many lots; one that may only reduce and would not is cancelled."""
         held = self.accounts[order.account].positions[order.instrument].lots
         if order.reduce_only and not (held * order.side < 0 and order.lots <= abs(held)):
             self.drop(order, CancelReason.WOULD_NOT_REDUCE)
             return
-        self.remove(order)
+        self.trade(order, order.lots if lots is None else lots, ticks, price_e8, maker)
+
+    def trade(self, order: Order, lots: int, ticks: int, price_e8: int, maker: bool) -> None:
+        """Fill lots of an order, which is taken out with its last one."""
+        if lots == order.lots:
+            self.remove(order)
+        else:
+            order.lots -= lots
         terms = self.terms_of(order.instrument)
-        fee = self.fee(order.instrument, order.lots, ticks, terms.maker_fee_e8 if maker else terms.taker_fee_e8)
+        fee = self.fee(order.instrument, lots, ticks, terms.maker_fee_e8 if maker else terms.taker_fee_e8)
         self.fill(
             order.id,
             order.account,
             order.instrument,
-            order.side * order.lots,
+            order.side * lots,
             ticks,
             price_e8,
             fee,
@@ -350,6 +370,8 @@ class Exchange:
                 moved = margin.traded_value(instrument, ticks, opened) // p.leverage
                 p.margin += moved
                 a.wallet -= moved
+        if p.lots * (p.lots + q) <= 0:
+            p.opened_ns = self.clock_ns if p.lots + q else 0
         p.lots += q
         a.wallet -= fee
         self.ledger.fees += fee
@@ -406,6 +428,10 @@ class Exchange:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
+    def has_ladder(self, i: int) -> bool:
+        """Whether an instrument trades on a ladder."""
+        return self.instruments[i].id in self.ladders
+
     def first_terms(self, i: int) -> int:
         """Rows of terms are counted through all instruments, in their order, in feeds and in events."""
         return sum(len(rows) for rows in self.dated[: i - i % 2 : 2])
@@ -446,8 +472,12 @@ class Exchange:
         yield "ledger", (own.fees, sum(self.funds), own.outside, own.rounding, own.deposits)
         for pool, balance in enumerate(self.funds):
             yield "pool", (pool, balance)
+        lines: list[Line] = []
         for i, m in enumerate(self.markets[::2]):
             yield "market", (i, m.terms, m.last_e8, m.mark_e8, m.open_ns, m.settlement_ticks, m.status)
+            if self.has_ladder(2 * i):
+                lines.append(("ladder", (i, m.centre_e8, m.missing[-1], m.missing[1])))
+        yield from lines
         yield from self._pricing_lines()
         for account, a in enumerate(self.accounts):
             yield "account", (account, a.wallet, a.called, a.hedge)
@@ -455,7 +485,8 @@ class Exchange:
         for account, a in enumerate(self.accounts):
             for i, p in enumerate(a.positions):
                 if (p.lots, p.cost, p.margin, p.scope, p.leverage) != new:
-                    yield "position", (account, i // 2, i % 2, p.lots, p.cost, p.margin, p.scope, p.leverage, p.called)
+                    held = (p.lots, p.cost, p.margin, p.scope, p.leverage, p.called, p.opened_ns)
+                    yield "position", (account, i // 2, i % 2, *held)
         for o in self.orders.values():
             asked = (o.side, o.kind, o.lots, o.price_ticks, o.reduce_only, o.arrival_ns)
             yield "order", (o.id, o.account, o.instrument // 2, o.instrument % 2, *asked)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import floor, trunc
+from math import ceil, floor, trunc
 from typing import TYPE_CHECKING
 
 from novation.domain.enums import CancelReason, EventKind, InstrumentKind, InstrumentStatus, MarginScope
 from novation.domain.events import ISOLATED
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, HOUR_NS, NS
-from tests.reference import margin
+from tests.reference import ladder, margin
 from tests.reference.state import Pricing
 
 if TYPE_CHECKING:
@@ -50,9 +50,22 @@ def take_index(ex: Exchange, row: MarketEvent) -> None:
     ex.set_mark(i, max(1, min(mark, HIGHEST_MARK_E8)))
 
 
-def _offered(ex: Exchange, i: int, side: int) -> int:
+def _offered(ex: Exchange, i: int, side: int, notional: int = 0) -> int:
+    if ex.has_ladder(i):
+        return _average(ex, i, side, notional)
     last = ex.markets[i].last_e8
     return ex.taker_ticks(i, last, side) * ex.instruments[i].tick_e8 if last else 0
+
+
+def _average(ex: Exchange, i: int, side: int, notional: int) -> int:
+    instrument, found, value = ex.instruments[i], 0, 0
+    for ticks, there in ladder.levels(ex, i, side):
+        unit = margin.traded_value(instrument, ticks, 1)
+        lots = min(there, max(1, ceil((notional - value) / Fraction(unit))), (ladder.MOST_VALUE - value) // unit)
+        found, value = found + lots, value + lots * unit
+        if value >= notional or not lots:
+            break
+    return value * instrument.tick_e8 // (found * margin.traded_value(instrument, 1, 1)) if found else 0
 
 
 def _stamp_after(ts_ns: int, hours: int) -> int:
@@ -63,7 +76,9 @@ def _sample_premium(ex: Exchange, x: Pricing, row: MarketEvent) -> None:
     i, slot = row.instrument, row.ts_ns // (5 * NS)
     if slot <= x.slot:
         return
-    bid, ask = row.impact_bid_e8 or _offered(ex, i, -1), row.impact_ask_e8 or _offered(ex, i, 1)
+    notional = ex.terms_of(i).impact_base * ex.terms_of(i).tiers[0].max_leverage
+    bid = row.impact_bid_e8 or _offered(ex, i, -1, notional)
+    ask = row.impact_ask_e8 or _offered(ex, i, 1, notional)
     if bid and ask:
         gap = min(row.index_e8, max(0, bid - row.index_e8)) - max(0, row.index_e8 - ask)
         x.premium_e8 = trunc(Fraction(gap * E8, row.index_e8))
@@ -179,7 +194,7 @@ def _deliver_account(ex: Exchange, account: int, i: int, price: int) -> int:
         a.wallet += left - fee
         ex.ledger.fees += fee
         booked += gain + cost
-        p.lots = p.cost = p.margin = 0
+        p.lots = p.cost = p.margin = p.opened_ns = 0
         ex.emit(
             EventKind.DELIVERY,
             account,

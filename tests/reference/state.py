@@ -17,6 +17,7 @@ class Position:
     cost: int = 0
     margin: int = 0
     called: int = 0
+    opened_ns: int = 0  #: when the lots last left zero or changed sides
 
 
 @dataclass
@@ -58,6 +59,8 @@ class Market:
     low_e8: int = 0  #: extremes of the mark in the bar that closes now, else the mark itself
     high_e8: int = 0
     traded: tuple[int, int] | None = None  #: low and high of the last price in the bar that closes now
+    centre_e8: int = 0  #: of a ladder
+    missing: dict[int, int] = field(default_factory=lambda: {1: 0, -1: 0})  #: lots that a buyer, a seller does not find
 
 
 @dataclass

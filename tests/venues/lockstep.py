@@ -35,6 +35,7 @@ def venue_of(setup: Setup, *, buffer: int = 16, orders: int = 4) -> Venue:
         accounts=setup.accounts,
         spread_e8=setup.spread_e8,
         pools=setup.pools,
+        ladders=setup.ladders,
         marked=setup.marked,
         buffer=buffer,
         orders=orders,
@@ -82,6 +83,9 @@ def from_events(events: list[Event], instruments: list[Instrument]) -> tuple[int
             insurance += e.fee
         elif e.kind == EventKind.INSURANCE:
             insurance -= e.amount
+        elif e.kind == EventKind.TAKEN_OVER:
+            insurance += e.amount
+            outside -= e.amount
         elif e.kind == EventKind.TRANSFER:
             deposits += e.amount
         elif e.kind == EventKind.DELIVERY:
@@ -153,6 +157,7 @@ class Lockstep:
                         initial=margin.taken(t, account, i),
                         maintenance=trunc(margin.required(t, account, i, mark)),
                         liquidation_e8=margin.position_liquidation_price(t, account, i),
+                        opened_ns=p.opened_ns,
                     )
                 )
         return Account(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
@@ -12,14 +13,17 @@ from novation.domain.account import InsurancePool
 from novation.domain.commands import Command
 from novation.domain.enums import (
     CommandKind,
+    DeleveragingMethod,
     InstrumentKind,
     InstrumentStatus,
+    LiquidationPriority,
     MarginCallPolicy,
     MarginMethod,
     MarketEventKind,
     OrderKind,
 )
 from novation.domain.instruments import Instrument, Terms, Tier
+from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE, MarketEvent
 from novation.domain.units import E8, HOUR_NS, NO_CAP, NS
 from novation.venues import binance_usdm, cme_globex
@@ -70,6 +74,7 @@ class Setup(NamedTuple):
     spread_e8: int
     prices: list[int]
     pools: tuple[InsurancePool, ...] = ()
+    ladders: dict[str, Ladder] = {}
     marked: tuple[str, ...] = ()
 
     def twin(self) -> Exchange:
@@ -81,6 +86,7 @@ class Setup(NamedTuple):
             accounts=self.accounts,
             spread_e8=self.spread_e8,
             pools=self.pools,
+            ladders=self.ladders,
             marked=self.marked,
         )
 
@@ -226,6 +232,12 @@ def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
         )
         at_once = rules.call_policy == MarginCallPolicy.AT_ONCE
         made = [in_dollars(r, r.choice([perpetual, future])(r, i) if at_once else future(r, i)) for i in range(count)]
+    if r.randint(0, 2):
+        rules = msgspec.structs.replace(
+            rules,
+            liquidation_priority=r.choice(list(LiquidationPriority)),
+            deleveraging=r.choice(list(DeleveragingMethod)),
+        )
     return Setup(
         rules,
         [m[0] for m in made],
@@ -234,19 +246,31 @@ def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
         r.choice([0, 0, 10_000, 333_333, 5_000_000]),
         [m[2] for m in made],
         insurance(r, [m[0].id for m in made]),
+        {m[0].id: ladder(r, m[0], m[2]) for m in made if r.randint(0, 3) == 0},
         tuple(m[0].id for m in made if m[0].method == MarginMethod.TIERED and r.randint(0, 2) == 0),
     )
 
 
+def ladder(r: Random, instrument: Instrument, price: int) -> Ladder:
+    """A few levels or many, from a tick to a tenth of the price apart, with little or much in them."""
+    count = r.choice([1, 2, 5, 30])
+    far = max(1, price // instrument.tick_e8)
+    steps = [r.choice([0, 1, 3, far // 1_000, far // 50, far // 10]) + (k > 0) for k in range(count)]
+    one = max(1, price * instrument.lot_value // E8)
+    lots = [max(1, r.choice([10**9, 10**11, 3 * 10**12]) // one) for _ in range(count)]
+    heals = r.choice([0, 0, 1, 7, 1_000])
+    return Ladder(offsets=tuple(accumulate(steps)), lots=tuple(lots), heals=heals)
+
+
 def insurance(r: Random, names: list[str]) -> tuple[InsurancePool, ...]:
     """None stated, or one or two funds with little or nothing in them."""
-    if r.randint(0, 2) == 0:
+    if r.randint(0, 4) == 0:
         return ()
     cut = r.randint(0, len(names))
     parts = [tuple(part) for part in (names[:cut], names[cut:]) if part]
     return tuple(
         InsurancePool(
-            name=f"fund {k}", instruments=part, balance=r.choice([0, 0, 10**8, 10**11]), unlimited=r.randint(0, 4) == 0
+            name=f"fund {k}", instruments=part, balance=r.choice([0, 0, 10**8, 10**11]), unlimited=r.randint(0, 7) == 0
         )
         for k, part in enumerate(parts)
     )
@@ -301,10 +325,14 @@ class World:
             if instrument.deliver_ns or instrument.id in self.setup.marked:
                 rows += self._index_and_status(i, instrument, ts)
             if bar is not None:
-                rows.append(self._close(i, bar, ts, crash))
+                closed = self._close(i, bar, ts, crash)
+                if instrument.id not in self.setup.ladders:
+                    rows.append(closed)
             self.opened[i] = None
             if r.randint(0, 9):  # else a bar is missing
-                last = max(1, self.last[i] * (10_000 + r.randint(-20, 20)) // 10_000)
+                # a gap as large as a crash leaves accounts bankrupt: no price between was there to liquidate them at
+                gap = 100 * r.choice([-40, -15, 15, 40]) if r.randint(1, self.wild) <= 2 else r.randint(-20, 20)
+                last = max(1, self.last[i] * (10_000 + gap) // 10_000)
                 mark = self._mark(last)
                 self.opened[i] = (ts, last, mark)
                 rows.append(
@@ -450,6 +478,13 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
             account=account,
             amount=r.choice([10**11, 5 * 10**12, 123_456_789_012, -(wallet // 2), -wallet, -wallet - 1, 0, 1 << 60]),
         )
+    if dice < 90 and r.randint(0, 1):
+        order = _order(r, setup, twin, account, i, named)
+        entry = order.price_ticks or max(
+            1, (twin.markets[slot].last_e8 or setup.prices[i]) // setup.instruments[i].tick_e8
+        )
+        kind, limit = CommandKind.TRANSFER_POSITION, OrderKind.LIMIT
+        return msgspec.structs.replace(order, kind=kind, order_kind=limit, price_ticks=entry)
     if dice < 91:
         return Command(kind=CommandKind.SET_HEDGE_MODE, account=account, amount=r.choice([0, 1, 1 - hedge, 2]))
     return _nonsense(r, setup, twin)
@@ -469,7 +504,7 @@ def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int, named:
     instrument, terms, market = setup.instruments[i], twin.terms_of(slot), twin.markets[slot]
     price = market.last_e8 or setup.prices[i]
     p = twin.accounts[account].positions[slot]
-    side = r.choice([1, -1])
+    side = r.choice([1, -1, -1 if account % 2 else 1])  # neighbours tend to stand against each other
     means = max(twin.accounts[account].wallet, 10**9) * (p.leverage if instrument.method == MarginMethod.TIERED else 8)
     one = max(1, price * instrument.lot_value // E8)
     lots = max(1, min(means * r.choice([1, 5, 20, 60, 95, 130]) // 100 // one, (1 << 58) // instrument.lot_value))
@@ -509,7 +544,7 @@ def _nonsense(r: Random, setup: Setup, twin: Exchange) -> Command:
     price = 0 if kind == OrderKind.MARKET else r.choice([1, 10, 1_000, 0, -7, 10**9, 10**10])
     large = 1 << 40 if all(i.lot_value < 1 << 22 for i in setup.instruments) else 10**10 // 2
     return Command(
-        kind=r.choice([1, 1, 1, 2, 3, 4, 5, 6, 7, 8]),
+        kind=r.choice([1, 1, 1, 2, 3, 4, 5, 6, 7, 11, 99]),
         account=r.choice([0, 0, 0, -1, setup.accounts]),
         instrument=r.choice([0, 0, 0, -1, len(setup.instruments)]),
         order=r.choice([0, 1, -1, twin.order_sequence, 1 << 40]),

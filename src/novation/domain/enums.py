@@ -72,6 +72,41 @@ class MarginCallPolicy(IntEnum):
     NEXT_SETTLEMENT = 2
 
 
+class LiquidationPriority(IntEnum):
+    """Which of a cross account's positions a liquidation closes first; ties by ascending id."""
+
+    #: The smallest profit first.
+    HIGHEST_LOSS_FIRST = 1
+    #: The smallest (initial margin + profit) / maintenance first; without maintenance last.
+    LOWEST_MARGIN_RATIO = 2
+    #: The earliest opened first.
+    OLDEST_POSITION = 3
+    #: The largest value at the mark first.
+    LARGEST_POSITION = 4
+    #: The highest leverage setting first.
+    HIGHEST_LEVERAGE = 5
+
+
+class DeleveragingMethod(IntEnum):
+    """Who is closed against a bankrupt position that the insurance fund cannot take.
+
+    QUEUE: one after another, the highest leverage P&L first (Binance). PRO_RATA: all who keep a profit, in proportion
+    to it.
+    """
+
+    QUEUE = 1
+    PRO_RATA = 2
+
+
+class DeleveragingRisk(IntEnum):
+    """How likely a position is to be deleveraged, from its rank 1-5."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+
 class CommandKind(IntEnum):
     """What a participant can ask."""
 
@@ -82,6 +117,7 @@ class CommandKind(IntEnum):
     TRANSFER = 5
     ADJUST_MARGIN = 6
     SET_HEDGE_MODE = 7
+    TRANSFER_POSITION = 11
 
 
 class MarketEventKind(IntEnum):
@@ -119,6 +155,7 @@ class EventKind(IntEnum):
     FUNDING_SETTLED = 18
     STATUS_CHANGED = 19
     DELIVERY = 20
+    TAKEN_OVER = 33
 
 
 class RejectReason(IntEnum):
@@ -169,3 +206,4 @@ class CancelReason(IntEnum):
     DELEVERAGED = 8
     WOULD_NOT_REDUCE = 9
     DELIVERY = 10
+    NO_LIQUIDITY = 13

@@ -17,6 +17,8 @@ Beside sequence, ts_ns, kind, account and instrument:
     DELEVERAGED       trade, lots (signed, closed), price_ticks (the bankruptcy price), price_e8 (mark),
                       amount (realised), cost (entry cost before), position_lots (after), flags,
                       order (the account that was bankrupt)
+    TAKEN_OVER        trade, lots (signed, closed), price_ticks (where the fund passed them on), amount (what the fund
+                      made of it, a loss < 0), flags
     TERMS_CHANGED     amount (index of the row of terms)
     LEVERAGE_SET      amount (leverage)
     MARGIN_SCOPE_SET  amount (`MarginScope`)
@@ -49,6 +51,7 @@ DELEVERAGED = 8
 REDUCE_ONLY = 16
 LONG_SIDE = 32  #: of an account in hedge mode: its long position
 SHORT_SIDE = 64  #: ... its short position
+TRANSFERRED = 128  #: no trade of this venue: the position came from outside
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=False):

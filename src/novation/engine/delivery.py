@@ -86,6 +86,7 @@ def deliver(venue, row):
     e.rate_e8 = t.delivery_fee_e8
     e.flags = flags | (ISOLATED_FLAG if isolated else 0)
     p.lots = 0
+    p.opened_ns = 0
     p.cost = 0
     p.margin = 0
     if venue.deficit_to_fund and isolated and left < 0:

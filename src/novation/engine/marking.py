@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import EventKind, InstrumentStatus
+from novation.engine.ladder import best_level
 from novation.engine.ledger import next_event
-from novation.engine.parametric import taker_ticks
+from novation.engine.liquidity import average_price, has_ladder
 from novation.engine.state import (
     BASIS_ROWS,
     NEVER_NS,
@@ -40,24 +41,15 @@ _FUNDING_SETTLED = int(EventKind.FUNDING_SETTLED)
 
 
 @kernel
-def average_ticks(venue, instrument, side, notional):
-    """Average price in ticks at which a taker of a notional (minor units; 0: the smallest) would be filled, 0: none.
-
-    The one place where marking asks what the venue's own liquidity offers. Bars offer any size at one price: the last,
-    half the spread away.
-    """
-    last_e8 = market_(venue, instrument).last_e8
-    if last_e8 == 0 or notional < 0:
-        return 0
-    return taker_ticks(venue, instrument, side, last_e8)
-
-
-@kernel
 def offered_e8(venue, instrument, side, notional, given_e8):
-    """A price of the row, or where it gives none what the venue's liquidity offers; 0: there is none."""
+    """A price of the row, or where it gives none what the venue's own liquidity offers: of a notional (minor units) the
+    average, of 0 the best price; 0: there is none."""
     if given_e8 != 0:
         return given_e8
-    return average_ticks(venue, instrument, side, notional) * contract_(venue, instrument).tick_e8
+    if notional == 0 and has_ladder(venue, instrument):
+        ticks, lots = best_level(venue, instrument, side)
+        return ticks * contract_(venue, instrument).tick_e8 if lots > 0 else 0
+    return average_price(venue, instrument, side, notional)
 
 
 @kernel

@@ -39,6 +39,8 @@ TABLES = (
     "sample",
     "holding",
     "pool",
+    "level",
+    "queue",
     "pricing",
     "basis",
 )
@@ -55,6 +57,8 @@ HEAD = _table(
     # `settled`: 1 + the trade date of a settlement at this instant, 0 if there was none
     "stage cursor next_order closed_from closed_to closing touched settled",
     "liquidating liquidating_position liquidating_instrument deleveraging deleveraging_ticks",
+    # the order that is taking liquidity, -1: none
+    "taking",
     # cursors of feed, commands, events and samples; what the door wants to hear of
     "feed_next command_next command_count event_count sample_count holding_count sampling every_instant",
     # the list of working orders, in order of arrival, and the free rows
@@ -63,11 +67,14 @@ HEAD = _table(
     # `due_ns`: the next stamp of a rate the venue computes itself; the funding in hand, and whether it is such a one
     "due_ns funding_instrument funding_rate_e8 own_stamp delivery_e8 delivery_samples delivered_lots delivered_rest",
     *(f"{table}_address {table}_rows" for table in TABLES),
+    # who a liquidation closes first, and who pays when the fund is empty; how far the queue of counterparties is
+    "liquidation_priority deleveraging_method queue_count queue_next",
 )
 
-#: One instrument: what never changes.
+#: One instrument: what never changes. Its ladder is `level` rows level_first .. level_first + level_count, none: bars.
 CONTRACT = _table(
     "tick_e8 lot_value tick_value method daily_settled pool",
+    "level_first level_count heals",
     "marked dated deliver_ns",
 )
 #: One dated row of rules (`domain.Terms`); its brackets are `tier` rows tier_first .. tier_first + tier_count.
@@ -83,16 +90,19 @@ TIER = _table("cap rate_e8 max_leverage cum")
 MARKET = _table(
     "terms last_e8 last_high_e8 last_low_e8 last_close_e8 mark_e8 mark_low_e8 mark_high_e8 mark_close_e8 "
     "bar_low_e8 bar_high_e8 start_ns closed_ns open_ns closing bar settlement_ticks",
+    "centre_e8 bid_taken ask_taken healed_ns",
     "status",
 )
 #: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
 #: `called`: 0 no margin call, 1 called, trade date + 2: called (or still called) at the settlement of that trade date.
 ACCOUNT = _table("wallet first_position last_position positions called version hedge")
 #: Two rows per account and instrument: leg 0 is the only position, or in hedge mode the long one; leg 1 the short one.
-#: `margin` is the isolated margin; bid/ask_* sum the working orders.
+#: `margin` is the isolated margin; bid/ask_* sum the working orders; `opened_ns` is when the lots last left zero or
+#: changed sides, 0 without lots.
 POSITION = _table(
     "account instrument leg lots cost margin scope leverage linked next previous called "
-    "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8"
+    "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8",
+    "opened_ns",
 )
 ORDER = _table("id account instrument side kind lots price_ticks reduce_only leg arrival_ns next previous")
 #: Money of one account at one instant.
@@ -118,6 +128,16 @@ BASIS_ROWS = 60
 NEVER_NS = 1 << 62
 NO_SECOND = -(1 << 40)
 
+#: One level of a ladder: ticks of the grid from the centre, and lots of the side up to and with it.
+LEVEL = _table("offset upto")
+
+#: Columns of the queue of counterparties, one after another in its table, each as long as there are accounts, for an
+#: account has at most one position on the other side: rows of positions, what they are ranked or weighed by, ids,
+#: order, sizes, lots to be taken. Scratch: in use while a position is deleveraged, and no part of the state.
+ROWS, KEYS, IDS, ORDER_OF, SIZES, TAKEN = range(6)
+QUEUE_COLUMNS = 6
+QUEUE = _table("number")
+
 DTYPES = {
     "contract": CONTRACT,
     "terms": TERMS,
@@ -132,6 +152,8 @@ DTYPES = {
     "sample": SAMPLE,
     "holding": HOLDING,
     "pool": POOL,
+    "level": LEVEL,
+    "queue": QUEUE,
     "pricing": PRICING,
     "basis": BASIS,
 }
@@ -149,6 +171,7 @@ _command_at = record_pointer(COMMAND_DTYPE)
 _sample_at = record_pointer(SAMPLE)
 _holding_at = record_pointer(HOLDING)
 _pool_at = record_pointer(POOL)
+_level_at = record_pointer(LEVEL)
 _pricing_at = record_pointer(PRICING)
 _basis_at = record_pointer(BASIS)
 head_at = record_pointer(HEAD)
@@ -279,6 +302,13 @@ def basis_(venue, row):
     """A sample of the basis."""
     check_row(row, venue.basis_rows)
     return _basis_at(venue.basis_address, row)
+
+
+@kernel
+def level_(venue, row):
+    """A level of a ladder."""
+    check_row(row, venue.level_rows)
+    return _level_at(venue.level_address, row)
 
 
 @kernel

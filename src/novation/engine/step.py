@@ -19,9 +19,10 @@ from novation.engine.commands import execute_command
 from novation.engine.delivery import close_delivery, deliver_account
 from novation.engine.ledger import next_event
 from novation.engine.liquidation import check_account, liquidation_unit
+from novation.engine.liquidity import has_ladder
 from novation.engine.marking import delivery_price, index_mark, settle_due
-from novation.engine.orders import cancel_order, fill_working
-from novation.engine.parametric import ANY_PRICE, NO_PRICE, opened_beyond, take, traded_through
+from novation.engine.orders import cancel_order, fill_working, meet_ladder, taking_unit
+from novation.engine.parametric import NO_PRICE, opened_beyond, opening_ticks, traded_through
 from novation.engine.sampling import sample_account
 from novation.engine.state import (
     LEGS,
@@ -101,6 +102,7 @@ def apply_row(venue, row):
             m.mark_low_e8 = row.mark_low_e8
     elif row.kind == _BAR_OPEN:
         m.last_e8 = row.last_e8
+        m.centre_e8 = row.last_e8
         m.open_ns = row.ts_ns
         set_mark(m, row.mark_e8)
     elif row.kind == _FUNDING:
@@ -239,7 +241,7 @@ def limit_unit(venue):
     waited = m.closing and o.arrival_ns <= m.start_ns
     if waited and o.kind != _MARKET and traded_through(venue, o.instrument, o.side, o.price_ticks):
         venue.touched = 1
-        fill_working(venue, row, o.price_ticks, o.price_ticks * contract_(venue, o.instrument).tick_e8, 1)
+        fill_working(venue, row, o.lots, o.price_ticks, o.price_ticks * contract_(venue, o.instrument).tick_e8, 1)
 
 
 @kernel
@@ -251,15 +253,20 @@ def opening_unit(venue):
         venue.cursor = 0
         return
     o = order_(venue, row)
+    if has_ladder(venue, o.instrument):
+        after = o.next
+        if not meet_ladder(venue, row):
+            venue.next_order = after
+        return
     venue.next_order = o.next
     if o.kind == _MARKET:
-        ticks = take(venue, o.instrument, o.side, ANY_PRICE)
+        ticks = opening_ticks(venue, o.instrument, o.side)
         maker = 0
     else:
         ticks = opened_beyond(venue, o.instrument, o.side, o.price_ticks)
         maker = 1
     if ticks != NO_PRICE:
-        fill_working(venue, row, ticks, market_(venue, o.instrument).last_e8, maker)
+        fill_working(venue, row, o.lots, ticks, market_(venue, o.instrument).last_e8, maker)
 
 
 @kernel
@@ -363,6 +370,8 @@ def work(venue, until_ns):
         stage = venue.stage
         if venue.liquidating >= 0:
             liquidation_unit(venue)
+        elif venue.taking >= 0:
+            taking_unit(venue)
         elif stage == 0:
             if venue.command_next < venue.command_count:
                 if venue.free_order < 0:

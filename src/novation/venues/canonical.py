@@ -5,12 +5,13 @@
     pool      pool, balance
     market    instrument, row of terms (counted within the instrument), last_e8, mark_e8, open_ns, settlement_ticks,
               status
+    ladder    instrument on a ladder, centre_e8, lots missing from its bids, from its asks
     pricing   of a marked or delivered instrument: instrument, index_e8, stamp that ends the interval, its hours, the
               hours the terms state, quiet rates, last rate and its instant, last premium, its five seconds (-1: none),
               samples, their sum, their weighted sum, delivery samples, their sum, the second of the last one (-1: none)
     basis     of a marked instrument: instrument, second, twice the basis; seconds of the last minute, ascending
     account   account, wallet, margin call state, hedge mode
-    position  account, instrument, leg, lots, cost, isolated margin, scope, leverage, margin call state;
+    position  account, instrument, leg, lots, cost, isolated margin, scope, leverage, margin call state, opened_ns;
               only those that differ from a new one
     order     id, account, instrument, leg, side, kind, lots, price_ticks, reduce-only, arrival_ns; in order of arrival
 
@@ -26,6 +27,7 @@ from novation.domain.account import InsurancePool, Totals
 from novation.domain.digest import Line
 from novation.domain.enums import MarginScope
 from novation.domain.instruments import Instrument
+from novation.domain.units import NS
 from novation.engine.state import BASIS_ROWS, NO_SECOND
 from novation.venues.venue_rules import VenueRules
 
@@ -88,6 +90,12 @@ def state_lines(venue: HasState) -> Iterator[Line]:
                 m["status"],
             ),
         )
+    for i, c in enumerate(venue.table("contract")):
+        if c["level_count"]:
+            m, healed = venue.table("market")[i], int(c["heals"]) * number("clock_ns") // NS
+            healed -= int(c["heals"]) * int(venue.table("market")[i]["healed_ns"]) // NS
+            taken = (max(0, int(m["bid_taken"]) - healed), max(0, int(m["ask_taken"]) - healed))
+            yield "ladder", (i, m["centre_e8"], *taken)
     yield from _pricing_lines(venue)
     for i, a in enumerate(venue.table("account")):
         yield "account", (i, a["wallet"], a["called"], a["hedge"])
@@ -113,6 +121,7 @@ def state_lines(venue: HasState) -> Iterator[Line]:
                 p["scope"],
                 p["leverage"],
                 p["called"],
+                p["opened_ns"],
             ),
         )
     row = number("first_order")

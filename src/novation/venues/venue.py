@@ -7,7 +7,7 @@ them. It knows no clock but the instants it is given, and it draws no random num
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from novation._jit import address_of, entry_point, first_compile, record_table, strategy_loop
-from novation.domain.account import Account, InsurancePool, Position, Totals
+from novation.domain.account import Account, DeleveragingRank, InsurancePool, Position, Totals
 from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
 from novation.domain.digest import state_digest
 from novation.domain.enums import (
@@ -30,12 +30,14 @@ from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.funding import FundingState
 from novation.domain.instruments import Instrument, Terms
+from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import BALANCE_BOUND, DIVISOR_BOUND, E8, NO_CAP, NOTIONAL_BOUND, asset_decimals, from_e8, iso
 from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
 from novation.engine.ledger import LIMB
-from novation.engine.state import BASIS_ROWS, DTYPES, HEAD, LEGS, NEVER_NS, NO_SECOND, TABLES
+from novation.engine.state import BASIS_ROWS, DTYPES, HEAD, LEGS, NEVER_NS, NO_SECOND, QUEUE_COLUMNS, TABLES
+from novation.rules.adl import adl_rank, risk_of
 from novation.venues.canonical import state_lines
 from novation.venues.funding_query import funding_state
 from novation.venues.venue_rules import VenueRules
@@ -83,8 +85,9 @@ class Venue:
     instruments: in the order of their dense ids. terms: per instrument its dated rows; the first is in force from the
     start, later ones take effect through TERMS rows of a feed. accounts: how many, ids 0..n-1.
     spread_e8: the stated spread of parametric liquidity, a fraction of the price in 1e-8. pools: the insurance funds,
-    each instrument in one of them; without any, one unlimited fund that begins at zero. marked: ids of the instruments
-    whose mark, premium and funding the venue computes itself from INDEX rows; of the others they come with the data.
+    each instrument in one of them; without any, one unlimited fund that begins at zero. ladders: by instrument id, the
+    levels it trades on instead of the prices of bars. marked: ids of the instruments whose mark, premium and funding
+    the venue computes itself from INDEX rows; of the others they come with the data.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Venue:
         accounts: int = 1,
         spread_e8: int = 0,
         pools: Sequence[InsurancePool] = (),
+        ladders: Mapping[str, Ladder] | None = None,
         marked: Collection[str] = (),
         sampling: bool = False,
         orders: int = 1024,
@@ -107,6 +111,7 @@ class Venue:
         self.pools = tuple(pools) or (
             InsurancePool(name="all", instruments=tuple(i.id for i in self.instruments), unlimited=True),
         )
+        self.ladders = dict(ladders or {})
         self.marked = frozenset(marked)
         self._check(accounts)
         flat = [row for rows in self.terms for row in rows]
@@ -126,6 +131,9 @@ class Venue:
             "sample": buffer,
             "holding": max(buffer, 2 * LEGS * count),
             "pool": len(self.pools),
+            "level": 1 + sum(len(ladder.lots) for ladder in self.ladders.values()),
+            # where every fund is unlimited nobody is ever deleveraged
+            "queue": 0 if all(pool.unlimited for pool in self.pools) else QUEUE_COLUMNS * accounts,
             "pricing": priced,
             "basis": BASIS_ROWS * priced if self.marked else 0,
         }
@@ -148,8 +156,9 @@ class Venue:
         h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
         h["accounts"], h["instruments"] = accounts, count
         h["due_ns"] = NEVER_NS
+        h["liquidation_priority"], h["deleveraging_method"] = int(rules.liquidation_priority), int(rules.deleveraging)
         h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1
-        h["first_order"], h["last_order"] = -1, -1
+        h["first_order"], h["last_order"], h["taking"] = -1, -1, -1
         self._event_hasher = hashlib.blake2b(digest_size=16)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
         self._money = np.zeros(5, np.int64)
@@ -164,7 +173,7 @@ class Venue:
     def _open_doors(self) -> None:
         """Bind the doors that are called often, compiling them if need be."""
         self._advance = entry_point(doors.advance, self.heads, 0)
-        self._submit = entry_point(doors.submit, self.heads)
+        self._submit = entry_point(doors.submit, self.heads, 0)
 
     def _check(self, accounts: int) -> None:
         if accounts < 1:
@@ -195,6 +204,9 @@ class Venue:
             if len(pools) != 1:
                 named = ", ".join(pools) or "none"
                 raise InvalidInput(f"stands in one insurance pool, not in: {named}", source=instrument.id)
+        for name in self.ladders:
+            if name not in [instrument.id for instrument in self.instruments]:
+                raise InvalidInput("no such instrument trades here", source="ladder", value=name)
         for pool in self.pools:
             if not 0 <= pool.balance <= BALANCE_BOUND:
                 raise InvalidInput("a fund begins with 0 to 2**60", source=f"pool {pool.name}", value=pool.balance)
@@ -255,7 +267,7 @@ class Venue:
                     tier.cum,
                 )
                 tier_row += 1
-        first = 0
+        first = levels = 0
         for i, (instrument, rows) in enumerate(zip(self.instruments, self.terms, strict=True)):
             tick_value = instrument.tick_e8 * instrument.lot_value // 100_000_000
             assert instrument.lot_value < NOTIONAL_BOUND and tick_value < DIVISOR_BOUND
@@ -266,10 +278,13 @@ class Venue:
                 int(instrument.method),
                 int(instrument.daily_settled),
                 next(k for k, pool in enumerate(self.pools) if instrument.id in pool.instruments),
+                levels,
+                *self._fill_ladder(instrument.id, levels),
                 int(instrument.id in self.marked),
                 int(instrument.kind == InstrumentKind.FUTURE),
                 instrument.deliver_ns,
             )
+            levels += int(self._tables["contract"][i]["level_count"])
             self._tables["market"][i]["status"] = int(InstrumentStatus.TRADING)
             self._tables["market"][i]["terms"] = first
             self._tables["market"][i]["open_ns"] = self._tables["market"][i]["closed_ns"] = -1
@@ -296,6 +311,15 @@ class Venue:
         order["next"][-1] = -1
         order["previous"] = -1
 
+    def _fill_ladder(self, instrument: str, first: int) -> tuple[int, int]:
+        """Write an instrument's levels from a row on; how many there are, and what heals in a second."""
+        ladder = self.ladders.get(instrument)
+        if ladder is None:
+            return 0, 0
+        rows = self._tables["level"][first : first + len(ladder.lots)]
+        rows["offset"], rows["upto"] = ladder.offsets, np.cumsum(ladder.lots)
+        return len(rows), ladder.heals
+
     # -- what a door does -------------------------------------------------------------------------------------------
 
     def attach(self, feed: np.ndarray) -> None:
@@ -313,8 +337,10 @@ class Venue:
                 raise VenueError(f"{self.rules.name}: row {row} of the feed has {name} {int(feed[name][row])}")
         first = np.array(self.first_terms, np.int64)[feed["instrument"]]
         count = np.array([len(rows) for rows in self.terms], np.int64)[feed["instrument"]]
+        laddered = (self._tables["contract"]["level_count"] > 0)[feed["instrument"]]
         foreign = (feed["terms"] < first) | (feed["terms"] >= first + count)
         for wrong, what in (
+            ((feed["kind"] == MarketEventKind.BAR_CLOSE) & laddered, "closes a bar of an instrument on a ladder"),
             ((feed["kind"] == MarketEventKind.TERMS) & foreign, "names terms that are not its instrument's"),
             (np.abs(feed["rate_e8"]) > E8, "has a funding rate beyond 100 %"),
             (feed["trade_date"] < 0, "has a negative trade date"),
@@ -360,11 +386,28 @@ class Venue:
         """Carry out one command now and return what happened."""
         at = self._numbers[_COMMAND_COUNT] * COMMAND_DTYPE.itemsize
         COMMAND_FORMAT.pack_into(self._tables["command"], at, *msgspec.structs.astuple(command))  # type: ignore[arg-type]
-        status = self._submit(self.heads)
+        self._carry_out(1)
+        return self._collect(self.drain())
+
+    def submit_all(self, commands: np.ndarray) -> None:
+        """Carry out many commands, one after another, in one go; what happened waits to be drained.
+
+        commands: array of `COMMAND_DTYPE`.
+        """
+        if commands.dtype != COMMAND_DTYPE:
+            raise VenueError("commands are an array of domain.commands.COMMAND_DTYPE")
+        table = self._tables["command"].view(np.int64).reshape(len(self._tables["command"]), -1)
+        rows = np.ascontiguousarray(commands).view(np.int64).reshape(len(commands), -1)
+        for first in range(0, len(rows), len(table)):
+            some = rows[first : first + len(table)]
+            table[: len(some)] = some
+            self._carry_out(len(some))
+
+    def _carry_out(self, count: int) -> None:
+        status = self._submit(self.heads, count)
         while status == MORE:
             self._empty_buffers()
             status = self._advance(self.heads, self.clock_ns)[0]
-        return self._collect(self.drain())
 
     def advance(self, until_ns: int, market: np.ndarray | None = None) -> list[Event]:
         """Let time pass up to an instant, through the attached feed and `market`; return everything that happened."""
@@ -499,8 +542,11 @@ class Venue:
     def _collect(chunks: list[bytes]) -> list[Event]:
         return [Event(*row) for chunk in chunks for row in EVENT_FORMAT.iter_unpack(chunk)]
 
-    def account(self, account: int) -> Account:
-        """An account as the exchange reports it."""
+    def account(self, account: int, *, ranks: bool = False) -> Account:
+        """An account as the exchange reports it.
+
+        ranks: with each position's place in the deleveraging queue, which takes a look at every account of the venue.
+        """
         if not 0 <= account < self.number("accounts"):
             raise VenueError(f"{self.rules.name}: no account {account}")
         out = np.zeros(5, np.int64)
@@ -529,6 +575,8 @@ class Venue:
                     initial=taken,
                     maintenance=required,
                     liquidation_e8=price,
+                    opened_ns=int(p["opened_ns"]),
+                    deleveraging=self._rank_of(account, instrument, lots) if ranks and lots else None,
                 )
             )
             row = int(p["next"])
@@ -542,6 +590,34 @@ class Venue:
             available=available,
             positions=tuple(positions),
         )
+
+    def deleveraging_ranks(self, instrument: int) -> tuple[DeleveragingRank, ...]:
+        """Every position of an instrument by its place in the deleveraging queue, at the present marks: the longs from
+        the head of their queue on, then the shorts. Looks at every account."""
+        return tuple(rank for side in (1, -1) for rank in self._ranks(instrument, side))
+
+    def _ranks(self, instrument: int, side: int) -> Iterator[DeleveragingRank]:
+        out = np.zeros((5, self.number("accounts")), np.int64)
+        count = int(doors.deleveraging_places(self.heads, instrument, side, out))
+        rows, scores, accounts, order, quantiles = out
+        for place, at in enumerate(order[:count].tolist()):
+            row = self._tables["position"][int(rows[at])]
+            account, score = int(accounts[at]), int(scores[at])
+            rank = adl_rank(int(quantiles[at]))
+            yield DeleveragingRank(
+                account=account,
+                side=self._side(account, int(row["leg"])),
+                lots=int(row["lots"]),
+                leverage_pnl_e16=score,
+                place=place,
+                of=count,
+                quantile=int(quantiles[at]),
+                rank=rank,
+                risk=risk_of(rank),
+            )
+
+    def _rank_of(self, account: int, instrument: int, lots: int) -> DeleveragingRank:
+        return next(rank for rank in self._ranks(instrument, 1 if lots > 0 else -1) if rank.account == account)
 
     def _side(self, account: int, leg: int) -> PositionSide:
         if not self._tables["account"][account]["hedge"]:
@@ -610,7 +686,7 @@ class Venue:
     def snapshot(self) -> Snapshot:
         """A copy of the whole state; events not yet drained stay to be drained here, and are not part of it."""
         self._empty_events()
-        tables = {name: table.tobytes() for name, table in self._tables.items() if name != "feed"}
+        tables = {name: table.tobytes() for name, table in self._tables.items() if name not in ("feed", "queue")}
         tables["head"] = self.heads.tobytes()
         kept = {name: tuple(chunks) for name, chunks in self._kept.items()}
         log = None if self.log is None else tuple(self.log)
@@ -620,7 +696,18 @@ class Venue:
         """Put a snapshot back; of this venue or of one with the same instruments and accounts."""
         if snapshot.layout != _layout():
             raise VenueError("the snapshot was taken by another version of the engine's tables")
-        for name in ("contract", "terms", "tier", "market", "account", "position", "pool", "pricing", "basis"):
+        for name in (
+            "contract",
+            "terms",
+            "tier",
+            "market",
+            "account",
+            "position",
+            "pool",
+            "level",
+            "pricing",
+            "basis",
+        ):
             if len(snapshot.tables[name]) != self._tables[name].nbytes:
                 raise VenueError(f"the snapshot has another number of rows in table {name!r}")
         for name, data in snapshot.tables.items():
