@@ -7,7 +7,7 @@ them. It knows no clock but the instants it is given, and it draws no random num
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from novation.domain.enums import (
     MarginMethod,
     MarginScope,
     MarketEventKind,
+    MarkRule,
     PositionSide,
 )
 from novation.domain.errors import InvalidInput, VenueError
@@ -86,8 +87,8 @@ class Venue:
     start, later ones take effect through TERMS rows of a feed. accounts: how many, ids 0..n-1.
     spread_e8: the stated spread of parametric liquidity, a fraction of the price in 1e-8. pools: the insurance funds,
     each instrument in one of them; without any, one unlimited fund that begins at zero. ladders: by instrument id, the
-    levels it trades on instead of the prices of bars. marked: ids of the instruments whose mark, premium and funding
-    the venue computes itself from INDEX rows; of the others they come with the data.
+    levels it trades on instead of the prices of bars. marked: by instrument id, how the venue marks
+    what it marks and funds itself, from INDEX rows; of the others mark and rate come with the data.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Venue:
         spread_e8: int = 0,
         pools: Sequence[InsurancePool] = (),
         ladders: Mapping[str, Ladder] | None = None,
-        marked: Collection[str] = (),
+        marked: Mapping[str, MarkRule] | None = None,
         sampling: bool = False,
         orders: int = 1024,
         buffer: int = 4096,
@@ -112,7 +113,7 @@ class Venue:
             InsurancePool(name="all", instruments=tuple(i.id for i in self.instruments), unlimited=True),
         )
         self.ladders = dict(ladders or {})
-        self.marked = frozenset(marked)
+        self.marked = {name: MarkRule(rule) for name, rule in (marked or {}).items()}
         self._check(accounts)
         flat = [row for rows in self.terms for row in rows]
         count = len(self.instruments)
@@ -214,8 +215,9 @@ class Venue:
     def _check_marked(self) -> None:
         """Refuse rules that do not say how the venue is to mark, fund or deliver what it has to."""
         ids = {instrument.id for instrument in self.instruments}
-        if self.marked - ids:
-            raise InvalidInput("no instrument of the venue", source="marked", value=min(self.marked - ids))
+        for name in self.marked:
+            if name not in ids:
+                raise InvalidInput("no instrument of the venue", source="marked", value=name)
         for instrument, rows in zip(self.instruments, self.terms, strict=True):
             if not 0 <= instrument.deliver_ns < NEVER_NS or (
                 instrument.deliver_ns and instrument.kind != InstrumentKind.FUTURE
@@ -280,7 +282,7 @@ class Venue:
                 next(k for k, pool in enumerate(self.pools) if instrument.id in pool.instruments),
                 levels,
                 *self._fill_ladder(instrument.id, levels),
-                int(instrument.id in self.marked),
+                int(self.marked.get(instrument.id, 0)),
                 int(instrument.kind == InstrumentKind.FUTURE),
                 instrument.deliver_ns,
             )
