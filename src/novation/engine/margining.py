@@ -96,7 +96,7 @@ def well_clear(venue, account, extremes):
     if a.called != 0:
         return False
     ratio = min(float(venue.call_ratio_e8) * 1e-8, 1.0)
-    equity, needed, size = float(a.wallet), 0.0, abs(float(a.wallet))
+    equity, needed, size, exposed = float(a.wallet), 0.0, abs(float(a.wallet)), False
     row = a.first_position
     while row >= 0:
         p = position_row_(venue, row)
@@ -118,6 +118,7 @@ def well_clear(venue, account, extremes):
             profit = value - float(p.cost)
             around = abs(value) + abs(float(p.cost)) + abs(maintenance)
             if p.scope == _CROSS:
+                exposed = exposed or p.lots != 0
                 equity += profit
                 needed += maintenance
                 size += around
@@ -126,7 +127,7 @@ def well_clear(venue, account, extremes):
                 if p.called != 0 or maintenance >= (margin + profit) * ratio - 1e-9 * (around + abs(margin)) - _UNITS:
                     return False
         row = p.next
-    return needed < equity * ratio - 1e-9 * size - _UNITS
+    return not exposed or needed < equity * ratio - 1e-9 * size - _UNITS
 
 
 @kernel

@@ -39,6 +39,7 @@ TABLES = (
     "sample",
     "holding",
     "pool",
+    "band",
 )
 
 HEAD = _table(
@@ -59,6 +60,8 @@ HEAD = _table(
     "first_order last_order free_order working",
     "accounts instruments terms_changes",
     *(f"{table}_address {table}_rows" for table in TABLES),
+    # which accounts a mark can endanger (`watch`): 0 tests everybody always; accounts a tree has room for, a power of 2
+    "watching band_base",
 )
 
 #: One instrument: what never changes.
@@ -96,6 +99,10 @@ HOLDING = _table(
 #: One insurance fund, its balance in two limbs of 2**60; unlimited: it pays whatever there is to pay.
 POOL = _table("high low unlimited")
 
+#: Node of a tree of `watch`: below are accounts to be tested at a mark at or below the one price, or at or above the
+#: other.
+BAND = _table("below_e8 above_e8")
+
 DTYPES = {
     "contract": CONTRACT,
     "terms": TERMS,
@@ -110,6 +117,7 @@ DTYPES = {
     "sample": SAMPLE,
     "holding": HOLDING,
     "pool": POOL,
+    "band": BAND,
 }
 
 _contract_at = record_pointer(CONTRACT)
@@ -125,6 +133,7 @@ _command_at = record_pointer(COMMAND_DTYPE)
 _sample_at = record_pointer(SAMPLE)
 _holding_at = record_pointer(HOLDING)
 _pool_at = record_pointer(POOL)
+_band_at = record_pointer(BAND)
 head_at = record_pointer(HEAD)
 
 
@@ -239,6 +248,13 @@ def pool_(venue, row):
     """An insurance fund."""
     check_row(row, venue.pool_rows)
     return _pool_at(venue.pool_address, row)
+
+
+@kernel
+def band_(venue, row):
+    """A node of the trees of bands: 2 * band_base rows an instrument."""
+    check_row(row, venue.band_rows)
+    return _band_at(venue.band_address, row)
 
 
 @kernel

@@ -28,6 +28,7 @@ from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
 from novation.engine.ledger import LIMB
 from novation.engine.state import DTYPES, HEAD, LEGS, TABLES
+from novation.engine.watch import NEVER
 from novation.venues.canonical import state_lines
 from novation.venues.venue_rules import VenueRules
 
@@ -91,6 +92,7 @@ class Venue:
         self._check(accounts)
         flat = [row for rows in self.terms for row in rows]
         count = len(self.instruments)
+        base = 1 << (accounts - 1).bit_length()
         rows = {
             "contract": count,
             "terms": len(flat),
@@ -105,6 +107,7 @@ class Venue:
             "sample": buffer,
             "holding": max(buffer, 2 * LEGS * count),
             "pool": len(self.pools),
+            "band": (count + 1) * 2 * base,
         }
         self.heads = record_table(HEAD, 1)
         self.head = self.heads[0]
@@ -124,6 +127,7 @@ class Venue:
         h["asset_unit"] = 10 ** asset_decimals(rules.asset)
         h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
         h["accounts"], h["instruments"] = accounts, count
+        h["watching"], h["band_base"] = 1, base
         h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1
         h["first_order"], h["last_order"] = -1, -1
         self._event_hasher = hashlib.blake2b(digest_size=16)
@@ -215,6 +219,7 @@ class Venue:
             self._tables["pool"][k] = (*divmod(pool.balance, LIMB), int(pool.unlimited))
         brought = sum(pool.balance for pool in self.pools)
         self.head["deposits_high"], self.head["deposits_low"] = divmod(brought, LIMB)
+        self._tables["band"]["below_e8"], self._tables["band"]["above_e8"] = -NEVER, NEVER
         account = self._tables["account"]
         account["first_position"] = account["last_position"] = -1
         position = self._tables["position"]

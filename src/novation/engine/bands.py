@@ -1,0 +1,167 @@
+"""How far marks may move before a test of an account could say anything: its bands, proved.
+
+Let m be the current marks, E(m) what stands behind some positions with their profits (the cross wallet, or an isolated
+margin), M(m) their maintenance, c the venue's call ratio or 1 if that is less. A test does nothing while
+
+    spare = c * E - M    is above the roundings: no call is due, and as M >= 0, E > M: nothing is liquidated;
+
+or, where a call has been made already and the venue liquidates at once, while E - M and -spare both are: it stays
+called, and is not liquidated.
+
+While every position stays in the bracket it is in, value V and maintenance are linear in the mark. If the mark of
+position p moves by the fraction x_p, spare changes by the sum of x_p * g_p, g_p = c * V_p - r_p * |V_p| (r_p: the rate
+of its bracket), and E - M by that of x_p * (V_p - r_p * |V_p|). So for every x with |x_p| <= radius on the side where
+p loses, spare stays above what it is now less radius * sum |g_p|: the radius is what can be spared, over that sum.
+The other side of p is bounded by its bracket alone. Positions are taken as if each had a mark of its own, which
+includes the moves in which two of them share one.
+
+A band is cut short where the bracket ends, so nothing is assumed of how brackets join; and where the value leaves the
+integers, so that the exact test is there to say so. Everything is floating point with relative errors of 1e-15, one
+for each of the few sums and products; 1e-9 of all amounts that go in, 1e-6 of the radius and _UNITS (the cuts of what
+the exact test compares) are given away for that. Bands hold for the bar's extremes as well: a scene is a choice of
+marks inside them.
+"""
+
+from __future__ import annotations
+
+from novation._jit import kernel
+from novation.domain.enums import MarginCallPolicy, MarginMethod, MarginScope
+from novation.engine.margining import tier_of
+from novation.engine.state import LEGS, account_, band_, contract_, market_, position_row_, terms_of, tier_
+from novation.engine.watch import forget_band, put_band, put_due
+
+_TIERED = int(MarginMethod.TIERED)
+_CROSS = int(MarginScope.CROSS)
+_AT_ONCE = int(MarginCallPolicy.AT_ONCE)
+#: Values above are left to the exact test.
+_LARGE = 4e18
+#: Minor units by which equity, its share and each position's maintenance are cut before they are compared.
+_UNITS = 4.0
+#: Above every mark, below NEVER.
+_FAR = 1e18
+
+
+@kernel
+def standing(venue, p):
+    """Of a position at its mark, in floating point: signed value, maintenance, the rate at which this grows with the
+    value, and the values between which that holds; the last is 0 where none of it is to be relied on."""
+    if p.lots == 0:
+        return 0.0, 0.0, 0.0, 0.0, _LARGE
+    c = contract_(venue, p.instrument)
+    mark = market_(venue, p.instrument).mark_e8
+    value = float(mark) * float(p.lots) * float(c.lot_value) * 1e-8
+    size = abs(value)
+    if mark <= 0 or size > _LARGE:
+        return 0.0, 0.0, 0.0, 0.0, 0.0
+    if c.method != _TIERED:
+        return value, float(abs(p.lots)) * float(terms_of(venue, p.instrument).maintenance_per_lot), 0.0, 0.0, _LARGE
+    row = tier_of(venue, p.instrument, int(size))
+    tier = tier_(venue, row)
+    rate = float(tier.rate_e8) * 1e-8
+    needed = size * rate - float(tier.cum)
+    t = terms_of(venue, p.instrument)
+    low = 0.0
+    if row > t.tier_first:
+        low = float(tier_(venue, row - 1).cap) + 1.0
+    high = _LARGE
+    if row < t.tier_first + t.tier_count - 1:
+        high = min(_LARGE, float(tier.cap))
+    if needed < 0.0:
+        high = 0.0
+    return value, needed, rate, low, high
+
+
+@kernel
+def call_share(venue):
+    """The share of equity that maintenance may reach before anything happens."""
+    return min(float(venue.call_ratio_e8) * 1e-8, 1.0)
+
+
+@kernel
+def radius_of(venue, account, only):
+    """By what fraction the marks may move against the cross positions (only: -1), or an isolated one (its row).
+
+    Not above zero where nothing is certain.
+    """
+    a = account_(venue, account)
+    share = call_share(venue)
+    equity, called, row = float(a.wallet), a.called, a.first_position
+    if only >= 0:
+        equity, called, row = float(position_row_(venue, only).margin), position_row_(venue, only).called, only
+    needed, around, slopes, steepest, units = 0.0, abs(equity), 1.0, 1.0, _UNITS
+    while row >= 0:
+        p = position_row_(venue, row)
+        if only >= 0 or p.scope == _CROSS:
+            value, maintenance, rate, _, high = standing(venue, p)
+            if high == 0.0:
+                return 0.0
+            cost = float(p.cost)
+            equity += value - cost
+            needed += maintenance
+            around += abs(value) + abs(cost) + maintenance
+            slopes += abs(share * value - rate * abs(value))
+            steepest += abs(value - rate * abs(value))
+            units += 1.0
+        row = -1 if only >= 0 else p.next
+    spare, lost = equity * share - needed, 1e-9 * around + units
+    if called == 0:
+        return (spare - lost) / slopes * 0.999999
+    if venue.call_policy != _AT_ONCE:
+        return 0.0
+    return min((-spare - lost) / slopes, (equity - needed - lost) / steepest) * 0.999999
+
+
+@kernel
+def watch_positions(venue, account, only):
+    """Put the bands of the cross positions (only: -1) or of an isolated one (its row); False where there are none."""
+    radius = radius_of(venue, account, only)
+    if not radius > 0.0:
+        return False
+    a = account_(venue, account)
+    share = call_share(venue)
+    called = a.called if only < 0 else position_row_(venue, only).called
+    row = a.first_position if only < 0 else only
+    while row >= 0:
+        p = position_row_(venue, row)
+        if p.lots != 0 and (only >= 0 or p.scope == _CROSS):
+            value, _, rate, low, high = standing(venue, p)
+            mark = float(market_(venue, p.instrument).mark_e8)
+            below = mark * low / abs(value) * (1.0 + 1e-9)
+            above = min(_FAR, mark * high / abs(value) * (1.0 - 1e-9))
+            slope = share * value - rate * abs(value)
+            if called or slope >= 0.0:
+                below = max(below, mark * (1.0 - radius))
+            if called or slope <= 0.0:
+                above = min(above, mark * (1.0 + radius))
+            below_e8, above_e8 = int(below) + 1, int(above)
+            if p.leg == LEGS - 1 and position_row_(venue, row - 1).lots != 0:
+                b = band_(venue, (2 * p.instrument + 1) * venue.band_base + account)
+                below_e8, above_e8 = max(below_e8, b.below_e8), min(above_e8, b.above_e8)
+            put_band(venue, p.instrument, account, below_e8, above_e8)
+        row = -1 if only >= 0 else p.next
+    return True
+
+
+@kernel
+def watch(venue, account):
+    """Put an account's bands around the current marks. True where a test at these marks would do nothing; where it
+    might, the account stays due."""
+    a = account_(venue, account)
+    exposed, quiet = False, True
+    row = a.first_position
+    while row >= 0:
+        p = position_row_(venue, row)
+        if p.lots == 0:
+            if position_row_(venue, row ^ 1).lots == 0:
+                forget_band(venue, p.instrument, account)
+        elif p.scope == _CROSS:
+            exposed = True
+        elif quiet:
+            quiet = watch_positions(venue, account, row)
+        row = p.next
+    if exposed:
+        quiet = quiet and watch_positions(venue, account, -1)
+    elif a.called:
+        quiet = False
+    put_due(venue, account, not quiet)
+    return quiet
