@@ -10,16 +10,16 @@ called, and is not liquidated.
 
 While every position stays in the bracket it is in, value V and maintenance are linear in the mark. If the mark of
 position p moves by the fraction x_p, spare changes by the sum of x_p * g_p, g_p = c * V_p - r_p * |V_p| (r_p: the rate
-of its bracket), and E - M by that of x_p * (V_p - r_p * |V_p|). So for every x with |x_p| <= radius on the side where
-p loses, spare stays above what it is now less radius * sum |g_p|: the radius is what can be spared, over that sum.
-The other side of p is bounded by its bracket alone. Positions are taken as if each had a mark of its own, which
-includes the moves in which two of them share one.
+of its bracket), and E - M by the sum of x_p * h_p, h_p = V_p - r_p * |V_p|. So as long as no mark has moved by more
+than a fraction R against its position, spare has lost at most R * sum |g_p| and E - M at most R * sum |h_p|: R is what
+can be lost over that sum. Marks that move along with their positions lose nothing; they end a call that was made, when
+-spare is used up. Positions are taken as if each had a mark of its own, which includes that two of them share one.
 
 A band is cut short where the bracket ends, so nothing is assumed of how brackets join; and where the value leaves the
-integers, so that the exact test is there to say so. Everything is floating point with relative errors of 1e-15, one
-for each of the few sums and products; 1e-9 of all amounts that go in, 1e-6 of the radius and _UNITS (the cuts of what
-the exact test compares) are given away for that. Bands hold for the bar's extremes as well: a scene is a choice of
-marks inside them.
+integers, so that the exact test is there to say so. All of this is floating point with relative errors of 1e-15, one
+for each of a few sums and products: 1e-9 of all amounts that go in, _UNITS and one for each position (the cuts of what
+the exact test compares), and 1e-6 of the radius are given away for that. Bands hold at a bar's extremes as well: its
+scenes are marks inside them.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ _LARGE = 4e18
 _UNITS = 4.0
 #: Above every mark, below NEVER.
 _FAR = 1e18
+#: What is left of a radius for the errors of floating point.
+_SURELY = 1.0 - 1e-6
 
 
 @kernel
@@ -78,48 +80,48 @@ def call_share(venue):
 
 
 @kernel
-def radius_of(venue, account, only):
-    """By what fraction the marks may move against the cross positions (only: -1), or an isolated one (its row).
-
-    Not above zero where nothing is certain.
-    """
+def radii_of(venue, account, only):
+    """By what fraction the marks may move against the cross positions (only: -1) or an isolated one (its row), and
+    along with them. Not above zero where nothing is certain."""
     a = account_(venue, account)
     share = call_share(venue)
     equity, called, row = float(a.wallet), a.called, a.first_position
     if only >= 0:
         equity, called, row = float(position_row_(venue, only).margin), position_row_(venue, only).called, only
-    needed, around, slopes, steepest, units = 0.0, abs(equity), 1.0, 1.0, _UNITS
+    needed, around, slopes, steeps, units = 0.0, abs(equity), 1.0, 1.0, _UNITS
     while row >= 0:
         p = position_row_(venue, row)
         if only >= 0 or p.scope == _CROSS:
             value, maintenance, rate, _, high = standing(venue, p)
             if high == 0.0:
-                return 0.0
+                return 0.0, 0.0
             cost = float(p.cost)
             equity += value - cost
             needed += maintenance
             around += abs(value) + abs(cost) + maintenance
-            slopes += abs(share * value - rate * abs(value))
-            steepest += abs(value - rate * abs(value))
+            slope, steep = share * value - rate * abs(value), value - rate * abs(value)
+            if called and slope * steep < 0.0:
+                return 0.0, 0.0
+            slopes += abs(slope)
+            steeps += abs(steep)
             units += 1.0
         row = -1 if only >= 0 else p.next
     spare, lost = equity * share - needed, 1e-9 * around + units
     if called == 0:
-        return (spare - lost) / slopes * 0.999999
+        return _SURELY * (spare - lost) / slopes, _FAR
     if venue.call_policy != _AT_ONCE:
-        return 0.0
-    return min((-spare - lost) / slopes, (equity - needed - lost) / steepest) * 0.999999
+        return 0.0, 0.0
+    return _SURELY * (equity - needed - lost) / steeps, _SURELY * (-spare - lost) / slopes
 
 
 @kernel
 def watch_positions(venue, account, only):
     """Put the bands of the cross positions (only: -1) or of an isolated one (its row); False where there are none."""
-    radius = radius_of(venue, account, only)
-    if not radius > 0.0:
+    against, along = radii_of(venue, account, only)
+    if not (against > 0.0 and along > 0.0):
         return False
     a = account_(venue, account)
     share = call_share(venue)
-    called = a.called if only < 0 else position_row_(venue, only).called
     row = a.first_position if only < 0 else only
     while row >= 0:
         p = position_row_(venue, row)
@@ -128,11 +130,10 @@ def watch_positions(venue, account, only):
             mark = float(market_(venue, p.instrument).mark_e8)
             below = mark * low / abs(value) * (1.0 + 1e-9)
             above = min(_FAR, mark * high / abs(value) * (1.0 - 1e-9))
-            slope = share * value - rate * abs(value)
-            if called or slope >= 0.0:
-                below = max(below, mark * (1.0 - radius))
-            if called or slope <= 0.0:
-                above = min(above, mark * (1.0 + radius))
+            if share * value >= rate * abs(value):
+                below, above = max(below, mark * (1.0 - against)), min(above, mark * (1.0 + along))
+            else:
+                below, above = max(below, mark * (1.0 - along)), min(above, mark * (1.0 + against))
             below_e8, above_e8 = int(below) + 1, int(above)
             if p.leg == LEGS - 1 and position_row_(venue, row - 1).lots != 0:
                 b = band_(venue, (2 * p.instrument + 1) * venue.band_base + account)
