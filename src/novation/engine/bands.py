@@ -27,7 +27,18 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import MarginCallPolicy, MarginMethod, MarginScope
 from novation.engine.margining import tier_of
-from novation.engine.state import LEGS, account_, band_, contract_, market_, position_row_, terms_of, tier_
+from novation.engine.state import (
+    LEGS,
+    account_,
+    band_,
+    contract_,
+    first_row,
+    market_,
+    next_row,
+    position_row_,
+    terms_of,
+    tier_,
+)
 from novation.engine.watch import forget_band, put_band, put_due
 
 _TIERED = int(MarginMethod.TIERED)
@@ -85,7 +96,7 @@ def radii_of(venue, account, only):
     along with them. Not above zero where nothing is certain."""
     a = account_(venue, account)
     share = call_share(venue)
-    equity, called, row = float(a.wallet), a.called, a.first_position
+    equity, called, row = float(a.wallet), a.called, first_row(venue, account)
     if only >= 0:
         equity, called, row = float(position_row_(venue, only).margin), position_row_(venue, only).called, only
     needed, around, slopes, steeps, units = 0.0, abs(equity), 1.0, 1.0, _UNITS
@@ -105,7 +116,7 @@ def radii_of(venue, account, only):
             slopes += abs(slope)
             steeps += abs(steep)
             units += 1.0
-        row = -1 if only >= 0 else p.next
+        row = -1 if only >= 0 else next_row(venue, account, row)
     spare, lost = equity * share - needed, 1e-9 * around + units
     if called == 0:
         return _SURELY * (spare - lost) / slopes, _FAR
@@ -120,9 +131,8 @@ def watch_positions(venue, account, only):
     against, along = radii_of(venue, account, only)
     if not (against > 0.0 and along > 0.0):
         return False
-    a = account_(venue, account)
     share = call_share(venue)
-    row = a.first_position if only < 0 else only
+    row = first_row(venue, account) if only < 0 else only
     while row >= 0:
         p = position_row_(venue, row)
         if p.lots != 0 and (only >= 0 or p.scope == _CROSS):
@@ -139,7 +149,7 @@ def watch_positions(venue, account, only):
                 b = band_(venue, (2 * p.instrument + 1) * venue.band_base + account)
                 below_e8, above_e8 = max(below_e8, b.below_e8), min(above_e8, b.above_e8)
             put_band(venue, p.instrument, account, below_e8, above_e8)
-        row = -1 if only >= 0 else p.next
+        row = -1 if only >= 0 else next_row(venue, account, row)
     return True
 
 
@@ -149,7 +159,7 @@ def watch(venue, account):
     might, the account stays due."""
     a = account_(venue, account)
     exposed, quiet = False, True
-    row = a.first_position
+    row = first_row(venue, account)
     while row >= 0:
         p = position_row_(venue, row)
         if p.lots == 0:
@@ -159,10 +169,10 @@ def watch(venue, account):
             exposed = True
         elif quiet:
             quiet = watch_positions(venue, account, row)
-        row = p.next
+        row = next_row(venue, account, row)
     if exposed:
         quiet = quiet and watch_positions(venue, account, -1)
     elif a.called:
         quiet = False
-    put_due(venue, account, not quiet)
+    put_due(venue, account, 0 if quiet else 1)
     return quiet

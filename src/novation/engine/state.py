@@ -18,6 +18,8 @@ from novation.domain.market import MARKET_DTYPE
 
 #: Positions of one account in one instrument.
 LEGS = 2
+#: Instruments up to which all rows of an account are looked at, instead of its list.
+FEW = 4
 
 
 def _table(*names: str) -> np.dtype:
@@ -199,6 +201,27 @@ def position_row_(venue, row):
     """A position by its row."""
     check_row(row, venue.position_rows)
     return _position_at(venue.position_address, row)
+
+
+@kernel
+def first_row(venue, account):
+    """The first row to look at for the positions of an account; go on with `next_row`. Some may be empty.
+
+    With few instruments these are all its rows, so that a sweep over many accounts need not wait for one row to know
+    where the next is; with more, its list.
+    """
+    if venue.instruments > FEW:
+        return account_(venue, account).first_position
+    return row_of(venue, account, 0, 0)
+
+
+@kernel
+def next_row(venue, account, row):
+    """The row after one of `first_row`, -1 after the last."""
+    if venue.instruments > FEW:
+        return position_row_(venue, row).next
+    row += LEGS - account_(venue, account).hedge  # in one-way mode the second leg is empty
+    return row if row < (account + 1) * venue.instruments * LEGS else -1
 
 
 @kernel
