@@ -330,6 +330,7 @@ if JIT:
     from numba.core.compiler import Compiler
     from numba.core.errors import NumbaError, TypingError
     from numba.extending import intrinsic, typeof_impl
+    from numba.np import arrayobj
 
     class _Locator(caching._CacheLocator):
         """Names the cache folder and the freshness stamp of one kernel, as other kernels call it."""
@@ -665,6 +666,19 @@ if JIT:
         at.novation_record = repr(dtype)
         return at
 
+    @intrinsic
+    def integers_at(typing_context: Any, address: Any, first: Any, count: Any) -> Any:
+        """`count` int64 of a table of one field, from row `first`, as an array: unchecked, and not to be returned."""
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            word = ir.Constant(ir.IntType(64), 8)
+            array = arrayobj.make_array(signature.return_type)(context, builder)
+            start = builder.inttoptr(builder.add(args[0], builder.mul(args[1], word)), array.data.type)
+            arrayobj.populate_array(array, start, [args[2]], [word], word, None)
+            return array._getvalue()
+
+        return nb.Array(nb.int64, 1, "C")(nb.int64, nb.int64, nb.int64), generate
+
 else:
     STRATEGY_SIGNATURE = None
 
@@ -695,6 +709,10 @@ else:
             return _TABLES[int(address)][int(row)]
 
         return at
+
+    def integers_at(address: int, first: int, count: int) -> Any:
+        """`count` int64 of a table of one field, from row `first`."""
+        return _TABLES[int(address)].view(np.int64)[int(first) : int(first) + int(count)]
 
 
 #: Without JIT, the tables that addresses stand for; a table that nobody keeps is gone from here too.

@@ -17,16 +17,20 @@ from novation.engine.state import (
     HEAD,
     TABLES,
     account_,
+    band_,
+    basis_,
     command_,
     contract_,
     event_,
     feed_,
     holding_,
+    level_,
     market_,
     order_,
     pool_,
     position_,
     position_row_,
+    pricing_,
     sample_,
     terms_,
     tier_,
@@ -53,6 +57,10 @@ ACCESSORS = (
     "sample",
     "holding",
     "pool",
+    "level",
+    "pricing",
+    "basis",
+    "band",
 )
 
 
@@ -82,7 +90,7 @@ def test_struct_dtype_and_bytes_of_a_record_agree(record: type[msgspec.Struct], 
 
 
 def test_every_table_has_its_address_in_the_head() -> None:
-    assert set(TABLES) == set(DTYPES) == set(ACCESSORS)
+    assert set(TABLES) == set(DTYPES) == {*ACCESSORS, "queue"}  # the queue is reached by its columns
     assert {f"{t}_{what}" for t in TABLES for what in ("address", "rows")} <= set(HEAD.names or ())
 
 
@@ -114,7 +122,15 @@ def touch(heads, which, row):
         return sample_(venue, row).wallet
     if which == 11:
         return holding_(venue, row).lots
-    return pool_(venue, row).low
+    if which == 12:
+        return pool_(venue, row).low
+    if which == 13:
+        return level_(venue, row).upto
+    if which == 14:
+        return pricing_(venue, row).index_e8
+    if which == 15:
+        return basis_(venue, row).twice
+    return band_(venue, row).below_e8
 
 
 @kernel

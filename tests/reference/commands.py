@@ -12,15 +12,16 @@ from novation.domain.enums import (
     CancelReason,
     CommandKind,
     EventKind,
+    InstrumentStatus,
     MarginMethod,
     MarginScope,
     OrderKind,
     PositionSide,
     RejectReason,
 )
-from novation.domain.events import REDUCE_ONLY
+from novation.domain.events import REDUCE_ONLY, TRANSFERRED
 from novation.domain.units import BALANCE_BOUND
-from tests.reference import margin
+from tests.reference import ladder, margin
 from tests.reference.state import Order
 
 if TYPE_CHECKING:
@@ -45,21 +46,25 @@ def carry_out(ex: Exchange, command: Command) -> None:
     kind = command.kind
     if kind == CommandKind.PLACE and command.order_kind == OrderKind.MARKET:
         command = msgspec.structs.replace(command, price_ticks=0)
-    if kind == CommandKind.PLACE:
-        ex.order_sequence += 1
-        refusal = _unknown(ex, command) or _place(ex, command)
-        if refusal:
+    if kind in (CommandKind.PLACE, CommandKind.TRANSFER_POSITION):
+        placed = kind == CommandKind.PLACE
+        ex.order_sequence += placed
+        unknown = _unknown(ex, command)
+        refusal = unknown or (_place(ex, command) if placed else _bring_in(ex, command))
+        if refusal and (placed or not unknown):
             ex.write(
-                EventKind.ORDER_REJECTED,
+                EventKind.ORDER_REJECTED if placed else EventKind.COMMAND_REJECTED,
                 command.account,
                 command.instrument,
-                order=ex.order_sequence,
+                order=ex.order_sequence if placed else command.order,
                 lots=command.side * command.lots,
                 price_ticks=command.price_ticks,
                 reason=refusal.reason,
                 amount=refusal.value,
                 cost=refusal.limit,
             )
+        elif refusal:
+            _refuse(ex, command, refusal)
         return
     handler = {
         CommandKind.CANCEL: _cancel,
@@ -71,15 +76,19 @@ def carry_out(ex: Exchange, command: Command) -> None:
     }.get(kind, _no_such_command)
     refusal = _unknown(ex, command) or handler(ex, command)
     if refusal:
-        ex.write(
-            EventKind.COMMAND_REJECTED,
-            command.account,
-            command.instrument,
-            order=command.order,
-            reason=refusal.reason,
-            amount=refusal.value,
-            cost=refusal.limit,
-        )
+        _refuse(ex, command, refusal)
+
+
+def _refuse(ex: Exchange, command: Command, refusal: Refusal) -> None:
+    ex.write(
+        EventKind.COMMAND_REJECTED,
+        command.account,
+        command.instrument,
+        order=command.order,
+        reason=refusal.reason,
+        amount=refusal.value,
+        cost=refusal.limit,
+    )
 
 
 def _no_such_command(ex: Exchange, c: Command) -> Refusal:
@@ -110,8 +119,12 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
     i, q = slot_of(ex, c), c.side * c.lots
     limit = c.order_kind == OrderKind.LIMIT
     market = ex.markets[i]
-    taker = ex.taker_ticks(i, market.last_e8, c.side)
-    trades_now = ex.opens_now(i) and (not limit or c.side * (c.price_ticks - taker) >= 0)
+    if ex.has_ladder(i):
+        reached = ladder.reach(ex, i, c.side, c.lots, c.price_ticks if limit else None)
+        trades_now, taker = reached is not None, reached or 0
+    else:
+        taker = ex.taker_ticks(i, market.last_e8, c.side)
+        trades_now = ex.opens_now(i) and (not limit or c.side * (c.price_ticks - taker) >= 0)
     if trades_now:
         refusal = notional_and_risk(ex, c.account, i, q, taker, taking=True)
     elif limit and not c.reduce_only:
@@ -131,12 +144,29 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
     )
     flags = REDUCE_ONLY if c.reduce_only else 0
     ex.emit(EventKind.ORDER_ACCEPTED, c.account, i, order=order.id, lots=q, price_ticks=order.price_ticks, flags=flags)
-    if trades_now:
+    if ex.has_ladder(i):
+        ex.add(order)
+        if trades_now or not limit:
+            ladder.take_all(ex, order)
+    elif trades_now:
         fee = ex.fee(i, c.lots, taker, ex.terms_of(i).taker_fee_e8)
         ex.fill(order.id, c.account, i, q, taker, market.last_e8, fee, 0)
     else:
         ex.add(order)
     return None
+
+
+def _bring_in(ex: Exchange, c: Command) -> Refusal | None:
+    """A position transferred in: checked as a limit order that trades whole at its price, and then booked."""
+    refusal = _well_formed(ex, c)
+    if refusal:
+        return refusal
+    i, q = slot_of(ex, c), c.side * c.lots
+    refusal = _risk(ex, c.account, i, q, c.price_ticks, taking=True)
+    if refusal is None:
+        price_e8 = c.price_ticks * ex.instruments[i].tick_e8
+        ex.fill(0, c.account, i, q, c.price_ticks, price_e8, 0, TRANSFERRED)
+    return refusal
 
 
 def slot_of(ex: Exchange, c: Command) -> int:
@@ -158,9 +188,14 @@ def _wrong_side(ex: Exchange, c: Command) -> Refusal | None:
 
 def _well_formed(ex: Exchange, c: Command) -> Refusal | None:
     i = slot_of(ex, c)
+    status, held, q = ex.markets[i].status, ex.accounts[c.account].positions[i].lots, c.side * c.lots
+    if status not in (InstrumentStatus.TRADING, InstrumentStatus.PRE_DELIVERING):
+        return Refusal(RejectReason.NOT_TRADING, status, InstrumentStatus.TRADING)
+    if status == InstrumentStatus.PRE_DELIVERING and c.lots != (min(abs(held), abs(q)) if held * q < 0 else 0):
+        return Refusal(RejectReason.OPENING_NOT_ALLOWED, status, InstrumentStatus.TRADING)
     terms, instrument = ex.terms_of(i), ex.instruments[i]
     limit = c.order_kind == OrderKind.LIMIT
-    if c.order_kind not in (OrderKind.MARKET, OrderKind.LIMIT):
+    if not limit and (c.order_kind != OrderKind.MARKET or c.kind == CommandKind.TRANSFER_POSITION):
         return Refusal(RejectReason.BAD_ORDER_KIND, c.order_kind)
     if c.lots <= 0 or c.side not in (1, -1):
         return Refusal(RejectReason.QTY_NOT_POSITIVE, c.lots)

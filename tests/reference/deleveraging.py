@@ -7,15 +7,20 @@ from fractions import Fraction
 from math import ceil, floor, trunc
 from typing import TYPE_CHECKING
 
-from novation.domain.enums import CancelReason, EventKind, MarginScope
+from novation.domain.enums import CancelReason, DeleveragingMethod, EventKind, MarginScope
 from novation.domain.events import DELEVERAGED, ISOLATED, LIQUIDATED
 from novation.domain.units import E8
 from tests.reference import margin
 
 if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
+    from tests.reference.liquidation import Standing
 
 CAP_E8 = 40_000_000_000 * E8
+#: No bankruptcy price is told above this one.
+HIGHEST_E8 = 2**60
+#: Gains that add up to more are halved until they do not.
+SUM_BOUND = 2**60
 
 
 def too_little(ex: Exchange, i: int, missing: int) -> bool:
@@ -24,9 +29,12 @@ def too_little(ex: Exchange, i: int, missing: int) -> bool:
     return not ex.pools[pool].unlimited and ex.funds[pool] < missing
 
 
-def bankruptcy_ticks(ex: Exchange, i: int, lots: int, cost: int, behind: int) -> int:
+def bankruptcy_ticks(ex: Exchange, i: int, lots: int, cost: int, behind: Fraction) -> int:
     """Where closing everything leaves nothing behind, on the tick and in the account's favour; 0 for none."""
-    step = ex.terms_of(i).tick_step
+    step, instrument = ex.terms_of(i).tick_step, ex.instruments[i]
+    if (cost - behind) // (lots * instrument.lot_value) >= HIGHEST_E8 // E8:
+        grid = instrument.tick_e8 * step
+        return (-(-HIGHEST_E8 // grid) if lots > 0 else HIGHEST_E8 // grid) * step
     exact = Fraction(cost - behind, lots * margin.tick_value(ex.instruments[i]) * step)
     return max(0, ceil(exact) if lots > 0 else floor(exact)) * step
 
@@ -50,39 +58,69 @@ def score(ex: Exchange, account: int, i: int) -> int:
     return min(gain * ratio, 4_000_000_000_000_000_000)
 
 
-def counterparty(ex: Exchange, account: int, i: int, ticks: int) -> tuple[int, int] | None:
-    """The next account of the other side and its slot, None when none would keep a profit."""
-    mine = ex.accounts[account].positions[i].lots
-    ranked = []
+def winners(ex: Exchange, account: int, i: int, ticks: int) -> dict[tuple[int, int], int]:
+    """(account, slot) of the other side's positions that lose nothing at a price, and what each gains."""
+    found = {}
     for other, a in enumerate(ex.accounts):
         for slot in (i - i % 2, i - i % 2 + 1):
             p = a.positions[slot]
-            if other == account or p.lots * mine >= 0:
+            if other == account or p.lots * ex.accounts[account].positions[i].lots >= 0:
                 continue
-            k = min(abs(mine), abs(p.lots))
-            sign = 1 if p.lots > 0 else -1
-            gain = sign * margin.traded_value(ex.instruments[i], ticks, k) - p.cost * k // abs(p.lots)
+            gain = margin.traded_value(ex.instruments[slot], ticks, p.lots) - p.cost
             if gain >= 0:
-                ranked.append((-score(ex, other, slot), other, slot))
-    return min(ranked)[1:] if ranked else None
+                found[other, slot] = gain
+    return found
 
 
-def deleverage(
-    ex: Exchange, account: int, i: int, trigger: int, ticks: int, stands: Callable[[], tuple[int, int, int]]
-) -> None:
-    """Close a bankrupt position against the other side at its bankruptcy price, as long as there is somebody."""
+def who_gives(ex: Exchange, account: int, i: int, ticks: int) -> list[tuple[int, int, int]]:
+    """(account, slot, lots) of everyone who is closed against a bankrupt position, in their order."""
+    found, left = winners(ex, account, i, ticks), abs(ex.accounts[account].positions[i].lots)
+    sizes = {who: abs(ex.accounts[who[0]].positions[who[1]].lots) for who in found}
+    if ex.rules.deleveraging == DeleveragingMethod.PRO_RATA:
+        return [(*who, lots) for who, lots in pro_rata(found, sizes, left).items() if lots]
+    given = []
+    for who in sorted(found, key=lambda who: (-score(ex, *who), who)):
+        if left:
+            given.append((*who, min(left, sizes[who])))
+            left -= given[-1][2]
+    return given
+
+
+def pro_rata(
+    gains: dict[tuple[int, int], int], sizes: dict[tuple[int, int], int], lots: int
+) -> dict[tuple[int, int], int]:
+    """Lots in proportion to the gains: whoever would give all does, the rest is shared anew; largest remainders."""
+    shares = dict.fromkeys(sorted(gains), 0)
+    open_to = {who: gain for who, gain in gains.items() if gain > 0}
+    while sum(open_to.values()) > SUM_BOUND:
+        open_to = {who: gain // 2 for who, gain in open_to.items()}
+    left = min(lots, sum(sizes[who] for who in open_to))
+    while left and open_to:
+        exact = {who: Fraction(left * gain, sum(open_to.values())) for who, gain in open_to.items()}
+        full = [who for who in open_to if exact[who] >= sizes[who]]
+        if not full:
+            for who in open_to:
+                shares[who] = floor(exact[who])
+            over = left - sum(floor(part) for part in exact.values())
+            for who in sorted(open_to, key=lambda who: (floor(exact[who]) - exact[who], who))[:over]:
+                shares[who] += 1
+            break
+        for who in full:
+            shares[who] = sizes[who]
+            left -= sizes[who]
+            del open_to[who]
+    return shares
+
+
+def deleverage(ex: Exchange, account: int, i: int, trigger: int, ticks: int, stands: Callable[[], Standing]) -> None:
+    """Close a bankrupt position against the other side at its bankruptcy price, as far as that goes."""
     p = ex.accounts[account].positions[i]
-    while p.lots:
-        found = counterparty(ex, account, i, ticks)
-        if found is None:
-            return
-        other, slot = found
+    for other, slot, k in who_gives(ex, account, i, ticks):
         for order in list(ex.accounts[other].orders.values()):
             if order.instrument // 2 == i // 2:
                 ex.drop(order, CancelReason.DELEVERAGED)
         q = ex.accounts[other].positions[slot]
-        k, side = min(abs(p.lots), abs(q.lots)), 1 if p.lots > 0 else -1
-        equity, required, _ = stands()
+        side, standing = 1 if p.lots > 0 else -1, stands()
         isolated, cost = ISOLATED if p.scope == MarginScope.ISOLATED else 0, p.cost
         keep = bool(isolated) and k < abs(p.lots)
         flags = LIQUIDATED | DELEVERAGED | isolated
@@ -98,8 +136,8 @@ def deleverage(
             amount=gain,
             cost=cost,
             position_lots=p.lots,
-            equity=equity,
-            maintenance=required,
+            equity=floor(standing.equity),
+            maintenance=standing.required,
             flags=DELEVERAGED | isolated,
         )
         mark, cost = ex.markets[i].mark_e8, q.cost

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from math import floor, trunc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from novation.domain.enums import CancelReason, EventKind, MarginCallPolicy, MarginMethod, MarginScope
+from novation.domain.enums import (
+    CancelReason,
+    EventKind,
+    LiquidationPriority,
+    MarginCallPolicy,
+    MarginMethod,
+    MarginScope,
+)
 from novation.domain.events import ISOLATED, LIQUIDATED
 from novation.domain.units import E8
-from tests.reference import deleveraging, margin
+from tests.reference import deleveraging, ladder, margin
 
 if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
 
 PATH = 2**30
-#: Equity and maintenance as shown, and what stands behind the position beside its own profit.
-Standing = tuple[int, int, int]
+#: Ratios in 1e-8 stop here.
+RATIO_CAP_E8 = 40_000_000_000 * E8
+
+
+class Standing(NamedTuple):
+    """A position that is to be closed, at the trigger marks."""
+
+    equity: Fraction  #: of the account, or of the isolated position
+    required: int  #: maintenance as shown
+    others: Fraction  #: maintenance of the cross positions beside it
+    behind: Fraction  #: equity without the position's own profit
 
 
 def run_test(ex: Exchange, account: int, at_check: bool) -> None:
@@ -63,10 +80,10 @@ def _isolated_gone(ex: Exchange, account: int, i: int, mark: int) -> bool:
     p = ex.accounts[account].positions[i]
 
     def stands() -> Standing:
-        equity = floor(p.margin + margin.profit(ex, account, i, trigger))
-        return equity, trunc(margin.required(ex, account, i, trigger)), p.margin
+        equity = p.margin + margin.profit(ex, account, i, trigger)
+        return Standing(equity, trunc(margin.required(ex, account, i, trigger)), Fraction(0), Fraction(p.margin))
 
-    left = _close(ex, account, i, trigger, stands, 0)
+    left = _close(ex, account, i, trigger, stands)
     if ex.rules.deficit_to_fund and left < 0:
         _lift(ex, account, -left, i, i)
     return True
@@ -152,16 +169,16 @@ def _close_cross(ex: Exchange, account: int, triggers: list[int]) -> None:
         open_now = [i for i, p in enumerate(a.positions) if p.scope == MarginScope.CROSS and p.lots]
         if not open_now:
             break
-        i = min(open_now, key=lambda i: (margin.profit(ex, account, i, triggers[i]), i))
+        i = min(open_now, key=lambda i: (_urgency(ex, account, i, triggers[i]), i))
         rest = [j for j in margin.cross(ex, account) if j != i]
-        others = sum((margin.profit(ex, account, j, triggers[j]) for j in rest), Fraction(0))
-        shown = sum(trunc(margin.required(ex, account, j, triggers[j])) for j in rest)
+        others = sum((margin.required(ex, account, j, triggers[j]) for j in rest), Fraction(0))
 
-        def stands(others: Fraction = others) -> Standing:
-            equity = floor(margin.cross_equity(ex, account, triggers))
-            return equity, margin.cross_maintenance(ex, account, triggers), floor(a.wallet + others)
+        def stands(i: int = i, others: Fraction = others) -> Standing:
+            equity = margin.cross_equity(ex, account, triggers)
+            required = margin.cross_maintenance(ex, account, triggers)
+            return Standing(equity, required, others, equity - margin.profit(ex, account, i, triggers[i]))
 
-        _close(ex, account, i, triggers[i], stands, shown)
+        _close(ex, account, i, triggers[i], stands)
         last = i
         still_open = any(p.scope == MarginScope.CROSS and p.lots for p in a.positions)
         if at_once and still_open and margin.cross_surplus(ex, account, triggers) > 0:
@@ -170,6 +187,22 @@ def _close_cross(ex: Exchange, account: int, triggers: list[int]) -> None:
     if ex.rules.deficit_to_fund and a.wallet < 0:
         _lift(ex, account, -a.wallet, -1, last)
     a.called = 0
+
+
+def _urgency(ex: Exchange, account: int, i: int, trigger: int) -> Fraction | int:
+    """The position with the least of this is closed first; amounts as shown, cut to whole units."""
+    p, priority = ex.accounts[account].positions[i], ex.rules.liquidation_priority
+    profit, required = trunc(margin.profit(ex, account, i, trigger)), trunc(margin.required(ex, account, i, trigger))
+    if priority == LiquidationPriority.LOWEST_MARGIN_RATIO:
+        own = margin.initial(ex.instruments[i], ex.terms_of(i), p.leverage, trigger, p.lots)
+        capped = max(-RATIO_CAP_E8, min(RATIO_CAP_E8, (own + profit) * E8 // required)) if required else 0
+        return capped if required > 0 else RATIO_CAP_E8 + 1
+    return {
+        LiquidationPriority.HIGHEST_LOSS_FIRST: profit,
+        LiquidationPriority.OLDEST_POSITION: p.opened_ns,
+        LiquidationPriority.LARGEST_POSITION: -floor(abs(margin.value(ex.instruments[i], trigger, p.lots))),
+        LiquidationPriority.HIGHEST_LEVERAGE: -p.leverage,
+    }[LiquidationPriority(priority)]
 
 
 def _cross_call(ex: Exchange, account: int, scene: list[int], at_check: bool) -> bool:
@@ -201,40 +234,50 @@ def _cross_call(ex: Exchange, account: int, scene: list[int], at_check: bool) ->
 # -- both -----------------------------------------------------------------------------------------------------------
 
 
-def _close(ex: Exchange, account: int, i: int, trigger: int, stands: Callable[[], Standing], others: int) -> int:
+def _close(
+    ex: Exchange, account: int, i: int, trigger: int, stands: Callable[[], Standing], at_any_cost: bool = False
+) -> int:
     """Close a position as far as it must be: fill, fees, LIQUIDATION event. Returns what is left before fees."""
     a, p, terms = ex.accounts[account], ex.accounts[account].positions[i], ex.terms_of(i)
-    side = 1 if p.lots > 0 else -1
-    ticks = ex.taker_ticks(i, trigger, -p.lots)
-    equity, required, behind = stands()
+    side, standing = 1 if p.lots > 0 else -1, stands()
+    if ex.has_ladder(i):
+        best = ladder.levels(ex, i, -side)
+        if ex.rules.deficit_to_fund:
+            at = deleveraging.bankruptcy_ticks(ex, i, p.lots, p.cost, standing.behind)
+            if not best or (at and side * (at - best[0][0]) > 0):
+                return _take_over(ex, account, i, trigger, stands, at_any_cost)
+        ticks, there = best[0] if best else (ex.to_tick(i, ex.markets[i].last_e8, -1), abs(p.lots))
+    else:
+        ticks, there = ex.taker_ticks(i, trigger, -p.lots), abs(p.lots)
 
-    def left_and_fees(k: int) -> tuple[int, int, int]:
-        rest = floor(margin.value(ex.instruments[i], trigger, p.lots - side * k))
+    def left_and_fees(k: int) -> tuple[Fraction, int, int]:
         worth = margin.traded_value(ex.instruments[i], ticks, k)
-        fees = ex.fee(i, k, ticks, terms.taker_fee_e8), abs(worth) * terms.liquidation_fee_e8 // E8
-        return behind + side * worth + rest - p.cost, *fees
+        gain = side * (worth - margin.value(ex.instruments[i], trigger, k))
+        return standing.equity + gain, ex.fee(i, k, ticks, terms.taker_fee_e8), worth * terms.liquidation_fee_e8 // E8
 
     def complies(k: int) -> bool:
         left, fee, clearance = left_and_fees(k)
-        needed = others + trunc(margin.maintenance(ex.instruments[i], terms, trigger, abs(p.lots) - k))
-        return needed <= (left - fee - clearance) * ex.rules.liquidation_target_e8 // E8
+        needed = standing.others + margin.maintenance(ex.instruments[i], terms, trigger, abs(p.lots) - k)
+        left -= fee + clearance
+        return left >= 0 and needed <= left * Fraction(ex.rules.liquidation_target_e8, E8)
 
     closed, cost, isolated = abs(p.lots), p.cost, p.scope == MarginScope.ISOLATED
-    if ex.rules.call_policy == MarginCallPolicy.AT_ONCE:
-        closed = _fewest(_points(ex, i, trigger, abs(p.lots)), complies)
-    left, fee, clearance = left_and_fees(closed)
-    if ex.rules.deficit_to_fund and left < 0 and deleveraging.too_little(ex, i, -left):
-        at = deleveraging.bankruptcy_ticks(ex, i, p.lots, p.cost, behind)
+    if ex.rules.call_policy == MarginCallPolicy.AT_ONCE and not at_any_cost:
+        closed = _fewest(_stretches(ex, i, trigger, abs(p.lots)), complies) or abs(p.lots)
+    closed = min(closed, there)
+    exact_left, fee, clearance = left_and_fees(closed)
+    left = floor(exact_left)
+    if ex.rules.deficit_to_fund and left < 0 and not at_any_cost and deleveraging.too_little(ex, i, -left):
+        at = deleveraging.bankruptcy_ticks(ex, i, p.lots, p.cost, standing.behind)
         if at:
             deleveraging.deleverage(ex, account, i, trigger, at, stands)
-            if not p.lots:
-                return 0
             # nobody is left: what remains is closed as if the fund could pay
-            (equity, required, behind), closed, cost = stands(), abs(p.lots), p.cost
-            left, fee, clearance = left_and_fees(closed)
+            return _close(ex, account, i, trigger, stands, at_any_cost=True) if p.lots else 0
     if ex.rules.deficit_to_fund:
         fee = min(fee, max(0, left))
         clearance = min(clearance, max(0, left - fee))
+    if ex.has_ladder(i):
+        ladder.take(ex, i, -side, closed, ticks)
     flags = ISOLATED if isolated else 0
     partly = isolated and closed < abs(p.lots)
     realised = ex.fill(0, account, i, -side * closed, ticks, trigger, fee, LIQUIDATED | flags, keep_margin=partly)
@@ -251,8 +294,8 @@ def _close(ex: Exchange, account: int, i: int, trigger: int, stands: Callable[[]
         lots=-side * closed,
         price_ticks=ticks,
         price_e8=trigger,
-        equity=equity,
-        maintenance=required,
+        equity=floor(standing.equity),
+        maintenance=standing.required,
         amount=realised,
         rate_e8=terms.liquidation_fee_e8,
         fee=clearance,
@@ -263,28 +306,57 @@ def _close(ex: Exchange, account: int, i: int, trigger: int, stands: Callable[[]
     return left
 
 
-def _points(ex: Exchange, i: int, trigger: int, lots: int) -> list[int]:
-    """Lots to close until each bracket below the present one is reached, ascending, and all of them."""
+def _take_over(
+    ex: Exchange, account: int, i: int, trigger: int, stands: Callable[[], Standing], at_any_cost: bool
+) -> int:
+    """The fund takes lots over at the bankruptcy price and passes them on, to the best level or at the last price."""
+    p = ex.accounts[account].positions[i]
+    side, isolated = 1 if p.lots > 0 else -1, p.scope == MarginScope.ISOLATED
+    best = ladder.levels(ex, i, -side)
+    passed_on, lots = best[0] if best else (ex.to_tick(i, ex.markets[i].last_e8, -1), abs(p.lots))
+    standing = stands()
+    lots, cost = min(lots, abs(p.lots)), p.cost
+    price = deleveraging.bankruptcy_ticks(ex, i, p.lots, p.cost, standing.behind) or passed_on
+    result = side * margin.traded_value(ex.instruments[i], passed_on - price, lots)
+    if result < 0 and not at_any_cost and deleveraging.too_little(ex, i, -result):
+        deleveraging.deleverage(ex, account, i, trigger, price, stands)
+        return _close(ex, account, i, trigger, stands, at_any_cost=True) if p.lots else 0
+    if best:
+        ladder.take(ex, i, -side, lots, passed_on)
+    flags, partly = ISOLATED if isolated else 0, isolated and lots < abs(p.lots)
+    realised = ex.fill(0, account, i, -side * lots, price, trigger, 0, LIQUIDATED | flags, keep_margin=partly)
+    ex.ledger.outside -= result
+    ex.funds[ex.pool_of(i)] += result
+    about = {"trade": ex.trade_sequence, "lots": -side * lots, "flags": flags}
+    stood = {"equity": floor(standing.equity), "maintenance": standing.required, "cost": cost, "position_lots": p.lots}
+    ex.emit(EventKind.LIQUIDATION, account, i, price_ticks=price, price_e8=trigger, amount=realised, **about, **stood)
+    ex.emit(EventKind.TAKEN_OVER, account, i, price_ticks=passed_on, amount=result, **about)
+    return 0
+
+
+def _stretches(ex: Exchange, i: int, trigger: int, lots: int) -> list[tuple[int, int]]:
+    """Of each bracket from the present one down: the fewest and the most lots that leave the rest in it; not none."""
     instrument, tiers = ex.instruments[i], ex.terms_of(i).tiers
     if instrument.method == MarginMethod.PER_CONTRACT:
-        return [lots]
+        return [(1, lots)]
     present = tiers.index(margin.bracket(tiers, margin.value(instrument, trigger, lots)))
-    within = [((tier.cap + 1) * E8 - 1) // (trigger * instrument.lot_value) for tier in tiers[:present]]
-    return [lots - keep for keep in reversed(within)] + [lots]
+    most = [((tier.cap + 1) * E8 - 1) // (trigger * instrument.lot_value) for tier in tiers[:present]]
+    firsts = [1] + [max(1, lots - keep) for keep in reversed(most)]
+    return [(first, after - 1) for first, after in pairwise([*firsts, lots + 1]) if first < after]
 
 
-def _fewest(points: list[int], complies: Callable[[int], bool]) -> int:
-    """The fewest lots that comply: between the first of the points that does and the one before it, by bisection."""
-    before = 0
-    for point in points:
-        if complies(point):
-            low, high = before, point
+def _fewest(stretches: list[tuple[int, int]], complies: Callable[[int], bool]) -> int:
+    """The fewest lots that comply: of the first stretch that has such, by bisection; 0 if none has."""
+    for first, last in stretches:
+        if complies(first):
+            return first
+        if complies(last):
+            low, high = first, last
             while high - low > 1:
                 middle = (low + high) // 2
                 low, high = (low, middle) if complies(middle) else (middle, high)
             return high
-        before = point
-    return points[-1]
+    return 0
 
 
 def _lift(ex: Exchange, account: int, amount: int, i: int, pays: int) -> None:

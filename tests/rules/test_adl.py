@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from novation.domain.enums import DeleveragingRisk
 from novation.domain.units import E8
 from novation.rules.adl import (
     MOST_LEVERAGE_PNL,
-    DeleveragingRisk,
+    MOST_TOTAL,
     adl_quantile,
     adl_rank,
     allocate_by_queue,
+    allocate_lots_pro_rata,
     allocate_pro_rata,
     deleveraging_queue,
     leverage_pnl,
@@ -126,6 +128,59 @@ def test_shares_are_fair_whole_and_independent_of_the_order(weights: list[int], 
     random.shuffle(rows)  # type: ignore[attr-defined]
     again = pro_rata([w for _, w in rows], deficit, [a for a, _ in rows])
     assert dict(zip((a for a, _ in rows), again, strict=True)) == dict(enumerate(shares))
+
+
+def lots_of(profits: list[int], sizes: list[int], lots: int, accounts: list[int] | None = None) -> list[int]:
+    """Lots closed pro rata; checks the sum that is returned."""
+    n = len(profits)
+    taken, ids = array([-1] * n), array(range(n)) if accounts is None else array(accounts)
+    scratch = array([0] * n), array([0] * n)
+    total = allocate_lots_pro_rata(array(profits), array(sizes), ids, n, lots, taken, *scratch)
+    assert total == taken.sum()
+    return [int(t) for t in taken]
+
+
+def test_v10_lots_follow_the_profits() -> None:
+    """Every lot gives up the same at one price: 100 lots over profits of 500/300/150/50 are 50/30/15/5."""
+    assert lots_of([500, 300, 150, 50], [100] * 4, 100) == [50, 30, 15, 5]
+    assert lots_of([500, -70, 300, 0, 150, 50], [100] * 6, 100) == [50, 0, 30, 0, 15, 5]
+
+
+def test_who_would_give_more_than_there_is_gives_all_and_the_others_share_the_rest() -> None:
+    # 50 is more than 20: 20, and 80 over 300/150/50 are 48/24/8
+    assert lots_of([500, 300, 150, 50], [20, 100, 100, 100], 100) == [20, 48, 24, 8]
+    assert lots_of([500, 300, 150, 50], [20, 30, 10, 5], 100) == [20, 30, 10, 5]
+    assert lots_of([1, 1, 1], [9, 9, 9], 2, [9, 4, 5]) == [0, 1, 1]
+    assert lots_of([], [], 5) == []
+
+
+@given(
+    st.lists(st.tuples(st.integers(-10, 1 << 50), st.integers(1, 60)), max_size=12), st.integers(0, 500), st.randoms()
+)
+def test_lots_closed_pro_rata_are_whole_within_sizes_and_independent_of_the_order(
+    rows: list[tuple[int, int]], lots: int, random: object
+) -> None:
+    profits, sizes = [profit for profit, _ in rows], [size for _, size in rows]
+    taken = lots_of(profits, sizes, lots)
+    assert sum(taken) == min(lots, sum(size for profit, size in rows if profit > 0))
+    for (profit, size), closed in zip(rows, taken, strict=True):
+        assert 0 <= closed <= size
+        assert profit > 0 or closed == 0
+    open_ = [
+        (profit, closed) for (profit, size), closed in zip(rows, taken, strict=True) if profit > 0 and closed < size
+    ]
+    for profit, closed in open_:  # of two who have lots left, their lots are as their profits, to within one
+        for other, more in open_:
+            assert (closed - 1) * other <= (more + 1) * profit
+    shuffled = list(enumerate(rows))
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    again = lots_of([row[0] for _, row in shuffled], [row[1] for _, row in shuffled], lots, [a for a, _ in shuffled])
+    assert dict(zip((a for a, _ in shuffled), again, strict=True)) == dict(enumerate(taken))
+
+
+def test_profits_of_a_whole_market_are_weighed_in_larger_units() -> None:
+    profits = [MOST_TOTAL, MOST_TOTAL // 2, MOST_TOTAL // 2, 1]  # twice what can be added
+    assert lots_of(profits, [10**6] * 4, 1_000) == [500, 250, 250, 0]
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(-5, 20)), max_size=12), st.integers(-5, 400))

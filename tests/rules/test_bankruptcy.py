@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from novation.domain.units import E8, to_e8
-from novation.rules.bankruptcy import bankruptcy_price, worst_ticks
+from novation.rules.bankruptcy import MOST_PRICE_E8, bankruptcy_price, worst_ticks
 from novation.rules.integers import exact_add
 from novation.rules.value import unrealised
 
@@ -36,6 +36,12 @@ def test_no_price_bankrupts_an_unlevered_long_and_every_price_a_hopeless_short()
     assert bankruptcy_price(1_000, LOT_VALUE, 1_000 * 50_000 * LOT_VALUE, 60_000 * E8, 0) == 0
     assert bankruptcy_price(-1_000, LOT_VALUE, -1_000 * 50_000 * LOT_VALUE, -60_000 * E8, 0) == 0
     assert bankruptcy_price(0, LOT_VALUE, 5, 5, 5) == 0
+
+
+def test_a_price_beyond_all_measure_is_the_highest_that_can_be_told() -> None:
+    """One satoshi that would have to make up for a loss of 10,000: a trillion a coin."""
+    assert bankruptcy_price(1, 1, 40_000, -10_000 * E8, 0) == MOST_PRICE_E8
+    assert bankruptcy_price(-1, 1, -40_000, 10_000 * E8, 0) == MOST_PRICE_E8
 
 
 def test_l1_l2_cross_prices_count_the_other_positions_profit() -> None:

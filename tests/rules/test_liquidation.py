@@ -12,9 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from novation.domain.enums import LiquidationPriority
 from novation.domain.units import E8
 from novation.rules.liquidation import (
-    LiquidationPriority,
+    closing_fees,
     complies_after,
     equity_after,
     lots_in_bracket,
@@ -39,10 +40,10 @@ def cums_of(brackets: Brackets) -> list[int]:
     return cums
 
 
-def arrays(brackets: Brackets) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def arrays(brackets: Brackets) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Brackets as the kernel takes them."""
     caps, rates = zip(*brackets, strict=True)
-    return np.array(caps, np.int64), np.array(rates, np.int64), np.array(cums_of(brackets), np.int64), len(brackets)
+    return np.array(caps, np.int64), np.array(rates, np.int64), np.array(cums_of(brackets), np.int64)
 
 
 def maintenance_of(value: Fraction, brackets: Brackets) -> Fraction:
@@ -97,13 +98,15 @@ def test_partial_size_is_the_smallest_that_complies(
 ) -> None:
     side = 1 if lots > 0 else -1
     price = mark - side * (mark * slip // E8)
-    found = partial_lots(lots, LOT_VALUE, equity, 0, others, 0, mark, price, *fees, target, *arrays(STEEP))
+    position, account = (lots, LOT_VALUE, mark, price), (equity, 0, others, 0)
+    found = partial_lots(position, account, (fees[0], 0, fees[1]), arrays(STEEP), target)
     assert found == fewest(lots, equity, Fraction(others), mark, price, fees, target, STEEP)
 
 
 @given(
     closed=st.integers(0, 100),
     side=st.sampled_from([1, -1]),
+    per_lot=st.sampled_from([0, 3, 1_000_000]),
     equity=st.integers(0, 500 * E8),
     part=st.integers(0, E8 - 1),
     others_part=st.integers(0, E8 * E8 - 1),
@@ -111,35 +114,39 @@ def test_partial_size_is_the_smallest_that_complies(
     price=st.integers(1, 1 << 43),
 )
 def test_the_decision_is_exact_to_the_last_part(
-    closed: int, side: int, equity: int, part: int, others_part: int, mark: int, price: int
+    closed: int, side: int, per_lot: int, equity: int, part: int, others_part: int, mark: int, price: int
 ) -> None:
-    fees, target = (50_000, 1_250_000), 90_000_000
+    fees, target = (50_000, per_lot, 1_250_000), 90_000_000
     rate, lots = 400_000, 100 * side
-    whole, whole_part = equity_after(closed, lots, LOT_VALUE, equity, part * E8, mark, price, *fees)
+    position, account = (lots, LOT_VALUE, mark, price), (equity, part * E8, 7 * E8, others_part)
+    whole, whole_part = equity_after(closed, position, account)
     traded = price * closed * LOT_VALUE // E8
     left = equity + Fraction(part, E8) + side * Fraction((price - mark) * closed * LOT_VALUE, E8)
-    left -= sum(traded * fee // E8 for fee in fees)
     assert whole + Fraction(whole_part, E8 * E8) == left
+    charged = (traded * 50_000 // E8 + closed * per_lot, traded * 1_250_000 // E8)
+    assert closing_fees(closed, position, fees) == charged
+    left -= sum(charged)
     others = 7 * E8 + Fraction(others_part, E8 * E8)
     needed = others + Fraction(mark * (100 - closed) * LOT_VALUE * rate, E8 * E8)
-    answer = complies_after(
-        closed, lots, LOT_VALUE, equity, part * E8, 7 * E8, others_part, mark, price, *fees, rate, 0, target
-    )
+    answer = complies_after(closed, position, account, fees, (rate, 0, 0), target)
     assert bool(answer) == (left >= 0 and needed <= left * Fraction(target, E8))
 
 
+def at_50_000(lots: int) -> tuple[int, int, int, int]:
+    """A position marked and filled at 50,000."""
+    return lots, LOT_VALUE, 50_000 * E8, 50_000 * E8
+
+
 def test_an_account_that_complies_loses_nothing() -> None:
-    assert partial_lots(10, LOT_VALUE, 500 * E8, 0, 0, 0, 50_000 * E8, 50_000 * E8, 0, 0, E8, *arrays(STEEP)) == 0
+    assert partial_lots(at_50_000(10), (500 * E8, 0, 0, 0), (0, 0, 0), arrays(STEEP), E8) == 0
 
 
 def test_a_fee_above_the_maintenance_rate_closes_everything() -> None:
     """Fee rate > MMR in the first brackets: always fully liquidated (facts/binance.md §5, small accounts)."""
-    mark = 50_000 * E8
-    needed = 20 * mark * LOT_VALUE // E8 * 400_000 // E8
-    rest = (0, 0, 0, mark, mark, 50_000)
-    one = arrays(((1 << 62, 400_000),))
-    assert partial_lots(20, LOT_VALUE, needed - 1, *rest, 1_250_000, E8, *one) == 20
-    assert partial_lots(20, LOT_VALUE, needed - 1, *rest, 0, E8, *one) == 1
+    needed = 20 * 50_000 * LOT_VALUE * 400_000 // E8
+    account, one = (needed - 1, 0, 0, 0), arrays(((1 << 62, 400_000),))
+    assert partial_lots(at_50_000(20), account, (50_000, 0, 1_250_000), one, E8) == 20
+    assert partial_lots(at_50_000(20), account, (50_000, 0, 0), one, E8) == 1
 
 
 def test_reducing_stops_inside_the_bracket_that_is_enough() -> None:
@@ -147,8 +154,13 @@ def test_reducing_stops_inside_the_bracket_that_is_enough() -> None:
 
     By hand: 1,000 * 0.4 % + 2,000 * 1 % + (v - 3,000) * 5 % = 60 gives v = 3,720; at 50 a lot 74 may stay, 26 go.
     """
-    mark = 50_000 * E8
-    assert partial_lots(100, LOT_VALUE, 60 * E8, 0, 0, 0, mark, mark, 0, 0, E8, *arrays(STEEP)) == 26
+    assert partial_lots(at_50_000(100), (60 * E8, 0, 0, 0), (0, 0, 0), arrays(STEEP), E8) == 26
+
+
+def test_a_margin_per_contract_is_an_amount_for_each_lot_left() -> None:
+    """10 lots that need 7 each, with 50 and a fee of 1 a lot: 7 (10 - k) <= 50 - k from k = 4 on."""
+    account, fees = (50, 0, 0, 0), (0, 1, 0)
+    assert lots_in_bracket(0, 10, at_50_000(10), account, fees, (0, 0, 7), E8) == 4
 
 
 def test_sizes_within_a_cap() -> None:
@@ -159,7 +171,7 @@ def test_sizes_within_a_cap() -> None:
 
 
 def test_a_bracket_without_sizes_or_answers_gives_none() -> None:
-    rest = (100, LOT_VALUE, 0, 0, 0, 0, 50_000 * E8, 50_000 * E8, 0, 0, 400_000, 0, E8)
+    rest = (at_50_000(100), (0, 0, 0, 0), (0, 0, 0), (400_000, 0, 0), E8)
     assert lots_in_bracket(5, 5, *rest) == 0
     assert lots_in_bracket(5, 99, *rest) == 0
     assert lots_in_bracket(5, 100, *rest) == 100  # nothing is left that needs margin
@@ -167,16 +179,15 @@ def test_a_bracket_without_sizes_or_answers_gives_none() -> None:
 
 def test_a_large_position_of_a_cheap_coin_stays_inside_int64() -> None:
     mark, lots = 1_000, 1 << 50  # 0.00001 a coin, sold by the piece
-    one = arrays(((1 << 62, 1_000_000),))
-    equity = lots * mark // 200
-    assert partial_lots(lots, E8, equity, 0, 0, 0, mark, mark, 0, 0, E8, *one) == lots // 2
+    account, one = (lots * mark // 200, 0, 0, 0), arrays(((1 << 62, 1_000_000),))
+    assert partial_lots((lots, E8, mark, mark), account, (0, 0, 0), one, E8) == lots // 2
 
 
 # -- which ----------------------------------------------------------------------------------------------------------
 
-#: (profit, initial, maintenance, value, leverage, opened_ns)
+#: (profit, initial, maintenance, |value|, leverage, opened_ns)
 POSITIONS = (
-    (-50, 100, 20, -4_000, 20, 3),
+    (-50, 100, 20, 4_000, 20, 3),
     (10, 90, 10, 9_000, 5, 1),
     (-5, 6, 1, 600, 100, 2),
     (-50, 200, 20, 4_000, 20, 3),
@@ -195,7 +206,7 @@ POSITIONS = (
     ],
 )
 def test_priorities_and_their_ties(priority: LiquidationPriority, expected: list[int]) -> None:
-    keys = np.array([priority_key(int(priority), *row) for row in POSITIONS], np.int64)
+    keys = np.array([priority_key(int(priority), row) for row in POSITIONS], np.int64)
     ids, order = np.arange(5, dtype=np.int64), np.zeros(5, np.int64)
     sort_rows(keys, ids, order, 5)
     assert order.tolist() == expected

@@ -7,7 +7,7 @@ import pytest
 
 from novation.domain.account import InsurancePool
 from novation.domain.commands import place_limit, place_market, set_leverage, set_margin_scope, transfer
-from novation.domain.enums import CancelReason, EventKind, MarginScope, Side
+from novation.domain.enums import CancelReason, DeleveragingMethod, EventKind, MarginScope, Side
 from novation.domain.errors import InvalidInput
 from novation.domain.events import DELEVERAGED, Event
 from novation.domain.instruments import Terms, Tier
@@ -24,10 +24,13 @@ TERMS = Terms(effective_ns=0, tiers=(Tier(0, NO_CAP, 1_000_000, 50, 0),))
 COIN = coin(tick_e8=1_000_000, lot_e8=E8)
 
 
-def market(accounts: int, *pools: InsurancePool, instruments: int = 1) -> Lockstep:
+def market(
+    accounts: int, *pools: InsurancePool, instruments: int = 1, method: DeleveragingMethod = DeleveragingMethod.QUEUE
+) -> Lockstep:
     """Both exchanges, everything at 100, nobody with anything yet."""
+    rules = msgspec.structs.replace(binance_usdm.RULES, deleveraging=method)
     names = [msgspec.structs.replace(COIN, id=f"x:C{i}", symbol=f"C{i}", root=f"C{i}") for i in range(instruments)]
-    setup = Setup(binance_usdm.RULES, names, [[TERMS]] * instruments, accounts, 0, [0] * instruments, pools)
+    setup = Setup(rules, names, [[TERMS]] * instruments, accounts, 0, [0] * instruments, pools)
     both = Lockstep(setup)
     both.advance(0, opening(0, *[100] * instruments))
     return both

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -66,12 +67,23 @@ def called(venue: Venue, account: int) -> list[int]:
     return [int(venue.table("account")["called"][account]), *venue.table("position")["called"][own].tolist()]
 
 
+class Each:
+    """A list that is made when it is asked."""
+
+    def __init__(self, make: Callable[[int], Any]) -> None:
+        self.make = make
+
+    def __getitem__(self, row: int) -> Any:
+        return self.make(row)
+
+
 class Seen:
     """A venue as `scenarios.command` looks at a twin."""
 
     def __init__(self, venue: Venue, setup: Setup) -> None:
-        self.venue, self.accounts, self.markets = venue, self, self
+        self.venue = venue
         self.dated = [row for rows in setup.terms for row in rows]
+        self.accounts, self.markets = Each(self._account), Each(self._market)
 
     @property
     def order_sequence(self) -> int:
@@ -80,26 +92,19 @@ class Seen:
     def terms_of(self, slot: int) -> Terms:
         return self.dated[int(self.venue.table("market")["terms"][slot // 2])]
 
-    def __getitem__(self, row: int) -> Any:
+    def _market(self, slot: int) -> Any:
+        return SimpleNamespace(last_e8=int(self.venue.table("market")["last_e8"][slot // 2]))
+
+    def _account(self, account: int) -> Any:
         table, each = self.venue.table, 2 * len(self.venue.instruments)
-        market = table("market")[min(row // 2, len(table("market")) - 1)]
-        a = table("account")[row] if row < len(table("account")) else table("account")[0]
-        names = ("lots", "margin", "leverage")
-        positions = [
-            SimpleNamespace(**{n: int(p[n]) for n in names}) for p in table("position")[row * each : row * each + each]
-        ]
+        a, own = table("account")[account], table("position")[account * each : (account + 1) * each]
+        positions = [SimpleNamespace(**{n: int(p[n]) for n in ("lots", "margin", "leverage")}) for p in own]
         orders, at = [], self.venue.number("first_order")
         while at >= 0:
             o = table("order")[at]
-            orders += [int(o["id"])] if o["account"] == row else []
+            orders += [int(o["id"])] if o["account"] == account else []
             at = int(o["next"])
-        return SimpleNamespace(
-            hedge=int(a["hedge"]),
-            wallet=int(a["wallet"]),
-            last_e8=int(market["last_e8"]),
-            positions=positions,
-            orders=orders,
-        )
+        return SimpleNamespace(hedge=int(a["hedge"]), wallet=int(a["wallet"]), positions=positions, orders=orders)
 
 
 def everybody(venue: Venue) -> Venue:

@@ -4,7 +4,24 @@ from __future__ import annotations
 
 import msgspec
 
-from novation.domain.enums import MarginScope, PositionSide
+from novation.domain.enums import DeleveragingRisk, MarginScope, PositionSide
+
+
+class DeleveragingRank(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a position stands in the queue of its side, should the other side's insurance fund run dry.
+
+    `quantile` is the exchange's 0 (last) to 4 (first), `rank` the same as 1 to 5.
+    """
+
+    account: int
+    side: PositionSide
+    lots: int
+    leverage_pnl_e16: int  #: PnL % times margin ratio (`rules.adl`)
+    place: int  #: 0 is the head of the queue
+    of: int  #: positions on that side
+    quantile: int
+    rank: int
+    risk: DeleveragingRisk
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +40,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     initial: int
     maintenance: int
     liquidation_e8: int  #: 0 when no positive price liquidates
+    opened_ns: int = 0  #: when the lots last left zero or changed sides; 0 without lots
+    deleveraging: DeleveragingRank | None = None  #: where it was asked for
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

@@ -108,3 +108,19 @@ def adjust_margin(account: int, instrument: int, amount: int, *, position_side: 
 def set_hedge_mode(account: int, hedge: bool) -> Command:
     """Hold one position an instrument (one-way), or a long and a short one (hedge); refused with anything open."""
     return Command(kind=CommandKind.SET_HEDGE_MODE, account=account, amount=int(hedge))
+
+
+def transfer_position(
+    account: int, instrument: int, side: Side, lots: int, price_ticks: int, *, position_side: int = 0
+) -> Command:
+    """Bring `lots` in from outside, entered at `price_ticks`: no trade and no fee, but the margin has to be there."""
+    return Command(
+        kind=CommandKind.TRANSFER_POSITION,
+        account=account,
+        instrument=instrument,
+        side=side,
+        order_kind=OrderKind.LIMIT,
+        lots=lots,
+        price_ticks=price_ticks,
+        position_side=position_side,
+    )

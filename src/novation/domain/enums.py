@@ -19,6 +19,29 @@ class InstrumentKind(IntEnum):
     FUTURE = 2
 
 
+class InstrumentStatus(IntEnum):
+    """Where an instrument is in its life (`contractStatus` on the wire; facts/binance.md §13).
+
+    PENDING_TRADING and DELIVERING: no order is taken. PRE_DELIVERING: only what reduces a position. DELIVERED: the end.
+    """
+
+    PENDING_TRADING = 1
+    TRADING = 2
+    PRE_DELIVERING = 3
+    DELIVERING = 4
+    DELIVERED = 5
+
+
+class MarkRule(IntEnum):
+    """How a venue marks an instrument itself, at each sample of its index.
+
+    MEDIAN: the exchange's own, of index, basis and last price. LAST: the last price alone.
+    """
+
+    MEDIAN = 1
+    LAST = 2
+
+
 class OrderKind(IntEnum):
     """Market: at the next price. Limit: at its price or better."""
 
@@ -59,6 +82,41 @@ class MarginCallPolicy(IntEnum):
     NEXT_SETTLEMENT = 2
 
 
+class LiquidationPriority(IntEnum):
+    """Which of a cross account's positions a liquidation closes first; ties by ascending id."""
+
+    #: The smallest profit first.
+    HIGHEST_LOSS_FIRST = 1
+    #: The smallest (initial margin + profit) / maintenance first; without maintenance last.
+    LOWEST_MARGIN_RATIO = 2
+    #: The earliest opened first.
+    OLDEST_POSITION = 3
+    #: The largest value at the mark first.
+    LARGEST_POSITION = 4
+    #: The highest leverage setting first.
+    HIGHEST_LEVERAGE = 5
+
+
+class DeleveragingMethod(IntEnum):
+    """Who is closed against a bankrupt position that the insurance fund cannot take.
+
+    QUEUE: one after another, the highest leverage P&L first (Binance). PRO_RATA: all who keep a profit, in proportion
+    to it.
+    """
+
+    QUEUE = 1
+    PRO_RATA = 2
+
+
+class DeleveragingRisk(IntEnum):
+    """How likely a position is to be deleveraged, from its rank 1-5."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+
 class CommandKind(IntEnum):
     """What a participant can ask."""
 
@@ -69,6 +127,7 @@ class CommandKind(IntEnum):
     TRANSFER = 5
     ADJUST_MARGIN = 6
     SET_HEDGE_MODE = 7
+    TRANSFER_POSITION = 11
 
 
 class MarketEventKind(IntEnum):
@@ -77,7 +136,9 @@ class MarketEventKind(IntEnum):
     TERMS = 10
     BAR_CLOSE = 20
     BAR_OPEN = 30
+    INDEX = 35
     FUNDING = 40
+    STATUS = 45
     SETTLEMENT = 50
 
 
@@ -101,6 +162,10 @@ class EventKind(IntEnum):
     DELEVERAGED = 15
     MARGIN_ADJUSTED = 16
     HEDGE_MODE_SET = 17
+    FUNDING_SETTLED = 18
+    STATUS_CHANGED = 19
+    DELIVERY = 20
+    TAKEN_OVER = 33
 
 
 class RejectReason(IntEnum):
@@ -110,6 +175,8 @@ class RejectReason(IntEnum):
     UNKNOWN_ACCOUNT = 101
     UNKNOWN_INSTRUMENT = 201
     NO_TERMS = 202
+    NOT_TRADING = 203
+    OPENING_NOT_ALLOWED = 204
     QTY_NOT_POSITIVE = 301
     QTY_BELOW_MIN = 302
     QTY_ABOVE_MAX = 303
@@ -148,3 +215,5 @@ class CancelReason(IntEnum):
     NUMBER_TOO_LARGE = 7
     DELEVERAGED = 8
     WOULD_NOT_REDUCE = 9
+    DELIVERY = 10
+    NO_LIQUIDITY = 13

@@ -17,12 +17,20 @@ Beside sequence, ts_ns, kind, account and instrument:
     DELEVERAGED       trade, lots (signed, closed), price_ticks (the bankruptcy price), price_e8 (mark),
                       amount (realised), cost (entry cost before), position_lots (after), flags,
                       order (the account that was bankrupt)
+    TAKEN_OVER        trade, lots (signed, closed), price_ticks (where the fund passed them on), amount (what the fund
+                      made of it, a loss < 0), flags
     TERMS_CHANGED     amount (index of the row of terms)
     LEVERAGE_SET      amount (leverage)
     MARGIN_SCOPE_SET  amount (`MarginScope`)
     TRANSFER          amount
     MARGIN_ADJUSTED   amount (into the margin > 0), cost (the margin after), flags
     HEDGE_MODE_SET    amount (1 hedge, 0 one-way)
+    FUNDING_SETTLED   rate_e8 that the venue computed, price_e8 (mark), lots (samples), cost (their average, 1e-8),
+                      amount (hours of the interval that begins); account -1
+    STATUS_CHANGED    amount (`InstrumentStatus`), price_e8 (the delivery price, once DELIVERING), lots (samples
+                      whose mean that is, 0: another price); account -1
+    DELIVERY          lots (position), price_e8 (delivery price), cost (entry cost before), amount (realised), fee,
+                      rate_e8 (its rate), flags (isolated)
     COMMAND_REJECTED  order, reason, amount (the value refused), cost (the limit)
 
 Of an account in hedge mode, whatever is of one position says which in `flags` (LONG_SIDE, SHORT_SIDE).
@@ -43,6 +51,7 @@ DELEVERAGED = 8
 REDUCE_ONLY = 16
 LONG_SIDE = 32  #: of an account in hedge mode: its long position
 SHORT_SIDE = 64  #: ... its short position
+TRANSFERRED = 128  #: no trade of this venue: the position came from outside
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=False):

@@ -133,6 +133,10 @@ def fill(venue, row, order, lots, price_ticks, price_e8, fee, flags):
             margin = opening_margin(venue, p, opened, price_ticks)
             a.wallet -= margin
             p.margin += margin
+    if p.lots + lots == 0:
+        p.opened_ns = 0
+    elif p.lots == 0 or (p.lots > 0) != (p.lots + lots > 0):
+        p.opened_ns = venue.clock_ns
     p.lots += lots
     a.wallet -= fee
     changed(venue, p.account)

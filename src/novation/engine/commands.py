@@ -38,6 +38,7 @@ _SET_SCOPE = int(CommandKind.SET_MARGIN_SCOPE)
 _ADJUST_MARGIN = int(CommandKind.ADJUST_MARGIN)
 _SET_HEDGE_MODE = int(CommandKind.SET_HEDGE_MODE)
 _TRANSFER = int(CommandKind.TRANSFER)
+_TRANSFER_POSITION = int(CommandKind.TRANSFER_POSITION)
 _CROSS = int(MarginScope.CROSS)
 _ISOLATED = int(MarginScope.ISOLATED)
 _TIERED = int(MarginMethod.TIERED)
@@ -133,7 +134,7 @@ def execute_command(venue, c):
         set_hedge_mode(venue, c)
     elif c.instrument < 0 or c.instrument >= venue.instruments:
         refuse(venue, c, _UNKNOWN_INSTRUMENT, c.instrument, venue.instruments)
-    elif c.kind == _PLACE:
+    elif c.kind == _PLACE or c.kind == _TRANSFER_POSITION:
         place(venue, c)
     elif c.kind == _ADJUST_MARGIN:
         adjust_margin(venue, c)

@@ -1,28 +1,55 @@
 """Auto-deleveraging: the insurance fund cannot pay, so accounts of the other side give up profit.
 
-The bankrupt position is closed at its bankruptcy price against the opposite positions, the highest leverage P&L first
-(facts/binance.md §6), without fees. Nobody is closed at a loss, and the two sides pay each other: outside sees nothing.
+The bankrupt position is closed at its bankruptcy price against the opposite positions, without fees: the highest
+leverage P&L first (facts/binance.md §6), or all of them in proportion to their profit, as the venue chooses. Nobody is
+closed at a loss, and the two sides pay each other: outside sees nothing.
+
+Who is closed is settled once, when it begins. That is the choice that would be made anew before each step: a step
+touches the bankrupt account and one counterparty, which it closes whole unless it is the last; an account has at most
+one position on the other side; and what one is ranked by, its own wallet, positions and the marks, no other account's
+fill and no cancelled order changes. Whether it keeps a profit is asked of the whole position, so not of what is left.
 """
 
 from __future__ import annotations
 
-from novation._jit import kernel
-from novation.domain.enums import CancelReason, EventKind, MarginScope
+from novation._jit import integers_at, kernel
+from novation.domain.enums import CancelReason, DeleveragingMethod, EventKind, MarginScope
 from novation.domain.events import DELEVERAGED, ISOLATED, LIQUIDATED
 from novation.engine.clearing import fill, side_flag
 from novation.engine.ledger import next_event, pool_of
 from novation.engine.margining import NOW, cross_balance, worth
 from novation.engine.orders import cancel_order
 from novation.engine.reduction import backing, remaining_equity, remaining_maintenance
-from novation.engine.state import LEGS, account_, contract_, market_, order_, position_row_, row_of, terms_of
-from novation.rules.adl import leverage_pnl, margin_ratio, pnl_ratio, pnl_times_margin
-from novation.rules.clearing import cost_share
+from novation.engine.state import (
+    IDS,
+    KEYS,
+    LEGS,
+    ORDER_OF,
+    QUEUE_COLUMNS,
+    ROWS,
+    SIZES,
+    TAKEN,
+    account_,
+    check_row,
+    contract_,
+    market_,
+    order_,
+    position_row_,
+    row_of,
+    terms_of,
+)
+from novation.rules.adl import allocate_lots_pro_rata, leverage_pnl, margin_ratio, pnl_ratio, pnl_times_margin
+from novation.rules.bankruptcy import bankruptcy_price, worst_ticks
 from novation.rules.integers import exact_towards_zero
+from novation.rules.ordering import drop_root, heap_rows, sort_rows
 
 _ISOLATED = int(MarginScope.ISOLATED)
+_PRO_RATA = int(DeleveragingMethod.PRO_RATA)
 _LIQUIDATION = int(EventKind.LIQUIDATION)
 _DELEVERAGED = int(EventKind.DELEVERAGED)
 _CANCEL_DELEVERAGED = int(CancelReason.DELEVERAGED)
+#: Above this price nobody is asked: no feed and no order can name it, so no short was ever opened there.
+_TOP_E8 = 1 << 53
 
 
 @kernel
@@ -30,13 +57,12 @@ def bankruptcy_ticks(venue, row):
     """The price, on the tick in force and in favour of the account, at which closing a position leaves nothing; 0 where
     no price above zero does."""
     p = position_row_(venue, row)
-    grid = contract_(venue, p.instrument).tick_value * terms_of(venue, p.instrument).tick_step
-    missing = p.cost - backing(venue, row)
-    if p.lots > 0:
-        steps = -(-missing // (p.lots * grid))
-    else:
-        steps = missing // (p.lots * grid)
-    return max(0, steps) * terms_of(venue, p.instrument).tick_step
+    c = contract_(venue, p.instrument)
+    behind, behind_part, _, _ = backing(venue, row)
+    price_e8 = bankruptcy_price(p.lots, c.lot_value, p.cost, behind, behind_part)
+    if price_e8 == 0:
+        return 0
+    return worst_ticks(price_e8, p.lots, c.tick_e8, terms_of(venue, p.instrument).tick_step)
 
 
 @kernel
@@ -44,6 +70,23 @@ def fund_can_pay(venue, instrument, amount):
     """Whether the pool of an instrument is unlimited or holds an amount."""
     pool = pool_of(venue, instrument)
     return pool.unlimited != 0 or pool.high * (1 << 60) + pool.low >= amount
+
+
+@kernel
+def liquidated(venue, p, lots, ticks, profit, cost, equity, maintenance, flags):
+    """The LIQUIDATION of the trade just booked; cost, equity and maintenance as they stood before it."""
+    e = next_event(venue, _LIQUIDATION, p.account, p.instrument)
+    e.trade = venue.trade_sequence
+    e.lots = lots
+    e.price_ticks = ticks
+    e.price_e8 = p.trigger_e8
+    e.amount = profit
+    e.cost = cost
+    e.position_lots = p.lots
+    e.equity = equity
+    e.maintenance = maintenance
+    e.flags = flags | (ISOLATED if p.scope == _ISOLATED else 0) | side_flag(venue, p)
+    return e
 
 
 @kernel
@@ -64,32 +107,107 @@ def score(venue, row):
 
 
 @kernel
-def profit_at(venue, p, closed, ticks):
-    """Realised profit of closing lots of a position at a price."""
-    side = 1 if p.lots > 0 else -1
-    value = side * closed * ticks * contract_(venue, p.instrument).tick_value
-    return value - cost_share(p.cost, closed, p.lots)
+def held_on(venue, account, instrument, side):
+    """Row of an account's position on a side of an instrument, -1 without one; there is at most one."""
+    for leg in range(LEGS):
+        row = row_of(venue, account, instrument, leg)
+        if position_row_(venue, row).lots * side > 0:
+            return row
+    return -1
 
 
 @kernel
-def next_counterparty(venue, row, ticks):
-    """Row of the opposite position that is closed next, -1 when none would keep a profit.
+def profit_of(venue, row, ticks):
+    """Profit of closing a whole position at a price, -1 for a loss however small.
 
-    Highest leverage P&L first, the lower account on a tie.
+    Where there is one, closing part of it realises no loss either: cost shares are cut down.
     """
     p = position_row_(venue, row)
-    best, best_score = -1, 0
+    unit = ticks * contract_(venue, p.instrument).tick_value
+    if p.lots > 0:
+        return p.lots * unit - p.cost if unit >= -(-p.cost // p.lots) else -1
+    return p.lots * unit - p.cost if unit <= -p.cost // -p.lots else -1
+
+
+@kernel
+def begin_deleveraging(venue, row, ticks):
+    """Close a position at its bankruptcy price against the other side, from the next unit of work on: settle who gives
+    up profit."""
+    p = position_row_(venue, row)
+    venue.liquidating_instrument = p.instrument
+    venue.deleveraging = row
+    venue.deleveraging_ticks = ticks
+    venue.queue_next = 0
+    venue.queue_count = 0
+    if ticks * contract_(venue, p.instrument).tick_e8 > _TOP_E8:
+        return
+    queue, n = venue.queue_address, venue.accounts
+    check_row(QUEUE_COLUMNS * n - 1, venue.queue_rows)
+    rows, sizes = integers_at(queue, ROWS * n, n), integers_at(queue, SIZES * n, n)
+    keys, ids = integers_at(queue, KEYS * n, n), integers_at(queue, IDS * n, n)
+    order, taken = integers_at(queue, ORDER_OF * n, n), integers_at(queue, TAKEN * n, n)
+    side = -1 if p.lots > 0 else 1
+    count = 0
     for account in range(venue.accounts):
-        for leg in range(LEGS):
-            other = row_of(venue, account, p.instrument, leg)
-            q = position_row_(venue, other)
-            if account != p.account and q.lots * (1 if p.lots > 0 else -1) < 0:
-                closed = min(abs(p.lots), abs(q.lots))
-                if profit_at(venue, q, closed, ticks) >= 0:
-                    points = score(venue, other)
-                    if best < 0 or points > best_score:
-                        best, best_score = other, points
-    return best
+        other = held_on(venue, account, p.instrument, side)
+        profit = profit_of(venue, other, ticks) if other >= 0 and account != p.account else -1
+        if profit >= 0:
+            rows[count] = other
+            ids[count] = -account
+            sizes[count] = abs(position_row_(venue, other).lots)
+            keys[count] = profit if venue.deleveraging_method == _PRO_RATA else score(venue, other)
+            count += 1
+    venue.queue_count = count
+    if venue.deleveraging_method == _PRO_RATA:
+        allocate_lots_pro_rata(keys, sizes, rows, count, abs(p.lots), taken, ids, order)
+    else:
+        heap_rows(keys, ids, order, count)  # the root: the highest score, and of equals the lowest account
+
+
+@kernel
+def rank_side(venue, instrument, side, rows, scores, accounts, order):
+    """Every position on a side of an instrument, by descending leverage P&L, a tie by ascending account.
+
+    Writes rows of positions, their scores and their accounts, and into `order` the places of these from the head of
+    the queue on: int64 arrays with room for all accounts. Returns how many there are.
+    """
+    count = 0
+    for account in range(venue.accounts):
+        row = held_on(venue, account, instrument, side)
+        if row >= 0:
+            rows[count] = row
+            scores[count] = -score(venue, row)
+            accounts[count] = account
+            count += 1
+    sort_rows(scores, accounts, order, count)
+    for place in range(count):
+        scores[place] = -scores[place]
+    return count
+
+
+@kernel
+def next_counterparty(venue):
+    """Place in the queue of the position that is closed next, -1 when nobody is left."""
+    queue, n = venue.queue_address, venue.accounts
+    if venue.deleveraging_method != _PRO_RATA:
+        return integers_at(queue, ORDER_OF * n, n)[0] if venue.queue_count > 0 else -1
+    taken = integers_at(queue, TAKEN * n, n)
+    while venue.queue_next < venue.queue_count and taken[venue.queue_next] == 0:
+        venue.queue_next += 1
+    return venue.queue_next if venue.queue_next < venue.queue_count else -1
+
+
+@kernel
+def done_with(venue, place):
+    """On to the next counterparty; how many lots this one gives."""
+    queue, n = venue.queue_address, venue.accounts
+    if venue.deleveraging_method == _PRO_RATA:
+        venue.queue_next += 1
+        return integers_at(queue, TAKEN * n, n)[place]
+    keys, ids = integers_at(queue, KEYS * n, n), integers_at(queue, IDS * n, n)
+    drop_root(keys, ids, integers_at(queue, ORDER_OF * n, n), venue.queue_count)
+    venue.queue_count -= 1
+    return min(abs(position_row_(venue, venue.deleveraging).lots), integers_at(queue, SIZES * n, n)[place])
 
 
 @kernel
@@ -111,32 +229,22 @@ def deleverage_unit(venue):
     Emits two FILLs, LIQUIDATION and DELEVERAGED.
     """
     row, ticks = venue.deleveraging, venue.deleveraging_ticks
-    other = next_counterparty(venue, row, ticks)
-    if other < 0:
+    place = next_counterparty(venue)
+    if place < 0:
         return False
+    other = integers_at(venue.queue_address, ROWS * venue.accounts, venue.accounts)[place]
     p, q = position_row_(venue, row), position_row_(venue, other)
     order = working_order_of(venue, q)
     if order >= 0:
         cancel_order(venue, order, _CANCEL_DELEVERAGED)
         return True
     side = 1 if p.lots > 0 else -1
-    closed = min(abs(p.lots), abs(q.lots))
+    closed = done_with(venue, place)
     equity, maintenance = remaining_equity(venue, row), remaining_maintenance(venue, row)
     isolated = ISOLATED if p.scope == _ISOLATED else 0
     cost = p.cost
     profit = fill(venue, row, 0, -side * closed, ticks, p.trigger_e8, 0, LIQUIDATED | DELEVERAGED | isolated)
-    trade = venue.trade_sequence
-    e = next_event(venue, _LIQUIDATION, p.account, p.instrument)
-    e.trade = trade
-    e.lots = -side * closed
-    e.price_ticks = ticks
-    e.price_e8 = p.trigger_e8
-    e.amount = profit
-    e.cost = cost
-    e.position_lots = p.lots
-    e.equity = equity
-    e.maintenance = maintenance
-    e.flags = DELEVERAGED | isolated | side_flag(venue, p)
+    liquidated(venue, p, -side * closed, ticks, profit, cost, equity, maintenance, DELEVERAGED)
     mark_e8 = market_(venue, q.instrument).mark_e8
     cost, flags = q.cost, DELEVERAGED | (ISOLATED if q.scope == _ISOLATED else 0)
     profit = fill(venue, other, 0, side * closed, ticks, mark_e8, 0, flags)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import MarginScope
 from novation.engine.commands import enter
+from novation.engine.deleveraging import rank_side
 from novation.engine.margining import (
     NOW,
     account_equity,
@@ -17,6 +18,7 @@ from novation.engine.margining import (
 from novation.engine.state import account_, market_, position_row_
 from novation.engine.step import IDLE, INSTANT, MORE, work
 from novation.engine.triggers import liquidation_price
+from novation.rules.adl import adl_quantile
 from novation.rules.integers import exact_towards_zero
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "MORE",
     "account_numbers",
     "advance",
+    "deleveraging_places",
     "position_numbers",
     "run_compiled",
     "submit",
@@ -43,11 +46,12 @@ def advance(heads, until_ns):
 
 
 @kernel
-def submit(heads):
-    """Carry out the command that was written behind the waiting line; returns the status of `step.work`. A new order's
-    id is `order_sequence`."""
+def submit(heads, count):
+    """Carry out commands that were written behind the waiting line; returns the status of `step.work`. The id of the
+    last new order is `order_sequence`."""
     venue = heads[0]
-    enter(venue)
+    for _ in range(count):
+        enter(venue)
     return work(venue, venue.clock_ns)
 
 
@@ -105,3 +109,14 @@ def position_numbers(heads, row, out):
     out[2] = exact_towards_zero(needed, needed_part)
     out[3] = initial_now(venue, p)
     out[4] = liquidation_price(venue, row)
+
+
+@kernel
+def deleveraging_places(heads, instrument, side, out):
+    """Rank a side of an instrument (`deleveraging.rank_side`) into five int64 arrays, the rows of `out`: rows of
+    positions, scores, accounts, order and quantiles, each with room for all accounts. Returns how many there are."""
+    count = rank_side(heads[0], instrument, side, out[0], out[1], out[2], out[3])
+    for place in range(count):
+        at = out[3, place]
+        out[4, at] = adl_quantile(place, count, out[1, at])
+    return count

@@ -16,9 +16,16 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import CancelReason, EventKind, MarginCallPolicy, MarginScope
 from novation.domain.events import ISOLATED, LIQUIDATED
-from novation.engine.clearing import fee_of, fill, side_flag
-from novation.engine.deleveraging import bankruptcy_ticks, deleverage_unit, fund_can_pay
-from novation.engine.ledger import next_event, post_insurance
+from novation.engine.clearing import fill, side_flag
+from novation.engine.deleveraging import (
+    bankruptcy_ticks,
+    begin_deleveraging,
+    deleverage_unit,
+    fund_can_pay,
+    liquidated,
+)
+from novation.engine.ledger import next_event, post_insurance, post_outside
+from novation.engine.liquidity import closing_offer, has_ladder, take
 from novation.engine.margining import (
     HIGH,
     LOW,
@@ -31,28 +38,27 @@ from novation.engine.margining import (
     worth,
 )
 from novation.engine.orders import cancel_order
-from novation.engine.parametric import taker_ticks
 from novation.engine.reduction import (
-    backing,
-    clearance_fee,
-    largest_loss,
+    forced_fees,
     left_after,
+    next_to_close,
     reduced_lots,
     remaining_equity,
     remaining_maintenance,
 )
-from novation.engine.state import account_, market_, order_, position_row_, terms_of
+from novation.engine.state import account_, contract_, market_, order_, position_row_, terms_of
 from novation.engine.triggers import find_triggers, is_gone, liquidation_price
 from novation.engine.watch import changed
 from novation.rules.integers import E8, exact_add, exact_towards_zero, mul_div
 from novation.rules.margin import reached
+from novation.rules.value import price_to_ticks
 
 _CROSS = int(MarginScope.CROSS)
 _ISOLATED = int(MarginScope.ISOLATED)
 _AT_ONCE = int(MarginCallPolicy.AT_ONCE)
 _MARGIN_CALL = int(EventKind.MARGIN_CALL)
-_LIQUIDATION = int(EventKind.LIQUIDATION)
 _INSURANCE = int(EventKind.INSURANCE)
+_TAKEN_OVER = int(EventKind.TAKEN_OVER)
 _CANCEL_LIQUIDATION = int(CancelReason.LIQUIDATION)
 
 
@@ -193,18 +199,23 @@ def close_out(venue, row, at_any_cost):
     maintenance = remaining_maintenance(venue, row)
     lots, cost, isolated = p.lots, p.cost, p.scope == _ISOLATED
     side = -1 if lots > 0 else 1
-    ticks = taker_ticks(venue, p.instrument, side, p.trigger_e8)
-    closed = abs(lots) if at_any_cost else reduced_lots(venue, row, ticks)
-    left = left_after(venue, p, closed, ticks, backing(venue, row))
+    ticks, there = closing_offer(venue, p)
+    if has_ladder(venue, p.instrument) and venue.deficit_to_fund:
+        bankrupt = bankruptcy_ticks(venue, row)
+        if there == 0 or (bankrupt > 0 and side * (ticks - bankrupt) > 0):
+            take_over(venue, row, bankrupt, ticks, there, at_any_cost)
+            return
+    if there == 0:  # nobody is left to trade with, and no fund: the last price stands for all of it
+        ticks, there = last_ticks(venue, p.instrument), abs(lots)
+    closed = min(there, abs(lots) if at_any_cost else reduced_lots(venue, row, ticks))
+    left = left_after(venue, row, closed, ticks)
     if venue.deficit_to_fund and left < 0 and not at_any_cost and not fund_can_pay(venue, p.instrument, -left):
         bankrupt = bankruptcy_ticks(venue, row)
         if bankrupt > 0:
-            venue.liquidating_instrument = p.instrument
-            venue.deleveraging = row
-            venue.deleveraging_ticks = bankrupt
+            begin_deleveraging(venue, row, bankrupt)
             return
-    fee = fee_of(venue, p.instrument, closed, ticks, 0)
-    clearance = clearance_fee(venue, p, closed, ticks)
+    take(venue, p.instrument, side, closed, ticks)
+    fee, clearance = forced_fees(venue, row, closed, ticks)
     if venue.deficit_to_fund:
         fee = min(fee, max(0, left))
         clearance = min(clearance, max(0, left - fee))
@@ -215,22 +226,53 @@ def close_out(venue, row, at_any_cost):
     else:
         a.wallet -= clearance
     post_insurance(venue, p.instrument, clearance)
-    e = next_event(venue, _LIQUIDATION, p.account, p.instrument)
-    e.trade = venue.trade_sequence
-    e.lots = side * closed
-    e.price_ticks = ticks
-    e.price_e8 = p.trigger_e8
+    e = liquidated(venue, p, side * closed, ticks, profit, cost, equity, maintenance, 0)
     e.rate_e8 = terms_of(venue, p.instrument).liquidation_fee_e8
-    e.amount = profit
     e.fee = clearance
-    e.cost = cost
-    e.position_lots = p.lots
-    e.equity = equity
-    e.maintenance = maintenance
-    e.flags = (ISOLATED if isolated else 0) | side_flag(venue, p)
     venue.liquidating_instrument = p.instrument  # its fund answers for what a cross account is short of at the end
     if isolated and venue.deficit_to_fund and left < 0:
         lift(venue, p.account, p.instrument, p.instrument, -left, side_flag(venue, p))
+
+
+@kernel
+def last_ticks(venue, instrument):
+    """The last price on the tick in force, rounded down."""
+    c = contract_(venue, instrument)
+    return price_to_ticks(market_(venue, instrument).last_e8, c.tick_e8, terms_of(venue, instrument).tick_step, -1)
+
+
+@kernel
+def take_over(venue, row, bankrupt, ticks, there, at_any_cost):
+    """The ladder pays no better than the bankruptcy price: the fund takes a position over at that price, and passes it
+    on at the ladder's, as many lots as the level has, or all at the last price where the ladder has nothing left.
+
+    Without a bankruptcy price above zero it is taken over at the price at which it is passed on. Where the fund has too
+    little for its loss, deleveraging begins instead, unless `at_any_cost`. Emits FILL, LIQUIDATION and TAKEN_OVER.
+    """
+    p = position_row_(venue, row)
+    side = -1 if p.lots > 0 else 1
+    passed_on = ticks if there > 0 else last_ticks(venue, p.instrument)
+    price = bankrupt if bankrupt > 0 else passed_on
+    lots = there if there > 0 else abs(p.lots)
+    result = side * lots * (price - passed_on) * contract_(venue, p.instrument).tick_value
+    if result < 0 and not at_any_cost and not fund_can_pay(venue, p.instrument, -result):
+        begin_deleveraging(venue, row, price)
+        return
+    equity, maintenance, cost = remaining_equity(venue, row), remaining_maintenance(venue, row), p.cost
+    if there > 0:
+        take(venue, p.instrument, side, lots, ticks)
+    isolated = ISOLATED if p.scope == _ISOLATED else 0
+    profit = fill(venue, row, 0, side * lots, price, p.trigger_e8, 0, LIQUIDATED | isolated)
+    post_outside(venue, -result)
+    post_insurance(venue, p.instrument, result)
+    liquidated(venue, p, side * lots, price, profit, cost, equity, maintenance, 0)
+    e = next_event(venue, _TAKEN_OVER, p.account, p.instrument)
+    e.trade = venue.trade_sequence
+    e.lots = side * lots
+    e.price_ticks = passed_on
+    e.amount = result
+    e.flags = isolated | side_flag(venue, p)
+    venue.liquidating_instrument = p.instrument
 
 
 @kernel
@@ -269,7 +311,7 @@ def liquidation_unit(venue):
         row = o.next
     row = venue.liquidating_position
     if row < 0:
-        row = largest_loss(venue, account)
+        row = next_to_close(venue, account)
     if row >= 0:
         close_out(venue, row, 0)
     if venue.deleveraging < 0:
@@ -281,7 +323,7 @@ def after_closing(venue):
     """Go on with the next position of a cross account, or end the liquidation."""
     account = venue.liquidating
     if venue.liquidating_position < 0:
-        row = largest_loss(venue, account)
+        row = next_to_close(venue, account)
         if row >= 0 and (venue.call_policy != _AT_ONCE or is_gone(venue, account, TRIGGER, True)):
             return
         a = account_(venue, account)

@@ -13,18 +13,21 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import (
     CancelReason,
+    CommandKind,
     EventKind,
+    InstrumentStatus,
     MarginMethod,
     MarginScope,
     OrderKind,
     PositionSide,
     RejectReason,
 )
-from novation.domain.events import MAKER, REDUCE_ONLY
+from novation.domain.events import MAKER, REDUCE_ONLY, TRANSFERRED
 from novation.engine.clearing import fee_of, fill, link, opening_margin, side_flag, unlink_if_flat
 from novation.engine.ledger import next_event
+from novation.engine.liquidity import has_ladder, offer, reach, take
 from novation.engine.margining import available, initial_for, initial_now, largest_value
-from novation.engine.parametric import ANY_PRICE, NO_PRICE, take
+from novation.engine.parametric import ANY_PRICE, NO_PRICE
 from novation.engine.state import account_, contract_, market_, order_, position_row_, row_of, terms_of
 from novation.rules.clearing import closed_lots
 from novation.rules.integers import E8, sign
@@ -35,9 +38,15 @@ _TIERED = int(MarginMethod.TIERED)
 _MARKET = int(OrderKind.MARKET)
 _LIMIT = int(OrderKind.LIMIT)
 _ACCEPTED = int(EventKind.ORDER_ACCEPTED)
+_COMMAND_REJECTED = int(EventKind.COMMAND_REJECTED)
+_TRANSFER_POSITION = int(CommandKind.TRANSFER_POSITION)
 _REJECTED = int(EventKind.ORDER_REJECTED)
 _CANCELLED = int(EventKind.ORDER_CANCELLED)
 _NO_TERMS = int(RejectReason.NO_TERMS)
+_NOT_TRADING = int(RejectReason.NOT_TRADING)
+_OPENING_NOT_ALLOWED = int(RejectReason.OPENING_NOT_ALLOWED)
+_TRADING = int(InstrumentStatus.TRADING)
+_PRE_DELIVERING = int(InstrumentStatus.PRE_DELIVERING)
 _QTY_NOT_POSITIVE = int(RejectReason.QTY_NOT_POSITIVE)
 _QTY_BELOW_MIN = int(RejectReason.QTY_BELOW_MIN)
 _QTY_ABOVE_MAX = int(RejectReason.QTY_ABOVE_MAX)
@@ -56,6 +65,7 @@ _CANCEL_MARGIN = int(CancelReason.INSUFFICIENT_MARGIN)
 _CANCEL_LIMIT = int(CancelReason.POSITION_LIMIT)
 _CANCEL_NOTIONAL = int(CancelReason.MIN_NOTIONAL)
 _CANCEL_NOT_REDUCING = int(CancelReason.WOULD_NOT_REDUCE)
+_CANCEL_NO_LIQUIDITY = int(CancelReason.NO_LIQUIDITY)
 _CANCEL_LARGE = int(CancelReason.NUMBER_TOO_LARGE)
 #: Lots times their value per 1.00 of price, where the two are multiplied.
 _PRODUCT = (1 << 62) - 1
@@ -75,6 +85,7 @@ def reject(venue, account, instrument, order, lots, price_ticks, reason, value, 
     e.reason = reason
     e.amount = value
     e.cost = limit
+    return e
 
 
 @kernel
@@ -282,7 +293,11 @@ def reducible(venue, row, side):
 
 @kernel
 def place(venue, c):
-    """Check the order a command places, accept it, and trade it at once if the market can be had now."""
+    """Check the order a command places, accept it, and trade it at once if the market can be had now.
+
+    A position that is transferred in is checked as a limit order that trades whole at its entry price, and then booked.
+    """
+    moved = c.kind == _TRANSFER_POSITION
     identity, account, instrument, side, kind = c.order, c.account, c.instrument, c.side, c.order_kind
     lots, price_ticks, reduce_only, position_side = c.lots, c.price_ticks, c.reduce_only, c.position_side
     m = market_(venue, instrument)
@@ -295,7 +310,11 @@ def place(venue, c):
     hedge = account_(venue, account).hedge
     row = row_of(venue, account, instrument, 1 if hedge and position_side == _SHORT else 0)
     reason, value, limit = 0, 0, 0
-    if kind != _MARKET and kind != _LIMIT:
+    if m.status != _TRADING and m.status != _PRE_DELIVERING:
+        reason, value, limit = _NOT_TRADING, m.status, _TRADING
+    elif m.status != _TRADING and closed_lots(position_row_(venue, row).lots, signed) != lots:
+        reason, value, limit = _OPENING_NOT_ALLOWED, m.status, _TRADING
+    elif kind != _LIMIT and (moved or kind != _MARKET):
         reason, value = _BAD_ORDER_KIND, kind
     elif lots <= 0 or (side != 1 and side != -1):
         reason, value = _QTY_NOT_POSITIVE, lots
@@ -318,9 +337,14 @@ def place(venue, c):
     else:
         if too_large(venue, row, side, lots, price_ticks):
             reason, value, limit = _NUMBER_TOO_LARGE, lots, 0
-    if reason == 0:
+    if reason == 0 and moved:
+        reason, value, limit = risk_reason(venue, row, signed, price_ticks, 1)
+        if reason == 0:
+            fill(venue, row, 0, signed, price_ticks, price_ticks * c.tick_e8, 0, TRANSFERRED)
+            return
+    elif reason == 0:
         reduce_only = reduce_only or closes(hedge, side, position_side)
-        ticks = take(venue, instrument, side, price_ticks if kind == _LIMIT else ANY_PRICE)
+        ticks = reach(venue, instrument, side, lots, price_ticks if kind == _LIMIT else ANY_PRICE)
         if ticks != NO_PRICE:
             reason, value, limit = notional_reason(venue, row, signed, ticks)
             if reason == 0:
@@ -335,28 +359,70 @@ def place(venue, c):
             e.lots = signed
             e.price_ticks = price_ticks
             e.flags = (REDUCE_ONLY if reduce_only else 0) | side_flag(venue, position_row_(venue, row))
-            if ticks != NO_PRICE:
-                execute(venue, row, identity, signed, ticks, m.last_e8, 0)
-            else:
-                rest(venue, identity, row, side, kind, lots, price_ticks, reduce_only)
+            rest(venue, identity, row, side, kind, lots, price_ticks, reduce_only)
+            if ticks != NO_PRICE or (kind == _MARKET and has_ladder(venue, instrument)):
+                venue.taking = venue.last_order
             return
-    reject(venue, account, instrument, identity, signed, price_ticks, reason, value, limit)
+    e = reject(venue, account, instrument, identity, signed, price_ticks, reason, value, limit)
+    if moved:
+        e.kind = _COMMAND_REJECTED
 
 
 @kernel
-def execute(venue, row, identity, lots, ticks, price_e8, maker):
-    """Fill signed lots and charge the maker's or the taker's fee."""
-    p = position_row_(venue, row)
-    fee = fee_of(venue, p.instrument, lots, ticks, maker)
-    fill(venue, row, identity, lots, ticks, price_e8, fee, MAKER if maker else 0)
-
-
-@kernel
-def fill_working(venue, order_row, ticks, price_e8, maker):
-    """Fill a working order whole; a waiting market order is checked for margin and size now that it has a price."""
+def trade(venue, order_row, lots, ticks, price_e8, maker):
+    """Fill lots of a working order and charge the maker's or the taker's fee; with its last lot it leaves the list."""
     o = order_(venue, order_row)
     row = row_of(venue, o.account, o.instrument, o.leg)
-    identity, lots, kind = o.id, o.side * o.lots, o.kind
+    identity, signed = o.id, o.side * lots
+    if lots == o.lots:
+        remove(venue, order_row)
+    else:
+        reserve(venue, order_row, -1)
+        o.lots -= lots
+        reserve(venue, order_row, 1)
+    fee = fee_of(venue, position_row_(venue, row).instrument, signed, ticks, maker)
+    fill(venue, row, identity, signed, ticks, price_e8, fee, MAKER if maker else 0)
+
+
+@kernel
+def taking_unit(venue):
+    """One level for the order that takes liquidity; at its end the rest of a limit order works, that of a market order
+    is cancelled."""
+    row = venue.taking
+    o = order_(venue, row)
+    instrument, side = o.instrument, o.side
+    ticks, lots = offer(venue, instrument, side, o.lots, ANY_PRICE if o.kind == _MARKET else o.price_ticks)
+    if lots == 0:
+        venue.taking = -1
+        if o.kind == _MARKET:
+            cancel_order(venue, row, _CANCEL_NO_LIQUIDITY)
+        return
+    if lots == o.lots:
+        venue.taking = -1
+    take(venue, instrument, side, lots, ticks)
+    trade(venue, row, lots, ticks, market_(venue, instrument).last_e8, 0)
+
+
+@kernel
+def meet_ladder(venue, row):
+    """One level for a limit order that a ladder has moved onto: filled at its own price. Whether more may follow."""
+    o = order_(venue, row)
+    instrument, side, ticks = o.instrument, o.side, o.price_ticks
+    _, lots = offer(venue, instrument, side, o.lots, ticks)
+    if lots == 0:
+        return False
+    more = lots < o.lots
+    take(venue, instrument, side, lots, ticks)
+    fill_working(venue, row, lots, ticks, market_(venue, instrument).last_e8, 1)
+    return more
+
+
+@kernel
+def fill_working(venue, order_row, filled, ticks, price_e8, maker):
+    """Fill lots of a working order; a waiting market order is checked for margin and size now that it has a price."""
+    o = order_(venue, order_row)
+    row = row_of(venue, o.account, o.instrument, o.leg)
+    lots, kind = o.side * o.lots, o.kind
     if o.reduce_only and closed_lots(position_row_(venue, row).lots, lots) != o.lots:
         cancel_order(venue, order_row, _CANCEL_NOT_REDUCING)
         return
@@ -376,5 +442,4 @@ def fill_working(venue, order_row, ticks, price_e8, maker):
         if cause != 0:
             cancel_order(venue, order_row, cause)
             return
-    remove(venue, order_row)
-    execute(venue, row, identity, lots, ticks, price_e8, maker)
+    trade(venue, order_row, filled, ticks, price_e8, maker)

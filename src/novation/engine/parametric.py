@@ -1,6 +1,6 @@
 """Liquidity when only bars exist: one price, plus half the stated spread, on the tick, against the taker.
 
-It offers any size at that price (`take`); sizes, impact and participation are the business of a slippage model.
+It offers any size at that price; sizes, impact and participation are the business of a slippage model.
 A bar's price can be had at the instant the bar opens, and at no other time.
 """
 
@@ -33,17 +33,11 @@ def taker_ticks(venue, instrument, side, price_e8):
 
 
 @kernel
-def take(venue, instrument, side, worst_ticks):
-    """Ticks at which any size trades now, or NO_PRICE: no bar opens, or the price is beyond `worst_ticks`.
-
-    worst_ticks = ANY_PRICE takes what there is.
-    """
+def opening_ticks(venue, instrument, side):
+    """Ticks at which any size trades now, or NO_PRICE: no bar opens."""
     if not offered_now(venue, instrument):
         return NO_PRICE
-    ticks = taker_ticks(venue, instrument, side, market_(venue, instrument).last_e8)
-    if worst_ticks != ANY_PRICE and side * (ticks - worst_ticks) > 0:
-        return NO_PRICE
-    return ticks
+    return taker_ticks(venue, instrument, side, market_(venue, instrument).last_e8)
 
 
 @kernel

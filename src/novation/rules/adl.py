@@ -14,23 +14,15 @@ Both ratios are cut down at 1e-8 and their product kept whole in 1e-16, so ranks
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 from novation._jit import kernel
+from novation.domain.enums import DeleveragingRisk
 from novation.rules.ordering import sort_rows
 from novation.rules.wide import ratio_e8, wide_mul_div_rem
 
 #: A leverage PnL above 400 is ranked as 400, in 1e-16: below 2**62.
 MOST_LEVERAGE_PNL = 4_000_000_000_000_000_000
-
-
-class DeleveragingRisk(IntEnum):
-    """How likely a position is to be deleveraged, from its rank 1-5."""
-
-    LOW = 1
-    MEDIUM = 2
-    HIGH = 3
-    CRITICAL = 4
+#: Profits that add up to more are weighed in halves, quarters, ... of a minor unit.
+MOST_TOTAL = 1 << 60
 
 
 @kernel
@@ -80,8 +72,7 @@ def adl_quantile(place, count, score):
     return 4 - 5 * place // count
 
 
-@kernel
-def adl_rank(quantile):
+def adl_rank(quantile: int) -> int:
     """The plan's rank: 1 (last) to 5 (first)."""
     return quantile + 1
 
@@ -106,27 +97,87 @@ def allocate_by_queue(order, lots, profits, count, deficit, taken):
 
 
 @kernel
-def allocate_pro_rata(weights, accounts, count, deficit, taken, keys, order):
-    """Share `deficit` in proportion to the weights: profits when a loss is shared, lots when lots are closed.
+def add_shares(weights, accounts, count, asked, total, taken, keys, order):
+    """Add to `taken` what each row gives of `asked` in proportion to its weight; total: the sum of those above zero.
 
-    Weights <= 0 give nothing. Each share is floor(deficit * weight / total); what the floors leave goes one unit each
-    to the largest remainders, a tie to the lower account id. Nobody gives more than its weight. Bound: total < 2**60.
-    Writes `taken`, returns its sum: min(deficit, total). keys, order: scratch of `count`, overwritten.
+    Each share is floor(asked * weight / total); what the floors leave goes one unit each to the largest remainders, a
+    tie to the lower account id. keys, order: scratch of `count`, overwritten.
     """
-    total = 0
-    for row in range(count):
-        total += max(0, weights[row])
-    asked = min(max(0, deficit), total)
     left = asked
     for row in range(count):
-        taken[row], keys[row] = 0, 0
+        keys[row] = 0
         if weights[row] > 0:
             share, rest = wide_mul_div_rem(asked, weights[row], total)
-            taken[row] = share
+            taken[row] += share
             keys[row] = -rest
             left -= share
     if left > 0:
         sort_rows(keys, accounts, order, count)
         for place in range(left):
             taken[order[place]] += 1
+
+
+@kernel
+def allocate_pro_rata(weights, accounts, count, deficit, taken, keys, order):
+    """Share `deficit` in proportion to the weights: what is shared is what the weights count (a loss over profits).
+
+    Weights <= 0 give nothing, nobody gives more than its weight; the rest as `add_shares`. Bound: total < 2**60.
+    Writes `taken`, returns its sum: min(deficit, total). keys, order: scratch of `count`, overwritten.
+    """
+    total = 0
+    for row in range(count):
+        total += max(0, weights[row])
+        taken[row] = 0
+    asked = min(max(0, deficit), total)
+    if asked > 0:
+        add_shares(weights, accounts, count, asked, total, taken, keys, order)
     return asked
+
+
+@kernel
+def scaled_total(weights, count):
+    """The sum of the weights above zero, all of them halved, cut down, until it is at most 2**60."""
+    row, total = 0, 0
+    while row < count:
+        total += max(0, weights[row])
+        row += 1
+        if total > MOST_TOTAL:
+            for each in range(count):
+                weights[each] = max(0, weights[each]) // 2
+            row, total = 0, 0
+    return total
+
+
+@kernel
+def allocate_lots_pro_rata(profits, sizes, accounts, count, lots, taken, keys, order):
+    """Close `lots` over positions in proportion to their profits, none beyond its size.
+
+    At one price every lot of an instrument gives up the same, so lots in proportion to profits take the same fraction
+    of every profit (facts/validation_tables.md V10). Whoever would give more than there is gives all, and the others
+    share what is left; the rest as `add_shares`. Rows with profits <= 0 give nothing.
+    Writes `taken`, returns its sum: min(lots, the sizes of all who have a profit). profits: overwritten.
+    """
+    left, there = max(0, lots), 0
+    for row in range(count):
+        taken[row] = 0
+        if profits[row] > 0:
+            there += sizes[row]
+    left = min(left, there)
+    given = left
+    total = scaled_total(profits, count)
+    while left > 0 and total > 0:
+        full, weight = 0, 0
+        for row in range(count):
+            if profits[row] > 0:
+                share, _ = wide_mul_div_rem(left, profits[row], total)
+                if share >= sizes[row]:
+                    taken[row] = sizes[row]
+                    full += sizes[row]
+                    weight += profits[row]
+                    profits[row] = 0
+        if full == 0:
+            add_shares(profits, accounts, count, left, total, taken, keys, order)
+            return given
+        left -= full
+        total -= weight
+    return given - left

@@ -10,22 +10,30 @@ a cross position the wallet plus the profits of all other cross positions at the
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.rules.integers import exact_negate
+from novation.rules.integers import E8, exact_negate
 from novation.rules.price_of_value import highest_price_worth, lowest_price_worth
+
+#: Above eleven billion a coin a price is this one: no trade was ever near it, and the next cannot be held.
+MOST_PRICE_E8 = 1 << 60
 
 
 @kernel
 def bankruptcy_price(lots, lot_value, cost, behind, behind_part):
     """Bankruptcy price of signed lots with their exact entry cost, (behind, behind_part) standing behind them.
 
-    0 for a long that no price can bankrupt, and for a short that every price has bankrupted.
+    0 for a long that no price can bankrupt, and for a short that every price has bankrupted; MOST_PRICE_E8 for prices
+    from there on.
     """
+    if lots == 0:
+        return 0
+    whole, part = behind - cost, behind_part
     if lots > 0:
-        missing, missing_part = exact_negate(behind, behind_part)
-        return lowest_price_worth(missing + cost, missing_part, lots, lot_value)
-    if lots < 0:
-        return highest_price_worth(behind - cost, behind_part, -lots, lot_value)
-    return 0
+        whole, part = exact_negate(whole, part)
+    if whole // (abs(lots) * lot_value) >= MOST_PRICE_E8 // E8:
+        return MOST_PRICE_E8
+    if lots > 0:
+        return lowest_price_worth(whole, part, lots, lot_value)
+    return highest_price_worth(whole, part, -lots, lot_value)
 
 
 @kernel

@@ -11,34 +11,26 @@ taker's fee and the clearance fee charged on the closed value (each cut down to 
 Equity less its share needed is concave in the lots closed, as brackets only rise, so each bracket is crossed at most
 once on the way up: per bracket two exact tests and a bisection. Cutting the fees moves the sum by less than two minor
 units; the answer is the smallest wherever a lot frees at least that much margin, which any lot of a real symbol does.
+
+What is asked is told in groups, each a tuple of integers:
+
+    position  (lots, lot_value, mark_e8, price_e8): signed lots, marked until now, filled at a price
+    account   (equity, equity_part, others, others_part): exact equity of the account (isolated: of the position) at
+              the marks before, and exact maintenance of its other positions
+    fees      (taker_e8, per_lot, clearance_e8): of the closed value, minor units a lot, of the closed value
+    bracket   (rate_e8, cum, per_lot): maintenance of what is left = value * rate - cum + lots * per_lot; a tiered
+              instrument has no amount per lot, one margined per contract nothing else
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 from novation._jit import kernel
+from novation.domain.enums import LiquidationPriority
 from novation.rules.fees import trade_fee
 from novation.rules.integers import E8, exact_add, exact_negate, mul_div
 from novation.rules.margin import reached, tiered_maintenance
 from novation.rules.value import rate_of, signed_value, value_rem
 from novation.rules.wide import MOST_RATIO_E8, ratio_e8
-
-
-class LiquidationPriority(IntEnum):
-    """In which order the positions of a cross account are closed; ties by ascending id."""
-
-    #: The smallest profit first.
-    HIGHEST_LOSS_FIRST = 1
-    #: The smallest (initial margin + profit) / maintenance first; without maintenance last.
-    LOWEST_MARGIN_RATIO = 2
-    #: The earliest opened first.
-    OLDEST_POSITION = 3
-    #: The largest value at the mark first.
-    LARGEST_POSITION = 4
-    #: The highest leverage setting first.
-    HIGHEST_LEVERAGE = 5
-
 
 _LOWEST_RATIO = int(LiquidationPriority.LOWEST_MARGIN_RATIO)
 _OLDEST = int(LiquidationPriority.OLDEST_POSITION)
@@ -47,11 +39,13 @@ _LEVERAGE = int(LiquidationPriority.HIGHEST_LEVERAGE)
 
 
 @kernel
-def priority_key(priority, profit, initial, maintenance, value, leverage, opened_ns):
+def priority_key(priority, position):
     """What a position is ordered by, the smallest key first; `ordering.sort_rows` orders a table by (key, id).
 
-    Money in whole minor units, so profits that differ by less are a tie.
+    position: (profit, initial, maintenance, |value|, leverage, opened_ns), money in whole minor units, so profits that
+    differ by less are a tie.
     """
+    profit, initial, maintenance, value, leverage, opened_ns = position
     if priority == _LOWEST_RATIO:
         if maintenance <= 0:
             return MOST_RATIO_E8 + 1
@@ -59,7 +53,7 @@ def priority_key(priority, profit, initial, maintenance, value, leverage, opened
     if priority == _OLDEST:
         return opened_ns
     if priority == _LARGEST:
-        return -abs(value)
+        return -value
     if priority == _LEVERAGE:
         return -leverage
     return profit
@@ -75,80 +69,57 @@ def complies(equity, equity_part, maintenance, maintenance_part, target_e8):
 
 
 @kernel
-def equity_after(closed, lots, lot_value, equity, equity_part, mark_e8, price_e8, fee_e8, clearance_e8):
-    """Exact equity once `closed` of the signed lots, marked until then, are filled at a price and charged."""
+def equity_after(closed, position, account):
+    """Exact equity once `closed` lots are filled at the price, before any fee."""
+    lots, lot_value, mark_e8, price_e8 = position
+    equity, equity_part, _, _ = account
     slip, slip_part = signed_value(abs(mark_e8 - price_e8), closed, lot_value)
     if (lots > 0) == (mark_e8 > price_e8):
         slip, slip_part = exact_negate(slip, slip_part)
-    traded, _ = value_rem(price_e8, closed, lot_value)
-    whole, part = exact_add(equity, equity_part, slip, slip_part)
-    return whole - trade_fee(traded, fee_e8, 0, 0) - trade_fee(traded, clearance_e8, 0, 0), part
+    return exact_add(equity, equity_part, slip, slip_part)
 
 
 @kernel
-def complies_after(
-    closed,
-    lots,
-    lot_value,
-    equity,
-    equity_part,
-    others,
-    others_part,
-    mark_e8,
-    price_e8,
-    fee_e8,
-    clearance_e8,
-    rate_e8,
-    cum,
-    target_e8,
-):
-    """Whether the account complies after closing lots; `rate_e8` and `cum` are the bracket's of what is left.
+def closing_fees(closed, position, fees):
+    """The taker's fee and the clearance fee of closing lots at the price, in minor units."""
+    _, lot_value, _, price_e8 = position
+    taker_e8, per_lot, clearance_e8 = fees
+    traded, _ = value_rem(price_e8, closed, lot_value)
+    return trade_fee(traded, taker_e8, closed, per_lot), trade_fee(traded, clearance_e8, 0, 0)
 
-    equity: of the account (isolated: of the position) at the mark, before; others: maintenance of its other positions.
-    """
-    whole, part = equity_after(closed, lots, lot_value, equity, equity_part, mark_e8, price_e8, fee_e8, clearance_e8)
-    needed, needed_part = others, others_part
+
+@kernel
+def complies_after(closed, position, account, fees, bracket, target_e8):
+    """Whether the account complies after closing lots; `bracket` is that of what is left."""
+    lots, lot_value, mark_e8, _ = position
+    rate_e8, cum, per_lot = bracket
+    _, _, needed, needed_part = account
+    equity, equity_part = equity_after(closed, position, account)
+    fee, clearance = closing_fees(closed, position, fees)
     left = abs(lots) - closed
     if left > 0:
         value, value_part = signed_value(mark_e8, left, lot_value)
         own, own_part = tiered_maintenance(value, value_part, rate_e8, cum)
-        needed, needed_part = exact_add(needed, needed_part, own, own_part)
-    return complies(whole, part, needed, needed_part, target_e8)
+        needed, needed_part = exact_add(needed, needed_part, own + left * per_lot, own_part)
+    return complies(equity - fee - clearance, equity_part, needed, needed_part, target_e8)
 
 
 @kernel
-def lots_in_bracket(
-    low,
-    high,
-    lots,
-    lot_value,
-    equity,
-    equity_part,
-    others,
-    others_part,
-    mark_e8,
-    price_e8,
-    fee_e8,
-    clearance_e8,
-    rate_e8,
-    cum,
-    target_e8,
-):
+def lots_in_bracket(low, high, position, account, fees, bracket, target_e8):
     """The fewest lots in (low, high] whose closing makes the account comply, all leaving it in one bracket; 0: none.
 
     For callers that walk brackets of their own; `partial_lots` does it over arrays.
     """
     if high <= low:
         return 0
-    rest = (lots, lot_value, equity, equity_part, others, others_part, mark_e8, price_e8, fee_e8, clearance_e8)
-    if complies_after(low + 1, *rest, rate_e8, cum, target_e8):
+    if complies_after(low + 1, position, account, fees, bracket, target_e8):
         return low + 1
-    if not complies_after(high, *rest, rate_e8, cum, target_e8):
+    if not complies_after(high, position, account, fees, bracket, target_e8):
         return 0
     low += 1
     while high - low > 1:
         middle = low + (high - low) // 2
-        if complies_after(middle, *rest, rate_e8, cum, target_e8):
+        if complies_after(middle, position, account, fees, bracket, target_e8):
             high = middle
         else:
             low = middle
@@ -170,46 +141,34 @@ def lots_within(cap, most, lot_value, mark_e8):
 
 
 @kernel
-def partial_lots(
-    lots,
-    lot_value,
-    equity,
-    equity_part,
-    others,
-    others_part,
-    mark_e8,
-    price_e8,
-    fee_e8,
-    clearance_e8,
-    target_e8,
-    caps,
-    rates_e8,
-    cums,
-    count,
-):
+def last_above(cap, position):
+    """The most lots that can be closed while what is left stays above the cap of the bracket below."""
+    lots, lot_value, mark_e8, _ = position
+    return abs(lots) - lots_within(cap, abs(lots), lot_value, mark_e8) - 1
+
+
+@kernel
+def partial_lots(position, account, fees, brackets, target_e8):
     """The fewest lots to close, through the brackets, for the account to comply; all of them if no number does.
 
-    0 when it complies already. caps, rates_e8, cums: arrays of `count` brackets, ascending.
+    0 when it complies already. brackets: (caps, rates_e8, cums), arrays of the same length, ascending.
     """
-    size = abs(lots)
-    tier = 0
-    value, _ = value_rem(mark_e8, size, lot_value)
-    while tier < count - 1 and value > caps[tier]:
+    caps, rates_e8, cums = brackets
+    lots, lot_value, mark_e8, _ = position
+    tier, low = 0, 0
+    value, _ = value_rem(mark_e8, abs(lots), lot_value)
+    while tier < len(caps) - 1 and value > caps[tier]:
         tier += 1
-    rest = (lots, lot_value, equity, equity_part, others, others_part, mark_e8, price_e8, fee_e8, clearance_e8)
-    if complies_after(0, *rest, rates_e8[tier], cums[tier], target_e8):
+    if complies_after(0, position, account, fees, (rates_e8[tier], cums[tier], 0), target_e8):
         return 0
-    low = 0
     while tier >= 0:
-        high = size
-        if tier > 0:
-            high = size - lots_within(caps[tier - 1], size, lot_value, mark_e8) - 1
-        found = lots_in_bracket(low, high, *rest, rates_e8[tier], cums[tier], target_e8)
+        high = last_above(caps[tier - 1], position) if tier > 0 else abs(lots)
+        found = lots_in_bracket(low, high, position, account, fees, (rates_e8[tier], cums[tier], 0), target_e8)
         if found > 0:
             return found
         low = max(low, high)
         tier -= 1
-    return size
+    return abs(lots)
 
 
 @kernel

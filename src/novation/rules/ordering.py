@@ -26,16 +26,29 @@ def _sift(keys, ids, order, root, end):
 
 
 @kernel
+def heap_rows(keys, ids, order, count):
+    """Write into `order` the rows 0..count-1 as a heap: the largest (key, id) stands at its root, `order[0]`."""
+    for row in range(count):
+        order[row] = row
+    for root in range(count // 2 - 1, -1, -1):
+        _sift(keys, ids, order, root, count)
+
+
+@kernel
+def drop_root(keys, ids, order, count):
+    """Move the root of a heap of `count` rows behind it, to `order[count - 1]`; the heap has one row less."""
+    end = count - 1
+    order[0], order[end] = order[end], order[0]
+    _sift(keys, ids, order, 0, end)
+
+
+@kernel
 def sort_rows(keys, ids, order, count):
     """Write into `order` the rows 0..count-1 by ascending key, a tie by ascending id.
 
     A heap sort in place: n log n, no memory of its own. Ids are distinct, so the result does not depend on where an
     account stands in the table. For a descending order give negative keys.
     """
-    for row in range(count):
-        order[row] = row
-    for root in range(count // 2 - 1, -1, -1):
-        _sift(keys, ids, order, root, count)
-    for end in range(count - 1, 0, -1):
-        order[0], order[end] = order[end], order[0]
-        _sift(keys, ids, order, 0, end)
+    heap_rows(keys, ids, order, count)
+    for rest in range(count, 1, -1):
+        drop_root(keys, ids, order, rest)
