@@ -39,6 +39,7 @@ from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
 from novation.engine.ledger import LIMB
 from novation.engine.state import BASIS_ROWS, DTYPES, HEAD, LEGS, NEVER_NS, NO_SECOND, QUEUE_COLUMNS, TABLES
+from novation.engine.watch import NEVER
 from novation.rules.adl import adl_rank, risk_of
 from novation.venues.canonical import state_lines
 from novation.venues.funding_query import funding_state
@@ -119,6 +120,7 @@ class Venue:
         flat = [row for rows in self.terms for row in rows]
         count = len(self.instruments)
         priced = count if self.marked or any(i.deliver_ns for i in self.instruments) else 0
+        base = 1 << (accounts - 1).bit_length()
         rows = {
             "contract": count,
             "terms": len(flat),
@@ -138,6 +140,7 @@ class Venue:
             "queue": 0 if all(pool.unlimited for pool in self.pools) else QUEUE_COLUMNS * accounts,
             "pricing": priced,
             "basis": BASIS_ROWS * priced if self.marked else 0,
+            "band": (count + 1) * 2 * base,
         }
         self.heads = record_table(HEAD, 1)
         self.head = self.heads[0]
@@ -159,6 +162,7 @@ class Venue:
         h["accounts"], h["instruments"] = accounts, count
         h["due_ns"] = NEVER_NS
         h["liquidation_priority"], h["deleveraging_method"] = int(rules.liquidation_priority), int(rules.deleveraging)
+        h["watching"], h["band_base"] = 1, base
         h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1
         h["first_order"], h["last_order"], h["taking"] = -1, -1, -1
         self._event_hasher = hashlib.blake2b(digest_size=16)
@@ -300,6 +304,7 @@ class Venue:
             self._tables["pool"][k] = (*divmod(pool.balance, LIMB), int(pool.unlimited))
         brought = sum(pool.balance for pool in self.pools)
         self.head["deposits_high"], self.head["deposits_low"] = divmod(brought, LIMB)
+        self._tables["band"]["below_e8"], self._tables["band"]["above_e8"] = -NEVER, NEVER
         account = self._tables["account"]
         account["first_position"] = account["last_position"] = -1
         position = self._tables["position"]
