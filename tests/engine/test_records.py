@@ -17,6 +17,7 @@ from novation.engine.state import (
     HEAD,
     TABLES,
     account_,
+    basis_,
     command_,
     contract_,
     event_,
@@ -28,6 +29,7 @@ from novation.engine.state import (
     pool_,
     position_,
     position_row_,
+    pricing_,
     sample_,
     terms_,
     tier_,
@@ -55,6 +57,8 @@ ACCESSORS = (
     "holding",
     "pool",
     "level",
+    "pricing",
+    "basis",
 )
 
 
@@ -118,7 +122,11 @@ def touch(heads, which, row):
         return holding_(venue, row).lots
     if which == 12:
         return pool_(venue, row).low
-    return level_(venue, row).upto
+    if which == 13:
+        return level_(venue, row).upto
+    if which == 14:
+        return pricing_(venue, row).index_e8
+    return basis_(venue, row).twice
 
 
 @kernel

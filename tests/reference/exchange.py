@@ -7,7 +7,7 @@ pages under docs/rules say what happens.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -21,9 +21,9 @@ from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, asset_decimals
-from tests.reference import commands, ladder, margin
+from tests.reference import commands, ladder, margin, marking
 from tests.reference.liquidation import run_test
-from tests.reference.state import Account, Ledger, Market, Order, Position
+from tests.reference.state import Account, Ledger, Market, Order, Position, Pricing
 
 #: What an event of these kinds is about is one position, not an instrument or an account.
 OF_ONE_POSITION = frozenset(
@@ -38,6 +38,7 @@ OF_ONE_POSITION = frozenset(
         EventKind.INSURANCE,
         EventKind.DELEVERAGED,
         EventKind.MARGIN_ADJUSTED,
+        EventKind.DELIVERY,
         EventKind.TAKEN_OVER,
     }
 )
@@ -70,6 +71,7 @@ class Exchange:
         spread_e8: int = 0,
         pools: Sequence[InsurancePool] = (),
         ladders: Mapping[str, Ladder] | None = None,
+        marked: Collection[str] = (),
     ) -> None:
         self.rules = rules
         #: Lists by *slot*: 2 * instrument, the only position or the long one, and 2 * instrument + 1, the short one.
@@ -86,6 +88,8 @@ class Exchange:
         self.funds = [pool.balance for pool in self.pools]
         self.ledger = Ledger(deposits=sum(self.funds))
         self.asset_unit = 10 ** asset_decimals(rules.asset)
+        self.marked = frozenset(marked)
+        self.pricing = [Pricing() for _ in instruments]
         self.feed: list[MarketEvent] = []
         self.ladders = dict(ladders or {})
         self.settled: int | None = None  #: trade date of a settlement at this instant
@@ -103,8 +107,12 @@ class Exchange:
         """Let time pass up to an instant; return everything that happened."""
         start = len(self.events)
         self.feed = sorted([*self.feed, *market], key=lambda row: (row.ts_ns, row.kind, row.instrument))
-        while self.feed and self.feed[0].ts_ns <= until_ns:
-            self._pass_time(self.feed[0].ts_ns)
+        while True:
+            stamps = [x.next_ns for x in self.pricing if x.next_ns]
+            ahead = min([row.ts_ns for row in self.feed[:1]] + stamps, default=until_ns + 1)
+            if ahead > until_ns:
+                break
+            self._pass_time(ahead)
             rows = [row for row in self.feed if row.ts_ns == self.clock_ns]
             self.feed = self.feed[len(rows) :]
             self._instant(rows)
@@ -128,9 +136,15 @@ class Exchange:
         for row in by_kind[MarketEventKind.BAR_OPEN]:
             self.markets[row.instrument].last_e8 = self.markets[row.instrument].centre_e8 = row.last_e8
             self.markets[row.instrument].open_ns = self.clock_ns
-            self._set_mark(row.instrument, row.mark_e8)
+            self.set_mark(row.instrument, row.mark_e8)
+        for row in by_kind[MarketEventKind.INDEX]:
+            marking.take_index(self, row)
+        marking.settle_due(self)
         for row in by_kind[MarketEventKind.FUNDING]:
-            self._fund(row)
+            self.set_mark(row.instrument, row.mark_e8)
+            self.pay_funding(row.instrument, row.rate_e8)
+        for row in by_kind[MarketEventKind.STATUS]:
+            marking.change_status(self, row)
         for row in by_kind[MarketEventKind.SETTLEMENT]:
             self._settle(row)
         self._test_all(at_check=True)
@@ -168,22 +182,22 @@ class Exchange:
         for row in rows:
             self.markets[row.instrument].last_e8 = row.last_e8
             self.markets[row.instrument].traded = None
-            self._set_mark(row.instrument, row.mark_e8)
+            self.set_mark(row.instrument, row.mark_e8)
 
-    def _set_mark(self, i: int, mark_e8: int) -> None:
+    def set_mark(self, i: int, mark_e8: int) -> None:
+        """A new mark without extremes; 0 says that none was given."""
         market = self.markets[i]
         if mark_e8:
             market.mark_e8 = mark_e8
         market.low_e8 = market.high_e8 = market.mark_e8
 
-    def _fund(self, row: MarketEvent) -> None:
-        i = row.instrument
-        self._set_mark(i, row.mark_e8)
+    def pay_funding(self, i: int, rate_e8: int) -> None:
+        """Pay a rate on every position of an instrument, at its mark."""
         mark = self.markets[i].mark_e8
 
         def received(lots: int) -> int:
-            amount = int(abs(margin.value(self.instruments[i], mark, lots)) * abs(row.rate_e8) / E8)
-            return -amount if (lots > 0) == (row.rate_e8 > 0) else amount
+            amount = int(abs(margin.value(self.instruments[i], mark, lots)) * abs(rate_e8) / E8)
+            return -amount if (lots > 0) == (rate_e8 > 0) else amount
 
         everyone = [(account, slot) for account in range(len(self.accounts)) for slot in (i, i + 1)]
         lots = [self.accounts[account].positions[slot].lots for account, slot in everyone]
@@ -204,7 +218,7 @@ class Exchange:
                     slot,
                     lots=p.lots,
                     price_e8=mark,
-                    rate_e8=row.rate_e8,
+                    rate_e8=rate_e8,
                     amount=amount,
                     flags=ISOLATED if p.scope == MarginScope.ISOLATED else 0,
                 )
@@ -460,10 +474,11 @@ class Exchange:
             yield "pool", (pool, balance)
         lines: list[Line] = []
         for i, m in enumerate(self.markets[::2]):
-            yield "market", (i, m.terms, m.last_e8, m.mark_e8, m.open_ns, m.settlement_ticks)
+            yield "market", (i, m.terms, m.last_e8, m.mark_e8, m.open_ns, m.settlement_ticks, m.status)
             if self.has_ladder(2 * i):
                 lines.append(("ladder", (i, m.centre_e8, m.missing[-1], m.missing[1])))
         yield from lines
+        yield from self._pricing_lines()
         for account, a in enumerate(self.accounts):
             yield "account", (account, a.wallet, a.called, a.hedge)
         new = (0, 0, 0, int(MarginScope.CROSS), self.rules.default_leverage)
@@ -475,6 +490,19 @@ class Exchange:
         for o in self.orders.values():
             asked = (o.side, o.kind, o.lots, o.price_ticks, o.reduce_only, o.arrival_ns)
             yield "order", (o.id, o.account, o.instrument // 2, o.instrument % 2, *asked)
+
+    def _pricing_lines(self) -> Iterator[Line]:
+        for i, x in enumerate(self.pricing):
+            instrument = self.instruments[2 * i]
+            if instrument.id in self.marked or instrument.deliver_ns:
+                weighted = sum(n * premium for n, premium in enumerate(x.samples, 1))
+                own = (x.index_e8, x.next_ns, x.hours, x.stated_hours, x.quiet, x.last_rate_e8, x.last_ns)
+                premium = (x.premium_e8, x.slot, len(x.samples), sum(x.samples), weighted)
+                delivery = (len(x.delivery), sum(x.delivery.values()), max(x.delivery, default=-1))
+                yield "pricing", (i, *own, *premium, *delivery)
+            if instrument.id in self.marked:
+                for second, twice in sorted(x.basis.items()):
+                    yield "basis", (i, second, twice)
 
     def state_hash(self) -> str:
         """The digest of the canonical form."""

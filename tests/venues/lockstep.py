@@ -36,6 +36,7 @@ def venue_of(setup: Setup, *, buffer: int = 16, orders: int = 4) -> Venue:
         spread_e8=setup.spread_e8,
         pools=setup.pools,
         ladders=setup.ladders,
+        marked=setup.marked,
         buffer=buffer,
         orders=orders,
     )
@@ -71,6 +72,7 @@ def from_events(events: list[Event], instruments: list[Instrument]) -> tuple[int
     """(outside, rounding, fees, insurance, deposits) from the events alone, in whole numbers."""
     outside = rounding = fees = insurance = deposits = 0
     stamps: dict[tuple[int, int, int, int], list[Event]] = {}
+    deliveries: dict[tuple[int, int, int], list[Event]] = {}
     for e in events:
         if e.kind == EventKind.FILL:
             outside += (
@@ -86,6 +88,9 @@ def from_events(events: list[Event], instruments: list[Instrument]) -> tuple[int
             outside -= e.amount
         elif e.kind == EventKind.TRANSFER:
             deposits += e.amount
+        elif e.kind == EventKind.DELIVERY:
+            fees += e.fee
+            deliveries.setdefault((e.ts_ns, e.instrument, e.price_e8), []).append(e)
         elif e.kind == EventKind.FUNDING:
             stamps.setdefault((e.ts_ns, e.instrument, e.price_e8, e.rate_e8), []).append(e)
     for (_, i, mark, rate), paid in stamps.items():
@@ -94,6 +99,11 @@ def from_events(events: list[Event], instruments: list[Instrument]) -> tuple[int
         gain = due if net * rate > 0 else -due
         outside += gain
         rounding -= gain + sum(e.amount for e in paid)
+    for (_, i, price), closed in deliveries.items():
+        net = sum(e.lots for e in closed)
+        gain = -(abs(net) * price * instruments[i].lot_value // E8) * (1 if net > 0 else -1)
+        outside += gain
+        rounding -= gain + sum(e.amount + e.cost for e in closed)
     return outside, rounding, fees, insurance, deposits
 
 

@@ -19,6 +19,19 @@ class InstrumentKind(IntEnum):
     FUTURE = 2
 
 
+class InstrumentStatus(IntEnum):
+    """Where an instrument is in its life (`contractStatus` on the wire; facts/binance.md §13).
+
+    PENDING_TRADING and DELIVERING: no order is taken. PRE_DELIVERING: only what reduces a position. DELIVERED: the end.
+    """
+
+    PENDING_TRADING = 1
+    TRADING = 2
+    PRE_DELIVERING = 3
+    DELIVERING = 4
+    DELIVERED = 5
+
+
 class OrderKind(IntEnum):
     """Market: at the next price. Limit: at its price or better."""
 
@@ -113,7 +126,9 @@ class MarketEventKind(IntEnum):
     TERMS = 10
     BAR_CLOSE = 20
     BAR_OPEN = 30
+    INDEX = 35
     FUNDING = 40
+    STATUS = 45
     SETTLEMENT = 50
 
 
@@ -137,6 +152,9 @@ class EventKind(IntEnum):
     DELEVERAGED = 15
     MARGIN_ADJUSTED = 16
     HEDGE_MODE_SET = 17
+    FUNDING_SETTLED = 18
+    STATUS_CHANGED = 19
+    DELIVERY = 20
     TAKEN_OVER = 33
 
 
@@ -147,6 +165,8 @@ class RejectReason(IntEnum):
     UNKNOWN_ACCOUNT = 101
     UNKNOWN_INSTRUMENT = 201
     NO_TERMS = 202
+    NOT_TRADING = 203
+    OPENING_NOT_ALLOWED = 204
     QTY_NOT_POSITIVE = 301
     QTY_BELOW_MIN = 302
     QTY_ABOVE_MAX = 303
@@ -185,4 +205,5 @@ class CancelReason(IntEnum):
     NUMBER_TOO_LARGE = 7
     DELEVERAGED = 8
     WOULD_NOT_REDUCE = 9
+    DELIVERY = 10
     NO_LIQUIDITY = 13

@@ -41,6 +41,8 @@ TABLES = (
     "pool",
     "level",
     "queue",
+    "pricing",
+    "basis",
 )
 
 HEAD = _table(
@@ -62,6 +64,8 @@ HEAD = _table(
     # the list of working orders, in order of arrival, and the free rows
     "first_order last_order free_order working",
     "accounts instruments terms_changes",
+    # `due_ns`: the next stamp of a rate the venue computes itself; the funding in hand, and whether it is such a one
+    "due_ns funding_instrument funding_rate_e8 own_stamp delivery_e8 delivery_samples delivered_lots delivered_rest",
     *(f"{table}_address {table}_rows" for table in TABLES),
     # who a liquidation closes first, and who pays when the fund is empty; how far the queue of counterparties is
     "liquidation_priority deleveraging_method queue_count queue_next",
@@ -71,11 +75,14 @@ HEAD = _table(
 CONTRACT = _table(
     "tick_e8 lot_value tick_value method daily_settled pool",
     "level_first level_count heals",
+    "marked dated deliver_ns",
 )
 #: One dated row of rules (`domain.Terms`); its brackets are `tier` rows tier_first .. tier_first + tier_count.
 TERMS = _table(
     "tick_step min_lots max_lots min_notional maker_fee_e8 taker_fee_e8 fee_per_lot "
-    "liquidation_fee_e8 initial_per_lot maintenance_per_lot tier_first tier_count"
+    "liquidation_fee_e8 initial_per_lot maintenance_per_lot tier_first tier_count",
+    "funding_interval_hours funding_floor_e8 funding_cap_e8 interest_e8 funding_clamp_e8 impact_base hourly_at_limit "
+    "quiet_needed quiet_e8 quiet_hours basis_seconds delivery_seconds delivery_fee_e8",
 )
 TIER = _table("cap rate_e8 max_leverage cum")
 #: One instrument: what the market did. `mark_low_e8`/`mark_high_e8` are the extremes to be checked, equal to the mark
@@ -84,6 +91,7 @@ MARKET = _table(
     "terms last_e8 last_high_e8 last_low_e8 last_close_e8 mark_e8 mark_low_e8 mark_high_e8 mark_close_e8 "
     "bar_low_e8 bar_high_e8 start_ns closed_ns open_ns closing bar settlement_ticks",
     "centre_e8 bid_taken ask_taken healed_ns",
+    "status",
 )
 #: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
 #: `called`: 0 no margin call, 1 called, trade date + 2: called (or still called) at the settlement of that trade date.
@@ -107,6 +115,18 @@ HOLDING = _table(
 
 #: One insurance fund, its balance in two limbs of 2**60; unlimited: it pays whatever there is to pay.
 POOL = _table("high low unlimited")
+#: One instrument that the venue marks or delivers: its index, the premium samples of the interval (the last one and its
+#: five seconds, sums plain and weighted), the interval and its end (0 before the first row), what delivery averages.
+PRICING = _table(
+    "index_e8 index_second basis_second premium_e8 premium_slot premium_sum weighted_sum premium_count "
+    "interval_hours stated_hours next_ns quiet last_rate_e8 last_ns delivery_sum delivery_count delivery_second"
+)
+#: BASIS_ROWS of each such instrument: twice the basis of a second, at its place modulo BASIS_ROWS.
+BASIS = _table("second twice")
+BASIS_ROWS = 60
+#: No stamp is due, and the second of a row of BASIS that was never written.
+NEVER_NS = 1 << 62
+NO_SECOND = -(1 << 40)
 
 #: One level of a ladder: ticks of the grid from the centre, and lots of the side up to and with it.
 LEVEL = _table("offset upto")
@@ -134,6 +154,8 @@ DTYPES = {
     "pool": POOL,
     "level": LEVEL,
     "queue": QUEUE,
+    "pricing": PRICING,
+    "basis": BASIS,
 }
 
 _contract_at = record_pointer(CONTRACT)
@@ -150,6 +172,8 @@ _sample_at = record_pointer(SAMPLE)
 _holding_at = record_pointer(HOLDING)
 _pool_at = record_pointer(POOL)
 _level_at = record_pointer(LEVEL)
+_pricing_at = record_pointer(PRICING)
+_basis_at = record_pointer(BASIS)
 head_at = record_pointer(HEAD)
 
 
@@ -264,6 +288,20 @@ def pool_(venue, row):
     """An insurance fund."""
     check_row(row, venue.pool_rows)
     return _pool_at(venue.pool_address, row)
+
+
+@kernel
+def pricing_(venue, instrument):
+    """What an instrument is marked, funded and delivered by; there where the venue does any of it."""
+    check_row(instrument, venue.pricing_rows)
+    return _pricing_at(venue.pricing_address, instrument)
+
+
+@kernel
+def basis_(venue, row):
+    """A sample of the basis."""
+    check_row(row, venue.basis_rows)
+    return _basis_at(venue.basis_address, row)
 
 
 @kernel
