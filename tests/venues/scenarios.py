@@ -77,6 +77,7 @@ class Setup(NamedTuple):
     pools: tuple[InsurancePool, ...] = ()
     ladders: dict[str, Ladder] = {}
     marked: dict[str, MarkRule] = {}
+    pro_rata: bool = False
 
     def twin(self) -> Exchange:
         """The plain-Python one."""
@@ -89,6 +90,7 @@ class Setup(NamedTuple):
             pools=self.pools,
             ladders=self.ladders,
             marked=self.marked,
+            pro_rata=self.pro_rata,
         )
 
 
@@ -253,6 +255,7 @@ def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
             for m in made
             if m[0].method == MarginMethod.TIERED and r.randint(0, 2) == 0
         },
+        r.randint(0, 4) == 0,
     )
 
 
