@@ -17,6 +17,7 @@ from novation.engine.state import (
     HEAD,
     TABLES,
     account_,
+    band_,
     basis_,
     command_,
     contract_,
@@ -59,6 +60,7 @@ ACCESSORS = (
     "level",
     "pricing",
     "basis",
+    "band",
 )
 
 
@@ -126,7 +128,9 @@ def touch(heads, which, row):
         return level_(venue, row).upto
     if which == 14:
         return pricing_(venue, row).index_e8
-    return basis_(venue, row).twice
+    if which == 15:
+        return basis_(venue, row).twice
+    return band_(venue, row).below_e8
 
 
 @kernel

@@ -7,7 +7,7 @@ pages under docs/rules say what happens.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from novation.domain.account import InsurancePool
 from novation.domain.commands import Command
 from novation.domain.digest import Line, state_digest
-from novation.domain.enums import CancelReason, EventKind, MarginScope, MarketEventKind, OrderKind
+from novation.domain.enums import CancelReason, EventKind, MarginScope, MarketEventKind, MarkRule, OrderKind
 from novation.domain.events import EVENT_FORMAT, ISOLATED, LONG_SIDE, MAKER, SHORT_SIDE, Event
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
@@ -71,7 +71,7 @@ class Exchange:
         spread_e8: int = 0,
         pools: Sequence[InsurancePool] = (),
         ladders: Mapping[str, Ladder] | None = None,
-        marked: Collection[str] = (),
+        marked: Mapping[str, MarkRule] | None = None,
     ) -> None:
         self.rules = rules
         #: Lists by *slot*: 2 * instrument, the only position or the long one, and 2 * instrument + 1, the short one.
@@ -88,7 +88,7 @@ class Exchange:
         self.funds = [pool.balance for pool in self.pools]
         self.ledger = Ledger(deposits=sum(self.funds))
         self.asset_unit = 10 ** asset_decimals(rules.asset)
-        self.marked = frozenset(marked)
+        self.marked = dict(marked or {})
         self.pricing = [Pricing() for _ in instruments]
         self.feed: list[MarketEvent] = []
         self.ladders = dict(ladders or {})

@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import ceil, floor, trunc
 from typing import TYPE_CHECKING
 
-from novation.domain.enums import CancelReason, EventKind, InstrumentKind, InstrumentStatus, MarginScope
+from novation.domain.enums import CancelReason, EventKind, InstrumentKind, InstrumentStatus, MarginScope, MarkRule
 from novation.domain.events import ISOLATED
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, HOUR_NS, NS
@@ -29,7 +29,7 @@ def take_index(ex: Exchange, row: MarketEvent) -> None:
     before_delivery = instrument.deliver_ns - row.ts_ns
     if 0 < before_delivery <= terms.delivery_seconds * NS:
         x.delivery.setdefault(second, row.index_e8)
-    x.index_e8 = row.index_e8
+    x.index_e8 = market.centre_e8 = row.index_e8
     if instrument.id not in ex.marked:
         return
     bid, ask = row.bid_e8 or _offered(ex, i, -1), row.ask_e8 or _offered(ex, i, 1)
@@ -47,6 +47,8 @@ def take_index(ex: Exchange, row: MarketEvent) -> None:
         left = Fraction(x.next_ns - row.ts_ns, x.hours * HOUR_NS)
         one = floor(row.index_e8 * (1 + Fraction(x.last_rate_e8, E8) * left))
         mark = sorted((one, two, market.last_e8 or two))[1]
+    if ex.marked[instrument.id] == MarkRule.LAST and market.last_e8:
+        mark = market.last_e8
     ex.set_mark(i, max(1, min(mark, HIGHEST_MARK_E8)))
 
 

@@ -20,6 +20,7 @@ from novation.domain.enums import (
     MarginCallPolicy,
     MarginMethod,
     MarketEventKind,
+    MarkRule,
     OrderKind,
 )
 from novation.domain.instruments import Instrument, Terms, Tier
@@ -75,7 +76,7 @@ class Setup(NamedTuple):
     prices: list[int]
     pools: tuple[InsurancePool, ...] = ()
     ladders: dict[str, Ladder] = {}
-    marked: tuple[str, ...] = ()
+    marked: dict[str, MarkRule] = {}
 
     def twin(self) -> Exchange:
         """The plain-Python one."""
@@ -247,7 +248,11 @@ def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
         [m[2] for m in made],
         insurance(r, [m[0].id for m in made]),
         {m[0].id: ladder(r, m[0], m[2]) for m in made if r.randint(0, 3) == 0},
-        tuple(m[0].id for m in made if m[0].method == MarginMethod.TIERED and r.randint(0, 2) == 0),
+        {
+            m[0].id: r.choice([MarkRule.MEDIAN, MarkRule.MEDIAN, MarkRule.LAST])
+            for m in made
+            if m[0].method == MarginMethod.TIERED and r.randint(0, 2) == 0
+        },
     )
 
 

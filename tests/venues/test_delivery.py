@@ -25,6 +25,7 @@ from novation.domain.enums import (
     InstrumentStatus,
     MarginScope,
     MarketEventKind,
+    MarkRule,
     PositionSide,
     RejectReason,
     Side,
@@ -61,7 +62,7 @@ def pair(
 ) -> Lockstep:
     """Both exchanges with the contract (and others, marked by the data) at 50,000, two hours before the end."""
     instruments = [quarterly(), *others]
-    own = (instruments[0].id,) if marked else ()
+    own = {instruments[0].id: MarkRule.MEDIAN} if marked else {}
     all_terms = [[terms], *([TERMS] for _ in others)]
     both = Lockstep(Setup(binance_usdm.RULES, instruments, all_terms, accounts, 0, [0], pools, marked=own))
     both.advance(START, [bar(START, 50_000, i) for i in range(len(instruments))] + [index(START, 50_000)] * marked)

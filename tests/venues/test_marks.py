@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from novation.domain.commands import place_market, transfer
-from novation.domain.enums import EventKind, InstrumentKind, MarketEventKind, Side
+from novation.domain.enums import EventKind, InstrumentKind, MarketEventKind, MarkRule, Side
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.events import Event
 from novation.domain.instruments import Terms
@@ -43,7 +43,9 @@ INDEX = 10_000 * E8
 def pair(terms: Terms = RATED, *, kind: InstrumentKind = InstrumentKind.PERPETUAL, accounts: int = 2) -> Lockstep:
     """Both exchanges with one instrument that they mark themselves, at a day's start."""
     instrument = msgspec.structs.replace(coin(), kind=kind)
-    both = Lockstep(Setup(binance_usdm.RULES, [instrument], [[terms]], accounts, 0, [0], marked=(instrument.id,)))
+    both = Lockstep(
+        Setup(binance_usdm.RULES, [instrument], [[terms]], accounts, 0, [0], marked={instrument.id: MarkRule.MEDIAN})
+    )
     both.advance(DAY, [])
     return both
 
@@ -265,12 +267,12 @@ def test_a_stamp_comes_at_its_own_instant_whether_there_is_a_row_or_not() -> Non
 def test_new_terms_change_the_interval_from_the_next_stamp_on() -> None:
     instrument = coin()
     terms = [[RATED, msgspec.structs.replace(RATED, funding_interval_hours=4)]]
-    both = Lockstep(Setup(binance_usdm.RULES, [instrument], terms, 1, 0, [0], marked=(instrument.id,)))
+    both = Lockstep(Setup(binance_usdm.RULES, [instrument], terms, 1, 0, [0], marked={instrument.id: MarkRule.MEDIAN}))
     both.advance(DAY, [])
     change = MarketEvent(ts_ns=DAY + HOUR_NS, kind=MarketEventKind.TERMS, instrument=0, terms=1)
     both.advance(DAY + HOUR_NS, [change])
     assert [at for at, _ in rates(both, [0] * 11, start=DAY + HOUR_NS)] == ["04:00", "08:00"]
-    both = Lockstep(Setup(binance_usdm.RULES, [instrument], terms, 1, 0, [0], marked=(instrument.id,)))
+    both = Lockstep(Setup(binance_usdm.RULES, [instrument], terms, 1, 0, [0], marked={instrument.id: MarkRule.MEDIAN}))
     both.advance(DAY, [index(DAY)])
     both.advance(DAY + HOUR_NS, [change])
     assert [at for at, _ in rates(both, [0] * 12, start=DAY + 2 * HOUR_NS)] == ["08:00", "12:00"]

@@ -32,6 +32,16 @@ class InstrumentStatus(IntEnum):
     DELIVERED = 5
 
 
+class MarkRule(IntEnum):
+    """How a venue marks an instrument itself, at each sample of its index.
+
+    MEDIAN: the exchange's own, of index, basis and last price. LAST: the last price alone.
+    """
+
+    MEDIAN = 1
+    LAST = 2
+
+
 class OrderKind(IntEnum):
     """Market: at the next price. Limit: at its price or better."""
 

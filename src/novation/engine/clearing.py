@@ -14,6 +14,7 @@ from novation.domain.events import ISOLATED as ISOLATED_FLAG
 from novation.domain.events import LIQUIDATED, LONG_SIDE, SHORT_SIDE
 from novation.engine.ledger import next_event, post_fees, post_outside
 from novation.engine.state import LEGS, account_, contract_, position_, position_row_, row_of, terms_of
+from novation.engine.watch import changed, forget_band
 from novation.rules.clearing import closed_lots, cost_share, margin_share, realised
 from novation.rules.fees import trade_fee
 from novation.rules.funding import funding_payment
@@ -72,6 +73,8 @@ def unlink_if_flat(venue, row):
     a.positions -= 1
     if a.positions == 0:
         a.called = 0
+    if not position_row_(venue, row ^ 1).linked:
+        forget_band(venue, p.instrument, p.account)
 
 
 @kernel
@@ -136,7 +139,7 @@ def fill(venue, row, order, lots, price_ticks, price_e8, fee, flags):
         p.opened_ns = venue.clock_ns
     p.lots += lots
     a.wallet -= fee
-    a.version += 1
+    changed(venue, p.account)
     venue.trade_sequence += 1
     post_fees(venue, fee)
     post_outside(venue, lots * price_ticks * c.tick_value)
@@ -167,7 +170,7 @@ def fund(venue, account, instrument, leg, mark_e8, rate_e8):
         p.margin += amount
     else:
         a.wallet += amount
-    a.version += 1
+    changed(venue, account)
     e = next_event(venue, _FUNDING, account, instrument)
     e.lots = p.lots
     e.price_e8 = mark_e8
@@ -208,7 +211,7 @@ def settle(venue, account, instrument, leg, price_ticks):
     amount = value - p.cost
     a = account_(venue, account)
     a.wallet += amount
-    a.version += 1
+    changed(venue, account)
     e = next_event(venue, _SETTLEMENT, account, instrument)
     e.lots = p.lots
     e.price_ticks = price_ticks

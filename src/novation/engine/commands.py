@@ -29,6 +29,7 @@ from novation.engine.state import (
     terms_of,
     tier_,
 )
+from novation.engine.watch import changed
 
 _PLACE = int(CommandKind.PLACE)
 _CANCEL = int(CommandKind.CANCEL)
@@ -169,7 +170,7 @@ def transfer(venue, c):
             refuse(venue, c, _BALANCE_TOO_SMALL, -c.amount, free)
             return
     a.wallet += c.amount
-    a.version += 1
+    changed(venue, c.account)
     post_deposit(venue, c.amount)
     e = next_event(venue, _TRANSFERRED, c.account, -1)
     e.amount = c.amount
@@ -208,7 +209,7 @@ def adjust_margin(venue, c):
     a = account_(venue, c.account)
     a.wallet -= c.amount
     p.margin += c.amount
-    a.version += 1
+    changed(venue, c.account)
     e = next_event(venue, _MARGIN_ADJUSTED, c.account, c.instrument)
     e.amount = c.amount
     e.cost = p.margin

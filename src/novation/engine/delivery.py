@@ -13,6 +13,7 @@ from novation.engine.clearing import side_flag, unlink_if_flat
 from novation.engine.ledger import next_event, post_fees, post_outside
 from novation.engine.liquidation import lift
 from novation.engine.state import LEGS, account_, contract_, position_row_, row_of, terms_of
+from novation.engine.watch import changed
 from novation.rules.integers import E8, exact_towards_zero
 from novation.rules.value import rate_of_value, signed_value, unrealised
 
@@ -73,7 +74,7 @@ def deliver(venue, row):
         if not backed:
             fee = min(fee, max(0, a.wallet + profit + other))
     a.wallet += left - fee
-    a.version += 1
+    changed(venue, p.account)
     post_fees(venue, fee)
     post_outside(venue, -booked)
     flags = side_flag(venue, p)
@@ -110,7 +111,7 @@ def deliver_account(venue, account, instrument):
     _, backed = other_cross(venue, first)
     if not backed:
         lift(venue, account, -1, instrument, -a.wallet, 0)
-        a.version += 1
+        changed(venue, account)
 
 
 @kernel

@@ -7,7 +7,7 @@ check of the instant does, and the stamp when the rate is settled.
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.domain.enums import EventKind, InstrumentStatus
+from novation.domain.enums import EventKind, InstrumentStatus, MarkRule
 from novation.engine.ladder import best_level
 from novation.engine.ledger import next_event
 from novation.engine.liquidity import average_price, has_ladder
@@ -36,6 +36,7 @@ _HOUR_NS = 3_600 * _SECOND_NS
 #: Samples of the premium are this far apart (facts/binance.md §1).
 PREMIUM_NS = 5 * _SECOND_NS
 _TOP_E8 = 1 << 53
+_LAST = int(MarkRule.LAST)
 _DELIVERED = int(InstrumentStatus.DELIVERED)
 _FUNDING_SETTLED = int(EventKind.FUNDING_SETTLED)
 
@@ -125,6 +126,8 @@ def index_mark(venue, row):
         sample_premium(venue, i, row)
         one = price_one(row.index_e8, x.last_rate_e8, x.next_ns - row.ts_ns, x.interval_hours * _HOUR_NS)
         mark_e8 = mark_price(one, mark_e8, m.last_e8 if m.last_e8 != 0 else mark_e8)
+    if c.marked == _LAST and m.last_e8 != 0:
+        mark_e8 = m.last_e8
     return max(1, min(mark_e8, _TOP_E8))
 
 

@@ -18,6 +18,8 @@ from novation.domain.market import MARKET_DTYPE
 
 #: Positions of one account in one instrument.
 LEGS = 2
+#: Instruments up to which all rows of an account are looked at, instead of its list.
+FEW = 4
 
 
 def _table(*names: str) -> np.dtype:
@@ -43,6 +45,7 @@ TABLES = (
     "queue",
     "pricing",
     "basis",
+    "band",
 )
 
 HEAD = _table(
@@ -69,6 +72,8 @@ HEAD = _table(
     *(f"{table}_address {table}_rows" for table in TABLES),
     # who a liquidation closes first, and who pays when the fund is empty; how far the queue of counterparties is
     "liquidation_priority deleveraging_method queue_count queue_next",
+    # which accounts a mark can endanger (`watch`): 0 tests everybody always; accounts a tree has room for, a power of 2
+    "watching band_base",
 )
 
 #: One instrument: what never changes. Its ladder is `level` rows level_first .. level_first + level_count, none: bars.
@@ -138,6 +143,10 @@ ROWS, KEYS, IDS, ORDER_OF, SIZES, TAKEN = range(6)
 QUEUE_COLUMNS = 6
 QUEUE = _table("number")
 
+#: Node of a tree of `watch`: below are accounts to be tested at a mark at or below the one price, or at or above the
+#: other.
+BAND = _table("below_e8 above_e8")
+
 DTYPES = {
     "contract": CONTRACT,
     "terms": TERMS,
@@ -156,6 +165,7 @@ DTYPES = {
     "queue": QUEUE,
     "pricing": PRICING,
     "basis": BASIS,
+    "band": BAND,
 }
 
 _contract_at = record_pointer(CONTRACT)
@@ -174,6 +184,7 @@ _pool_at = record_pointer(POOL)
 _level_at = record_pointer(LEVEL)
 _pricing_at = record_pointer(PRICING)
 _basis_at = record_pointer(BASIS)
+_band_at = record_pointer(BAND)
 head_at = record_pointer(HEAD)
 
 
@@ -239,6 +250,27 @@ def position_row_(venue, row):
     """A position by its row."""
     check_row(row, venue.position_rows)
     return _position_at(venue.position_address, row)
+
+
+@kernel
+def first_row(venue, account):
+    """The first row to look at for the positions of an account; go on with `next_row`. Some may be empty.
+
+    With few instruments these are all its rows, so that a sweep over many accounts need not wait for one row to know
+    where the next is; with more, its list.
+    """
+    if venue.instruments > FEW:
+        return account_(venue, account).first_position
+    return row_of(venue, account, 0, 0)
+
+
+@kernel
+def next_row(venue, account, row):
+    """The row after one of `first_row`, -1 after the last."""
+    if venue.instruments > FEW:
+        return position_row_(venue, row).next
+    row += LEGS - account_(venue, account).hedge  # in one-way mode the second leg is empty
+    return row if row < (account + 1) * venue.instruments * LEGS else -1
 
 
 @kernel
@@ -309,6 +341,13 @@ def level_(venue, row):
     """A level of a ladder."""
     check_row(row, venue.level_rows)
     return _level_at(venue.level_address, row)
+
+
+@kernel
+def band_(venue, row):
+    """A node of the trees of bands: 2 * band_base rows an instrument."""
+    check_row(row, venue.band_rows)
+    return _band_at(venue.band_address, row)
 
 
 @kernel

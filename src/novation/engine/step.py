@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import CancelReason, EventKind, InstrumentStatus, MarketEventKind, OrderKind
+from novation.engine.bands import watch
 from novation.engine.clearing import fund, fund_outside, settle
 from novation.engine.commands import execute_command
 from novation.engine.delivery import close_delivery, deliver_account
@@ -35,6 +36,7 @@ from novation.engine.state import (
     order_,
     terms_of,
 )
+from novation.engine.watch import all_changed, next_endangered, put_due
 
 UNIT_EVENTS = 8
 
@@ -113,6 +115,7 @@ def apply_row(venue, row):
         venue.cursor = 0
         return
     elif row.kind == _INDEX:
+        m.centre_e8 = row.index_e8
         set_mark(m, index_mark(venue, row))
     elif row.kind == _STATUS:
         if m.status != _DELIVERED:
@@ -131,6 +134,7 @@ def apply_row(venue, row):
     elif row.kind == _TERMS:
         m.terms = row.terms
         venue.terms_changes += 1
+        all_changed(venue)
         e = next_event(venue, _TERMS_CHANGED, -1, row.instrument)
         e.amount = row.terms
         venue.stage = _TERMS_ORDERS
@@ -214,13 +218,35 @@ def terms_order_unit(venue):
 
 @kernel
 def account_unit(venue, extremes, then):
-    """Check one account; go to stage `then` after the last."""
-    if account_(venue, venue.cursor).positions == 0 or not check_account(venue, venue.cursor, extremes):
+    """Check accounts until one of them has something to say; go to stage `then` after the last.
+
+    Left out are those whose test would do nothing (`bands`). One in liquidation is tested again when that is done.
+    """
+    events = venue.event_count
+    while venue.event_count == events:
+        if venue.watching:
+            venue.cursor = next_endangered(venue, venue.cursor, extremes)
+        if venue.cursor >= venue.accounts:
+            venue.stage = then
+            venue.cursor = 0
+            venue.next_order = venue.first_order
+            return
+        if test_one(venue, venue.cursor, extremes):
+            return
         venue.cursor += 1
-    if venue.cursor >= venue.accounts:
-        venue.stage = then
-        venue.cursor = 0
-        venue.next_order = venue.first_order
+
+
+@kernel
+def test_one(venue, account, extremes):
+    """Test one account and find its bands; True when a liquidation has begun."""
+    if venue.watching and not extremes and watch(venue, account):
+        return False
+    if account_(venue, account).positions != 0 and check_account(venue, account, extremes):
+        put_due(venue, account, 1)
+        return True
+    if venue.watching:
+        watch(venue, account)
+    return False
 
 
 @kernel

@@ -98,9 +98,10 @@ class _Case:
         return dict(self.instruments[index]["terms"][int(changed.sum())])
 
     def lots_held(self) -> list[tuple[int, int]]:
-        """Instrument and lots of every position the account holds at the event, from its fills."""
+        """Instrument and lots of every position the account holds at the event, from its fills and deliveries."""
         before = self.events[: self.row]
-        fills = before[(before["kind"] == EventKind.FILL) & (before["account"] == self.event["account"])]
+        changes = np.isin(before["kind"], [EventKind.FILL, EventKind.DELIVERY])
+        fills = before[changes & (before["account"] == self.event["account"])]
         held = {(int(f["instrument"]), int(f["flags"]) & SHORT_SIDE): int(f["position_lots"]) for f in fills}
         return [(index, lots) for (index, _), lots in sorted(held.items()) if lots]
 
@@ -128,7 +129,8 @@ def explain_row(record: RunRecord, row: Any) -> str:
         raise InvalidInput(
             f"{kind.name} has no arithmetic to explain",
             source="row",
-            hint="Rows of fills, fees, funding, settlements, margin_calls and liquidations have, and moved margins.",
+            hint="Rows of fills, fees, funding, settlements, deliveries, margin_calls and liquidations have, and moved "
+            "margins.",
         )
     whose = "" if case.position == "position" else f", {case.position}"
     head = f"{kind.name.lower().replace('_', ' ')} of {case.name}{whose} at {iso(case.ts_ns)} UTC (event {sequence})"
@@ -241,6 +243,21 @@ def _settlement(c: _Case) -> list[str]:
         "source: docs/rules/settlement.md (CME settlement procedure)",
     ]
     return lines
+
+
+def _delivery(c: _Case) -> list[str]:
+    value, cost, fee = c.n("lots") * c.unit * c.mark, c.money("cost"), c.money("fee")
+    rate = Decimal(c.n("rate_e8")) / Decimal(10) ** 8
+    return [
+        "rule: realised = value at the delivery price - entry cost, cut towards zero; the fee is charged on that value",
+        f"{c.n('lots')} lots at {c.mark.normalize():f} * {c.unit.normalize():f} per point = {c.show(value)}",
+        f"entry cost {c.show(cost)}",
+        f"= computed {c.show(value - cost)}",
+        f"booked {c.show(c.money('amount'))}",
+        f"fee {rate.normalize():f} of {c.show(abs(value))} = {c.show(abs(value) * rate)}, charged {c.show(fee)}",
+        *c.source("contract"),
+        "source: docs/rules/delivery.md (Binance delivery and settlement of quarterly futures)",
+    ]
 
 
 def _price(c: _Case, ticks: int) -> str:
@@ -435,4 +452,5 @@ _EXPLAINERS: dict[EventKind, Callable[[_Case], list[str]]] = {
     EventKind.LIQUIDATION: _liquidation,
     EventKind.MARGIN_CALL: _margin_call,
     EventKind.MARGIN_ADJUSTED: _margin_adjusted,
+    EventKind.DELIVERY: _delivery,
 }

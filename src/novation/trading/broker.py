@@ -24,8 +24,9 @@ _LARGE = 1 << 60
 
 
 _ACCEPTED, _FILL, _CANCELLED = int(EventKind.ORDER_ACCEPTED), int(EventKind.FILL), int(EventKind.ORDER_CANCELLED)
+_DELIVERY = int(EventKind.DELIVERY)
 #: Kinds of events that `Broker.hear` makes something of.
-HEARD_BY_BROKER = frozenset({_ACCEPTED, _FILL, _CANCELLED})
+HEARD_BY_BROKER = frozenset({_ACCEPTED, _FILL, _CANCELLED, _DELIVERY})
 
 
 class Exchange(Protocol):
@@ -431,7 +432,7 @@ class Broker:
             working = Working(venue, event.order, event.instrument, event.lots, event.price_ticks == 0, leg)
             self._working[identity] = working
             self._wait(working, 1)
-        elif kind == _FILL:
+        elif kind in (_FILL, _DELIVERY):
             leg = int(event.flags & SHORT_SIDE > 0)
             self._held[venue, event.instrument, leg] = event.position_lots
             line = self._by_instrument[venue].get(event.instrument)

@@ -25,7 +25,7 @@ from typing import Any, Protocol
 
 from novation.domain.account import InsurancePool, Totals
 from novation.domain.digest import Line
-from novation.domain.enums import MarginScope
+from novation.domain.enums import MarginScope, MarkRule
 from novation.domain.instruments import Instrument
 from novation.domain.units import NS
 from novation.engine.state import BASIS_ROWS, NO_SECOND
@@ -39,7 +39,7 @@ class HasState(Protocol):
     pools: tuple[InsurancePool, ...]
     first_terms: list[int]
     instruments: tuple[Instrument, ...]
-    marked: frozenset[str]
+    marked: dict[str, MarkRule]
 
     def number(self, field: str) -> int: ...
     def table(self, name: str) -> Any: ...

@@ -7,7 +7,8 @@ them. It knows no clock but the instants it is given, and it draws no random num
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from novation.domain.enums import (
     MarginMethod,
     MarginScope,
     MarketEventKind,
+    MarkRule,
     PositionSide,
 )
 from novation.domain.errors import InvalidInput, VenueError
@@ -37,6 +39,7 @@ from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
 from novation.engine.ledger import LIMB
 from novation.engine.state import BASIS_ROWS, DTYPES, HEAD, LEGS, NEVER_NS, NO_SECOND, QUEUE_COLUMNS, TABLES
+from novation.engine.watch import NEVER
 from novation.rules.adl import adl_rank, risk_of
 from novation.venues.canonical import state_lines
 from novation.venues.funding_query import funding_state
@@ -86,8 +89,8 @@ class Venue:
     start, later ones take effect through TERMS rows of a feed. accounts: how many, ids 0..n-1.
     spread_e8: the stated spread of parametric liquidity, a fraction of the price in 1e-8. pools: the insurance funds,
     each instrument in one of them; without any, one unlimited fund that begins at zero. ladders: by instrument id, the
-    levels it trades on instead of the prices of bars. marked: ids of the instruments whose mark, premium and funding
-    the venue computes itself from INDEX rows; of the others they come with the data.
+    levels it trades on instead of the prices of bars. marked: by instrument id, how the venue marks
+    what it marks and funds itself, from INDEX rows; of the others mark and rate come with the data.
     """
 
     def __init__(
@@ -100,7 +103,7 @@ class Venue:
         spread_e8: int = 0,
         pools: Sequence[InsurancePool] = (),
         ladders: Mapping[str, Ladder] | None = None,
-        marked: Collection[str] = (),
+        marked: Mapping[str, MarkRule] | None = None,
         sampling: bool = False,
         orders: int = 1024,
         buffer: int = 4096,
@@ -112,11 +115,12 @@ class Venue:
             InsurancePool(name="all", instruments=tuple(i.id for i in self.instruments), unlimited=True),
         )
         self.ladders = dict(ladders or {})
-        self.marked = frozenset(marked)
+        self.marked = {name: MarkRule(rule) for name, rule in (marked or {}).items()}
         self._check(accounts)
         flat = [row for rows in self.terms for row in rows]
         count = len(self.instruments)
         priced = count if self.marked or any(i.deliver_ns for i in self.instruments) else 0
+        base = 1 << (accounts - 1).bit_length()
         rows = {
             "contract": count,
             "terms": len(flat),
@@ -136,6 +140,7 @@ class Venue:
             "queue": 0 if all(pool.unlimited for pool in self.pools) else QUEUE_COLUMNS * accounts,
             "pricing": priced,
             "basis": BASIS_ROWS * priced if self.marked else 0,
+            "band": (count + 1) * 2 * base,
         }
         self.heads = record_table(HEAD, 1)
         self.head = self.heads[0]
@@ -157,6 +162,7 @@ class Venue:
         h["accounts"], h["instruments"] = accounts, count
         h["due_ns"] = NEVER_NS
         h["liquidation_priority"], h["deleveraging_method"] = int(rules.liquidation_priority), int(rules.deleveraging)
+        h["watching"], h["band_base"] = 1, base
         h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1
         h["first_order"], h["last_order"], h["taking"] = -1, -1, -1
         self._event_hasher = hashlib.blake2b(digest_size=16)
@@ -214,8 +220,9 @@ class Venue:
     def _check_marked(self) -> None:
         """Refuse rules that do not say how the venue is to mark, fund or deliver what it has to."""
         ids = {instrument.id for instrument in self.instruments}
-        if self.marked - ids:
-            raise InvalidInput("no instrument of the venue", source="marked", value=min(self.marked - ids))
+        for name in self.marked:
+            if name not in ids:
+                raise InvalidInput("no instrument of the venue", source="marked", value=name)
         for instrument, rows in zip(self.instruments, self.terms, strict=True):
             if not 0 <= instrument.deliver_ns < NEVER_NS or (
                 instrument.deliver_ns and instrument.kind != InstrumentKind.FUTURE
@@ -280,7 +287,7 @@ class Venue:
                 next(k for k, pool in enumerate(self.pools) if instrument.id in pool.instruments),
                 levels,
                 *self._fill_ladder(instrument.id, levels),
-                int(instrument.id in self.marked),
+                int(self.marked.get(instrument.id, 0)),
                 int(instrument.kind == InstrumentKind.FUTURE),
                 instrument.deliver_ns,
             )
@@ -297,6 +304,7 @@ class Venue:
             self._tables["pool"][k] = (*divmod(pool.balance, LIMB), int(pool.unlimited))
         brought = sum(pool.balance for pool in self.pools)
         self.head["deposits_high"], self.head["deposits_low"] = divmod(brought, LIMB)
+        self._tables["band"]["below_e8"], self._tables["band"]["above_e8"] = -NEVER, NEVER
         account = self._tables["account"]
         account["first_position"] = account["last_position"] = -1
         position = self._tables["position"]
@@ -385,7 +393,11 @@ class Venue:
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""
         at = self._numbers[_COMMAND_COUNT] * COMMAND_DTYPE.itemsize
-        COMMAND_FORMAT.pack_into(self._tables["command"], at, *msgspec.structs.astuple(command))  # type: ignore[arg-type]
+        buffer: Any = self._tables["command"]
+        try:
+            COMMAND_FORMAT.pack_into(buffer, at, *msgspec.structs.astuple(command))
+        except struct.error as error:
+            raise VenueError(f"{self.rules.name}: a command's numbers are int64: {error}") from None
         self._carry_out(1)
         return self._collect(self.drain())
 

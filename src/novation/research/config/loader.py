@@ -244,7 +244,7 @@ def load_config(
     values = with_settings(values, settings)
     names = tuple(setting.partition("=")[0].strip() for setting in settings)
     try:
-        return BacktestConfig(validated(values, source), place, source, values, names)
+        return BacktestConfig(validated(values, source, Keys), place, source, values, names)
     except ConfigError as error:
         raise of_setting(error, names) from None
 

@@ -122,10 +122,26 @@ def settlements(record: RunRecord) -> pl.DataFrame:
     )
 
 
+def deliveries(record: RunRecord) -> pl.DataFrame:
+    """Positions that ended with their contract: what was held, the delivery price, what it realised and cost."""
+    return base(record, EventKind.DELIVERY).select(
+        "ts",
+        "symbol",
+        "contract",
+        QTY.alias("position"),
+        (pl.col("price_e8") / pl.col("_e8")).alias("price"),
+        _money("amount", "realised"),
+        _money("fee"),
+        "currency",
+        _POSITION_SIDE,
+        *_KEY,
+    )
+
+
 def fees(record: RunRecord) -> pl.DataFrame:
-    """Fees charged, by trade; clearance fees of liquidations apart."""
+    """Fees charged, by trade; clearance fees of liquidations and fees of deliveries apart."""
     return (
-        base(record, EventKind.FILL, EventKind.LIQUIDATION)
+        base(record, EventKind.FILL, EventKind.LIQUIDATION, EventKind.DELIVERY)
         .filter(pl.col("fee") != 0)
         .select(
             "ts",
@@ -133,6 +149,8 @@ def fees(record: RunRecord) -> pl.DataFrame:
             "contract",
             pl.when(pl.col("kind") == int(EventKind.LIQUIDATION))
             .then(pl.lit("clearance"))
+            .when(pl.col("kind") == int(EventKind.DELIVERY))
+            .then(pl.lit("delivery"))
             .when((pl.col("flags") & MAKER) > 0)
             .then(pl.lit("maker"))
             .otherwise(pl.lit("taker"))
@@ -313,11 +331,12 @@ def ledger(record: RunRecord) -> pl.DataFrame:
             EventKind.INSURANCE,
             EventKind.TRANSFER,
             EventKind.MARGIN_ADJUSTED,
+            EventKind.DELIVERY,
         )
     }
     events = base(record, *(EventKind(kind) for kind in kinds))
     fee = (
-        pl.when(pl.col("kind").is_in([int(EventKind.FILL), int(EventKind.LIQUIDATION)]))
+        pl.when(pl.col("kind").is_in([int(EventKind.FILL), int(EventKind.LIQUIDATION), int(EventKind.DELIVERY)]))
         .then(pl.col("fee"))
         .otherwise(0)
     )
