@@ -7,6 +7,7 @@ them. It knows no clock but the instants it is given, and it draws no random num
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -392,7 +393,11 @@ class Venue:
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""
         at = self._numbers[_COMMAND_COUNT] * COMMAND_DTYPE.itemsize
-        COMMAND_FORMAT.pack_into(self._tables["command"], at, *msgspec.structs.astuple(command))  # type: ignore[arg-type]
+        buffer: Any = self._tables["command"]
+        try:
+            COMMAND_FORMAT.pack_into(buffer, at, *msgspec.structs.astuple(command))
+        except struct.error as error:
+            raise VenueError(f"{self.rules.name}: a command's numbers are int64: {error}") from None
         self._carry_out(1)
         return self._collect(self.drain())
 

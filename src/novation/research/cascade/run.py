@@ -47,7 +47,7 @@ def cascade(
     reference = Reference.default(rules_as_of=keys.rules_as_of)
     instrument = reference.instrument(keys.instrument)
     start_ns = to_ns(keys.rules_as_of)
-    (terms,) = reference.terms(instrument.id, start_ns, start_ns + 1)
+    (terms,) = reference.terms(instrument.id, start_ns, start_ns + 1, marked=True)
     try:
         return _run(keys, instrument, terms, start_ns, list(reference.cautions()), progress)
     except InvalidInput as error:
