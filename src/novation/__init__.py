@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from novation.engine.strategy import compiled
     from novation.research.backtest import Backtest
+    from novation.research.cascade.run import cascade
     from novation.research.result import Result
     from novation.trading.margin import margin
     from novation.trading.strategy import Strategy
@@ -50,6 +51,7 @@ _PLACES = {
     "UnknownInstrument": "novation.domain.errors",
     "Venue": "novation.venues.venue",
     "VenueError": "novation.domain.errors",
+    "cascade": "novation.research.cascade.run",
     "compiled": "novation.engine.strategy",
     "funding": "novation.data.funding",
     "margin": "novation.trading.margin",
@@ -73,6 +75,7 @@ __all__ = [
     "Venue",
     "VenueError",
     "__version__",
+    "cascade",
     "compiled",
     "funding",
     "margin",

@@ -126,6 +126,41 @@ def test_the_answer_is_plain_values(tmp_path: Path) -> None:
     assert found["months"][0]["name"] == "2024-01"
 
 
+def test_the_outlook_is_the_last_rate_again_without_premium(tmp_path: Path) -> None:
+    ahead = funding("BTCUSDT", root=stored(tmp_path, RATES), qty=2).outlook
+    assert ahead.last_rate == Decimal("0.0001")
+    # the last day is 2024-02-01 00:00 (exclusive) to 16:00's stamp: three stamps
+    assert [(one.name, one.stamps) for one in ahead.averages] == [("day", 3), ("week", 8), ("month", 8)]
+    assert ahead.averages[0].mean == Decimal("0.000133333333")
+    assert (ahead.estimate, ahead.forecast) == (None, Decimal("0.0001"))
+    # 2 coins at 50,000 and 0.01 %, three times a day
+    assert (ahead.daily_cost, ahead.mark) == (-30, 50_000)
+
+
+def test_premium_gives_an_estimate_and_a_forecast(tmp_path: Path) -> None:
+    # BTCUSDT in 2026: the last stamp is at 2026-05-12 08:00; two hours of premium follow, a row an hour
+    root = stored(tmp_path, RATES)
+    folder = root / "binance_um" / "1h" / "BTCUSDT"
+    late = pl.duration(days=833)
+    for name in ("last_1h", "mark_1h", "funding"):
+        pl.read_parquet(folder / f"{name}.parquet").with_columns(pl.col("ts") + late).write_parquet(
+            folder / f"{name}.parquet"
+        )
+    last = pl.read_parquet(folder / "funding.parquet")["ts"][-1]
+    rows = pl.DataFrame({"ts": [last + timedelta(hours=h) for h in (0, 1, 2)], "close": [0.5, 0.0004, 0.0025]})
+    answer = funding("BTCUSDT", root=root, premium=rows)
+    ahead = answer.outlook
+    # (1 * 4 + 2 * 25) / 3 bps = 18 bps, less the clamp of 5
+    assert (ahead.samples, ahead.average_premium, ahead.estimate) == (2, Decimal("0.0018"), Decimal("0.0013"))
+    # six more rows like the last: (4 + 25 * 35) / 36 = 24.4166 bps
+    assert ahead.forecast == Decimal("0.00194166")
+    assert any("2 rows of premium" in text for text in answer.cautions)
+    assert "estimate +0.1300 %" in str(answer)
+    assert answer.to_dict()["outlook"]["forecast_method"] == "the premium stays what it was last"
+    with pytest.raises(DataError, match="no premium in the interval that runs"):
+        funding("BTCUSDT", root=root, premium=rows[:1])
+
+
 @pytest.mark.parametrize(
     ("given", "kind", "message"),
     [

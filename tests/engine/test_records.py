@@ -17,6 +17,8 @@ from novation.engine.state import (
     HEAD,
     TABLES,
     account_,
+    band_,
+    basis_,
     command_,
     contract_,
     event_,
@@ -28,6 +30,7 @@ from novation.engine.state import (
     pool_,
     position_,
     position_row_,
+    pricing_,
     sample_,
     terms_,
     tier_,
@@ -55,6 +58,9 @@ ACCESSORS = (
     "holding",
     "pool",
     "level",
+    "pricing",
+    "basis",
+    "band",
 )
 
 
@@ -84,7 +90,7 @@ def test_struct_dtype_and_bytes_of_a_record_agree(record: type[msgspec.Struct], 
 
 
 def test_every_table_has_its_address_in_the_head() -> None:
-    assert set(TABLES) == set(DTYPES) == set(ACCESSORS)
+    assert set(TABLES) == set(DTYPES) == {*ACCESSORS, "queue"}  # the queue is reached by its columns
     assert {f"{t}_{what}" for t in TABLES for what in ("address", "rows")} <= set(HEAD.names or ())
 
 
@@ -118,7 +124,13 @@ def touch(heads, which, row):
         return holding_(venue, row).lots
     if which == 12:
         return pool_(venue, row).low
-    return level_(venue, row).upto
+    if which == 13:
+        return level_(venue, row).upto
+    if which == 14:
+        return pricing_(venue, row).index_e8
+    if which == 15:
+        return basis_(venue, row).twice
+    return band_(venue, row).below_e8
 
 
 @kernel

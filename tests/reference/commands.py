@@ -12,6 +12,7 @@ from novation.domain.enums import (
     CancelReason,
     CommandKind,
     EventKind,
+    InstrumentStatus,
     MarginMethod,
     MarginScope,
     OrderKind,
@@ -202,6 +203,11 @@ def _wrong_side(ex: Exchange, c: Command) -> Refusal | None:
 
 def _well_formed(ex: Exchange, c: Command) -> Refusal | None:
     i = slot_of(ex, c)
+    status, held, q = ex.markets[i].status, ex.accounts[c.account].positions[i].lots, c.side * c.lots
+    if status not in (InstrumentStatus.TRADING, InstrumentStatus.PRE_DELIVERING):
+        return Refusal(RejectReason.NOT_TRADING, status, InstrumentStatus.TRADING)
+    if status == InstrumentStatus.PRE_DELIVERING and c.lots != (min(abs(held), abs(q)) if held * q < 0 else 0):
+        return Refusal(RejectReason.OPENING_NOT_ALLOWED, status, InstrumentStatus.TRADING)
     terms, instrument = ex.terms_of(i), ex.instruments[i]
     limit = c.order_kind == OrderKind.LIMIT
     if not limit and (c.order_kind != OrderKind.MARKET or c.kind == CommandKind.TRANSFER_POSITION):

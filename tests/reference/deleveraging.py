@@ -112,6 +112,21 @@ def pro_rata(
     return shares
 
 
+def liquidated(ex: Exchange, account: int, i: int, standing: Standing, trigger: int, **fields: int) -> None:
+    """LIQUIDATION of the trade just booked; `standing` and `cost` as they were before it."""
+    ex.emit(
+        EventKind.LIQUIDATION,
+        account,
+        i,
+        trade=ex.trade_sequence,
+        price_e8=trigger,
+        equity=floor(standing.equity),
+        maintenance=standing.required,
+        position_lots=ex.accounts[account].positions[i].lots,
+        **fields,
+    )
+
+
 def deleverage(ex: Exchange, account: int, i: int, trigger: int, ticks: int, stands: Callable[[], Standing]) -> None:
     """Close a bankrupt position against the other side at its bankruptcy price, as far as that goes."""
     p = ex.accounts[account].positions[i]
@@ -123,22 +138,10 @@ def deleverage(ex: Exchange, account: int, i: int, trigger: int, ticks: int, sta
         side, standing = 1 if p.lots > 0 else -1, stands()
         isolated, cost = ISOLATED if p.scope == MarginScope.ISOLATED else 0, p.cost
         keep = bool(isolated) and k < abs(p.lots)
-        flags = LIQUIDATED | DELEVERAGED | isolated
-        gain = ex.fill(0, account, i, -side * k, ticks, trigger, 0, flags, keep_margin=keep)
-        ex.emit(
-            EventKind.LIQUIDATION,
-            account,
-            i,
-            trade=ex.trade_sequence,
-            lots=-side * k,
-            price_ticks=ticks,
-            price_e8=trigger,
-            amount=gain,
-            cost=cost,
-            position_lots=p.lots,
-            equity=floor(standing.equity),
-            maintenance=standing.required,
-            flags=DELEVERAGED | isolated,
+        flags = DELEVERAGED | isolated
+        gain = ex.fill(0, account, i, -side * k, ticks, trigger, 0, LIQUIDATED | flags, keep_margin=keep)
+        liquidated(
+            ex, account, i, standing, trigger, lots=-side * k, price_ticks=ticks, amount=gain, cost=cost, flags=flags
         )
         mark, cost = ex.markets[i].mark_e8, q.cost
         flags = DELEVERAGED | (ISOLATED if q.scope == MarginScope.ISOLATED else 0)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from math import trunc
 from typing import Any, Protocol
 
 import msgspec
@@ -16,15 +18,15 @@ from novation.domain.account import InsurancePool
 from novation.domain.assets import Asset, AssetTerms
 from novation.domain.commands import Command
 from novation.domain.digest import Line, state_digest
-from novation.domain.enums import CancelReason, EventKind, MarginScope, MarketEventKind, OrderKind
+from novation.domain.enums import CancelReason, EventKind, MarginScope, MarketEventKind, MarkRule, OrderKind
 from novation.domain.events import EVENT_FORMAT, ISOLATED, LONG_SIDE, MAKER, SHORT_SIDE, Event
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, asset_decimals
-from tests.reference import commands, ladder, margin
+from tests.reference import commands, ladder, margin, marking
 from tests.reference.liquidation import run_test
-from tests.reference.state import Account, Ledger, Market, Order, Position
+from tests.reference.state import Account, Ledger, Market, Order, Position, Pricing
 
 #: What an event of these kinds is about is one position, not an instrument or an account.
 OF_ONE_POSITION = frozenset(
@@ -39,6 +41,7 @@ OF_ONE_POSITION = frozenset(
         EventKind.INSURANCE,
         EventKind.DELEVERAGED,
         EventKind.MARGIN_ADJUSTED,
+        EventKind.DELIVERY,
         EventKind.TAKEN_OVER,
     }
 )
@@ -72,6 +75,8 @@ class Exchange:
         spread_e8: int = 0,
         pools: Sequence[InsurancePool] = (),
         ladders: Mapping[str, Ladder] | None = None,
+        marked: Mapping[str, MarkRule] | None = None,
+        pro_rata: bool = False,
         assets: Sequence[Asset] = (),
     ) -> None:
         self.rules = rules
@@ -94,6 +99,8 @@ class Exchange:
         for a in self.accounts:
             a.balances = [0] * len(self.assets)
         self.asset_unit = 10 ** asset_decimals(rules.asset)
+        self.marked, self.pro_rata = dict(marked or {}), pro_rata
+        self.pricing = [Pricing() for _ in instruments]
         self.feed: list[MarketEvent] = []
         self.ladders = dict(ladders or {})
         self.settled: int | None = None  #: trade date of a settlement at this instant
@@ -111,8 +118,12 @@ class Exchange:
         """Let time pass up to an instant; return everything that happened."""
         start = len(self.events)
         self.feed = sorted([*self.feed, *market], key=lambda row: (row.ts_ns, row.kind, row.instrument))
-        while self.feed and self.feed[0].ts_ns <= until_ns:
-            self._pass_time(self.feed[0].ts_ns)
+        while True:
+            stamps = [x.next_ns for x in self.pricing if x.next_ns]
+            ahead = min([row.ts_ns for row in self.feed[:1]] + stamps, default=until_ns + 1)
+            if ahead > until_ns:
+                break
+            self._pass_time(ahead)
             rows = [row for row in self.feed if row.ts_ns == self.clock_ns]
             self.feed = self.feed[len(rows) :]
             self._instant(rows)
@@ -136,11 +147,17 @@ class Exchange:
         for row in by_kind[MarketEventKind.BAR_OPEN]:
             self.markets[row.instrument].last_e8 = self.markets[row.instrument].centre_e8 = row.last_e8
             self.markets[row.instrument].open_ns = self.clock_ns
-            self._set_mark(row.instrument, row.mark_e8)
+            self.set_mark(row.instrument, row.mark_e8)
         for row in by_kind[MarketEventKind.ASSET_INDEX]:
             self.index_e8[row.asset], self.asset_rows[row.asset] = row.index_e8, row.terms
+        for row in by_kind[MarketEventKind.INDEX]:
+            marking.take_index(self, row)
+        marking.settle_due(self)
         for row in by_kind[MarketEventKind.FUNDING]:
-            self._fund(row)
+            self.set_mark(row.instrument, row.mark_e8)
+            self.pay_funding(row.instrument, row.rate_e8)
+        for row in by_kind[MarketEventKind.STATUS]:
+            marking.change_status(self, row)
         for row in by_kind[MarketEventKind.SETTLEMENT]:
             self._settle(row)
         self._test_all(at_check=True)
@@ -178,28 +195,34 @@ class Exchange:
         for row in rows:
             self.markets[row.instrument].last_e8 = row.last_e8
             self.markets[row.instrument].traded = None
-            self._set_mark(row.instrument, row.mark_e8)
+            self.set_mark(row.instrument, row.mark_e8)
 
-    def _set_mark(self, i: int, mark_e8: int) -> None:
+    def set_mark(self, i: int, mark_e8: int) -> None:
+        """A new mark without extremes; 0 says that none was given."""
         market = self.markets[i]
         if mark_e8:
             market.mark_e8 = mark_e8
         market.low_e8 = market.high_e8 = market.mark_e8
 
-    def _fund(self, row: MarketEvent) -> None:
-        i = row.instrument
-        self._set_mark(i, row.mark_e8)
+    def pay_funding(self, i: int, rate_e8: int, share_of_ns: int = 0) -> None:
+        """Pay a rate on every position of an instrument, at its mark; share_of_ns: the interval whose share is paid."""
         mark = self.markets[i].mark_e8
 
         def received(lots: int) -> int:
-            amount = int(abs(margin.value(self.instruments[i], mark, lots)) * abs(row.rate_e8) / E8)
-            return -amount if (lots > 0) == (row.rate_e8 > 0) else amount
+            amount = int(abs(margin.value(self.instruments[i], mark, lots)) * abs(rate_e8) / E8)
+            return -amount if (lots > 0) == (rate_e8 > 0) else amount
 
         everyone = [(account, slot) for account in range(len(self.accounts)) for slot in (i, i + 1)]
         lots = [self.accounts[account].positions[slot].lots for account, slot in everyone]
         booked = received(-sum(lots))
         self.ledger.outside += booked
         payments = [received(held) for held in lots]
+        if share_of_ns:
+            opened = [self.accounts[account].positions[slot].opened_ns for account, slot in everyone]
+            held = [min(self.clock_ns - since, share_of_ns) for since in opened]
+            payments = [trunc(Fraction(whole * ns, share_of_ns)) for whole, ns in zip(payments, held, strict=True)]
+            self.ledger.outside -= booked + sum(payments)
+            booked = -sum(payments)
         self.ledger.rounding -= booked + sum(payments)
         for (account, slot), amount in zip(everyone, payments, strict=True):
             a, p = self.accounts[account], self.accounts[account].positions[slot]
@@ -214,7 +237,7 @@ class Exchange:
                     slot,
                     lots=p.lots,
                     price_e8=mark,
-                    rate_e8=row.rate_e8,
+                    rate_e8=rate_e8,
                     amount=amount,
                     flags=ISOLATED if p.scope == MarginScope.ISOLATED else 0,
                 )
@@ -477,10 +500,11 @@ class Exchange:
             yield "pool", (pool, balance)
         lines: list[Line] = []
         for i, m in enumerate(self.markets[::2]):
-            yield "market", (i, m.terms, m.last_e8, m.mark_e8, m.open_ns, m.settlement_ticks)
+            yield "market", (i, m.terms, m.last_e8, m.mark_e8, m.open_ns, m.settlement_ticks, m.status)
             if self.has_ladder(2 * i):
                 lines.append(("ladder", (i, m.centre_e8, m.missing[-1], m.missing[1])))
         yield from lines
+        yield from self._pricing_lines()
         for account, a in enumerate(self.accounts):
             yield "account", (account, a.wallet, a.called, a.hedge)
         several = len(self.assets) > 1
@@ -505,6 +529,19 @@ class Exchange:
             yield "order", (o.id, o.account, o.instrument // 2, o.instrument % 2, *asked)
             if o.kind == OrderKind.LIMIT and o.assumed_e8 != o.price_ticks * self.instruments[o.instrument].tick_e8:
                 yield "assumed", (o.id, o.assumed_e8)
+
+    def _pricing_lines(self) -> Iterator[Line]:
+        for i, x in enumerate(self.pricing):
+            instrument = self.instruments[2 * i]
+            if instrument.id in self.marked or instrument.deliver_ns:
+                weighted = sum(n * premium for n, premium in enumerate(x.samples, 1))
+                own = (x.index_e8, x.next_ns, x.hours, x.stated_hours, x.quiet, x.last_rate_e8, x.last_ns)
+                premium = (x.premium_e8, x.slot, len(x.samples), sum(x.samples), weighted)
+                delivery = (len(x.delivery), sum(x.delivery.values()), max(x.delivery, default=-1))
+                yield "pricing", (i, *own, *premium, *delivery)
+            if instrument.id in self.marked:
+                for second, twice in sorted(x.basis.items()):
+                    yield "basis", (i, second, twice)
 
     def state_hash(self) -> str:
         """The digest of the canonical form."""

@@ -296,21 +296,18 @@ def _close(
     else:
         a.wallet -= clearance
     ex.funds[ex.pool_of(i)] += clearance
-    ex.emit(
-        EventKind.LIQUIDATION,
+    deleveraging.liquidated(
+        ex,
         account,
         i,
-        trade=ex.trade_sequence,
+        standing,
+        trigger,
         lots=-side * closed,
         price_ticks=ticks,
-        price_e8=trigger,
-        equity=floor(standing.equity),
-        maintenance=standing.required,
         amount=realised,
         rate_e8=terms.liquidation_fee_e8,
         fee=clearance,
         cost=cost,
-        position_lots=p.lots,
         flags=flags,
     )
     return left
@@ -337,10 +334,9 @@ def _take_over(
     realised = ex.fill(0, account, i, -side * lots, price, trigger, 0, LIQUIDATED | flags, keep_margin=partly)
     ex.ledger.outside -= result
     ex.funds[ex.pool_of(i)] += result
-    about = {"trade": ex.trade_sequence, "lots": -side * lots, "flags": flags}
-    stood = {"equity": floor(standing.equity), "maintenance": standing.required, "cost": cost, "position_lots": p.lots}
-    ex.emit(EventKind.LIQUIDATION, account, i, price_ticks=price, price_e8=trigger, amount=realised, **about, **stood)
-    ex.emit(EventKind.TAKEN_OVER, account, i, price_ticks=passed_on, amount=result, **about)
+    about = {"lots": -side * lots, "flags": flags}
+    deleveraging.liquidated(ex, account, i, standing, trigger, price_ticks=price, amount=realised, cost=cost, **about)
+    ex.emit(EventKind.TAKEN_OVER, account, i, trade=ex.trade_sequence, price_ticks=passed_on, amount=result, **about)
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from novation.domain.enums import MarginScope
+from novation.domain.enums import InstrumentStatus, MarginScope
 
 
 @dataclass
@@ -58,11 +58,30 @@ class Market:
     mark_e8: int = 0
     open_ns: int = -1
     settlement_ticks: int = 0
+    status: int = int(InstrumentStatus.TRADING)
     low_e8: int = 0  #: extremes of the mark in the bar that closes now, else the mark itself
     high_e8: int = 0
     traded: tuple[int, int] | None = None  #: low and high of the last price in the bar that closes now
     centre_e8: int = 0  #: of a ladder
     missing: dict[int, int] = field(default_factory=lambda: {1: 0, -1: 0})  #: lots that a buyer, a seller does not find
+
+
+@dataclass
+class Pricing:
+    """What an instrument is marked, funded and delivered by; samples by second, and of the premium in their order."""
+
+    index_e8: int = 0
+    next_ns: int = 0
+    hours: int = 0
+    stated_hours: int = 0
+    quiet: int = 0
+    last_rate_e8: int = 0
+    last_ns: int = 0
+    premium_e8: int = 0
+    slot: int = -1
+    samples: list[int] = field(default_factory=list)
+    basis: dict[int, int] = field(default_factory=dict)
+    delivery: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,16 +16,10 @@ from novation.domain.units import E8, NO_CAP, money, to_e8, to_ns
 from novation.reference import Reference, brackets_from_file, margins_from_file
 from novation.reference.layouts import VENUES
 from novation.reference.rulebook import SHIPPED, load_folder
+from tests.reference_tables.real_files import BRACKETS, MARGINS, real
 
 FILES = sorted(SHIPPED.glob("*/*.csv"))
 TABLES = [file for file in FILES if file.stem != "known"]
-DATA = Path(os.environ.get("NOVATION_DATA", ""))
-BRACKETS = DATA / "binance_um" / "params" / "leverage_brackets_2026-05.parquet"
-MARGINS = DATA / "cme" / "margins" / "margin_history.parquet"
-real = pytest.mark.skipif(
-    not os.environ.get("NOVATION_DATA") or not BRACKETS.exists() or not MARGINS.exists(),
-    reason="NOVATION_DATA does not name a folder with the brackets and margins files",
-)
 
 
 def rows(file: Path) -> list[dict[str, str]]:

@@ -86,7 +86,7 @@ def test_spot_and_delivery_are_named_as_what_they_are() -> None:
     with pytest.raises(UnknownInstrument, match="spot market"):
         Reference().resolve("binance_spot:BTCUSDT")
     with pytest.raises(UnknownInstrument, match="delivery contract"):
-        Reference().resolve("BTC/USDT:USDT-260626")
+        Reference().resolve("XRP/USDT:USDT-260626")
 
 
 def test_rolled_symbol_is_a_series_of_contracts() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -13,15 +11,11 @@ from novation.domain.errors import InvalidInput, NoRuleInForce
 from novation.domain.units import DAY_NS, E8, from_e8, to_e8, to_ns
 from novation.reference import Reference, brackets_from_file
 from novation.reference.rulebook import SHIPPED, load_folder
+from tests.reference_tables.real_files import BRACKETS, PROPERTIES, real
 
 AT = to_ns("2026-05-01")
 FOLDER = load_folder(SHIPPED)
 SYMBOLS = sorted(key for table, key in FOLDER.rules if table == "binance_um/contracts")
-BRACKETS = Path(os.environ.get("NOVATION_DATA", "")) / "binance_um" / "params" / "leverage_brackets_2026-05.parquet"
-PROPERTIES = BRACKETS.with_name("contract_properties.parquet")
-real = pytest.mark.skipif(
-    not os.environ.get("NOVATION_DATA") or not PROPERTIES.exists(), reason="NOVATION_DATA holds no parameter files"
-)
 
 
 def test_there_are_thirty_and_each_has_contract_and_brackets() -> None:

@@ -14,6 +14,7 @@ import novation as nv
 from novation.data.synthetic import load_synthetic
 from novation.domain.errors import ConfigError, UnknownInstrument
 from novation.research.config import BacktestConfig, json_schema, load_config
+from novation.research.config.keys import Keys
 from novation.research.config.yaml import key_paths, parse_yaml
 
 TEMPLATE = Path(__file__).with_name("template.yaml")
@@ -315,7 +316,7 @@ def test_every_key_of_the_template_is_in_the_schema() -> None:
 
     template = keys_in(parse_yaml(TEMPLATE.read_text(), "template"))
     assert len(template) > 140
-    assert set(template) <= set(key_paths())
+    assert set(template) <= set(key_paths(Keys))
 
 
 @pytest.mark.parametrize(

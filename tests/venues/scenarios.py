@@ -16,16 +16,18 @@ from novation.domain.enums import (
     CommandKind,
     DeleveragingMethod,
     InstrumentKind,
+    InstrumentStatus,
     LiquidationPriority,
     MarginCallPolicy,
     MarginMethod,
     MarketEventKind,
+    MarkRule,
     OrderKind,
 )
 from novation.domain.instruments import Instrument, Terms, Tier
 from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE, MarketEvent
-from novation.domain.units import E8, HOUR_NS, NO_CAP
+from novation.domain.units import E8, HOUR_NS, NO_CAP, NS
 from novation.venues import binance_usdm, cme_globex
 from novation.venues.venue_rules import VenueRules
 from tests.reference import margin
@@ -76,6 +78,8 @@ class Setup(NamedTuple):
     prices: list[int]
     pools: tuple[InsurancePool, ...] = ()
     ladders: dict[str, Ladder] = {}
+    marked: dict[str, MarkRule] = {}
+    pro_rata: bool = False
     assets: tuple[Asset, ...] = ()
 
     def twin(self) -> Exchange:
@@ -88,6 +92,8 @@ class Setup(NamedTuple):
             spread_e8=self.spread_e8,
             pools=self.pools,
             ladders=self.ladders,
+            marked=self.marked,
+            pro_rata=self.pro_rata,
             assets=self.assets,
         )
 
@@ -140,12 +146,41 @@ def perpetual(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
             fee_per_lot=r.choice([0, 0, 0, 3]),
             liquidation_fee_e8=r.choice([0, 1_250_000, 500_001]),
             tiers=brackets(r),
+            **pricing(r),
             limit_sell_above_last_e8=r.choice([0, 150_000, 150_000, 2_500_001]),
             market_buy_above_ask_e8=r.choice([0, 50_000, 50_000, 1_234_567]),
         )
         for n in range(r.randint(1, 3))
     ]
+    if r.randint(0, 3) == 0:
+        instrument = dated(r, instrument)
     return instrument, rows, price
+
+
+def pricing(r: Random) -> dict[str, int]:
+    """How a venue that marks, funds or delivers an instrument does it."""
+    cap = r.choice([300_000, 75_000, 2_000_000, 1])
+    return {
+        "funding_interval_hours": r.choice([8, 8, 4, 1, 2]),
+        "funding_floor_e8": -r.choice([cap, cap, 100_000]),
+        "funding_cap_e8": cap,
+        "interest_e8": r.choice([10_000, 10_000, 0, -3_333]),
+        "funding_clamp_e8": r.choice([50_000, 50_000, 0]),
+        "impact_base": 200 * E8,
+        "hourly_at_limit": r.randint(0, 1),
+        "quiet_needed": r.choice([0, 2, 3]),
+        "quiet_e8": r.choice([25_000, 1_000_000]),
+        "quiet_hours": 4,
+        "basis_seconds": r.choice([30, 30, 60, 1]),
+        "delivery_seconds": r.choice([1_800, 3_600, 7]),
+        "delivery_fee_e8": r.choice([0, 50_000, 400_001, 5_000_000]),
+    }
+
+
+def dated(r: Random, instrument: Instrument) -> Instrument:
+    """The same as a contract that is delivered after some hours."""
+    deliver_ns = r.randint(2, 60) * HOUR_NS
+    return msgspec.structs.replace(instrument, kind=InstrumentKind.FUTURE, deliver_ns=deliver_ns)
 
 
 def future(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
@@ -175,9 +210,12 @@ def future(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
             liquidation_fee_e8=r.choice([0, 0, 100_000]),
             initial_per_lot=margin * 1_100_000 * r.randint(1, 2),
             maintenance_per_lot=margin * 1_000_000 * r.randint(1, 2) // 2,
+            **pricing(r),
         )
         for n in range(r.randint(1, 3))
     ]
+    if r.randint(0, 7) == 0:
+        instrument = dated(r, instrument)
     return instrument, rows, price
 
 
@@ -218,6 +256,12 @@ def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
         [m[2] for m in made],
         insurance(r, [m[0].id for m in made]),
         {m[0].id: ladder(r, m[0], m[2]) for m in made if r.randint(0, 3) == 0},
+        {
+            m[0].id: r.choice([MarkRule.MEDIAN, MarkRule.MEDIAN, MarkRule.LAST])
+            for m in made
+            if m[0].method == MarginMethod.TIERED and r.randint(0, 2) == 0
+        },
+        r.randint(0, 4) == 0,
         assets(r) if r.randint(0, 1) and rules.asset == "USDT" else (),
     )
 
@@ -286,6 +330,8 @@ class World:
         self.opened: list[tuple[int, int, int] | None] = [None] * len(setup.prices)  #: start, last, mark or 0
         self.marks_given = r.randint(0, 9) > 0  #: else a mark is missing now and then, even at the start
         self.wild = r.choice([20, 60, 300])  #: a crash once in so many bars
+        self.before = -1  #: the instant before the next one
+        self.postponed = r.randint(0, 3) == 0  #: whether deliveries wait for an hour or more
         self.first_index = [E8, 60_000_000_000, 6_000_000_000_000, 12_345][: len(setup.assets)]
         self.index = list(self.first_index)
 
@@ -314,6 +360,8 @@ class World:
             bar = self.opened[i]
             if bar is not None and r.randint(0, 3) == 0:
                 continue  # a longer bar: nothing of it is known yet
+            if instrument.deliver_ns or instrument.id in self.setup.marked:
+                rows += self._index_and_status(i, instrument, ts)
             if bar is not None:
                 closed = self._close(i, bar, ts, crash)
                 if instrument.id not in self.setup.ladders:
@@ -328,7 +376,8 @@ class World:
                 rows.append(
                     MarketEvent(ts_ns=ts, kind=MarketEventKind.BAR_OPEN, instrument=i, last_e8=last, mark_e8=mark)
                 )
-                if instrument.kind == InstrumentKind.PERPETUAL and r.randint(0, 3) == 0:
+                own = instrument.id in self.setup.marked
+                if instrument.kind == InstrumentKind.PERPETUAL and not own and r.randint(0, 3) == 0:
                     rows.append(
                         MarketEvent(
                             ts_ns=ts,
@@ -349,10 +398,57 @@ class World:
                         trade_date=ts // TRADE_DATE_NS,
                     )
                 )
+        self.before = ts
         for asset in range(len(self.index)):
             if self.now == 0 or r.randint(0, 2) == 0:
                 rows.append(self._index(asset, ts))
         self.now += r.choice([1, 1, 1, 3]) * HOUR_NS
+        if self.setup.marked:
+            rows = [
+                msgspec.structs.replace(row, mark_e8=0, mark_high_e8=0, mark_low_e8=0)
+                if self.setup.instruments[row.instrument].id in self.setup.marked
+                else row
+                for row in rows
+            ]
+        return rows
+
+    def _index_and_status(self, i: int, instrument: Instrument, ts: int) -> list[MarketEvent]:
+        """Samples of the index since the instant before, thick and thin, and the way to delivery."""
+        r, rows = self.r, []
+        moments = {ts - r.choice([0, 0, 1, 5, 7, 29, 31, 600, 1_795]) * NS for _ in range(r.randint(0, 3))}
+        if r.randint(0, 2) == 0:
+            moments |= {ts - r.randint(0, 40) * NS // 2 for _ in range(20)}
+        for moment in sorted(moments):
+            if moment <= self.before:
+                continue
+            index = max(1, self.last[i] * (100_000 + r.randint(-200, 200)) // 100_000)
+            around = [max(1, index * (100_000 + r.randint(-300, 300)) // 100_000) for _ in range(4)]
+            given = r.choice([(0, 0, 0, 0), tuple(around), (around[0], around[1], 0, 0), (1, 0, 1 << 49, 1)])
+            rows.append(
+                MarketEvent(
+                    ts_ns=moment,
+                    kind=MarketEventKind.INDEX,
+                    instrument=i,
+                    index_e8=index,
+                    bid_e8=given[0],
+                    ask_e8=given[1],
+                    impact_bid_e8=given[2],
+                    impact_ask_e8=given[3],
+                )
+            )
+        for late, status in (
+            (-3, InstrumentStatus.TRADING),
+            (-1, InstrumentStatus.PRE_DELIVERING),
+            (r.randint(0, 2) if self.postponed else 0, InstrumentStatus.DELIVERING),
+            (4, InstrumentStatus.TRADING),
+        ):
+            at = instrument.deliver_ns + late * HOUR_NS
+            if instrument.deliver_ns and self.before < at <= ts and r.randint(0, 9):
+                price = self.last[i] if r.randint(0, 2) == 0 else 0
+                known = price if status == InstrumentStatus.DELIVERING else 0
+                rows.append(
+                    MarketEvent(ts_ns=at, kind=MarketEventKind.STATUS, instrument=i, status=status, index_e8=known)
+                )
         return rows
 
     def _index(self, asset: int, ts: int) -> MarketEvent:
@@ -516,7 +612,7 @@ def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int, named:
 
 def _nonsense(r: Random, setup: Setup, twin: Exchange) -> Command:
     kind = r.choice([OrderKind.MARKET, OrderKind.LIMIT, OrderKind.MARKET, OrderKind.LIMIT, 0, 3])
-    price = 0 if kind == OrderKind.MARKET else r.choice([1, 10, 1_000, 0, -7, 10**9, 10**10])
+    price = 0 if kind == OrderKind.MARKET else r.choice([1, 0, 0, 1_000, 0, -7, 10**9, 10**10])
     large = 1 << 40 if all(i.lot_value < 1 << 22 for i in setup.instruments) else 10**10 // 2
     return Command(
         kind=r.choice([1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 11, 99]),

@@ -54,6 +54,14 @@ def bars(count: int, price_e8: int = BTC) -> np.ndarray:
     return array(rows)
 
 
+def test_a_command_beyond_int64_is_refused_and_changes_nothing() -> None:
+    made = Venue(binance_usdm.RULES, [coin()], [[Terms(effective_ns=0, tiers=(Tier(0, 1 << 60, 1_000_000, 20, 0),))]])
+    before = made.state_hash()
+    with pytest.raises(VenueError, match="int64"):
+        made.submit(transfer(0, 1 << 63))
+    assert made.state_hash() == before
+
+
 @pytest.mark.parametrize(
     ("row", "problem"),
     [

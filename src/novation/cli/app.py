@@ -25,6 +25,7 @@ _ORDER = (
     "margin",
     "funding",
     "backtest",
+    "cascade",
     "data",
     "reference",
     "report",
@@ -76,6 +77,7 @@ app.command("doctor", rich_help_panel=START)(start.doctor)
 app.command("margin", rich_help_panel=ASK)(margin.margin)
 app.command("funding", rich_help_panel=ASK)(funding.funding)
 app.command("backtest", rich_help_panel=RUN)(runs.backtest)
+app.command("cascade", rich_help_panel=RUN)(runs.cascade)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(reference.app, name="reference", rich_help_panel=DATA)
 app.command("report", rich_help_panel=RESULTS)(results.report)

@@ -15,13 +15,17 @@ def funding(
     start: Annotated[str | None, typer.Option("--from", help="First day or instant; else all there is.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Day or instant after the last.")] = None,
     qty: Annotated[str | None, typer.Option("--qty", help="Coins of a position, negative: short.")] = None,
+    premium: Annotated[
+        Path | None,
+        typer.Option("--premium", metavar="FILE", help="Premium index since the last stamp, for an estimate."),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Draw it into an HTML page.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Sum up funding: count, mean, annualised, extremes, by month, the next stamp, a position's daily cost."""
+    """Sum up funding: count, mean, annualised, by month; next stamp, averages, estimate, forecast, daily cost."""
     from novation.data.funding import funding as ask
 
-    answer = ask(symbol, start, end, qty=qty)
+    answer = ask(symbol, start, end, qty=qty, premium=premium)
     drawn = None if out is None else answer.plot(out)
     if json:
         show.as_json(answer.to_dict() | ({} if drawn is None else {"plot": str(drawn)}))

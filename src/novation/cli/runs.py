@@ -10,6 +10,29 @@ import typer
 from novation.cli import show
 
 
+def cascade(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file, e.g. configs/cascade.yaml.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Put a value over the file's, e.g. shock.sell=900."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for cascade.html, seconds.parquet and cascade.json.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Run a market of many leveraged accounts through a shock, and draw the liquidations that follow."""
+    from novation.research.cascade.run import cascade as run
+
+    with show.bars_bar("cascade", "seconds") as progress:
+        result = run(config, settings=settings or (), progress=progress)
+    show.show(result, json=json)
+    if out is not None:
+        result.save(out)
+        if not json:
+            show.out(f"saved to {out}: cascade.html, seconds.parquet, cascade.json")
+
+
 def backtest(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; `novation init` writes one.")],
     settings: Annotated[

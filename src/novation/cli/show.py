@@ -55,14 +55,14 @@ def _bar(*columns: Any) -> Any:
 
 
 @contextmanager
-def bars_bar(title: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Progress of a backtest in bars, called as (done, total); None where stderr is no terminal."""
+def bars_bar(title: str, what: str = "bars") -> Iterator[Callable[[int, int], None] | None]:
+    """Progress of a run in bars (or what else it counts), called as (done, total); None where stderr is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.progress import TextColumn
 
-    with _bar(TextColumn("{task.completed:,.0f} bars")) as bar:
+    with _bar(TextColumn(f"{{task.completed:,.0f}} {what}")) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

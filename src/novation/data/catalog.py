@@ -39,14 +39,15 @@ def load(id: str, *, root: Path | str | None = None) -> History | ContractChain:
     venue, _, name = id.partition(":")
     folders = data_folders() if root is None else (Path(root),)
     if venue == "binance_um" and name:
-        last, mark, funding = _files(
+        kinds = ("last_1h", "mark_1h") if "_" in name else ("last_1h", "mark_1h", "funding")
+        last, mark, *funding = _files(
             id,
             folders,
-            [f"binance_um/1h/{name}/{kind}.parquet" for kind in ("last_1h", "mark_1h", "funding")],
+            [f"binance_um/1h/{name}/{kind}.parquet" for kind in kinds],
             hint=f"Run `novation data download binance_um {name} --from .. --to ..`, set NOVATION_DATA "
             "to a folder that has it, or hand in a History.",
         )
-        return History(last, mark=mark, funding=funding, bar="1h")
+        return History(last, mark=mark, funding=funding[0] if funding else None, bar="1h")  # a quarterly has none
     if venue == "cme" and name:
         if name not in TERM_STRUCTURE_FILES:
             known = tuple(f"cme:{root}" for root in TERM_STRUCTURE_FILES)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from novation.data.series import Array, Prepared
-from novation.domain.enums import MarketEventKind
+from novation.domain.enums import InstrumentStatus, MarketEventKind
 from novation.domain.errors import InvalidInput
 from novation.domain.market import MARKET_DTYPE
 
@@ -23,6 +23,7 @@ def build_feed(
     terms: Mapping[int, Sequence[tuple[int, int]]],
     tick_steps: Mapping[int, Sequence[tuple[int, int]]] | None = None,
     zone: str = "UTC",
+    deliveries: Mapping[int, int] | None = None,
 ) -> Array:
     """The market events of several instruments, sorted by (ts_ns, kind, instrument).
 
@@ -34,6 +35,8 @@ def build_feed(
     tick_steps: by instrument, (effective_ns, multiples of its tick that settlement prices have from then on)
         ascending, the first in force from the start; 1 where none is given.
     zone: the exchange's, in which its trade dates are: a settlement belongs to the date of the instant before it.
+    deliveries: by instrument, when it is delivered: a STATUS row unless the feed ends before it, at the price of its
+        history, else at what the venue finds.
     """
     blocks: list[_Block] = []
     for instrument in sorted(prepared):
@@ -45,6 +48,11 @@ def build_feed(
         if later:
             stamps, indices = (np.array(column, dtype=np.int64) for column in zip(*later, strict=True))
             blocks.append((MarketEventKind.TERMS, instrument, stamps, {"terms": indices}))
+    for instrument, deliver_ns in sorted((deliveries or {}).items()):
+        if 0 < deliver_ns <= end:
+            price = prepared[instrument].delivery_e8
+            columns = {"status": np.array([InstrumentStatus.DELIVERING]), "index_e8": np.array([price])}
+            blocks.append((MarketEventKind.STATUS, instrument, np.array([deliver_ns]), columns))
     return _merged(blocks)
 
 

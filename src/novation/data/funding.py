@@ -26,6 +26,7 @@ import numpy as np
 from novation.data.bars import period_text, read_candles
 from novation.data.catalog import load
 from novation.data.frames import read_e8, read_frame, read_stamps
+from novation.data.funding_outlook import Outlook, outlook
 from novation.data.history import History
 from novation.domain.errors import DataError, InvalidInput, NoRuleInForce, UnknownInstrument
 from novation.domain.units import DAY_NS, E8, HOUR_NS, Number, from_e8, iso, to_e8, to_ns
@@ -104,6 +105,7 @@ class FundingAnswer(msgspec.Struct, frozen=True, kw_only=True):
     daily: Decimal
     months: tuple[Span, ...]
     position: PositionFunding | None
+    outlook: Outlook
     cautions: tuple[str, ...]
     stamps_ns: Any = None  #: int64 array of the stamps
     rates_e8: Any = None  #: int64 array of the rates
@@ -125,6 +127,7 @@ class FundingAnswer(msgspec.Struct, frozen=True, kw_only=True):
             "interval_hours": self.interval_hours,
             "next_funding": self.next_funding,
             "position": self.position.to_dict() if self.position else None,
+            "outlook": self.outlook.to_dict(),
             "months": [one.to_dict() for one in self.months],
             "cautions": list(self.cautions),
         }
@@ -146,6 +149,7 @@ class FundingAnswer(msgspec.Struct, frozen=True, kw_only=True):
                 f"a {side} of {abs(p.qty).normalize():f} {'received' if p.received > 0 else 'paid'} "
                 f"{abs(p.received):,.2f} {p.asset} at {p.stamps:,} stamps, {p.per_day:+,.2f} a day"
             )
+        lines += self._outlook_lines()
         if len(self.months) > 1:
             lines.append(f"by month {sparkline([float(one.sum) for one in self.months])}")
         spans = self.months if len(self.months) <= _MONTHS else years(self.months)
@@ -155,6 +159,17 @@ class FundingAnswer(msgspec.Struct, frozen=True, kw_only=True):
             for one in spans
         ]
         return "\n".join([*lines, *(f"caution: {text}" for text in self.cautions)])
+
+    def _outlook_lines(self) -> list[str]:
+        o = self.outlook
+        means = "   ".join(f"{one.name} {_percent(one.mean, 4)}" for one in o.averages)
+        lines = [f"last {_percent(o.last_rate, 4)}   mean of the last {means}"]
+        if o.estimate is not None:
+            lines.append(f"estimate {_percent(o.estimate, 4)} of {o.samples:,} rows of premium so far")
+        lines.append(f"forecast {_percent(o.forecast, 4)} ({o.method}), {_percent(o.daily, 4)} a day")
+        if self.position and o.daily_cost is not None:
+            lines[-1] += f": {o.daily_cost:+,.2f} {self.position.asset} a day for the position on the mark {o.mark:f}"
+        return lines
 
     def plot(self, path: str | Path) -> Path:
         """Draw rates and their running sum into one HTML page that needs no network; the page is written whole."""
@@ -179,14 +194,17 @@ def funding(
     end: Any = None,
     *,
     qty: Number | None = None,
+    premium: Any = None,
     root: str | Path | None = None,
     reference: Reference | None = None,
 ) -> FundingAnswer:
     """Sum up the funding of a perpetual at the stamps in [start, end), out of the store or NOVATION_DATA.
 
     start, end: dates or instants; all that is there unless given. qty: signed coins of a position held through it, for
-    what it paid or received: the truncated payment of each stamp, at the open of the mark bar that opens at it. root: a
-    folder to read instead. Raises `DataError` where there is no history or no stamp in the period.
+    what it paid or received: the truncated payment of each stamp, at the open of the mark bar that opens at it.
+    premium: a frame or file of the premium index (`ts` and `premium`, `close` or `rate`) in the interval after the last
+    stamp, for an estimate (see `data.funding_outlook`). root: a folder to read instead. Raises `DataError` where there
+    is no history or no stamp in the period.
     """
     reference = reference or Reference.default()
     id = reference.perpetual(symbol)
@@ -217,6 +235,11 @@ def funding(
     total = _span_of("all", rates, lengths)
     most, least = int(rates.argmax()), int(rates.argmin())
     step = hours * HOUR_NS
+    position, held = None, None
+    if qty is not None:
+        position, mark_e8 = _position(id, history, qty, stamps, rates, lengths, cautions)
+        held = to_e8(qty), mark_e8
+    ahead = outlook(id, stamps, rates, hours, premium=premium, position=held, reference=reference, cautions=cautions)
     return FundingAnswer(
         instrument=id,
         first=iso(int(stamps[0])),
@@ -228,7 +251,8 @@ def funding(
         next_funding=iso((int(stamps[-1]) // step + 1) * step),
         daily=_cut(total.sum / total.days),
         months=_months(stamps, rates, lengths),
-        position=None if qty is None else _position(id, history, qty, stamps, rates, lengths, cautions),
+        position=position,
+        outlook=ahead,
         cautions=tuple(cautions),
         stamps_ns=stamps,
         rates_e8=rates,
@@ -302,7 +326,8 @@ def _months(stamps: Any, rates: Any, lengths: Any) -> tuple[Span, ...]:
 
 def _position(
     id: str, history: History, qty: Number, stamps: Any, rates: Any, lengths: Any, cautions: list[str]
-) -> PositionFunding:
+) -> tuple[PositionFunding, int]:
+    """What the position was paid, and the mark at its last stamp in 1e-8."""
     try:
         qty_e8 = to_e8(qty)
     except InvalidInput as error:
@@ -330,13 +355,14 @@ def _position(
         int(funding_payment(int(opens[i]), qty_e8, 1, int(rates[i]))) for i in np.flatnonzero(found).tolist()
     )
     per_day = from_e8(received) / _days(lengths[found])
-    return PositionFunding(
+    answer = PositionFunding(
         qty=from_e8(qty_e8),
         asset=next((asset for asset in ("USDT", "USDC") if id.endswith(asset)), "USDT"),
         received=from_e8(received),
         per_day=per_day.quantize(Decimal(1).scaleb(-8)),
         stamps=int(found.sum()),
     )
+    return answer, int(opens[np.flatnonzero(found)[-1]])
 
 
 def _percent(rate: Decimal, digits: int) -> str:

@@ -48,6 +48,7 @@ class History:
         reach the strategy from their stamp on.
     settlement: a frame of `ts` and `settlement` (or `price`, `close`) for a daily settled future; without it
         the last close of each day in the data's own clock stands in.
+    delivery: the price a quarterly was delivered at, as the exchange publishes it; without it the mark stands in.
     stamp: whether a bar's `ts` is its open or its close.
     tz: IANA zone of naive stamps.
     bar: bar length such as "1h", else the smallest step.
@@ -69,6 +70,7 @@ class History:
         funding: Any = None,
         *,
         settlement: Any = None,
+        delivery: Number | None = None,
         stamp: Literal["open", "close"] = "open",
         tz: str | None = None,
         bar: str | None = None,
@@ -94,6 +96,9 @@ class History:
         if funding is not None and not _is_number(funding):
             kind_of(funding, "funding")
         self.last, self.mark, self.funding, self.settlement = last, mark, funding, settlement
+        self.delivery_e8 = 0 if delivery is None else to_scaled(delivery, 8, source="delivery")
+        if delivery is not None and not 0 < self.delivery_e8 < 1 << 50:
+            raise DataError("is a price above zero", source="delivery", value=str(delivery))
         self.stamp, self.tz, self.bar = stamp, tz, bar
         self.funding_interval_hours, self.missing_mark = funding_interval_hours, missing_mark
 
@@ -158,7 +163,7 @@ class History:
         gaps = weekday_gaps(bars) if daily else gap_frame(bars.start_ns, bars.end_ns, last.step_ns)
         if gaps.height:
             cautions.append(gap_caution(gaps, last.step_ns))
-        return Prepared(bars, *funding, *settlement, tuple(cautions), gaps)
+        return Prepared(bars, *funding, *settlement, tuple(cautions), gaps, delivery_e8=self.delivery_e8)
 
     # ------------------------------------------------------------ parts of `prepare`
 

@@ -104,6 +104,7 @@ class Prepared:
     cautions: tuple[str, ...]
     gaps: pl.DataFrame
     digest: str = ""
+    delivery_e8: int = 0  #: what the contract was delivered at, 0 where that is not given
 
     def __post_init__(self) -> None:
         for name in EVENT_ARRAYS:
@@ -146,6 +147,8 @@ class PreparedChain(NamedTuple):
 def _digest(prepared: Prepared) -> str:
     """BLAKE2b-128 over every array as little-endian int64 and every further column, each under its name."""
     state = hashlib.blake2b(digest_size=16)
+    if prepared.delivery_e8:
+        state.update(f"delivery:{prepared.delivery_e8}\n".encode())
     for name, data in _parts(prepared):
         state.update(f"{name}:{len(data)}\n".encode())
         state.update(data)

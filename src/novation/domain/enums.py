@@ -19,6 +19,29 @@ class InstrumentKind(IntEnum):
     FUTURE = 2
 
 
+class InstrumentStatus(IntEnum):
+    """Where an instrument is in its life (`contractStatus` on the wire; facts/binance.md §13).
+
+    PENDING_TRADING and DELIVERING: no order is taken. PRE_DELIVERING: only what reduces a position. DELIVERED: the end.
+    """
+
+    PENDING_TRADING = 1
+    TRADING = 2
+    PRE_DELIVERING = 3
+    DELIVERING = 4
+    DELIVERED = 5
+
+
+class MarkRule(IntEnum):
+    """How a venue marks an instrument itself, at each sample of its index.
+
+    MEDIAN: the exchange's own, of index, basis and last price. LAST: the last price alone.
+    """
+
+    MEDIAN = 1
+    LAST = 2
+
+
 class OrderKind(IntEnum):
     """Market: at the next price. Limit: at its price or better."""
 
@@ -114,8 +137,10 @@ class MarketEventKind(IntEnum):
     TERMS = 10
     BAR_CLOSE = 20
     BAR_OPEN = 30
+    INDEX = 35
     ASSET_INDEX = 32
     FUNDING = 40
+    STATUS = 45
     SETTLEMENT = 50
 
 
@@ -139,6 +164,9 @@ class EventKind(IntEnum):
     DELEVERAGED = 15
     MARGIN_ADJUSTED = 16
     HEDGE_MODE_SET = 17
+    FUNDING_SETTLED = 18
+    STATUS_CHANGED = 19
+    DELIVERY = 20
     MULTI_ASSETS_SET = 25
     AUTO_EXCHANGE = 26
     TAKEN_OVER = 33
@@ -151,6 +179,8 @@ class RejectReason(IntEnum):
     UNKNOWN_ACCOUNT = 101
     UNKNOWN_INSTRUMENT = 201
     NO_TERMS = 202
+    NOT_TRADING = 203
+    OPENING_NOT_ALLOWED = 204
     QTY_NOT_POSITIVE = 301
     QTY_BELOW_MIN = 302
     QTY_ABOVE_MAX = 303
@@ -194,4 +224,5 @@ class CancelReason(IntEnum):
     NUMBER_TOO_LARGE = 7
     DELEVERAGED = 8
     WOULD_NOT_REDUCE = 9
+    DELIVERY = 10
     NO_LIQUIDITY = 13

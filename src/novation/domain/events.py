@@ -25,6 +25,12 @@ Beside sequence, ts_ns, kind, account and instrument:
     TRANSFER          amount, order (the asset, 0: the settlement asset)
     MARGIN_ADJUSTED   amount (into the margin > 0), cost (the margin after), flags
     HEDGE_MODE_SET    amount (1 hedge, 0 one-way)
+    FUNDING_SETTLED   rate_e8 that the venue computed, price_e8 (mark), lots (samples), cost (their average, 1e-8),
+                      amount (hours of the interval that begins); account -1
+    STATUS_CHANGED    amount (`InstrumentStatus`), price_e8 (the delivery price, once DELIVERING), lots (samples
+                      whose mean that is, 0: another price); account -1
+    DELIVERY          lots (position), price_e8 (delivery price), cost (entry cost before), amount (realised), fee,
+                      rate_e8 (its rate), flags (isolated)
     MULTI_ASSETS_SET  amount (1 Multi-Assets mode, 0 one asset)
     AUTO_EXCHANGE     order (the asset sold), cost (what was sold, in its units), amount (of the settlement asset got),
                       price_e8 (USD a coin was sold for)

@@ -30,6 +30,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     multiplier_e8: int = E8  #: money per 1.00 of price and unit of quantity, in 1e-8
     daily_settled: bool = False  #: variation margin is paid each day (CME)
     contract_month: int = 0  #: YYYYMM of a dated contract
+    deliver_ns: int = 0  #: when it is delivered at the mean of its index; 0: it is not
 
     def __post_init__(self) -> None:
         if self.tick_e8 <= 0 or self.lot_e8 <= 0 or self.multiplier_e8 <= 0:
@@ -118,5 +119,20 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_per_lot: int = 0
     tiers: tuple[Tier, ...] = ()
     sources: dict[str, str] = {}
+    # Of an instrument that the venue marks itself (docs/rules/mark.md, funding.md). 0 hours: not stated.
+    funding_interval_hours: int = 0
+    funding_floor_e8: int = 0  #: per interval, after the division by 8 / N
+    funding_cap_e8: int = 0
+    interest_e8: int = 0  #: in the bracket of the rate, whatever the interval
+    funding_clamp_e8: int = 0  #: how far the interest pulls the average premium, each way
+    impact_base: int = 0  #: money; times the first bracket's leverage the impact notional
+    hourly_at_limit: int = 0  #: 1: a rate settled at its cap or floor makes the next interval an hour
+    quiet_needed: int = 0  #: so many quiet hourly rates in a row end that, 0: none do
+    quiet_e8: int = 0  #: a rate of at most this size is quiet
+    quiet_hours: int = 0  #: the interval they lead back to
+    basis_seconds: int = 0  #: the span of the basis average of the mark, one sample a second
+    # Of an instrument that is delivered (docs/rules/delivery.md).
+    delivery_seconds: int = 0  #: the last seconds whose index samples make the delivery price
+    delivery_fee_e8: int = 0
     limit_sell_above_last_e8: int = 0  #: a limit sell is assumed to fill so far above the last price; 0: at its price
     market_buy_above_ask_e8: int = 0  #: a market buy is assumed to fill so far above the best ask

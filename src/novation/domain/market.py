@@ -6,8 +6,13 @@ Rows are ordered by (`ts_ns`, `kind`, `instrument`); the integer of `MarketEvent
     BAR_CLOSE   the bar [`start_ns`, `ts_ns`) is complete: `last_e8` (close), `last_high_e8`, `last_low_e8`, and the
                 same of the mark; `bar`: its row in the history
     BAR_OPEN    a bar opens: `last_e8`, `mark_e8` are its open prices; `bar`
+    INDEX       `index_e8`: one sample of the price index, for an instrument that the venue marks itself or delivers;
+                `bid_e8`, `ask_e8` best prices of its book and `impact_bid_e8`, `impact_ask_e8` the average prices at
+                which the impact notional fills, 0 = what the venue's own liquidity offers
     ASSET_INDEX `asset`: `index_e8` USD a coin, and `terms`, the row of the asset's rules in force, counted from 0
     FUNDING     `rate_e8`; paid on `mark_e8`, the mark that opens at the stamp
+    STATUS      `status` (`InstrumentStatus`) from now on; with DELIVERING `index_e8`: the delivery price, 0 = the mean
+                of the samples
     SETTLEMENT  `price_ticks` of the settlement of `trade_date`, in days since 1970-01-01
 
 `mark_e8` = 0 says that no mark was given for that bar: the mark stays as it was, and margin is tested at it.
@@ -39,9 +44,14 @@ class MarketEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     terms: int = 0
     trade_date: int = 0
     index_e8: int = 0
+    bid_e8: int = 0
+    ask_e8: int = 0
+    impact_bid_e8: int = 0
+    impact_ask_e8: int = 0
+    status: int = 0
     asset: int = 0
 
 
-MARKET_SCHEMA = 4
+MARKET_SCHEMA = 5
 MARKET_DTYPE = record_dtype(MarketEvent)
 MARKET_FORMAT = record_format(MarketEvent)

@@ -10,6 +10,7 @@ from novation._jit import kernel
 from novation.domain.enums import EventKind
 from novation.engine.ledger import next_event, post_exchanged
 from novation.engine.state import account_, asset_, balance_, buffer_of, order_
+from novation.engine.watch import changed
 from novation.rules.integers import mul_div, mul_div_ceil
 from novation.rules.multi_assets import ask_rate, asset_value, bid_rate, pooled, required_value
 from novation.rules.wide import wide_mul_div_rem
@@ -167,7 +168,7 @@ def exchange(venue, account):
         e.cost = sold
         e.amount = bought
         e.price_e8 = bid
-    a.version += 1
+    changed(venue, account)
     return True
 
 
@@ -177,4 +178,4 @@ def touch_multi(venue):
     if venue.multi_accounts:
         for account in range(venue.accounts):
             if account_(venue, account).multi:
-                account_(venue, account).version += 1
+                changed(venue, account)

@@ -41,6 +41,7 @@ from novation.engine.state import (
     terms_of,
     tier_,
 )
+from novation.engine.watch import changed
 from novation.rules.integers import mul_div
 
 _PLACE = int(CommandKind.PLACE)
@@ -215,7 +216,7 @@ def transfer(venue, c):
     else:
         a.wallet += c.amount
         post_deposit(venue, c.amount)
-    a.version += 1
+    changed(venue, c.account)
     e = next_event(venue, _TRANSFERRED, c.account, -1)
     e.order = c.asset
     e.amount = c.amount
@@ -254,7 +255,7 @@ def adjust_margin(venue, c):
     a = account_(venue, c.account)
     a.wallet -= c.amount
     p.margin += c.amount
-    a.version += 1
+    changed(venue, c.account)
     e = next_event(venue, _MARGIN_ADJUSTED, c.account, c.instrument)
     e.amount = c.amount
     e.cost = p.margin
@@ -366,7 +367,7 @@ def set_multi_assets(venue, c):
         refuse(venue, c, _INSUFFICIENT_MARGIN, taken, taken + free)
         return
     venue.multi_accounts += 2 * c.amount - 1
-    a.version += 1
+    changed(venue, c.account)
     e = next_event(venue, _MULTI_ASSETS_SET, c.account, -1)
     e.amount = c.amount
 

@@ -49,6 +49,7 @@ from novation.engine.reduction import (
 )
 from novation.engine.state import account_, contract_, market_, order_, position_row_, terms_of
 from novation.engine.triggers import find_triggers, is_gone, liquidation_price
+from novation.engine.watch import changed
 from novation.rules.integers import E8, exact_add, exact_towards_zero, mul_div
 from novation.rules.margin import reached
 from novation.rules.value import price_to_ticks
@@ -336,5 +337,5 @@ def after_closing(venue):
         if row < 0 and a.wallet < 0 and venue.deficit_to_fund:
             lift(venue, account, -1, max(0, venue.liquidating_instrument), -a.wallet, 0)
         a.called = 0
-        a.version += 1
+        changed(venue, account)
     venue.liquidating = -1

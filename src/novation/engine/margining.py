@@ -10,7 +10,17 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import MarginMethod, MarginScope
 from novation.engine.collateral import pooled_equity, withdrawable_asset
-from novation.engine.state import account_, balance_, contract_, market_, position_row_, terms_of, tier_
+from novation.engine.state import (
+    account_,
+    balance_,
+    contract_,
+    first_row,
+    market_,
+    next_row,
+    position_row_,
+    terms_of,
+    tier_,
+)
 from novation.rules.integers import exact_add, exact_negate, exact_towards_zero
 from novation.rules.margin import tiered_maintenance
 from novation.rules.value import signed_value
@@ -97,8 +107,8 @@ def well_clear(venue, account, extremes):
     if a.called != 0 or a.multi:
         return False
     ratio = min(float(venue.call_ratio_e8) * 1e-8, 1.0)
-    equity, needed, size = float(a.wallet), 0.0, abs(float(a.wallet))
-    row = a.first_position
+    equity, needed, size, exposed = float(a.wallet), 0.0, abs(float(a.wallet)), False
+    row = first_row(venue, account)
     while row >= 0:
         p = position_row_(venue, row)
         if p.lots != 0 or p.scope == _CROSS:  # flat, its cost waits for the settlement
@@ -119,6 +129,7 @@ def well_clear(venue, account, extremes):
             profit = value - float(p.cost)
             around = abs(value) + abs(float(p.cost)) + abs(maintenance)
             if p.scope == _CROSS:
+                exposed = exposed or p.lots != 0
                 equity += profit
                 needed += maintenance
                 size += around
@@ -126,8 +137,8 @@ def well_clear(venue, account, extremes):
                 margin = float(p.margin)
                 if p.called != 0 or maintenance >= (margin + profit) * ratio - 1e-9 * (around + abs(margin)) - _UNITS:
                     return False
-        row = p.next
-    return needed < equity * ratio - 1e-9 * size - _UNITS
+        row = next_row(venue, account, row)
+    return not exposed or needed < equity * ratio - 1e-9 * size - _UNITS
 
 
 @kernel

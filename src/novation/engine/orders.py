@@ -15,6 +15,7 @@ from novation.domain.enums import (
     CancelReason,
     CommandKind,
     EventKind,
+    InstrumentStatus,
     MarginMethod,
     MarginScope,
     OrderKind,
@@ -42,6 +43,10 @@ _TRANSFER_POSITION = int(CommandKind.TRANSFER_POSITION)
 _REJECTED = int(EventKind.ORDER_REJECTED)
 _CANCELLED = int(EventKind.ORDER_CANCELLED)
 _NO_TERMS = int(RejectReason.NO_TERMS)
+_NOT_TRADING = int(RejectReason.NOT_TRADING)
+_OPENING_NOT_ALLOWED = int(RejectReason.OPENING_NOT_ALLOWED)
+_TRADING = int(InstrumentStatus.TRADING)
+_PRE_DELIVERING = int(InstrumentStatus.PRE_DELIVERING)
 _QTY_NOT_POSITIVE = int(RejectReason.QTY_NOT_POSITIVE)
 _QTY_BELOW_MIN = int(RejectReason.QTY_BELOW_MIN)
 _QTY_ABOVE_MAX = int(RejectReason.QTY_ABOVE_MAX)
@@ -255,7 +260,11 @@ def place(venue, c):
     hedge = account_(venue, account).hedge
     row = row_of(venue, account, instrument, 1 if hedge and position_side == _SHORT else 0)
     reason, value, limit = 0, 0, 0
-    if kind != _LIMIT and (moved or kind != _MARKET):
+    if m.status != _TRADING and m.status != _PRE_DELIVERING:
+        reason, value, limit = _NOT_TRADING, m.status, _TRADING
+    elif m.status != _TRADING and closed_lots(position_row_(venue, row).lots, signed) != lots:
+        reason, value, limit = _OPENING_NOT_ALLOWED, m.status, _TRADING
+    elif kind != _LIMIT and (moved or kind != _MARKET):
         reason, value = _BAD_ORDER_KIND, kind
     elif lots <= 0 or (side != 1 and side != -1):
         reason, value = _QTY_NOT_POSITIVE, lots

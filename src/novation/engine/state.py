@@ -18,6 +18,8 @@ from novation.domain.market import MARKET_DTYPE
 
 #: Positions of one account in one instrument.
 LEGS = 2
+#: Instruments up to which all rows of an account are looked at, instead of its list.
+FEW = 4
 
 
 def _table(*names: str) -> np.dtype:
@@ -41,6 +43,9 @@ TABLES = (
     "pool",
     "level",
     "queue",
+    "pricing",
+    "basis",
+    "band",
     "asset",
     "buffer",
     "balance",
@@ -66,22 +71,30 @@ HEAD = _table(
     # the list of working orders, in order of arrival, and the free rows
     "first_order last_order free_order working",
     "accounts instruments terms_changes",
+    # `due_ns`: the next stamp of a rate the venue computes itself; the funding in hand, and whether it is such a one
+    "due_ns pro_rata funding_span_ns funding_instrument funding_rate_e8 own_stamp",
+    "delivery_e8 delivery_samples delivered_lots delivered_rest",
     # how many assets there are, and accounts in Multi-Assets mode
     "assets multi_accounts",
     *(f"{table}_address {table}_rows" for table in TABLES),
     # who a liquidation closes first, and who pays when the fund is empty; how far the queue of counterparties is
     "liquidation_priority deleveraging_method queue_count queue_next",
+    # which accounts a mark can endanger (`watch`): 0 tests everybody always; accounts a tree has room for, a power of 2
+    "watching band_base",
 )
 
 #: One instrument: what never changes. Its ladder is `level` rows level_first .. level_first + level_count, none: bars.
 CONTRACT = _table(
     "tick_e8 lot_value tick_value method daily_settled pool",
     "level_first level_count heals",
+    "marked dated deliver_ns",
 )
 #: One dated row of rules (`domain.Terms`); its brackets are `tier` rows tier_first .. tier_first + tier_count.
 TERMS = _table(
     "tick_step min_lots max_lots min_notional maker_fee_e8 taker_fee_e8 fee_per_lot "
     "liquidation_fee_e8 initial_per_lot maintenance_per_lot tier_first tier_count",
+    "funding_interval_hours funding_floor_e8 funding_cap_e8 interest_e8 funding_clamp_e8 impact_base hourly_at_limit "
+    "quiet_needed quiet_e8 quiet_hours basis_seconds delivery_seconds delivery_fee_e8",
     "limit_sell_above_last_e8 market_buy_above_ask_e8",
 )
 TIER = _table("cap rate_e8 max_leverage cum")
@@ -91,6 +104,7 @@ MARKET = _table(
     "terms last_e8 last_high_e8 last_low_e8 last_close_e8 mark_e8 mark_low_e8 mark_high_e8 mark_close_e8 "
     "bar_low_e8 bar_high_e8 start_ns closed_ns open_ns closing bar settlement_ticks",
     "centre_e8 bid_taken ask_taken healed_ns",
+    "status",
 )
 #: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
 #: `called`: 0 no margin call, 1 called, trade date + 2: called (or still called) at the settlement of that trade date.
@@ -122,6 +136,18 @@ HOLDING = _table(
 
 #: One insurance fund, its balance in two limbs of 2**60; unlimited: it pays whatever there is to pay.
 POOL = _table("high low unlimited")
+#: One instrument that the venue marks or delivers: its index, the premium samples of the interval (the last one and its
+#: five seconds, sums plain and weighted), the interval and its end (0 before the first row), what delivery averages.
+PRICING = _table(
+    "index_e8 index_second basis_second premium_e8 premium_slot premium_sum weighted_sum premium_count "
+    "interval_hours stated_hours next_ns quiet last_rate_e8 last_ns delivery_sum delivery_count delivery_second"
+)
+#: BASIS_ROWS of each such instrument: twice the basis of a second, at its place modulo BASIS_ROWS.
+BASIS = _table("second twice")
+BASIS_ROWS = 60
+#: No stamp is due, and the second of a row of BASIS that was never written.
+NEVER_NS = 1 << 62
+NO_SECOND = -(1 << 40)
 
 #: One level of a ladder: ticks of the grid from the centre, and lots of the side up to and with it.
 LEVEL = _table("offset upto")
@@ -133,6 +159,9 @@ ROWS, KEYS, IDS, ORDER_OF, SIZES, TAKEN = range(6)
 QUEUE_COLUMNS = 6
 QUEUE = _table("number")
 
+#: Node of a tree of `watch`: below are accounts to be tested at a mark at or below the one price, or at or above the
+#: other.
+BAND = _table("below_e8 above_e8")
 #: One asset, 0 the settlement asset: its index (USD, 0 unknown), the row of BUFFER in force, its ledger in two limbs.
 ASSET = _table("unit index_e8 buffer buffer_first deposits_high deposits_low exchanged_high exchanged_low")
 #: One dated row of `domain.AssetTerms`.
@@ -156,6 +185,9 @@ DTYPES = {
     "pool": POOL,
     "level": LEVEL,
     "queue": QUEUE,
+    "pricing": PRICING,
+    "basis": BASIS,
+    "band": BAND,
     "asset": ASSET,
     "buffer": BUFFER,
     "balance": BALANCE,
@@ -175,6 +207,9 @@ _sample_at = record_pointer(SAMPLE)
 _holding_at = record_pointer(HOLDING)
 _pool_at = record_pointer(POOL)
 _level_at = record_pointer(LEVEL)
+_pricing_at = record_pointer(PRICING)
+_basis_at = record_pointer(BASIS)
+_band_at = record_pointer(BAND)
 _asset_at = record_pointer(ASSET)
 _buffer_at = record_pointer(BUFFER)
 _balance_at = record_pointer(BALANCE)
@@ -246,6 +281,27 @@ def position_row_(venue, row):
 
 
 @kernel
+def first_row(venue, account):
+    """The first row to look at for the positions of an account; go on with `next_row`. Some may be empty.
+
+    With few instruments these are all its rows, so that a sweep over many accounts need not wait for one row to know
+    where the next is; with more, its list.
+    """
+    if venue.instruments > FEW:
+        return account_(venue, account).first_position
+    return row_of(venue, account, 0, 0)
+
+
+@kernel
+def next_row(venue, account, row):
+    """The row after one of `first_row`, -1 after the last."""
+    if venue.instruments > FEW:
+        return position_row_(venue, row).next
+    row += LEGS - account_(venue, account).hedge  # in one-way mode the second leg is empty
+    return row if row < (account + 1) * venue.instruments * LEGS else -1
+
+
+@kernel
 def order_(venue, row):
     """An order by its row."""
     check_row(row, venue.order_rows)
@@ -295,10 +351,31 @@ def pool_(venue, row):
 
 
 @kernel
+def pricing_(venue, instrument):
+    """What an instrument is marked, funded and delivered by; there where the venue does any of it."""
+    check_row(instrument, venue.pricing_rows)
+    return _pricing_at(venue.pricing_address, instrument)
+
+
+@kernel
+def basis_(venue, row):
+    """A sample of the basis."""
+    check_row(row, venue.basis_rows)
+    return _basis_at(venue.basis_address, row)
+
+
+@kernel
 def level_(venue, row):
     """A level of a ladder."""
     check_row(row, venue.level_rows)
     return _level_at(venue.level_address, row)
+
+
+@kernel
+def band_(venue, row):
+    """A node of the trees of bands: 2 * band_base rows an instrument."""
+    check_row(row, venue.band_rows)
+    return _band_at(venue.band_address, row)
 
 
 @kernel

@@ -13,17 +13,32 @@ where it stood.
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.domain.enums import CancelReason, EventKind, MarketEventKind, OrderKind
+from novation.domain.enums import CancelReason, EventKind, InstrumentStatus, MarketEventKind, OrderKind
+from novation.engine.bands import watch
 from novation.engine.clearing import fund, fund_outside, settle
 from novation.engine.collateral import touch_multi
 from novation.engine.commands import execute_command
+from novation.engine.delivery import close_delivery, deliver_account
 from novation.engine.ledger import next_event
 from novation.engine.liquidation import check_account, liquidation_unit
 from novation.engine.liquidity import has_ladder
+from novation.engine.marking import delivery_price, index_mark, settle_due
 from novation.engine.orders import cancel_order, fill_working, meet_ladder, taking_unit
 from novation.engine.parametric import NO_PRICE, opened_beyond, opening_ticks, traded_through
 from novation.engine.sampling import sample_account
-from novation.engine.state import LEGS, account_, asset_, command_, contract_, feed_, market_, order_, terms_of
+from novation.engine.state import (
+    LEGS,
+    NEVER_NS,
+    account_,
+    asset_,
+    command_,
+    contract_,
+    feed_,
+    market_,
+    order_,
+    terms_of,
+)
+from novation.engine.watch import all_changed, next_endangered, put_due
 
 UNIT_EVENTS = 8
 
@@ -32,6 +47,7 @@ INSTANT = 1
 MORE = 2
 
 _ROWS, _TERMS_ORDERS, _EXTREMES, _LIMITS, _RECHECK, _FUND, _SETTLE, _CHECK, _OPENINGS, _SAMPLE = range(1, 11)
+_DELIVER_ORDERS, _DELIVER = 11, 12
 
 _TERMS = int(MarketEventKind.TERMS)
 _ASSET_INDEX = int(MarketEventKind.ASSET_INDEX)
@@ -39,22 +55,29 @@ _BAR_CLOSE = int(MarketEventKind.BAR_CLOSE)
 _BAR_OPEN = int(MarketEventKind.BAR_OPEN)
 _FUNDING = int(MarketEventKind.FUNDING)
 _SETTLEMENT = int(MarketEventKind.SETTLEMENT)
+_INDEX = int(MarketEventKind.INDEX)
+_STATUS = int(MarketEventKind.STATUS)
+_DELIVERING = int(InstrumentStatus.DELIVERING)
+_DELIVERED = int(InstrumentStatus.DELIVERED)
 _MARKET = int(OrderKind.MARKET)
 _TERMS_CHANGED = int(EventKind.TERMS_CHANGED)
+_STATUS_CHANGED = int(EventKind.STATUS_CHANGED)
 _OFF_TICK = int(CancelReason.OFF_TICK_BY_NEW_TERMS)
+_CANCEL_DELIVERY = int(CancelReason.DELIVERY)
 
 
 @kernel
 def next_instant(venue):
-    """Time of the next row of the feed, -1 at its end."""
-    if venue.feed_next >= venue.feed_rows:
-        return -1
-    return feed_(venue, venue.feed_next).ts_ns
+    """Time of the next row of the feed or of the next stamp of the venue's own, -1 when there is neither."""
+    ts_ns = venue.due_ns
+    if venue.feed_next < venue.feed_rows:
+        ts_ns = min(ts_ns, feed_(venue, venue.feed_next).ts_ns)
+    return ts_ns if ts_ns < NEVER_NS else -1
 
 
 @kernel
 def begin_instant(venue, ts_ns):
-    """Move the clock to the next row of the feed."""
+    """Move the clock to the next instant."""
     venue.clock_ns = ts_ns
     venue.stage = _ROWS
     venue.closed_from = venue.feed_next
@@ -94,9 +117,21 @@ def apply_row(venue, row):
         touch_multi(venue)
     elif row.kind == _FUNDING:
         set_mark(m, row.mark_e8)
+        venue.funding_instrument = row.instrument
+        venue.funding_rate_e8 = row.rate_e8
         venue.stage = _FUND
         venue.cursor = 0
         return
+    elif row.kind == _INDEX:
+        set_mark(m, index_mark(venue, row))
+    elif row.kind == _STATUS:
+        if m.status != _DELIVERED:
+            if row.status == _DELIVERING:
+                venue.delivery_e8, venue.delivery_samples = delivery_price(venue, row)
+            change_status(venue, row.instrument, row.status)
+            venue.stage = _DELIVER_ORDERS
+            venue.next_order = venue.first_order
+            return
     elif row.kind == _SETTLEMENT:
         m.settlement_ticks = row.price_ticks
         venue.settled = 1 + row.trade_date
@@ -106,12 +141,24 @@ def apply_row(venue, row):
     elif row.kind == _TERMS:
         m.terms = row.terms
         venue.terms_changes += 1
+        all_changed(venue)
         e = next_event(venue, _TERMS_CHANGED, -1, row.instrument)
         e.amount = row.terms
         venue.stage = _TERMS_ORDERS
         venue.next_order = venue.first_order
         return
     venue.feed_next += 1
+
+
+@kernel
+def change_status(venue, instrument, status):
+    """Put an instrument into a status, and say so."""
+    market_(venue, instrument).status = status
+    e = next_event(venue, _STATUS_CHANGED, -1, instrument)
+    e.amount = status
+    if status >= _DELIVERING:
+        e.price_e8 = venue.delivery_e8
+        e.lots = venue.delivery_samples
 
 
 @kernel
@@ -150,6 +197,11 @@ def rows_unit(venue):
             venue.stage = _EXTREMES
             venue.cursor = 0
             venue.touched = 0
+        elif venue.due_ns <= venue.clock_ns and (not more or row.kind > _INDEX):
+            if settle_due(venue):
+                venue.own_stamp = 1
+                venue.stage = _FUND
+                venue.cursor = 0
         elif more:
             apply_row(venue, row)
         else:
@@ -173,14 +225,36 @@ def terms_order_unit(venue):
 
 @kernel
 def account_unit(venue, extremes, then):
-    """Check one account; go to stage `then` after the last."""
-    a = account_(venue, venue.cursor)
-    if (a.positions == 0 and not a.multi) or not check_account(venue, venue.cursor, extremes):
+    """Check accounts until one of them has something to say; go to stage `then` after the last.
+
+    Left out are those whose test would do nothing (`bands`). One in liquidation is tested again when that is done.
+    """
+    events = venue.event_count
+    while venue.event_count == events:
+        if venue.watching:
+            venue.cursor = next_endangered(venue, venue.cursor, extremes)
+        if venue.cursor >= venue.accounts:
+            venue.stage = then
+            venue.cursor = 0
+            venue.next_order = venue.first_order
+            return
+        if test_one(venue, venue.cursor, extremes):
+            return
         venue.cursor += 1
-    if venue.cursor >= venue.accounts:
-        venue.stage = then
-        venue.cursor = 0
-        venue.next_order = venue.first_order
+
+
+@kernel
+def test_one(venue, account, extremes):
+    """Test one account and find its bands; True when a liquidation has begun."""
+    if venue.watching and not extremes and watch(venue, account):
+        return False
+    a = account_(venue, account)
+    if (a.positions != 0 or a.multi) and check_account(venue, account, extremes):
+        put_due(venue, account, 1)
+        return True
+    if venue.watching:
+        watch(venue, account)
+    return False
 
 
 @kernel
@@ -231,12 +305,13 @@ def opening_unit(venue):
 
 @kernel
 def funding_unit(venue):
-    """Pay one account's funding of the stamp at the feed's cursor."""
-    row = feed_(venue, venue.feed_next)
+    """Pay one account's funding of the stamp in hand."""
+    i, rate_e8 = venue.funding_instrument, venue.funding_rate_e8
+    mark_e8 = market_(venue, i).mark_e8
     if venue.cursor == 0:
-        fund_outside(venue, row.instrument, market_(venue, row.instrument).mark_e8, row.rate_e8)
+        fund_outside(venue, i, mark_e8, rate_e8)
     for leg in range(LEGS):
-        fund(venue, venue.cursor, row.instrument, leg, market_(venue, row.instrument).mark_e8, row.rate_e8)
+        fund(venue, venue.cursor, i, leg, mark_e8, rate_e8)
     next_account(venue)
 
 
@@ -254,8 +329,44 @@ def next_account(venue):
     """On to the next account, or to the next row of the feed after the last."""
     venue.cursor += 1
     if venue.cursor >= venue.accounts:
+        if venue.own_stamp:  # no row of the feed stands for it
+            venue.own_stamp = 0
+        else:
+            venue.feed_next += 1
+        venue.stage = _ROWS
+
+
+@kernel
+def delivery_order_unit(venue):
+    """After a new status: cancel one working order of an instrument that is being delivered, or go on."""
+    row = venue.next_order
+    instrument = feed_(venue, venue.feed_next).instrument
+    delivering = market_(venue, instrument).status == _DELIVERING
+    if delivering and row >= 0:
+        o = order_(venue, row)
+        venue.next_order = o.next
+        if o.instrument == instrument:
+            cancel_order(venue, row, _CANCEL_DELIVERY)
+        return
+    venue.cursor = 0
+    venue.delivered_lots = 0
+    venue.delivered_rest = 0
+    venue.stage = _DELIVER
+    if not delivering:
         venue.feed_next += 1
         venue.stage = _ROWS
+
+
+@kernel
+def delivery_unit(venue):
+    """Deliver one account's position; after the last, the instrument is delivered."""
+    instrument = feed_(venue, venue.feed_next).instrument
+    deliver_account(venue, venue.cursor, instrument)
+    if venue.cursor + 1 >= venue.accounts:
+        close_delivery(venue, instrument)
+        set_mark(market_(venue, instrument), venue.delivery_e8)
+        change_status(venue, instrument, _DELIVERED)
+    next_account(venue)
 
 
 @kernel
@@ -335,5 +446,9 @@ def work(venue, until_ns):
             funding_unit(venue)
         elif stage == _SETTLE:
             settlement_unit(venue)
+        elif stage == _DELIVER_ORDERS:
+            delivery_order_unit(venue)
+        elif stage == _DELIVER:
+            delivery_unit(venue)
         else:
             terms_order_unit(venue)

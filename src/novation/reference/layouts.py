@@ -11,7 +11,7 @@ To add a product is to add rows; to add a venue is to add an entry of `VENUES`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -52,44 +52,58 @@ class VenueTables:
     dated: bool  #: products are traded as dated months
 
 
+_CONTRACT = {
+    "base": Kind.TEXT,
+    "quote": Kind.TEXT,
+    "asset": Kind.TEXT,
+    "tick_usdt": Kind.POSITIVE,
+    "lot_base": Kind.POSITIVE,
+    "min_qty_base": Kind.POSITIVE,
+    "max_qty_base": Kind.POSITIVE,
+    "min_notional_usdt": Kind.AMOUNT,
+    "liquidation_fee_fraction": Kind.AMOUNT,
+}
+_BRACKETS = {
+    "tier": Kind.WHOLE,
+    "floor_usdt": Kind.AMOUNT,
+    "cap_usdt": Kind.POSITIVE,
+    "maintenance_fraction": Kind.POSITIVE,
+    "max_leverage": Kind.WHOLE,
+    "cum_usdt": Kind.AMOUNT,
+}
+
 #: Binance USDⓈ-M perpetuals. Only VIP 0 is looked up; the other fee levels are there for whoever needs them.
 BINANCE_UM = VenueTables(
     layouts={
-        "contracts": Layout(
-            "symbol",
-            {
-                "base": Kind.TEXT,
-                "quote": Kind.TEXT,
-                "asset": Kind.TEXT,
-                "tick_usdt": Kind.POSITIVE,
-                "lot_base": Kind.POSITIVE,
-                "min_qty_base": Kind.POSITIVE,
-                "max_qty_base": Kind.POSITIVE,
-                "min_notional_usdt": Kind.AMOUNT,
-                "liquidation_fee_fraction": Kind.AMOUNT,
-                "funding_interval_hours": Kind.WHOLE,
-            },
-        ),
+        "contracts": Layout("symbol", {**_CONTRACT, "funding_interval_hours": Kind.WHOLE}),
         # At which price an order is assumed to fill, for every symbol alike (`rules.order_cost`); 0: at its own.
         "order_cost": Layout(
             "symbol",
             {"limit_sell_above_last_fraction": Kind.AMOUNT, "market_buy_above_ask_fraction": Kind.AMOUNT},
         ),
         "fees": Layout("vip", {"maker_fraction": Kind.NUMBER, "taker_fraction": Kind.NUMBER}),
-        "brackets": Layout(
+        "brackets": Layout("symbol", _BRACKETS, many=True),
+        # What a settled rate is held between, per interval.
+        "funding": Layout("symbol", {"floor_fraction": Kind.NUMBER, "cap_fraction": Kind.NUMBER}),
+        # How the exchange marks and what its rates are made of; `*` is every symbol without rows of its own.
+        "marks": Layout(
             "symbol",
             {
-                "tier": Kind.WHOLE,
-                "floor_usdt": Kind.AMOUNT,
-                "cap_usdt": Kind.POSITIVE,
-                "maintenance_fraction": Kind.POSITIVE,
-                "max_leverage": Kind.WHOLE,
-                "cum_usdt": Kind.AMOUNT,
+                "interest_fraction": Kind.NUMBER,
+                "clamp_fraction": Kind.AMOUNT,
+                "impact_usdt": Kind.POSITIVE,
+                "basis_seconds": Kind.WHOLE,
+                "hourly_at_limit": Kind.AMOUNT,
+                "quiet_rates": Kind.AMOUNT,
+                "quiet_fraction": Kind.AMOUNT,
+                "quiet_hours": Kind.WHOLE,
             },
-            many=True,
         ),
-        # What a settled rate is held between, per interval. Asked for by `Reference.funding_limits` alone.
-        "funding": Layout("symbol", {"floor_fraction": Kind.NUMBER, "cap_fraction": Kind.NUMBER}),
+        # Quarterlies, by pair: the rows hold for every contract of it.
+        "quarterlies": Layout(
+            "pair", {**_CONTRACT, "delivery_seconds": Kind.WHOLE, "delivery_fee_fraction": Kind.AMOUNT}
+        ),
+        "quarterly_brackets": Layout("pair", _BRACKETS, many=True),
     },
     groups={"contract": "contracts", "fees": "fees", "brackets": "brackets", "order_cost": "order_cost"},
     overrides={
@@ -145,6 +159,13 @@ CME = VenueTables(
     asset="currency",
     fixed={},
     dated=True,
+)
+
+#: The quarterlies of the same venue: other tables, no overrides.
+QUARTERLIES = replace(
+    BINANCE_UM,
+    groups={"contract": "quarterlies", "fees": "fees", "brackets": "quarterly_brackets"},
+    overrides={},
 )
 
 VENUES: dict[str, VenueTables] = {"binance_um": BINANCE_UM, "cme": CME}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,9 +22,10 @@ from novation.domain.units import DAY_NS, E8, iso, money, on_grid, to_e8, to_ns
 from novation.reference.bracket_files import Brackets
 from novation.reference.brackets import tiers_of
 from novation.reference.files import exchange_symbol
-from novation.reference.layouts import VENUES
+from novation.reference.layouts import QUARTERLIES, VENUES, VenueTables
 from novation.reference.overrides import Override, read_override
-from novation.reference.rulebook import SHIPPED, Rule, Rulebook, load_folder
+from novation.reference.quarterlies import delivery_ns
+from novation.reference.rulebook import ANY_KEY, SHIPPED, Rule, Rulebook, load_folder
 from novation.reference.symbols import Name, Product, parse
 from novation.reference.user_store import reference_path
 
@@ -68,6 +69,13 @@ class Reference:
                 name = self._name(symbol)
             except UnknownInstrument as error:
                 raise error.at("overrides", "") from None
+            if name.delivery:
+                raise ConfigError(
+                    "a quarterly's values cannot be overridden",
+                    source="overrides",
+                    where=symbol,
+                    hint="Add rows of your own in a folder named by NOVATION_REFERENCE.",
+                )
             asset = self._static(name, VENUES[name.venue].asset)
             override = read_override(name.id, name.venue, asset, given)
             if (name.venue, name.key) in self._overrides:
@@ -134,6 +142,7 @@ class Reference:
         products = []
         for venue, tables in VENUES.items():
             table = f"{venue}/{tables.groups['contract']}"
+            quarterlies = set(self._book.keys(f"{venue}/quarterlies"))
             for key in self._book.keys(table):
                 row = self._book.rules(table, key)[0].row
                 spans = self._book.spans(table, key)
@@ -147,6 +156,7 @@ class Reference:
                         row.get("asset", ""),
                         int(iso(min(first for first, _ in spans))[:4]),
                         int(iso(max(last for _, last in spans))[:4]),
+                        quarterly=key in quarterlies,
                     )
                 )
         return tuple(products)
@@ -168,25 +178,27 @@ class Reference:
 
     def _instrument(self, name: Name) -> Instrument:
         if name.id not in self._instruments:
-            venue = VENUES[name.venue]
+            venue = _tables(name)
             own = self._override(name).values.get("contract", {})
-            ticks = [rule.row[venue.tick] for rule in self._book.rules(f"{name.venue}/contracts", name.key)]
+            ticks = [rule.row[venue.tick] for rule in self._book.rules(*self._where(name, "contract"))]
             if venue.tick in own:
                 ticks.append(own[venue.tick])
-            perpetual = not venue.dated
+            crypto = not venue.dated
+            expiry = name.delivery
             self._instruments[name.id] = Instrument(
                 id=name.id,
                 venue=name.venue,
                 symbol=name.symbol,
                 root=name.key,
-                kind=InstrumentKind.PERPETUAL if perpetual else InstrumentKind.FUTURE,
-                method=MarginMethod.TIERED if perpetual else MarginMethod.PER_CONTRACT,
+                kind=InstrumentKind.PERPETUAL if crypto and not expiry else InstrumentKind.FUTURE,
+                method=MarginMethod.TIERED if crypto else MarginMethod.PER_CONTRACT,
                 asset=self._static(name, venue.asset),
                 tick_e8=math.gcd(*(to_e8(tick) for tick in ticks)),
-                lot_e8=to_e8(self._static(name, "lot_base")) if perpetual else E8,
-                multiplier_e8=E8 if perpetual else to_e8(self._static(name, "multiplier_usd")),
-                daily_settled=not perpetual,
-                contract_month=name.month,
+                lot_e8=to_e8(self._static(name, "lot_base")) if crypto else E8,
+                multiplier_e8=E8 if crypto else to_e8(self._static(name, "multiplier_usd")),
+                daily_settled=not crypto,
+                contract_month=200_000 + int(expiry[:4]) if expiry else name.month,
+                deliver_ns=delivery_ns(expiry) if expiry else 0,
             )
         return self._instruments[name.id]
 
@@ -195,10 +207,8 @@ class Reference:
         own = self._override(name).values.get("contract", {})
         if column in own:
             return own[column]
-        table = f"{name.venue}/contracts"
-        first = next(
-            folder.rules[table, name.key] for folder in self._book.folders if (table, name.key) in folder.rules
-        )
+        place = self._where(name, "contract")
+        first = next(folder.rules[place] for folder in self._book.folders if place in folder.rules)
         values = {rule.row[column] for rule in first}
         if len(values) > 1:
             raise DataError(
@@ -210,28 +220,35 @@ class Reference:
         return values.pop()
 
     def _override(self, name: Name) -> Override:
-        return self._overrides.get((name.venue, name.key), Override())
+        return Override() if name.delivery else self._overrides.get((name.venue, name.key), Override())
 
     # ------------------------------------------------------------ terms
 
-    def terms(self, symbol: str, start_ns: int, end_ns: int) -> tuple[Terms, ...]:
+    def terms(self, symbol: str, start_ns: int, end_ns: int, *, marked: bool = False) -> tuple[Terms, ...]:
         """The dated rules in [start_ns, end_ns): those in force at the start, then those after every change.
 
         The first has the date of its newest row, or the start where that row is pinned and younger; each
         further one the instant at which a row of contract, fees, margins or brackets takes over. Raises
         `NoRuleInForce` where a table has no row in force at some instant of the range. A rolled symbol has
         the terms of all its contracts.
+
+        marked: with what a venue needs that marks and funds the instrument itself. Where no floor and cap are known,
+        they are three quarters of the first bracket's maintenance rate, the default of 2023, and `cautions` says so.
         """
         if end_ns <= start_ns:
             raise InvalidInput("the range is empty", source=symbol, where=f"{iso(start_ns)} to {iso(end_ns)}")
         name = self._name(symbol)
         instants = {start_ns}
-        for group in self._groups(name):
+        groups = [*self._groups(name), *(["marks"] if marked else [])]
+        limited = marked and not name.delivery
+        for group in [*groups, *(["funding"] if limited else [])]:
             instants |= self._changes(name, group, start_ns, end_ns)
         found: list[Terms] = []
         before: dict[str, Rule] | None = None
         for at_ns in sorted(instants):
-            rules = {group: self._rule(name, group, at_ns) for group in self._groups(name)}
+            rules = {group: self._rule(name, group, at_ns) for group in groups}
+            if limited and self._in_force(name, "funding", at_ns):
+                rules["funding"] = self._rule(name, "funding", at_ns)
             if rules != before:
                 newest = max(rule.effective_ns for rule in rules.values())
                 found.append(self._build(name, rules, at_ns if found else min(newest, at_ns)))
@@ -241,7 +258,7 @@ class Reference:
     def funding_interval_hours(self, symbol: str, at_ns: int) -> int:
         """Hours between two funding stamps of a perpetual, in force at an instant."""
         name = self._name(symbol)
-        if VENUES[name.venue].dated:
+        if VENUES[name.venue].dated or name.delivery:
             raise InvalidInput("is a dated future and has no funding", source=name.id)
         own = self._override(name).values.get("contract", {})
         column = "funding_interval_hours"
@@ -254,7 +271,7 @@ class Reference:
         """
         name = self._name(symbol)
         table = f"{name.venue}/funding"
-        if VENUES[name.venue].dated:
+        if VENUES[name.venue].dated or name.delivery:
             raise InvalidInput("is a dated future and has no funding", source=name.id)
         rule = self._book.in_force(table, name.key, at_ns)
         if rule is None:
@@ -313,12 +330,21 @@ class Reference:
     def _groups(self, name: Name) -> list[str]:
         """The groups whose rows are needed: those that an override does not cover whole."""
         override = self._override(name)
-        groups = VENUES[name.venue].groups
+        groups = _tables(name).groups
         return [g for g in groups if g == "contract" or not override.covers(name.venue, g)]
 
     def _where(self, name: Name, group: str) -> tuple[str, str]:
-        venue = VENUES[name.venue]
-        return f"{name.venue}/{venue.groups[group]}", venue.fixed.get(group, name.key)
+        venue = _tables(name)
+        table, key = f"{name.venue}/{venue.groups.get(group, group)}", venue.fixed.get(group, name.key)
+        if group == "marks" and (name.delivery or not self._book.rules(table, key)):
+            key = ANY_KEY
+        return table, key
+
+    def _in_force(self, name: Name, group: str, at_ns: int) -> bool:
+        """Whether a look-up at an instant would find a rule."""
+        table, key = self._where(name, group)
+        pin = self._pin(table)
+        return any(self._book.in_force(table, key, at) for at in (at_ns, *(pin[:1] if pin else ())))
 
     def _pin(self, table: str) -> tuple[int, bool] | None:
         """The instant a table is pinned to, and whether it was named."""
@@ -366,7 +392,7 @@ class Reference:
                 known=f"it has no row of {key}",
                 hint="Add rows of your own in a folder named by NOVATION_REFERENCE.",
             )
-        spans = [self._book.spans(*self._where(name, each)) for each in VENUES[name.venue].groups]
+        spans = [self._book.spans(*self._where(name, each)) for each in _tables(name).groups]
         # The day nearest to the one asked for, at whose midnight all tables of the instrument know it.
         first = max(min(first for first, _ in each) for each in spans if each)
         first += -first % DAY_NS
@@ -399,10 +425,15 @@ class Reference:
         common: dict[str, Any] = {
             "effective_ns": effective_ns,
             "sources": sources,
-            "tick_step": to_e8(value("contract", VENUES[name.venue].tick)) // instrument.tick_e8,
+            "tick_step": to_e8(value("contract", _tables(name).tick)) // instrument.tick_e8,
         }
         if instrument.method is MarginMethod.TIERED:
             tiers: tuple[Tier, ...] = override.tiers or tiers_of(rules["brackets"].rows, asset)
+            if name.delivery:
+                common["delivery_seconds"] = int(value("contract", "delivery_seconds"))
+                common["delivery_fee_e8"] = to_e8(value("contract", "delivery_fee_fraction"))
+            if "marks" in rules:
+                common |= self._marking(name, rules, tiers, value)
             return Terms(
                 min_lots=self._lots(instrument, value("contract", "min_qty_base"), "minimum quantity"),
                 max_lots=self._lots(instrument, value("contract", "max_qty_base"), "maximum quantity"),
@@ -430,6 +461,37 @@ class Reference:
             maintenance_per_lot=money(maintenance, asset),
             **common,
         )
+
+    def _marking(
+        self,
+        name: Name,
+        rules: Mapping[str, Rule],
+        tiers: tuple[Tier, ...],
+        value: Callable[[str, str], Decimal],
+    ) -> dict[str, Any]:
+        """The fields of terms by which a venue marks and funds an instrument itself."""
+        seconds = {"basis_seconds": int(value("marks", "basis_seconds"))}
+        if name.delivery:
+            return seconds
+        if "funding" in rules:
+            limits = [to_e8(value("funding", f"{end}_fraction")) for end in ("floor", "cap")]
+        else:
+            cap = historic_cap(tiers[0].rate_e8)
+            limits = [-cap, cap]
+            said = "funding floor and cap are assumed: three quarters of the first bracket's maintenance rate"
+            self._overridden[f"{said} ({name.id})"] = None
+        return seconds | {
+            "funding_interval_hours": int(value("contract", "funding_interval_hours")),
+            "funding_floor_e8": limits[0],
+            "funding_cap_e8": limits[1],
+            "interest_e8": to_e8(value("marks", "interest_fraction")),
+            "funding_clamp_e8": to_e8(value("marks", "clamp_fraction")),
+            "impact_base": money(value("marks", "impact_usdt"), self._instrument(name).asset),
+            "hourly_at_limit": int(value("marks", "hourly_at_limit") > 0),
+            "quiet_needed": int(value("marks", "quiet_rates")),
+            "quiet_e8": to_e8(value("marks", "quiet_fraction")),
+            "quiet_hours": int(value("marks", "quiet_hours")),
+        }
 
     @staticmethod
     def _lots(instrument: Instrument, qty: Decimal, what: str) -> int:
@@ -477,6 +539,19 @@ class Reference:
             lines += [f"override {venue}:{key} {text}" for text in texts]
             lines += [f"override {venue}:{key} tier {tier}" for tier in override.tiers]
         return hashlib.blake2b("\n".join(sorted(lines)).encode(), digest_size=16).hexdigest()
+
+
+def _tables(name: Name) -> VenueTables:
+    return QUARTERLIES if name.delivery else VENUES[name.venue]
+
+
+def historic_cap(first_rate_e8: int) -> int:
+    """The exchange's default limit of 2023: three quarters of the first bracket's maintenance rate, rounded down.
+
+    >>> historic_cap(400_000)  # BTCUSDT: 0.3 %, which is still its cap
+    300000
+    """
+    return first_rate_e8 * 3 // 4
 
 
 def _product(name: Name) -> str:

@@ -4,6 +4,7 @@
 |-----------------------------------------|---------------------------|
 | `BTCUSDT`, `binance_um:BTCUSDT`         | `binance_um:BTCUSDT`      |
 | `BTC/USDT:USDT` (ccxt)                  | `binance_um:BTCUSDT`      |
+| `BTCUSDT_261225`, `BTC/USDT:USDT-261225` | `binance_um:BTCUSDT_261225` (quarterly) |
 | `ES`, `cme:ES`                          | `cme:ES` (rolled)         |
 | `ESZ2026`, `ESZ26`, `cme:ESZ2026`       | `cme:ESZ2026`             |
 | `ESZ6`                                  | needs a date: one digit names a year of every decade |
@@ -21,23 +22,29 @@ from dataclasses import dataclass
 
 from novation.domain.errors import UnknownInstrument
 from novation.domain.units import NS
+from novation.reference.quarterlies import delivery_day, last_friday
 
 MONTHS = "FGHJKMNQUVXZ"
 _CCXT = re.compile(r"([A-Z0-9]+)/([A-Z0-9]+)(?::([A-Z0-9]+))?(-\d{6})?")
+_QUARTERLY = re.compile(r"([A-Z0-9]+)_(\d{6})")
 _DATED = re.compile(rf"([A-Z0-9]+?)([{MONTHS}])(\d{{4}}|\d{{1,2}})")
 
 
 @dataclass(frozen=True)
 class Name:
-    """An instrument's id in parts; `month` (YYYYMM) is 0 for a perpetual and for a rolled symbol."""
+    """An instrument's id in parts; `month` (YYYYMM) is 0 for a perpetual and for a rolled symbol, `delivery` (YYMMDD)
+    is empty for all but a quarterly."""
 
     venue: str
     key: str
     month: int = 0
+    delivery: str = ""
 
     @property
     def symbol(self) -> str:
-        """The part after the venue: 'BTCUSDT', 'ES', 'ESZ2026'."""
+        """The part after the venue: 'BTCUSDT', 'BTCUSDT_261225', 'ES', 'ESZ2026'."""
+        if self.delivery:
+            return f"{self.key}_{self.delivery}"
         return f"{self.key}{MONTHS[self.month % 100 - 1]}{self.month // 100}" if self.month else self.key
 
     @property
@@ -58,6 +65,7 @@ class Product:
     asset: str = ""
     first_year: int = 0  #: years for which a one-digit year can stand
     last_year: int = 0
+    quarterly: bool = False  #: contracts of it are delivered each quarter
 
     @property
     def id(self) -> str:
@@ -83,6 +91,9 @@ def parse(symbol: str, products: tuple[Product, ...], venues: tuple[str, ...], o
     if pair := _CCXT.fullmatch(text):
         base, quote, settle, expiry = pair.groups()
         names += _of_pair(symbol, base, quote, settle, expiry, products)
+    if quarterly := _QUARTERLY.fullmatch(text):
+        of, day = quarterly.groups()
+        names += [_quarterly(symbol, p, day) for p in products if p.key == of and p.quarterly]
     if dated := _DATED.fullmatch(text):
         root, letter, year = dated.groups()
         for product in products:
@@ -104,7 +115,10 @@ def _of_pair(
     if not found:
         return []
     if expiry:
-        raise UnknownInstrument(symbol, reason="is a delivery contract; only perpetuals of that venue are known.")
+        quarterlies = [p for p in found if p.quarterly and p.asset == settle]
+        if not quarterlies:
+            raise UnknownInstrument(symbol, reason="is a delivery contract; only the pair's perpetual is known.")
+        return [_quarterly(symbol, p, expiry[1:]) for p in quarterlies]
     if settle is None:
         spot = f"binance_spot:{found[0].key}"
         raise UnknownInstrument(
@@ -114,6 +128,15 @@ def _of_pair(
             f"({found[0].id}, ccxt '{base}/{quote}:{found[0].asset}'). Say which.",
         )
     return [Name(p.venue, p.key) for p in found if p.asset == settle]
+
+
+def _quarterly(symbol: str, product: Product, expiry: str) -> Name:
+    if delivery_day(expiry) is None:
+        year, month = 2000 + int(expiry[:2]), min(12, (max(1, int(expiry[2:4])) + 2) // 3 * 3)
+        nearest = f"{product.id}_{last_friday(year, month):%y%m%d}"
+        reason = f"names no last Friday of a quarter, on which contracts are delivered; did you mean {nearest}?"
+        raise UnknownInstrument(symbol, reason=reason)
+    return Name(product.venue, product.key, delivery=expiry)
 
 
 def _years(digits: str, month: int, product: Product, on_ns: int | None) -> list[int]:

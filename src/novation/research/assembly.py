@@ -58,6 +58,7 @@ class VenuePlan:
             terms=rows,
             tick_steps={i: [(t.effective_ns, t.tick_step) for t in terms] for i, terms in enumerate(self.terms)},
             zone=self.rules.zone,
+            deliveries={i: instrument.deliver_ns for i, instrument in enumerate(self.instruments)},
         )
         venue.attach(feed)
         return venue
@@ -146,6 +147,8 @@ def _add_single(
     )
     index = plan.add(symbol, instrument, prepared, reference)
     out.cautions += [f"{symbol}: {text}" for text in prepared.cautions]
+    if 0 < instrument.deliver_ns <= int(prepared.bars.end_ns[-1]) and not prepared.delivery_e8:
+        out.cautions.append(f"{symbol}: no delivery price given: the mark stands in for the mean of the index")
     out.digests[symbol] = prepared.digest
     return Line(symbol, plan.rules.name, instrument, index, plan.terms[index][0])
 

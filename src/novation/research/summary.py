@@ -16,8 +16,8 @@ from novation.research.tables import equity as equity_by_currency
 def causes(result: RunFrames, venue: str) -> dict[str, int]:
     """P&L of one account by cause, in minor units; the causes sum to net exactly.
 
-    funding: payments. fees: of trades. liquidations: clearance fees, less what the insurance fund paid. price: the
-    rest, which is what positions earned by prices, realised or not (variation margin included).
+    funding: payments. fees: of trades and deliveries. liquidations: clearance fees, less what the insurance fund paid.
+    price: the rest, which is what positions earned by prices, realised or not (variation margin included).
     """
     events = result.record.venues[venue].events
     totals = result.manifest["venues"][venue]["totals"]
@@ -27,7 +27,7 @@ def causes(result: RunFrames, venue: str) -> dict[str, int]:
 
     deposits, unrealised = int(totals["deposits"]), int(result.manifest["venues"][venue]["unrealised"])
     funding = total(EventKind.FUNDING, "amount")
-    fees = -total(EventKind.FILL, "fee")
+    fees = -total(EventKind.FILL, "fee") - total(EventKind.DELIVERY, "fee")
     liquidations = total(EventKind.INSURANCE, "amount") - total(EventKind.LIQUIDATION, "fee")
     net = int(totals["wallets"]) + int(totals["isolated"]) + unrealised - deposits
     return {
@@ -71,6 +71,7 @@ def summarise(result: RunFrames) -> dict[str, Any]:
         "symbols": manifest["symbols"],
         "margin": manifest["account"]["margin"],
         "leverage": manifest["account"]["leverage"],
+        "hedge": bool(manifest["account"].get("hedge")),
         "from": manifest["period"]["from"],
         "to": manifest["period"]["to"],
         "bars": manifest["bars"],
@@ -155,7 +156,7 @@ def near_what(call: dict[str, Any]) -> str:
 
 def text_of(s: dict[str, Any]) -> str:
     """The summary as a few lines of text."""
-    leverage = f" {s['leverage']}x" if s["leverage"] else ""
+    leverage = (f" {s['leverage']}x" if s["leverage"] else "") + (" hedge" if s.get("hedge") else "")
     names = ", ".join(s["symbols"][:4]) + (f" and {len(s['symbols']) - 4} more" if len(s["symbols"]) > 4 else "")
     lines = [
         f"{names}  {s['margin']}{leverage}   {s['from'][:10]} .. {s['to'][:10]}   {s['bars']:,} bars   "

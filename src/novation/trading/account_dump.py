@@ -170,24 +170,17 @@ def _of_risk(row: _Row, unified: Mapping[str, Any] | None = None) -> Reported | 
     leverage = row.maybe("leverage")
     if leverage is None and unified:
         leverage = _Row(unified, row.source, row.where).maybe("leverage")
-    initial = row.maybe("positionInitialMargin")
-    if leverage is None and initial:
-        leverage = (abs(qty) * mark / initial).to_integral_value()
-        derived.append("leverage from notional and initial margin")
-    return _reported(
+    return _of_the_exchange(
         row,
-        symbol,
-        asset,
+        (symbol, asset),
         qty=qty,
         cost=_exact(entry * qty),
         mark=mark,
-        hedge=_hedge(row),
+        notional=abs(qty) * mark,
         isolated=isolated,
         margin=margin,
         leverage=leverage,
-        initial=initial,
-        maintenance=row.maybe("maintMargin"),
-        liquidation=row.maybe("liquidationPrice"),
+        initial=row.maybe("positionInitialMargin"),
         derived=derived,
     )
 
@@ -231,30 +224,20 @@ def _of_account(data: Mapping[str, Any], source: str) -> Dump:
             margin = row.units("isolatedWallet", asset)
         elif isolated:
             margin = row.units("isolatedMargin", asset) - row.units("unrealizedProfit", asset)
-        initial, leverage = row.maybe("positionInitialMargin"), row.maybe("leverage")
-        if initial is None:
-            initial = row.maybe("initialMargin")
-        if leverage is None and initial:
-            leverage = (notional / initial).to_integral_value()
-            derived.append("leverage from notional and initial margin")
-        positions.append(
-            _reported(
-                row,
-                symbol,
-                asset,
-                qty=qty,
-                cost=cost,
-                mark=mark,
-                hedge=_hedge(row),
-                isolated=isolated,
-                margin=margin,
-                leverage=leverage,
-                initial=initial,
-                maintenance=row.maybe("maintMargin"),
-                liquidation=row.maybe("liquidationPrice"),
-                derived=derived,
-            )
+        found = _of_the_exchange(
+            row,
+            (symbol, asset),
+            qty=qty,
+            cost=cost,
+            mark=mark,
+            notional=notional,
+            isolated=isolated,
+            margin=margin,
+            leverage=row.maybe("leverage"),
+            initial=row.maybe("positionInitialMargin", "initialMargin"),
+            derived=derived,
         )
+        positions.append(found)
     kind = "account v2" if any("entryPrice" in one for one in data["positions"]) else "account v3"
     return Dump(source=source, kind=kind, positions=tuple(positions), wallets=wallets)
 
@@ -318,6 +301,33 @@ def _of_unified(row: _Row) -> Reported | None:
         maintenance=row.maybe("maintenanceMargin"),
         liquidation=row.maybe("liquidationPrice"),
         derived=derived,
+    )
+
+
+def _of_the_exchange(
+    row: _Row,
+    name: tuple[str, str],
+    *,
+    notional: Decimal,
+    leverage: Decimal | None,
+    initial: Decimal | None,
+    derived: list[str],
+    **rest: Any,
+) -> Reported:
+    """A position in the exchange's own keys; its leverage, where no key says it, is notional over initial margin."""
+    if leverage is None and initial:
+        leverage = (notional / initial).to_integral_value()
+        derived.append("leverage from notional and initial margin")
+    return _reported(
+        row,
+        *name,
+        hedge=_hedge(row),
+        leverage=leverage,
+        initial=initial,
+        maintenance=row.maybe("maintMargin"),
+        liquidation=row.maybe("liquidationPrice"),
+        derived=derived,
+        **rest,
     )
 
 

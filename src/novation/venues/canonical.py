@@ -3,8 +3,13 @@
     clock     clock_ns, event sequence, order sequence, trade sequence
     ledger    fees, insurance, outside, rounding, deposits
     pool      pool, balance
-    market    instrument, row of terms (counted within the instrument), last_e8, mark_e8, open_ns, settlement_ticks
+    market    instrument, row of terms (counted within the instrument), last_e8, mark_e8, open_ns, settlement_ticks,
+              status
     ladder    instrument on a ladder, centre_e8, lots missing from its bids, from its asks
+    pricing   of a marked or delivered instrument: instrument, index_e8, stamp that ends the interval, its hours, the
+              hours the terms state, quiet rates, last rate and its instant, last premium, its five seconds (-1: none),
+              samples, their sum, their weighted sum, delivery samples, their sum, the second of the last one (-1: none)
+    basis     of a marked instrument: instrument, second, twice the basis; seconds of the last minute, ascending
     account   account, wallet, margin call state, hedge mode
     asset     asset, index_e8, row of its rules, deposits, exchanged; of a venue with several
     balance   account, asset, amount; of assets other than the settlement asset, where there is any
@@ -24,8 +29,10 @@ from typing import Any, Protocol
 
 from novation.domain.account import InsurancePool, Totals
 from novation.domain.digest import Line
-from novation.domain.enums import MarginScope
+from novation.domain.enums import MarginScope, MarkRule
+from novation.domain.instruments import Instrument
 from novation.domain.units import NS
+from novation.engine.state import BASIS_ROWS, NO_SECOND
 from novation.venues.venue_rules import VenueRules
 
 
@@ -35,11 +42,31 @@ class HasState(Protocol):
     rules: VenueRules
     pools: tuple[InsurancePool, ...]
     first_terms: list[int]
+    instruments: tuple[Instrument, ...]
+    marked: dict[str, MarkRule]
 
     def number(self, field: str) -> int: ...
     def table(self, name: str) -> Any: ...
     def fund(self, pool: int) -> int: ...
     def totals(self, asset: int = 0) -> Totals: ...
+
+
+def _pricing_lines(venue: HasState) -> Iterator[Line]:
+    """How instruments stand that the venue marks, funds or delivers itself."""
+    for i, instrument in enumerate(venue.instruments):
+        if instrument.id not in venue.marked and not instrument.deliver_ns:
+            continue
+        x = venue.table("pricing")[i]
+        own = (x["index_e8"], x["next_ns"], x["interval_hours"], x["stated_hours"], x["quiet"], x["last_rate_e8"])
+        premium = (x["last_ns"], x["premium_e8"], max(-1, int(x["premium_slot"])), x["premium_count"])
+        sums = (x["premium_sum"], x["weighted_sum"], x["delivery_count"], x["delivery_sum"])
+        yield "pricing", (i, *own, *premium, *sums, max(-1, int(x["delivery_second"])))
+        if instrument.id in venue.marked:
+            samples = venue.table("basis")[BASIS_ROWS * i : BASIS_ROWS * (i + 1)]
+            since = max(NO_SECOND, int(x["basis_second"]) - BASIS_ROWS)
+            for second, twice in sorted((int(b["second"]), int(b["twice"])) for b in samples):
+                if second > since:
+                    yield "basis", (i, second, twice)
 
 
 def state_lines(venue: HasState) -> Iterator[Line]:
@@ -64,6 +91,7 @@ def state_lines(venue: HasState) -> Iterator[Line]:
                 m["mark_e8"],
                 m["open_ns"],
                 m["settlement_ticks"],
+                m["status"],
             ),
         )
     for i, c in enumerate(venue.table("contract")):
@@ -72,6 +100,7 @@ def state_lines(venue: HasState) -> Iterator[Line]:
             healed -= int(c["heals"]) * int(venue.table("market")[i]["healed_ns"]) // NS
             taken = (max(0, int(m["bid_taken"]) - healed), max(0, int(m["ask_taken"]) - healed))
             yield "ladder", (i, m["centre_e8"], *taken)
+    yield from _pricing_lines(venue)
     for i, a in enumerate(venue.table("account")):
         yield "account", (i, a["wallet"], a["called"], a["hedge"])
     assets = number("assets")

@@ -7,6 +7,7 @@ them. It knows no clock but the instants it is given, and it draws no random num
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,18 @@ from novation.domain.account import Account, Balance, DeleveragingRank, Insuranc
 from novation.domain.assets import Asset
 from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
 from novation.domain.digest import state_digest
-from novation.domain.enums import MarginMethod, MarginScope, MarketEventKind, PositionSide
+from novation.domain.enums import (
+    InstrumentKind,
+    InstrumentStatus,
+    MarginMethod,
+    MarginScope,
+    MarketEventKind,
+    MarkRule,
+    PositionSide,
+)
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
+from novation.domain.funding import FundingState
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE
@@ -29,9 +39,11 @@ from novation.domain.units import BALANCE_BOUND, DIVISOR_BOUND, E8, NO_CAP, NOTI
 from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
 from novation.engine.ledger import LIMB
-from novation.engine.state import DTYPES, HEAD, LEGS, QUEUE_COLUMNS, TABLES
+from novation.engine.state import BASIS_ROWS, DTYPES, HEAD, LEGS, NEVER_NS, NO_SECOND, QUEUE_COLUMNS, TABLES
+from novation.engine.watch import NEVER
 from novation.rules.adl import adl_rank, risk_of
 from novation.venues.canonical import state_lines
+from novation.venues.funding_query import funding_state
 from novation.venues.venue_rules import VenueRules
 
 #: Where each field of the head lies in its memory.
@@ -42,6 +54,14 @@ _EVENT_COUNT, _COMMAND_COUNT = _OFFSETS["event_count"], _OFFSETS["command_count"
 #: Prices of a feed, and their bound.
 _PRICES = [name for name in MARKET_DTYPE.names or () if name.startswith(("last_", "mark_"))]
 _TOP_E8 = 1 << 53
+_MARKS = [name for name in _PRICES if name.startswith("mark_")]
+#: Statuses that a row can set; DELIVERED follows DELIVERING by itself.
+_STATUSES = [status for status in InstrumentStatus if status != InstrumentStatus.DELIVERED]
+#: ... and of what an INDEX row says: 11 million of price (`rules.premium`).
+_INDEX_PRICES = ("index_e8", "bid_e8", "ask_e8", "impact_bid_e8", "impact_ask_e8")
+_INDEX_TOP_E8 = (1 << 50) - 1
+#: Intervals of funding: their stamps stand at the same hours of every day.
+_INTERVALS = (1, 2, 3, 4, 6, 8, 12, 24)
 #: Tables of which a snapshot has to have as many rows.
 _KEPT = ("contract", "terms", "tier", "market", "account", "position", "pool", "level")
 #: Assets beside each other, and the index that each may have: products of it and a balance stay in the integers.
@@ -76,8 +96,11 @@ class Venue:
     start, later ones take effect through TERMS rows of a feed. accounts: how many, ids 0..n-1.
     spread_e8: the stated spread of parametric liquidity, a fraction of the price in 1e-8. pools: the insurance funds,
     each instrument in one of them; without any, one unlimited fund that begins at zero. ladders: by instrument id, the
-    levels it trades on instead of the prices of bars. assets: what accounts may hold, the settlement asset first;
-    without any, that one alone. The index of a settlement asset stays between 0.5 and 2 USD.
+    levels it trades on instead of the prices of bars. marked: by instrument id, how the venue marks what it marks and
+    funds itself, from INDEX rows; of the others mark and rate come with the data. pro_rata: a rate of the venue's own
+    is paid for the share of the interval a position was held, which no exchange here does. assets: what accounts may
+    hold, the settlement asset first; without any, that one alone. The index of a settlement asset stays between 0.5
+    and 2 USD.
     """
 
     def __init__(
@@ -90,6 +113,8 @@ class Venue:
         spread_e8: int = 0,
         pools: Sequence[InsurancePool] = (),
         ladders: Mapping[str, Ladder] | None = None,
+        marked: Mapping[str, MarkRule] | None = None,
+        pro_rata: bool = False,
         assets: Sequence[Asset] = (),
         sampling: bool = False,
         orders: int = 1024,
@@ -102,10 +127,13 @@ class Venue:
             InsurancePool(name="all", instruments=tuple(i.id for i in self.instruments), unlimited=True),
         )
         self.ladders = dict(ladders or {})
+        self.marked = {name: MarkRule(rule) for name, rule in (marked or {}).items()}
         self.assets = tuple(assets) or (Asset(name=rules.asset, decimals=asset_decimals(rules.asset)),)
         self._check(accounts)
         flat = [row for rows in self.terms for row in rows]
         count = len(self.instruments)
+        priced = count if self.marked or any(i.deliver_ns for i in self.instruments) else 0
+        base = 1 << (accounts - 1).bit_length()
         rows = {
             "contract": count,
             "terms": len(flat),
@@ -126,6 +154,9 @@ class Venue:
             "balance": max(1, accounts * (len(self.assets) - 1)),
             # where every fund is unlimited nobody is ever deleveraged
             "queue": 0 if all(pool.unlimited for pool in self.pools) else QUEUE_COLUMNS * accounts,
+            "pricing": priced,
+            "basis": BASIS_ROWS * priced if self.marked else 0,
+            "band": (count + 1) * 2 * base,
         }
         self.heads = record_table(HEAD, 1)
         self.head = self.heads[0]
@@ -146,7 +177,9 @@ class Venue:
         h["asset_unit"] = 10 ** asset_decimals(rules.asset)
         h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
         h["accounts"], h["instruments"], h["assets"] = accounts, count, len(self.assets)
+        h["due_ns"], h["pro_rata"] = NEVER_NS, int(pro_rata)
         h["liquidation_priority"], h["deleveraging_method"] = int(rules.liquidation_priority), int(rules.deleveraging)
+        h["watching"], h["band_base"] = 1, base
         h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1
         h["first_order"], h["last_order"], h["taking"] = -1, -1, -1
         self._event_hasher = hashlib.blake2b(digest_size=16)
@@ -188,6 +221,7 @@ class Venue:
                             value=str(from_e8(tier.rate_e8)),
                         )
 
+        self._check_marked()
         for instrument in self.instruments:
             pools = [pool.name for pool in self.pools if instrument.id in pool.instruments]
             if len(pools) != 1:
@@ -212,6 +246,42 @@ class Venue:
         for pool in self.pools:
             if not 0 <= pool.balance <= BALANCE_BOUND:
                 raise InvalidInput("a fund begins with 0 to 2**60", source=f"pool {pool.name}", value=pool.balance)
+
+    def _check_marked(self) -> None:
+        """Refuse rules that do not say how the venue is to mark, fund or deliver what it has to."""
+        ids = {instrument.id for instrument in self.instruments}
+        for name in self.marked:
+            if name not in ids:
+                raise InvalidInput("no instrument of the venue", source="marked", value=name)
+        for instrument, rows in zip(self.instruments, self.terms, strict=True):
+            if not 0 <= instrument.deliver_ns < NEVER_NS or (
+                instrument.deliver_ns and instrument.kind != InstrumentKind.FUTURE
+            ):
+                raise InvalidInput("a future is delivered, at an instant", source=instrument.id, where="deliver_ns")
+            for t in rows:
+                checks = [
+                    ("delivery_seconds", 1 <= t.delivery_seconds <= 3_600 or not instrument.deliver_ns),
+                    ("delivery_fee_e8", 0 <= t.delivery_fee_e8 <= E8),
+                ]
+                if instrument.id in self.marked:
+                    checks.append(("basis_seconds", 1 <= t.basis_seconds <= BASIS_ROWS))
+                    if instrument.kind == InstrumentKind.PERPETUAL:
+                        checks += [
+                            ("margin method", instrument.method == MarginMethod.TIERED),
+                            ("funding_interval_hours", t.funding_interval_hours in _INTERVALS),
+                            ("funding_floor_e8", -E8 <= t.funding_floor_e8 < t.funding_cap_e8),
+                            ("funding_cap_e8", t.funding_cap_e8 <= E8),
+                            ("interest_e8", abs(t.interest_e8) <= E8),
+                            ("funding_clamp_e8", 0 <= t.funding_clamp_e8 <= E8),
+                            ("impact_base", 0 <= t.impact_base < BALANCE_BOUND // 1_000),
+                            ("quiet_needed", 0 <= t.quiet_needed < 1 << 30),
+                            ("quiet_hours", t.quiet_hours in _INTERVALS or not t.quiet_needed),
+                        ]
+                for name, holds in checks:
+                    if not holds:
+                        value = getattr(t, name, None)
+                        problem = "the venue marks, funds or delivers this instrument, and its terms do not say how"
+                        raise InvalidInput(problem, source=instrument.id, where=name, value=value)
 
     def _own(self, name: str, table: np.ndarray) -> None:
         self._tables[name] = table
@@ -247,12 +317,19 @@ class Venue:
                 next(k for k, pool in enumerate(self.pools) if instrument.id in pool.instruments),
                 levels,
                 *self._fill_ladder(instrument.id, levels),
+                int(self.marked.get(instrument.id, 0)),
+                int(instrument.kind == InstrumentKind.FUTURE),
+                instrument.deliver_ns,
             )
             levels += int(self._tables["contract"][i]["level_count"])
+            self._tables["market"][i]["status"] = int(InstrumentStatus.TRADING)
             self._tables["market"][i]["terms"] = first
             self._tables["market"][i]["open_ns"] = self._tables["market"][i]["closed_ns"] = -1
             self.first_terms.append(first)
             first += len(rows)
+        for field in ("index_second", "basis_second", "premium_slot", "delivery_second"):
+            self._tables["pricing"][field] = NO_SECOND
+        self._tables["basis"]["second"] = NO_SECOND
         row = 0
         for k, asset in enumerate(self.assets):
             self._tables["asset"][k]["unit"] = asset.unit
@@ -265,6 +342,7 @@ class Venue:
             self._tables["pool"][k] = (*divmod(pool.balance, LIMB), int(pool.unlimited))
         brought = sum(pool.balance for pool in self.pools)
         self.head["deposits_high"], self.head["deposits_low"] = divmod(brought, LIMB)
+        self._tables["band"]["below_e8"], self._tables["band"]["above_e8"] = -NEVER, NEVER
         account = self._tables["account"]
         account["first_position"] = account["last_position"] = -1
         position = self._tables["position"]
@@ -314,6 +392,7 @@ class Venue:
             (feed["trade_date"] < 0, "has a negative trade date"),
             (self._strange_assets(feed), "names no asset of the venue, no row of its rules, or an index out of bounds"),
             (np.any([np.abs(feed[name]) > _TOP_E8 for name in _PRICES], axis=0), "has a price beyond 2**53 in 1e-8"),
+            *self._wrong_index(feed),
         ):
             if wrong.any():
                 raise VenueError(f"{self.rules.name}: row {int(np.argmax(wrong))} of the feed {what}")
@@ -333,6 +412,23 @@ class Venue:
         self._own("feed", table)
         self.head["feed_next"] = 0
 
+    def _wrong_index(self, feed: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+        """What is wrong with rows of index and status, and with marks of instruments that the venue marks itself."""
+        index, status = feed["kind"] == MarketEventKind.INDEX, feed["kind"] == MarketEventKind.STATUS
+        if not self.marked and not index.any() and not status.any():
+            return
+        marked = np.array([i.id in self.marked for i in self.instruments])[feed["instrument"]]
+        delivered = np.array([i.deliver_ns != 0 for i in self.instruments])[feed["instrument"]]
+        brought = (feed["kind"] == MarketEventKind.FUNDING) | np.any([feed[name] != 0 for name in _MARKS], axis=0)
+        yield marked & brought, "brings a mark or a rate of an instrument that the venue marks itself"
+        yield index & ~(marked | delivered), "has an index of an instrument that is neither marked nor delivered"
+        yield index & (feed["index_e8"] <= 0), "has no index"
+        strange = np.any([(feed[name] < 0) | (feed[name] > _INDEX_TOP_E8) for name in _INDEX_PRICES], axis=0)
+        yield strange, "has an index, or a price beside it, that is negative or not below 2**50 in 1e-8"
+        yield status & ~np.isin(feed["status"], _STATUSES), "names no status that can be set"
+        ends = status & (feed["status"] == InstrumentStatus.DELIVERING)
+        yield ends & ~delivered, "delivers an instrument without a delivery time"
+
     def _strange_assets(self, feed: np.ndarray) -> np.ndarray:
         """Rows of an asset's index that say something impossible."""
         lowest = np.array([_SETTLEMENT_INDEX_E8[0]] + [1] * (len(self.assets) - 1))
@@ -347,7 +443,11 @@ class Venue:
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""
         at = self._numbers[_COMMAND_COUNT] * COMMAND_DTYPE.itemsize
-        COMMAND_FORMAT.pack_into(self._tables["command"], at, *msgspec.structs.astuple(command))  # type: ignore[arg-type]
+        buffer: Any = self._tables["command"]
+        try:
+            COMMAND_FORMAT.pack_into(buffer, at, *msgspec.structs.astuple(command))
+        except struct.error as error:
+            raise VenueError(f"{self.rules.name}: a command's numbers are int64: {error}") from None
         self._carry_out(1)
         return self._collect(self.drain())
 
@@ -452,10 +552,11 @@ class Venue:
         return int(feed["ts_ns"][-1]) if len(feed) else self.clock_ns
 
     def next_instant(self) -> int | None:
-        """When the attached feed has its next row; None at its end."""
+        """When the attached feed has its next row or the venue a stamp of its own; None when there is neither."""
         row = self.number("feed_next")
         feed = self._tables["feed"]
-        return int(feed["ts_ns"][row]) if row < len(feed) else None
+        ts_ns = min(int(feed["ts_ns"][row]) if row < len(feed) else NEVER_NS, self.number("due_ns"))
+        return ts_ns if ts_ns < NEVER_NS else None
 
     def drain(self) -> list[bytes]:
         """The events since the last call, in chunks of whole rows."""
@@ -613,6 +714,21 @@ class Venue:
         wallet, equity, initial, maintenance, available, _ = self._money.tolist()
         return wallet, equity, initial, maintenance, available
 
+    def funding(self, instrument: int) -> FundingState:
+        """The funding of a perpetual that the venue marks itself: stamp, average, estimate, forecast, last rate."""
+        if not 0 <= instrument < len(self.instruments) or (
+            self.instruments[instrument].id not in self.marked
+            or self.instruments[instrument].kind != InstrumentKind.PERPETUAL
+        ):
+            raise VenueError(
+                f"{self.rules.name}: instrument {instrument} is no perpetual whose rate the venue computes"
+            )
+        return funding_state(self, instrument)
+
+    def status(self, instrument: int) -> InstrumentStatus:
+        """Where an instrument is in its life."""
+        return InstrumentStatus(int(self._tables["market"][instrument]["status"]))
+
     def fund(self, pool: int) -> int:
         """Balance of an insurance fund, in minor units."""
         row = self._tables["pool"][pool]
@@ -675,7 +791,7 @@ class Venue:
         """Put a snapshot back; of this venue or of one with the same instruments and accounts."""
         if snapshot.layout != _layout():
             raise VenueError("the snapshot was taken by another version of the engine's tables")
-        for name in (*_KEPT, "asset", "buffer", "balance"):
+        for name in (*_KEPT, "pricing", "basis", "asset", "buffer", "balance"):
             if len(snapshot.tables[name]) != self._tables[name].nbytes:
                 raise VenueError(f"the snapshot has another number of rows in table {name!r}")
         for name, data in snapshot.tables.items():

@@ -164,6 +164,7 @@ class BacktestConfig:
             "leverage": self._either(
                 "margin.leverage", margin, "leverage", "margin.initial_leverage", margin, "initial_leverage"
             ),
+            "hedge": margin and margin.hedge,
             "spread_bps": self._either(
                 "execution.spread_bps",
                 execution,
@@ -243,7 +244,7 @@ def load_config(
     values = with_settings(values, settings)
     names = tuple(setting.partition("=")[0].strip() for setting in settings)
     try:
-        return BacktestConfig(validated(values, source), place, source, values, names)
+        return BacktestConfig(validated(values, source, Keys), place, source, values, names)
     except ConfigError as error:
         raise of_setting(error, names) from None
 

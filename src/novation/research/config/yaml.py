@@ -12,14 +12,16 @@ import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
 
 from novation.domain.errors import ConfigError
-from novation.research.config.keys import Data, Files, Keys
+from novation.research.config.keys import Data, Files
 from novation.research.config.types import Section
+
+S = TypeVar("S", bound=Section)
 
 _EXPECTED = {
     "int_type": "expected a whole number",
@@ -143,17 +145,17 @@ def plain(value: Any) -> Any:
 # ---------------------------------------------------------------- checking
 
 
-def validated(values: Mapping[str, Any], source: str) -> Keys:
-    """The values as `Keys`, or one ConfigError that names the first wrong key."""
+def validated(values: Mapping[str, Any], source: str, schema: type[S]) -> S:
+    """The values as the schema has them, or one ConfigError that names the first wrong key."""
     try:
-        return Keys.model_validate(dict(values))
+        return schema.model_validate(dict(values))
     except ValidationError as error:
         problems = error.errors(include_url=False)
     unknown = [problem for problem in problems if _is_unknown(problem)]
     first = (unknown or problems)[0]
     key = _dotted(first["loc"])
     if unknown:
-        raise ConfigError("unknown key", source=source, where=key, hint=_nearest(first["loc"]))
+        raise ConfigError("unknown key", source=source, where=key, hint=_nearest(first["loc"], schema))
     text = _EXPECTED.get(first["type"]) or first["msg"].replace("Input should be", "expected")
     value = None if first["type"] == "missing" else first["input"]
     raise ConfigError(text, source=source, where=key, value=_short(value))
@@ -189,7 +191,7 @@ def sections_in(annotation: Any) -> Iterator[type[Section]]:
             yield from sections_in(inner)
 
 
-def key_paths(section: type[Section] = Keys, prefix: str = "") -> Iterator[str]:
+def key_paths(section: type[Section], prefix: str = "") -> Iterator[str]:
     """Every key of the schema, dotted: `margin`, `margin.leverage`, ..."""
     for name, field in section.model_fields.items():
         path = f"{prefix}{field.alias or name}"
@@ -198,10 +200,10 @@ def key_paths(section: type[Section] = Keys, prefix: str = "") -> Iterator[str]:
             yield from key_paths(inner, f"{path}.")
 
 
-def _nearest(loc: Sequence[Any]) -> str:
+def _nearest(loc: Sequence[Any], schema: type[Section]) -> str:
     """What the writer may have meant: a name of the same section, else the same or a close name of another."""
     *parents, name = [str(part) for part in loc if not isinstance(part, int)]
-    section: type[Section] = Keys
+    section = schema
     for parent in parents:
         by_name = {field.alias or own: field for own, field in section.model_fields.items()}
         if parent in by_name:
@@ -210,9 +212,9 @@ def _nearest(loc: Sequence[Any]) -> str:
             section = Files
     names = _names(section)
     close = difflib.get_close_matches(name, names, 1, 0.7)
-    elsewhere = [path for path in key_paths() if path.rpartition(".")[2] == name]
+    elsewhere = [path for path in key_paths(schema) if path.rpartition(".")[2] == name]
     if not close and not elsewhere:
-        every = {path.rpartition(".")[2]: path for path in key_paths()}
+        every = {path.rpartition(".")[2]: path for path in key_paths(schema)}
         elsewhere = [every[found] for found in difflib.get_close_matches(name, every, 1, 0.8)]
     if close:
         return f"Did you mean {'.'.join([*parents, close[0]])!r}?"

@@ -66,11 +66,11 @@ def write_report(
     fill = {"title": escape(title or _title(results)), "body": body, "plotly": _plotly_js()}
     # one pass over the template: what is put in is never searched
     page = re.sub(r"\{\{(\w+)\}\}", lambda found: fill[found[1]], template)
-    _write_whole(path, page)
+    write_whole(path, page)
     return path
 
 
-def _write_whole(path: Path, page: str) -> None:
+def write_whole(path: Path, page: str) -> None:
     """Write beside the file, then rename: a reader sees the old page or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     number, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import polars as pl
 
 from novation.research.tables.happenings import (
+    deliveries,
     events,
     fees,
     fills,
@@ -36,6 +37,7 @@ TABLES: dict[str, Callable[[RunRecord], pl.DataFrame]] = {
     "positions": positions,
     "funding": funding,
     "settlements": settlements,
+    "deliveries": deliveries,
     "fees": fees,
     "margin_calls": margin_calls,
     "liquidations": liquidations,

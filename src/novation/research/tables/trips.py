@@ -7,22 +7,23 @@ from typing import Any
 import polars as pl
 
 from novation.domain.units import E8
-from novation.research.tables.happenings import UTC, fills
+from novation.research.tables.happenings import UTC, deliveries, fills
 from novation.trading.record import RunRecord
 
 
 def trades(record: RunRecord) -> pl.DataFrame:
-    """Round trips by contract: from flat to flat (or through zero), with what the trip earned before fees.
+    """Round trips by contract, in hedge mode by position: from flat to flat (or through zero), with what the trip
+    earned before fees.
 
-    `sequence` is of the fill that ended the trip.
+    `sequence` is of the fill, or of the delivery, that ended the trip.
     """
     out: list[dict[str, Any]] = []
-    open_trips: dict[tuple[str, str], dict[str, Any]] = {}
+    open_trips: dict[tuple[str, str, str | None], dict[str, Any]] = {}
     values = {
         i["id"]: i["multiplier_e8"] / E8 for venue in record.manifest["venues"].values() for i in venue["instruments"]
     }
-    for row in fills(record).iter_rows(named=True):
-        key = (row["venue"], row["contract"])
+    for row in _changes(record):
+        key = (row["venue"], row["contract"], row["position_side"])
         before, change = row["position"] - row["qty"], row["qty"]
         left = change
         trip = open_trips.get(key)
@@ -71,6 +72,15 @@ def trades(record: RunRecord) -> pl.DataFrame:
         "sequence": pl.Int64,
     }
     return pl.DataFrame(out, schema=schema)
+
+
+def _changes(record: RunRecord) -> list[dict[str, Any]]:
+    """Fills, and deliveries as the fills that they amount to, in their order at each venue."""
+    changes = list(fills(record).iter_rows(named=True))
+    for row in deliveries(record).iter_rows(named=True):
+        changes.append({**row, "qty": -row["position"], "position": 0.0, "liquidation": False})
+    venues = list(record.venues)
+    return sorted(changes, key=lambda row: (venues.index(row["venue"]), row["sequence"]))
 
 
 def _trip(trip: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
