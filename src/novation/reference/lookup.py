@@ -281,6 +281,13 @@ class Reference:
         self._used[table, name.key, rule.effective_ns, rule.shown] = rule
         return to_e8(rule.row["floor_fraction"]), to_e8(rule.row["cap_fraction"])
 
+    def row(self, table: str, key: str, at_ns: int) -> Mapping[str, Any]:
+        """The row of a table's key in force at an instant. Raises `NoRuleInForce`."""
+        rule = self._book.in_force(table, key, at_ns)
+        if rule is None:
+            raise NoRuleInForce(table, key, iso(at_ns), known=self._book.known(table, key))
+        return rule.row
+
     def latest_row(self, table: str, key: str) -> tuple[Mapping[str, Any], int, str] | None:
         """The newest row of a table's key, the last instant of which it is known, and its source; None without one."""
         found = self._book.latest(table, key)
@@ -435,6 +442,8 @@ class Reference:
                 taker_fee_e8=to_e8(value("fees", "taker_fraction")),
                 liquidation_fee_e8=to_e8(value("contract", "liquidation_fee_fraction")),
                 tiers=tiers,
+                limit_sell_above_last_e8=to_e8(value("order_cost", "limit_sell_above_last_fraction")),
+                market_buy_above_ask_e8=to_e8(value("order_cost", "market_buy_above_ask_fraction")),
                 **common,
             )
         fee = sum(value("fees", column) for column in VENUES[name.venue].layouts["fees"].columns)
