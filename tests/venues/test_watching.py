@@ -117,6 +117,8 @@ def ticks(r: Random, venue: Venue, until: int) -> list[MarketEvent]:
     """Small moves of some marks inside an hour; a bar's open that follows another one is a mark and a last price."""
     rows = []
     for i, m in enumerate(venue.table("market")):
+        if venue.instruments[i].id in venue.marked:
+            continue
         for k in range(r.choice([0, 0, 1, 3])):
             mark = max(1, int(m["mark_e8"]) * (100_000 + r.randint(-120, 120)) // 100_000)
             at = until + (k + 1) * HOUR_NS // 10
@@ -196,6 +198,8 @@ def test_inside_its_bands_nothing_happens_to_an_account(seed: int, kind: str) ->
                 low, high = max(1, below + 1), min(above - 1, 3 * mark)  # higher, others leave the integers
                 if below == -NEVER or not low <= mark <= high:
                     low = high = mark
+                if venue.instruments[i].id in venue.marked:
+                    continue
                 mark = r.choice([low, high, low, high, r.randint(low, high)])
                 rows.append(MarketEvent(ts_ns=venue.clock_ns, kind=MarketEventKind.FUNDING, instrument=i, mark_e8=mark))
             before = called(venue, account)
