@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from math import trunc
 from typing import Any, Protocol
 
 import msgspec
@@ -72,6 +74,7 @@ class Exchange:
         pools: Sequence[InsurancePool] = (),
         ladders: Mapping[str, Ladder] | None = None,
         marked: Mapping[str, MarkRule] | None = None,
+        pro_rata: bool = False,
     ) -> None:
         self.rules = rules
         #: Lists by *slot*: 2 * instrument, the only position or the long one, and 2 * instrument + 1, the short one.
@@ -88,7 +91,7 @@ class Exchange:
         self.funds = [pool.balance for pool in self.pools]
         self.ledger = Ledger(deposits=sum(self.funds))
         self.asset_unit = 10 ** asset_decimals(rules.asset)
-        self.marked = dict(marked or {})
+        self.marked, self.pro_rata = dict(marked or {}), pro_rata
         self.pricing = [Pricing() for _ in instruments]
         self.feed: list[MarketEvent] = []
         self.ladders = dict(ladders or {})
@@ -191,8 +194,8 @@ class Exchange:
             market.mark_e8 = mark_e8
         market.low_e8 = market.high_e8 = market.mark_e8
 
-    def pay_funding(self, i: int, rate_e8: int) -> None:
-        """Pay a rate on every position of an instrument, at its mark."""
+    def pay_funding(self, i: int, rate_e8: int, share_of_ns: int = 0) -> None:
+        """Pay a rate on every position of an instrument, at its mark; share_of_ns: the interval whose share is paid."""
         mark = self.markets[i].mark_e8
 
         def received(lots: int) -> int:
@@ -204,6 +207,12 @@ class Exchange:
         booked = received(-sum(lots))
         self.ledger.outside += booked
         payments = [received(held) for held in lots]
+        if share_of_ns:
+            opened = [self.accounts[account].positions[slot].opened_ns for account, slot in everyone]
+            held = [min(self.clock_ns - since, share_of_ns) for since in opened]
+            payments = [trunc(Fraction(whole * ns, share_of_ns)) for whole, ns in zip(payments, held, strict=True)]
+            self.ledger.outside -= booked + sum(payments)
+            booked = -sum(payments)
         self.ledger.rounding -= booked + sum(payments)
         for (account, slot), amount in zip(everyone, payments, strict=True):
             a, p = self.accounts[account], self.accounts[account].positions[slot]

@@ -102,7 +102,7 @@ def settle_due(ex: Exchange) -> None:
 
 
 def _settle_rate(ex: Exchange, i: int, x: Pricing) -> None:
-    terms, samples, rate = ex.terms_of(i), len(x.samples), None
+    terms, samples, rate, span_ns = ex.terms_of(i), len(x.samples), None, x.hours * HOUR_NS
     if samples:
         mean = average(x)
         pulled = mean + max(-terms.funding_clamp_e8, min(terms.funding_clamp_e8, terms.interest_e8 - mean))
@@ -119,7 +119,7 @@ def _settle_rate(ex: Exchange, i: int, x: Pricing) -> None:
     if rate is not None:
         mark = ex.markets[i].mark_e8
         ex.emit(EventKind.FUNDING_SETTLED, -1, i, rate_e8=rate, price_e8=mark, lots=samples, cost=mean, amount=x.hours)
-        ex.pay_funding(i, rate)
+        ex.pay_funding(i, rate, span_ns if ex.pro_rata else 0)
 
 
 def _change_interval(x: Pricing, rate: int, terms) -> None:

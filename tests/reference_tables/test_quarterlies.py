@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novation.domain.enums import InstrumentKind, MarginMethod
+from novation.domain.enums import InstrumentKind, MarginMethod, MarkRule
 from novation.domain.errors import ConfigError, InvalidInput, NoRuleInForce, UnknownInstrument
 from novation.domain.units import DAY_NS, E8, iso, money, to_ns
 from novation.reference import Reference
@@ -128,5 +128,5 @@ def test_a_venue_takes_the_terms_as_they_come() -> None:
     reference = Reference()
     instruments = [reference.instrument(symbol) for symbol in ("BTCUSDT", "ENAUSDT", "BTCUSDT_260626")]
     terms = [reference.terms(i.id, DAY, DAY + DAY_NS, marked=True) for i in instruments]
-    venue = Venue(binance_usdm.RULES, instruments, terms, marked=[i.id for i in instruments])
+    venue = Venue(binance_usdm.RULES, instruments, terms, marked={i.id: MarkRule.MEDIAN for i in instruments})
     assert venue.funding(1).interval_hours == 4

@@ -14,7 +14,6 @@ from novation.domain.commands import Command, set_hedge_mode
 from novation.domain.digest import canonical_bytes
 from novation.domain.enums import CancelReason, EventKind, MarginScope, PositionSide, RejectReason
 from novation.domain.events import Event
-from novation.domain.instruments import Instrument
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8
 from novation.venues.canonical import state_lines
@@ -37,6 +36,7 @@ def venue_of(setup: Setup, *, buffer: int = 16, orders: int = 4) -> Venue:
         pools=setup.pools,
         ladders=setup.ladders,
         marked=setup.marked,
+        pro_rata=setup.pro_rata,
         buffer=buffer,
         orders=orders,
     )
@@ -68,8 +68,9 @@ def difference(kernel: list[Event], twin: list[Event]) -> str:
     return "\n".join(lines)
 
 
-def from_events(events: list[Event], instruments: list[Instrument]) -> tuple[int, int, int, int, int]:
+def from_events(events: list[Event], setup: Setup) -> tuple[int, int, int, int, int]:
     """(outside, rounding, fees, insurance, deposits) from the events alone, in whole numbers."""
+    instruments = setup.instruments
     outside = rounding = fees = insurance = deposits = 0
     stamps: dict[tuple[int, int, int, int], list[Event]] = {}
     deliveries: dict[tuple[int, int, int], list[Event]] = {}
@@ -97,6 +98,8 @@ def from_events(events: list[Event], instruments: list[Instrument]) -> tuple[int
         net = sum(e.lots for e in paid)
         due = abs(net) * mark * instruments[i].lot_value * abs(rate) // E8**2
         gain = due if net * rate > 0 else -due
+        if setup.pro_rata and instruments[i].id in setup.marked:
+            gain = -sum(e.amount for e in paid)
         outside += gain
         rounding -= gain + sum(e.amount for e in paid)
     for (_, i, price), closed in deliveries.items():
@@ -193,7 +196,7 @@ class Lockstep:
             ours, theirs = bounded(self.venue.account(account)), bounded(self.twin_account(account))
             assert ours == theirs, f"account {account}\nvenue {ours}\ntwin  {theirs}\n{self.setup}"
         t = self.venue.totals()
-        again = from_events(self.twin.events, self.setup.instruments)
+        again = from_events(self.twin.events, self.setup)
         brought = sum(pool.balance for pool in self.venue.pools)
         assert (t.outside, t.rounding, t.fees, t.insurance - brought, t.deposits - brought) == again
 

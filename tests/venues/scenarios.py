@@ -77,6 +77,7 @@ class Setup(NamedTuple):
     pools: tuple[InsurancePool, ...] = ()
     ladders: dict[str, Ladder] = {}
     marked: dict[str, MarkRule] = {}
+    pro_rata: bool = False
 
     def twin(self) -> Exchange:
         """The plain-Python one."""
@@ -89,6 +90,7 @@ class Setup(NamedTuple):
             pools=self.pools,
             ladders=self.ladders,
             marked=self.marked,
+            pro_rata=self.pro_rata,
         )
 
 
@@ -253,6 +255,7 @@ def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
             for m in made
             if m[0].method == MarginMethod.TIERED and r.randint(0, 2) == 0
         },
+        r.randint(0, 4) == 0,
     )
 
 
@@ -546,7 +549,7 @@ def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int, named:
 
 def _nonsense(r: Random, setup: Setup, twin: Exchange) -> Command:
     kind = r.choice([OrderKind.MARKET, OrderKind.LIMIT, OrderKind.MARKET, OrderKind.LIMIT, 0, 3])
-    price = 0 if kind == OrderKind.MARKET else r.choice([1, 10, 1_000, 0, -7, 10**9, 10**10])
+    price = 0 if kind == OrderKind.MARKET else r.choice([1, 0, 0, 1_000, 0, -7, 10**9, 10**10])
     large = 1 << 40 if all(i.lot_value < 1 << 22 for i in setup.instruments) else 10**10 // 2
     return Command(
         kind=r.choice([1, 1, 1, 2, 3, 4, 5, 6, 7, 11, 99]),

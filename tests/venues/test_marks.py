@@ -253,6 +253,28 @@ def test_the_venue_pays_its_own_rate_at_its_own_mark_and_only_to_who_was_there()
     both.compare()
 
 
+def test_a_venue_told_so_pays_the_share_of_the_interval_held() -> None:
+    instrument = coin()
+    setup = Setup(
+        binance_usdm.RULES, [instrument], [[RATED]], 2, 0, [0], marked={instrument.id: MarkRule.MEDIAN}, pro_rata=True
+    )
+    both = Lockstep(setup)
+    both.advance(DAY, [last(DAY), index(DAY, 100_000)])
+    for account, side in ((0, Side.BUY), (1, Side.SELL)):
+        both.submit(transfer(account, 10**12))
+        if account:
+            both.advance(DAY + 6 * HOUR_NS, [last(DAY + 6 * HOUR_NS), index(DAY + 6 * HOUR_NS, 100_000)])
+        both.submit(place_market(account, 0, side, 1_000))
+    paid = [e for e in both.advance(DAY + 8 * HOUR_NS, []) if e.kind == EventKind.FUNDING]
+    # 0.05 % of 10,000: five for the whole interval, a quarter of it for the last two hours; the outside gets the rest
+    assert [e.amount for e in paid] == [-5 * E8, 125_000_000]
+    before = both.venue.totals().outside
+    again = both.advance(DAY + 16 * HOUR_NS, [index(DAY + 9 * HOUR_NS, 100_000)])
+    assert [e.amount for e in again if e.kind == EventKind.FUNDING] == [-5 * E8, 5 * E8]
+    assert (before, both.venue.totals().outside) == (375_000_000, 375_000_000)
+    both.compare()
+
+
 def test_a_stamp_comes_at_its_own_instant_whether_there_is_a_row_or_not() -> None:
     both = pair()
     both.advance(DAY + HOUR_NS, [index(DAY + HOUR_NS, 100_000)])

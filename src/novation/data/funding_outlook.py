@@ -1,9 +1,9 @@
 """What is to be expected of the next stamp: last rate, averages, an estimate out of the premium, a forecast.
 
 *Averages* are means of the settled rates of the last day, week and month up to the last stamp, as far as the period
-goes. The *estimate* is the rate that would be settled if the interval that runs ended with the last premium sample handed
-in; without premium there is none. The *forecast* of the next rate is, with premium, the rate if every sample still to
-come is like the last one; without, the last settled rate once more. It assumes that and nothing else.
+goes. The *estimate* is the rate that would be settled if the interval that runs ended with the last premium sample
+handed in; without premium there is none. The *forecast* of the next rate is, with premium, the rate if every sample
+still to come is like the last one; without, the last settled rate once more. It assumes that and nothing else.
 
 The exchange samples its premium every five seconds; rows of a premium file (its klines, say) stand for that, each with
 the weight of its place, and a caution says so. Interest, clamp, cap and floor are the dated tables' of the last stamp.
@@ -104,6 +104,7 @@ def outlook(
         cautions.append(
             f"estimate and forecast rest on {counted(samples, 'row')} of premium, not on a sample every 5 s"
         )
+        cautions += [text for text in reference.cautions() if "funding" in text]
     daily_cost = None
     if position is not None:
         qty_e8, mark_e8 = position

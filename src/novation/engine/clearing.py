@@ -18,6 +18,7 @@ from novation.engine.watch import changed, forget_band
 from novation.rules.clearing import closed_lots, cost_share, margin_share, realised
 from novation.rules.fees import trade_fee
 from novation.rules.funding import funding_payment
+from novation.rules.premium import pro_rata_payment
 
 _ISOLATED = int(MarginScope.ISOLATED)
 _TIERED = int(MarginMethod.TIERED)
@@ -159,12 +160,23 @@ def fill(venue, row, order, lots, price_ticks, price_e8, fee, flags):
 
 
 @kernel
+def due_funding(venue, p, mark_e8, rate_e8):
+    """What a position receives at the stamp in hand: the whole payment, or, where the venue is told to and computed the
+    rate itself, the share of the interval for which the lots have been held."""
+    lot_value = contract_(venue, p.instrument).lot_value
+    if venue.pro_rata and venue.own_stamp:
+        held_ns = min(venue.clock_ns - p.opened_ns, venue.funding_span_ns)
+        return pro_rata_payment(mark_e8, p.lots, lot_value, rate_e8, held_ns, venue.funding_span_ns)
+    return funding_payment(mark_e8, p.lots, lot_value, rate_e8)
+
+
+@kernel
 def fund(venue, account, instrument, leg, mark_e8, rate_e8):
     """Pay one position's funding; an isolated one pays out of its own margin. Returns what it received."""
     p = position_(venue, account, instrument, leg)
     if p.lots == 0:
         return 0
-    amount = funding_payment(mark_e8, p.lots, contract_(venue, instrument).lot_value, rate_e8)
+    amount = due_funding(venue, p, mark_e8, rate_e8)
     a = account_(venue, account)
     if p.scope == _ISOLATED:
         p.margin += amount
@@ -183,8 +195,8 @@ def fund(venue, account, instrument, leg, mark_e8, rate_e8):
 @kernel
 def fund_outside(venue, instrument, mark_e8, rate_e8):
     """The other side of a stamp: the unnamed counterparty holds minus the sum of all positions, and pays or gets
-    what that is worth, cut as everybody's is; what the cuts leave goes to `rounding`."""
-    lot_value = contract_(venue, instrument).lot_value
+    what that is worth, cut as everybody's is; what the cuts leave goes to `rounding`. Shares of payments do not sum to
+    zero: then it pays what they come to."""
     lots = 0
     paid = 0
     for account in range(venue.accounts):
@@ -192,10 +204,12 @@ def fund_outside(venue, instrument, mark_e8, rate_e8):
             p = position_(venue, account, instrument, leg)
             if p.lots != 0:
                 lots += p.lots
-                paid += funding_payment(mark_e8, p.lots, lot_value, rate_e8)
+                paid += due_funding(venue, p, mark_e8, rate_e8)
     amount = 0
-    if lots != 0:
-        amount = funding_payment(mark_e8, -lots, lot_value, rate_e8)
+    if venue.pro_rata and venue.own_stamp:
+        amount = -paid
+    elif lots != 0:
+        amount = funding_payment(mark_e8, -lots, contract_(venue, instrument).lot_value, rate_e8)
     post_outside(venue, amount)
     venue.rounding -= paid + amount
 

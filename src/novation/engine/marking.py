@@ -100,6 +100,7 @@ def index_mark(venue, row):
     m = market_(venue, i)
     if m.status == _DELIVERED:
         return 0
+    m.centre_e8 = row.index_e8
     c = contract_(venue, i)
     t = terms_of(venue, i)
     x = pricing_(venue, i)
@@ -145,6 +146,7 @@ def settle_rate(venue, instrument):
         x.last_ns = venue.clock_ns
         venue.funding_instrument = instrument
         venue.funding_rate_e8 = x.last_rate_e8
+        venue.funding_span_ns = x.interval_hours * _HOUR_NS
         if t.hourly_at_limit:
             # an interval that the terms state as an hour has no longer one to go back to
             needed = t.quiet_needed if x.stated_hours != 1 else 0

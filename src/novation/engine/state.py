@@ -68,7 +68,8 @@ HEAD = _table(
     "first_order last_order free_order working",
     "accounts instruments terms_changes",
     # `due_ns`: the next stamp of a rate the venue computes itself; the funding in hand, and whether it is such a one
-    "due_ns funding_instrument funding_rate_e8 own_stamp delivery_e8 delivery_samples delivered_lots delivered_rest",
+    "due_ns pro_rata funding_span_ns funding_instrument funding_rate_e8 own_stamp",
+    "delivery_e8 delivery_samples delivered_lots delivered_rest",
     *(f"{table}_address {table}_rows" for table in TABLES),
     # who a liquidation closes first, and who pays when the fund is empty; how far the queue of counterparties is
     "liquidation_priority deleveraging_method queue_count queue_next",

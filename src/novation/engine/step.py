@@ -115,7 +115,6 @@ def apply_row(venue, row):
         venue.cursor = 0
         return
     elif row.kind == _INDEX:
-        m.centre_e8 = row.index_e8
         set_mark(m, index_mark(venue, row))
     elif row.kind == _STATUS:
         if m.status != _DELIVERED:

@@ -36,6 +36,7 @@ from novation.trading.broker import Broker
 from novation.trading.limits import DrawdownGuard, RiskLimits
 from novation.trading.rollover import Rollover
 from novation.trading.strategy import Strategy
+from novation.trading.targets import Targets
 from novation.venues.markets import Markets
 from novation.venues.venue import Venue
 
@@ -47,6 +48,7 @@ class Backtest:
     data: {symbol: History | ContractChain}; or symbols: public ids read from NOVATION_DATA or the user's store.
     start, end: half-open period, dates or aware instants. cash: an amount of the only currency, or {currency: amount}.
     leverage, margin ("cross" or "isolated"): of every instrument with tiered margin; unset leverage is the venue's.
+    hedge: hold a long and a short position of each symbol; orders then name one (`position_side`).
     spread_bps: stated full spread; market orders pay half of it. rules_as_of: pins the instant at which dated tables
     are read. tables: folders of the user's own tables. overrides: exchange facts replaced, listed as such.
     report_currency, rates: currency of totals over several accounts, {currency: value of one in it}.
@@ -68,6 +70,7 @@ class Backtest:
         cash: Number | Mapping[str, Number] = 100_000,
         leverage: int | None = None,
         margin: Literal["cross", "isolated"] = "cross",
+        hedge: bool = False,
         spread_bps: Number = 0,
         rules_as_of: Any = None,
         tables: Sequence[str | Path] = (),
@@ -93,6 +96,22 @@ class Backtest:
             raise ConfigError("is a whole number of at least 1", source="Backtest", where="leverage", value=leverage)
         if leverage is not None and leverage > 1_000_000:
             raise ConfigError("is beyond any exchange's", source="Backtest", where="leverage", value=leverage)
+        if not isinstance(hedge, bool):
+            raise ConfigError("is True or False", source="Backtest", where="hedge", value=hedge)
+        if hedge and not isinstance(strategy, Strategy):
+            raise ConfigError(
+                "a compiled strategy cannot name a position, and holds one a symbol",
+                source="Backtest",
+                where="hedge",
+                hint="Write it as a Strategy class, or leave hedge out.",
+            )
+        if hedge and isinstance(strategy, Targets):
+            raise ConfigError(
+                "a frame of targets names no position, and stands for one a symbol",
+                source="Backtest",
+                where="hedge",
+                hint="Leave it out, or write a Strategy that calls self.target(symbol, qty, position_side=...).",
+            )
         if isinstance(symbols, str):
             raise ConfigError("is a list of symbols", source="Backtest", where="symbols", value=symbols)
         if data is not None and not isinstance(data, Mapping):
@@ -115,6 +134,7 @@ class Backtest:
                 value=f"{iso(self.start_ns)} .. {iso(self.end_ns)}",
             )
         self.cash, self.leverage, self.margin, self.seed = cash, leverage, margin, int(seed)
+        self.hedge = hedge
         self.spread_e8 = to_scaled(spread_bps, 4, source="Backtest", where="spread_bps")  # 1 bp = 1e-4 = 1e4 of 1e-8
         self.rules_as_of = rules_as_of
         self.tables, self.overrides = tuple(tables), dict(overrides or {})
@@ -165,7 +185,7 @@ class Backtest:
         assert first is not None
         for venue in venues.values():
             venue.advance(first - 1)
-        broker = Broker(SimulatedExchange(markets))
+        broker = Broker(SimulatedExchange(markets), hedge=self.hedge)
         for name, venue in venues.items():
             broker.add_venue(name, asset_decimals(venue.rules.asset))
         for line, aliases in plan.lines:
@@ -258,6 +278,8 @@ class Backtest:
 
     def _open_account(self, venue: Venue, amount: Number) -> None:
         _must(venue, commands.transfer(0, money(amount, venue.rules.asset)))
+        if self.hedge:
+            _must(venue, commands.set_hedge_mode(0, True))
         scope = MarginScope.ISOLATED if self.margin == "isolated" else MarginScope.CROSS
         for index, instrument in enumerate(venue.instruments):
             if instrument.method != MarginMethod.TIERED:
@@ -268,7 +290,15 @@ class Backtest:
                 _must(venue, commands.set_margin_scope(0, index, scope), instrument)
 
     def _check_margin(self, venues: Mapping[str, Venue]) -> None:
-        """Refuse settings that nothing traded here has a use for."""
+        """Refuse settings that nothing traded here has a use for, and a position mode that a venue does not offer."""
+        for name, venue in venues.items():
+            if self.hedge and not venue.rules.hedge_mode:
+                raise ConfigError(
+                    f"{name} holds one position an instrument: it has no hedge mode",
+                    source="Backtest",
+                    where="hedge",
+                    hint="Leave it out.",
+                )
         if any(i.method == MarginMethod.TIERED for venue in venues.values() for i in venue.instruments):
             return
         for name, value, unset in (("leverage", self.leverage, None), ("margin", self.margin, "cross")):
@@ -307,6 +337,7 @@ class Backtest:
                 "cash": {asset: str(amount) for asset, amount in cash.items()},
                 "margin": self.margin,
                 "leverage": self.leverage,
+                "hedge": self.hedge,
                 "report_currency": self.report_currency,
                 "rates": {name: str(rate) for name, rate in rates.items()},
             },

@@ -13,7 +13,7 @@ import numpy as np
 from novation.data.series import Bars
 from novation.domain.commands import Command
 from novation.domain.enums import EventKind, MarketEventKind
-from novation.domain.events import EVENT_FORMAT, LIQUIDATED, MAKER, Event
+from novation.domain.events import EVENT_FORMAT, LIQUIDATED, LONG_SIDE, MAKER, SHORT_SIDE, Event
 from novation.domain.units import E8
 from novation.trading import views
 from novation.trading.broker import HEARD_BY_BROKER, Broker, Line
@@ -221,7 +221,8 @@ class Driver:
             if event.kind == _TERMS_CHANGED:
                 self._new_terms(side, event)
             elif event.kind == _FUNDING:
-                side.funded[event.instrument] = (event.lots, event.amount)
+                lots, amount = side.funded.get(event.instrument, (0, 0))  # of the other position in hedge mode
+                side.funded[event.instrument] = (lots + event.lots, amount + event.amount)
         return events
 
     def _look(self, side: _VenueSide, events: list[Event]) -> None:
@@ -302,6 +303,7 @@ class Driver:
                 currency,
                 bool(event.flags & MAKER),
                 bool(event.flags & LIQUIDATED),
+                _position_side(event),
             )
         )
 
@@ -330,6 +332,7 @@ class Driver:
                 event.maintenance / scale,
                 event.amount / scale,
                 currency,
+                _position_side(event),
             )
         )
 
@@ -347,6 +350,7 @@ class Driver:
                 event.amount / scale,
                 event.fee / scale,
                 currency,
+                _position_side(event),
             )
         )
 
@@ -377,3 +381,8 @@ class Driver:
             )
             if self.broker.unheard:
                 self._tell_own()
+
+
+def _position_side(event: Event) -> str:
+    """Which position of hedge mode an event is about."""
+    return "long" if event.flags & LONG_SIDE else "short" if event.flags & SHORT_SIDE else ""

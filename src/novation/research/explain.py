@@ -17,7 +17,7 @@ import polars as pl
 
 from novation.domain.enums import EventKind, MarginCallPolicy
 from novation.domain.errors import InvalidInput
-from novation.domain.events import ISOLATED, LIQUIDATED, MAKER
+from novation.domain.events import DELEVERAGED, ISOLATED, LIQUIDATED, LONG_SIDE, MAKER, SHORT_SIDE
 from novation.domain.units import iso
 from novation.domain.words import percent
 from novation.trading.record import RunRecord
@@ -57,6 +57,12 @@ class _Case:
         return str(self.instrument["id"]) if self.instrument else f"{self.venue} account"
 
     @property
+    def position(self) -> str:
+        """The position an event is about, in words; of an account in hedge mode it says which."""
+        sides = {LONG_SIDE: "long position", SHORT_SIDE: "short position"}
+        return sides.get(self.n("flags") & (LONG_SIDE | SHORT_SIDE), "position")
+
+    @property
     def unit(self) -> Decimal:
         """Quantity of one lot times the multiplier: money per 1.00 of price."""
         return self.unit_of(self.n("instrument"))
@@ -91,13 +97,13 @@ class _Case:
         changed = (before["kind"] == EventKind.TERMS_CHANGED) & (before["instrument"] == index)
         return dict(self.instruments[index]["terms"][int(changed.sum())])
 
-    def lots_held(self) -> dict[int, int]:
-        """Lots of every instrument the account holds at the event, from its fills and deliveries."""
+    def lots_held(self) -> list[tuple[int, int]]:
+        """Instrument and lots of every position the account holds at the event, from its fills and deliveries."""
         before = self.events[: self.row]
         changes = np.isin(before["kind"], [EventKind.FILL, EventKind.DELIVERY])
         fills = before[changes & (before["account"] == self.event["account"])]
-        held = {int(fill["instrument"]): int(fill["position_lots"]) for fill in fills}
-        return {index: lots for index, lots in sorted(held.items()) if lots}
+        held = {(int(f["instrument"]), int(f["flags"]) & SHORT_SIDE): int(f["position_lots"]) for f in fills}
+        return [(index, lots) for (index, _), lots in sorted(held.items()) if lots]
 
     def call_marks(self) -> dict[int, list[int]]:
         """Marks of tiered instruments at a margin call of the balance: in force, least, greatest, in 1e-8."""
@@ -126,7 +132,8 @@ def explain_row(record: RunRecord, row: Any) -> str:
             hint="Rows of fills, fees, funding, settlements, deliveries, margin_calls and liquidations have, and moved "
             "margins.",
         )
-    head = f"{kind.name.lower().replace('_', ' ')} of {case.name} at {iso(case.ts_ns)} UTC (event {sequence})"
+    whose = "" if case.position == "position" else f", {case.position}"
+    head = f"{kind.name.lower().replace('_', ' ')} of {case.name}{whose} at {iso(case.ts_ns)} UTC (event {sequence})"
     return "\n".join([head, *(f"  {line}" for line in _EXPLAINERS[kind](case))])
 
 
@@ -288,7 +295,7 @@ def _liquidation(c: _Case) -> list[str]:
     at_once = c.rules["call_policy"] == _AT_ONCE
     lines = [
         f"{scope}: rule: {'liquidated when equity <= maintenance at the mark' if at_once else _close_out_rule(c)}",
-        f"position {held.normalize():f}, entry cost {c.show(c.money('cost'))}, mark {c.mark.normalize():f}",
+        f"{c.position} {held.normalize():f}, entry cost {c.show(c.money('cost'))}, mark {c.mark.normalize():f}",
     ]
     profit = lots * c.unit * c.mark - c.money("cost")
     lines.append(
@@ -305,19 +312,10 @@ def _liquidation(c: _Case) -> list[str]:
     if isolated:
         lines.append(f"maintenance = computed {c.show(maintenance)}")
         lines.append(f"maintenance booked {c.show(c.money('maintenance'))}")
-    target = percent(c.rules["liquidation_target_e8"])
-    lines += [
-        f"closed {c.qty.copy_abs().normalize():f}: "
-        + (
-            f"the fewest lots after which maintenance is at most {target} of equity"
-            if c.n("position_lots")
-            else f"all of it, because no smaller number of lots brings maintenance to {target} of equity"
-            if at_once and c.n("rate_e8")
-            else "all of it"
-        ),
-        f"closed at {c.price.normalize():f} (the trigger mark, half the spread and the tick against us)",
-    ]
-    if c.rules["deficit_to_fund"]:
+    lines += [f"closed {c.qty.copy_abs().normalize():f}: {_how_many(c, at_once)}", *_closed_at(c)]
+    if c.n("flags") & DELEVERAGED or _taken_over(c):
+        lines.append("no fee: nothing is left behind the position that could pay one")
+    elif c.rules["deficit_to_fund"]:
         value = abs(c.n("lots")) * c.unit * c.price
         rate = Decimal(c.n("rate_e8")) / Decimal(10) ** 8
         clearance = c.cut(value * rate)
@@ -330,6 +328,41 @@ def _liquidation(c: _Case) -> list[str]:
     lines += c.source("brackets", "margins", "contract")
     lines.append("source: docs/rules/liquidation.md")
     return lines
+
+
+def _how_many(c: _Case, at_once: bool) -> str:
+    """Why so many lots of a position were closed."""
+    if c.n("flags") & DELEVERAGED:
+        return "what one account of the other side took" if c.n("position_lots") else "all that was left of it"
+    if _taken_over(c):
+        return "what the best level of the market took" if c.n("position_lots") else "all that was left of it"
+    target = percent(c.rules["liquidation_target_e8"])
+    if c.n("position_lots"):
+        return f"the fewest lots after which maintenance is at most {target} of equity"
+    if at_once and c.n("rate_e8"):
+        return f"all of it, because no smaller number of lots brings maintenance to {target} of equity"
+    return "all of it"
+
+
+def _taken_over(c: _Case) -> bool:
+    """Whether the insurance fund took the lots over, as the event after says."""
+    after = c.events[c.row + 1 : c.row + 2]
+    return bool(len(after) and after["kind"][0] == EventKind.TAKEN_OVER and after["trade"][0] == c.event["trade"])
+
+
+def _closed_at(c: _Case) -> list[str]:
+    """The price of a liquidation, and what price that is."""
+    price = f"{c.price.normalize():f}"
+    bankruptcy = "the bankruptcy price, at which nothing is left, on the tick in the account's favour"
+    if c.n("flags") & DELEVERAGED:
+        return [
+            f"closed at {price} ({bankruptcy})",
+            "deleveraged: the insurance fund could not pay, accounts of the other side took the lots at that price",
+            "source: docs/rules/deleveraging.md",
+        ]
+    if _taken_over(c):
+        return [f"closed at {price} ({bankruptcy}): taken over by the insurance fund"]
+    return [f"closed at {price} (the trigger mark, half the spread and the tick against us)"]
 
 
 def _close_out_rule(c: _Case) -> str:
@@ -392,7 +425,7 @@ def _cross_maintenance(c: _Case) -> list[str]:
     } | c.call_marks()
     for scene in range(len(scenes)):
         total, lines = Decimal(0), []
-        for index, lots in held.items():
+        for index, lots in held:
             mark = Decimal(known[index][scene] if index in known else 0) / Decimal(10) ** 8
             amount, how = _maintenance(c, index, lots, mark)
             total += amount

@@ -71,6 +71,7 @@ def summarise(result: RunFrames) -> dict[str, Any]:
         "symbols": manifest["symbols"],
         "margin": manifest["account"]["margin"],
         "leverage": manifest["account"]["leverage"],
+        "hedge": bool(manifest["account"].get("hedge")),
         "from": manifest["period"]["from"],
         "to": manifest["period"]["to"],
         "bars": manifest["bars"],
@@ -155,7 +156,7 @@ def near_what(call: dict[str, Any]) -> str:
 
 def text_of(s: dict[str, Any]) -> str:
     """The summary as a few lines of text."""
-    leverage = f" {s['leverage']}x" if s["leverage"] else ""
+    leverage = (f" {s['leverage']}x" if s["leverage"] else "") + (" hedge" if s.get("hedge") else "")
     names = ", ".join(s["symbols"][:4]) + (f" and {len(s['symbols']) - 4} more" if len(s["symbols"]) > 4 else "")
     lines = [
         f"{names}  {s['margin']}{leverage}   {s['from'][:10]} .. {s['to'][:10]}   {s['bars']:,} bars   "

@@ -96,6 +96,22 @@ def price_index(prices_e8, weights, updated_ns, count, now_ns, outlier_e8, stale
 
 
 @kernel
+def price_indexes(prices_e8, weights, updated_ns, now_ns, outlier_e8, stale_ns, index_e8, how):
+    """`price_index` of every row: prices and their updates (rows, sources), instants (rows); writes `index_e8` and
+    `how` (rows). A row without a live source keeps the index before it, 0 before the first.
+    """
+    before = 0
+    for row in range(len(now_ns)):
+        found, made = price_index(
+            prices_e8[row], weights, updated_ns[row], len(weights), now_ns[row], outlier_e8, stale_ns
+        )
+        if made != NO_INDEX:
+            before = found
+        index_e8[row] = before
+        how[row] = made
+
+
+@kernel
 def price_one(index_e8, rate_e8, to_funding_ns, interval_ns):
     """Index carried by the last funding rate over the time left: index * (1 + rate * left / interval).
 

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple, Protocol
 
 from novation.domain import commands
 from novation.domain.commands import Command
-from novation.domain.enums import EventKind, Side
+from novation.domain.enums import EventKind, PositionSide, Side
 from novation.domain.errors import InvalidInput, UnknownInstrument
-from novation.domain.events import Event
+from novation.domain.events import SHORT_SIDE, Event
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.units import E8, Number, ceil_steps, floor_steps, to_decimal
 
@@ -47,9 +47,13 @@ class Exchange(Protocol):
 
 
 class Line:
-    """One traded symbol: the contract behind it now, what we hold of it, and its last price."""
+    """One traded symbol: the contract behind it now, what we hold of it, and its last price.
 
-    __slots__ = ("index", "instrument", "last", "lots", "symbol", "terms", "venue", "waiting")
+    legs, coming: signed lots held, and of market orders that wait for a price; first of the only position or the long
+    one, then of the short one of hedge mode.
+    """
+
+    __slots__ = ("coming", "index", "instrument", "last", "legs", "symbol", "terms", "venue")
 
     def __init__(self, symbol: str, venue: str, instrument: Instrument, index: int, terms: Terms) -> None:
         self.symbol, self.venue = symbol, venue
@@ -59,8 +63,18 @@ class Line:
     def use(self, instrument: Instrument, index: int, terms: Terms) -> None:
         """Point to a contract that we do not hold yet."""
         self.instrument, self.index, self.terms = instrument, index, terms
-        self.lots = 0
-        self.waiting = 0
+        self.legs = [0, 0]
+        self.coming = [0, 0]
+
+    @property
+    def lots(self) -> int:
+        """Signed lots held, both positions of hedge mode together."""
+        return self.legs[0] + self.legs[1]
+
+    @property
+    def waiting(self) -> int:
+        """Signed lots of market orders that wait for a price."""
+        return self.coming[0] + self.coming[1]
 
     @property
     def money_scale(self) -> float:
@@ -76,6 +90,7 @@ class Working(NamedTuple):
     instrument: int
     lots: int  #: signed
     market: bool
+    leg: int  #: 1 of the short position of hedge mode, else 0
 
 
 def _number(value: Number, line: Line, what: str) -> Decimal:
@@ -94,15 +109,19 @@ def _sign(line: Line, side: str) -> int:
 
 
 class Broker:
-    """One trader's account at one or more venues."""
+    """One trader's account at one or more venues.
 
-    def __init__(self, exchange: Exchange, *, account: int = 0) -> None:
+    hedge: the account holds a long and a short position of each symbol, and every order names one of them.
+    """
+
+    def __init__(self, exchange: Exchange, *, account: int = 0, hedge: bool = False) -> None:
         self._exchange = exchange
         self._account = account
+        self.hedge = hedge
         self._lines: dict[str, Line] = {}
         self._aliases: dict[str, str] = {}
         self._by_instrument: dict[str, dict[int, Line]] = {}
-        self._held: dict[tuple[str, int], int] = {}
+        self._held: dict[tuple[str, int, int], int] = {}  # by venue, instrument and leg
         self._venues: list[str] = []
         self.decimals: dict[str, int] = {}
         self._working: dict[int, Working] = {}
@@ -141,7 +160,7 @@ class Broker:
         """Let a rolled symbol point to its next contract."""
         self._by_instrument[line.venue].pop(line.index, None)
         line.use(instrument, index, terms)
-        line.lots = self._held.get((line.venue, index), 0)
+        line.legs = [self._held.get((line.venue, index, leg), 0) for leg in (0, 1)]
         self._by_instrument[line.venue][index] = line
 
     @property
@@ -156,10 +175,39 @@ class Broker:
         """The exchange's time."""
         return self._exchange.now_ns
 
-    def position(self, symbol: str) -> float:
-        """Signed quantity held."""
+    def position(self, symbol: str, *, position_side: str | None = None) -> float:
+        """Signed quantity held; in hedge mode of one position, or without its name of both together."""
         line = self.line(symbol)
-        return line.instrument.qty(line.lots)
+        if position_side is None:
+            return line.instrument.qty(line.lots)
+        return line.instrument.qty(line.legs[self._leg(line, position_side)])
+
+    def _leg(self, line: Line, position_side: str | None) -> int:
+        """0 of the only or the long position, 1 of the short one; refuses a name that cannot be meant."""
+        if not self.hedge:
+            if position_side is None:
+                return 0
+            raise InvalidInput(
+                "names a position of hedge mode, but the account holds one position a symbol",
+                source=line.symbol,
+                where="position_side",
+                value=position_side,
+                hint="Set Backtest(..., hedge=True).",
+            )
+        if position_side not in ("long", "short"):
+            raise InvalidInput(
+                'the account is in hedge mode: name the position, "long" or "short"',
+                source=line.symbol,
+                where="position_side",
+                value=position_side,
+            )
+        return int(position_side == "short")
+
+    def _named(self, leg: int) -> PositionSide:
+        """A position as commands name it."""
+        if not self.hedge:
+            return PositionSide.BOTH
+        return PositionSide.SHORT if leg else PositionSide.LONG
 
     @property
     def account(self) -> int:
@@ -167,8 +215,8 @@ class Broker:
         return self._account
 
     def held(self, venue: str, instrument: int) -> int:
-        """Signed lots held of an instrument."""
-        return self._held.get((venue, instrument), 0)
+        """Signed lots held of an instrument, both positions of hedge mode together."""
+        return sum(self._held.get((venue, instrument, leg), 0) for leg in (0, 1))
 
     def price(self, symbol: str) -> float:
         """Last price seen, 0 before the first bar."""
@@ -205,10 +253,18 @@ class Broker:
     # -- acting ---------------------------------------------------------------------------------------------------
 
     def order(
-        self, symbol: str, side: int, qty: Number, price: Number | None, *, reduce_only: bool = False
+        self,
+        symbol: str,
+        side: int,
+        qty: Number,
+        price: Number | None,
+        *,
+        reduce_only: bool = False,
+        position_side: str | None = None,
     ) -> int | None:
         """A helper's order: rounds passively and down, and counts."""
         line = self.line(symbol)
+        leg = self._leg(line, position_side)
         size = _number(qty, line, "qty")
         lots = floor_steps(size, line.instrument.lot_e8)
         if lots * line.instrument.lot_e8 != size * E8:
@@ -228,7 +284,7 @@ class Broker:
             ticks = self._passive(line, _number(price, line, "price"), side)
             if ticks * line.instrument.tick_e8 != to_decimal(price) * E8:
                 self.rounded["price"] += 1
-        return self._send(line, side, lots, ticks, price is not None, reduce_only)
+        return self._send(line, leg, side, lots, ticks, price is not None, reduce_only)
 
     def place(
         self,
@@ -238,21 +294,25 @@ class Broker:
         price: Number | None,
         *,
         reduce_only: bool = False,
+        position_side: str | None = None,
     ) -> int | None:
         """Exactly this order, or OffGrid."""
         line = self.line(symbol)
+        leg = self._leg(line, position_side)
         sign = _sign(line, side)
         lots = line.instrument.lots(_number(qty, line, "qty"))
         ticks = 0 if price is None else line.instrument.ticks(_number(price, line, "price"), line.terms)
-        return self._send(line, sign, lots, ticks, price is not None, reduce_only)
+        return self._send(line, leg, sign, lots, ticks, price is not None, reduce_only)
 
-    def adjust_margin(self, symbol: str, amount: Number) -> bool:
+    def adjust_margin(self, symbol: str, amount: Number, *, position_side: str | None = None) -> bool:
         """Move money between the wallet and an isolated margin, cut to minor units; False if it was refused."""
         line = self.line(symbol)
+        named = self._named(self._leg(line, position_side))
         minor = int(_number(amount, line, "amount").scaleb(self.decimals[line.venue]))
         if abs(minor) >= _LARGE:
             raise InvalidInput("amount is larger than any exchange counts", source=line.symbol)
-        events = self._exchange.send(line.venue, commands.adjust_margin(self._account, line.index, minor))
+        command = commands.adjust_margin(self._account, line.index, minor, position_side=named)
+        events = self._exchange.send(line.venue, command)
         self.unheard += [(line.venue, event) for event in events]
         return any(event.kind == EventKind.MARGIN_ADJUSTED for event in events)
 
@@ -263,9 +323,11 @@ class Broker:
         qty: Number | None = None,
         notional: Number | None = None,
         weight: Number | None = None,
+        position_side: str | None = None,
     ) -> int | None:
         """Trade the difference to a signed position."""
         line = self.line(symbol)
+        leg = self._leg(line, position_side)
         given = [
             name for name, value in (("qty", qty), ("notional", notional), ("weight", weight)) if value is not None
         ]
@@ -291,25 +353,32 @@ class Broker:
         if lots * line.instrument.lot_e8 != abs(goal) * E8:
             self.rounded["qty"] += 1
         wanted = lots if goal >= 0 else -lots
-        difference = wanted - line.lots - line.waiting
+        if self.hedge and wanted * (-1 if leg else 1) < 0:
+            raise InvalidInput(
+                "a long position is at least 0, a short one at most 0",
+                source=symbol,
+                where=f"target of the {position_side} position",
+                value=f"{goal:f}",
+            )
+        difference = wanted - line.legs[leg] - line.coming[leg]
         if difference == 0:
             return None
-        return self._send(line, 1 if difference > 0 else -1, abs(difference), 0, False)
+        return self._send(line, leg, 1 if difference > 0 else -1, abs(difference), 0, False)
 
     def _send(
-        self, line: Line, side: int, lots: int, ticks: int, is_limit: bool, reduce_only: bool = False
+        self, line: Line, leg: int, side: int, lots: int, ticks: int, is_limit: bool, reduce_only: bool = False
     ) -> int | None:
-        held = line.lots + line.waiting
+        held = line.legs[leg] + line.coming[leg]
         if self.paused and abs(held + side * lots) > abs(held):
             self.rounded["held back by own limits"] += 1
             return None
         if max(lots, abs(ticks)) >= _LARGE:
             raise InvalidInput("qty or price is larger than any exchange counts", source=line.symbol)
-        sign = Side.BUY if side > 0 else Side.SELL
+        where, sign, named = (self._account, line.index), Side.BUY if side > 0 else Side.SELL, self._named(leg)
         if is_limit:
-            command = commands.place_limit(self._account, line.index, sign, lots, ticks, reduce_only=reduce_only)
+            command = commands.place_limit(*where, sign, lots, ticks, reduce_only=reduce_only, position_side=named)
         else:
-            command = commands.place_market(self._account, line.index, sign, lots, reduce_only=reduce_only)
+            command = commands.place_market(*where, sign, lots, reduce_only=reduce_only, position_side=named)
         return self.send(line.venue, command)
 
     def send(self, venue: str, command: Command) -> int | None:
@@ -344,10 +413,10 @@ class Broker:
         """Cancel every order and close every position at the market."""
         for order in list(self._working):
             self.cancel(order)
-        for (venue, instrument), lots in list(self._held.items()):
+        for (venue, instrument, leg), lots in list(self._held.items()):
             if lots:
-                side = Side.SELL if lots > 0 else Side.BUY
-                self.send(venue, commands.place_market(self._account, instrument, side, abs(lots)))
+                side, named = Side.SELL if lots > 0 else Side.BUY, self._named(leg)
+                self.send(venue, commands.place_market(self._account, instrument, side, abs(lots), position_side=named))
 
     # -- hearing --------------------------------------------------------------------------------------------------
 
@@ -359,15 +428,16 @@ class Broker:
         if kind == _ACCEPTED:
             identity = len(self._ids) + 1
             self._ids[venue, event.order] = identity
-            working = Working(venue, event.order, event.instrument, event.lots, event.price_ticks == 0)
+            leg = int(event.flags & SHORT_SIDE > 0)
+            working = Working(venue, event.order, event.instrument, event.lots, event.price_ticks == 0, leg)
             self._working[identity] = working
             self._wait(working, 1)
         elif kind in (_FILL, _DELIVERY):
-            key = (venue, event.instrument)
-            self._held[key] = event.position_lots
+            leg = int(event.flags & SHORT_SIDE > 0)
+            self._held[venue, event.instrument, leg] = event.position_lots
             line = self._by_instrument[venue].get(event.instrument)
             if line is not None:
-                line.lots = event.position_lots
+                line.legs[leg] = event.position_lots
             self._done(venue, event.order)
         elif kind == _CANCELLED:
             self._done(venue, event.order)
@@ -375,7 +445,7 @@ class Broker:
     def _wait(self, working: Working, direction: int) -> None:
         line = self._by_instrument[working.venue].get(working.instrument)
         if line is not None and working.market:
-            line.waiting += direction * working.lots
+            line.coming[working.leg] += direction * working.lots
 
     def _done(self, venue: str, order: int) -> None:
         identity = self._ids.get((venue, order))

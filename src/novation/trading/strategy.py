@@ -24,6 +24,9 @@ from novation.trading.views import (
 if TYPE_CHECKING:
     from novation.trading.broker import Broker
 
+#: The two positions of a symbol in hedge mode.
+PositionName = Literal["long", "short"]
+
 
 class Strategy:
     """Base class of strategies.
@@ -31,6 +34,11 @@ class Strategy:
     Sizes: orders take a positive `qty`, positions and targets are signed. `buy`, `sell` and `target` round prices
     passively (a buy down, a sell up) and sizes towards zero, and the result counts how often; `place` refuses what is
     off the grid. What the exchange refuses is in `result.refusals`; these methods then return None.
+
+    In hedge mode (`Backtest(..., hedge=True)`) a symbol has a long and a short position, and each order names one:
+    `buy(symbol, 1, position_side="long")` opens or adds, `sell(symbol, 1, position_side="long")` reduces, never beyond
+    what there is; a short is sold to open and bought to reduce. `position(symbol)` is then both together, the long less
+    the short.
     """
 
     def __init__(self, **params: Any) -> None:
@@ -94,16 +102,33 @@ class Strategy:
             raise VenueError("the strategy is not running: hand it to Backtest first")
         return self._broker
 
-    def buy(self, symbol: str, qty: Number, price: Number | None = None, *, reduce_only: bool = False) -> int | None:
+    def buy(
+        self,
+        symbol: str,
+        qty: Number,
+        price: Number | None = None,
+        *,
+        reduce_only: bool = False,
+        position_side: PositionName | None = None,
+    ) -> int | None:
         """Buy at the market, or at `price` or better. Returns the order's id, None if it was refused.
 
         reduce_only: refused where it would open a position, and cancelled if it would by the time it trades.
+        position_side: in hedge mode, and only there: of which position.
         """
-        return self.broker.order(symbol, 1, qty, price, reduce_only=reduce_only)
+        return self.broker.order(symbol, 1, qty, price, reduce_only=reduce_only, position_side=position_side)
 
-    def sell(self, symbol: str, qty: Number, price: Number | None = None, *, reduce_only: bool = False) -> int | None:
+    def sell(
+        self,
+        symbol: str,
+        qty: Number,
+        price: Number | None = None,
+        *,
+        reduce_only: bool = False,
+        position_side: PositionName | None = None,
+    ) -> int | None:
         """Sell at the market, or at `price` or better; as `buy`."""
-        return self.broker.order(symbol, -1, qty, price, reduce_only=reduce_only)
+        return self.broker.order(symbol, -1, qty, price, reduce_only=reduce_only, position_side=position_side)
 
     def target(
         self,
@@ -112,13 +137,14 @@ class Strategy:
         *,
         notional: Number | None = None,
         weight: Number | None = None,
+        position_side: PositionName | None = None,
     ) -> int | None:
         """Trade to a signed position: of `qty`, of `notional` in quote currency, or of `weight` times the equity.
 
-        Market orders still waiting for a price count as done. Returns the order's id, None when nothing is to be
-        traded.
+        Market orders still waiting for a price count as done. In hedge mode the target is of the position named, and of
+        its sign: a short one's is at most 0. Returns the order's id, None when nothing is to be traded.
         """
-        return self.broker.target(symbol, qty=qty, notional=notional, weight=weight)
+        return self.broker.target(symbol, qty=qty, notional=notional, weight=weight, position_side=position_side)
 
     def place(
         self,
@@ -128,13 +154,14 @@ class Strategy:
         price: Number | None = None,
         *,
         reduce_only: bool = False,
+        position_side: PositionName | None = None,
     ) -> int | None:
         """Exactly this order; raises OffGrid for a price between ticks or a size between lots."""
-        return self.broker.place(symbol, side, qty, price, reduce_only=reduce_only)
+        return self.broker.place(symbol, side, qty, price, reduce_only=reduce_only, position_side=position_side)
 
-    def adjust_margin(self, symbol: str, amount: Number) -> bool:
+    def adjust_margin(self, symbol: str, amount: Number, *, position_side: PositionName | None = None) -> bool:
         """Move money into the margin of an isolated position, or (negative) out of it; False if it was refused."""
-        return self.broker.adjust_margin(symbol, amount)
+        return self.broker.adjust_margin(symbol, amount, position_side=position_side)
 
     def cancel(self, order: int) -> bool:
         """Take an order out; False when it was not working any more."""
@@ -157,9 +184,9 @@ class Strategy:
         """Public ids of what is traded."""
         return self.broker.symbols
 
-    def position(self, symbol: str) -> float:
-        """Signed quantity held."""
-        return self.broker.position(symbol)
+    def position(self, symbol: str, *, position_side: PositionName | None = None) -> float:
+        """Signed quantity held; in hedge mode of the position named, or without a name of both together."""
+        return self.broker.position(symbol, position_side=position_side)
 
     def price(self, symbol: str) -> float:
         """Close of the symbol's last bar."""

@@ -71,7 +71,8 @@ class Targets(Strategy):
         due = bisect_left(stamps, now_ns, lo=self._next[symbol])
         if due > self._next[symbol]:
             self._next[symbol] = due
-            self.broker.target(symbol, **{self._unit: values[due - 1]})
+            size: dict[str, Any] = {self._unit: values[due - 1]}
+            self.broker.target(symbol, **size)
 
 
 def _read(frame: Any) -> list[tuple[int, str, float]]:

@@ -70,10 +70,11 @@ class Fill(_Happening, frozen=True, gc=False):
     currency: str
     maker: bool
     liquidation: bool
+    position_side: str = ""  #: "long" or "short" in hedge mode
 
 
 class FundingPayment(_Happening, frozen=True, gc=False):
-    """One funding stamp: `amount` is received when positive, paid when negative."""
+    """One funding stamp: `amount` is received when positive, paid when negative; in hedge mode of both positions."""
 
     rate: float
     mark: float
@@ -99,6 +100,7 @@ class MarginCall(_Happening, frozen=True, gc=False):
     maintenance: float
     missing: float  #: to the initial margin
     currency: str
+    position_side: str = ""  #: "long" or "short" in hedge mode
 
 
 class Liquidation(_Happening, frozen=True, gc=False):
@@ -111,3 +113,4 @@ class Liquidation(_Happening, frozen=True, gc=False):
     realised: float
     fee: float  #: clearance fee
     currency: str
+    position_side: str = ""  #: "long" or "short" in hedge mode

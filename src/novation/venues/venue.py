@@ -89,8 +89,9 @@ class Venue:
     start, later ones take effect through TERMS rows of a feed. accounts: how many, ids 0..n-1.
     spread_e8: the stated spread of parametric liquidity, a fraction of the price in 1e-8. pools: the insurance funds,
     each instrument in one of them; without any, one unlimited fund that begins at zero. ladders: by instrument id, the
-    levels it trades on instead of the prices of bars. marked: by instrument id, how the venue marks
-    what it marks and funds itself, from INDEX rows; of the others mark and rate come with the data.
+    levels it trades on instead of the prices of bars. marked: by instrument id, how the venue marks what it marks and
+    funds itself, from INDEX rows; of the others mark and rate come with the data. pro_rata: a rate of the venue's own
+    is paid for the share of the interval a position was held, which no exchange here does.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Venue:
         pools: Sequence[InsurancePool] = (),
         ladders: Mapping[str, Ladder] | None = None,
         marked: Mapping[str, MarkRule] | None = None,
+        pro_rata: bool = False,
         sampling: bool = False,
         orders: int = 1024,
         buffer: int = 4096,
@@ -160,7 +162,7 @@ class Venue:
         h["asset_unit"] = 10 ** asset_decimals(rules.asset)
         h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
         h["accounts"], h["instruments"] = accounts, count
-        h["due_ns"] = NEVER_NS
+        h["due_ns"], h["pro_rata"] = NEVER_NS, int(pro_rata)
         h["liquidation_priority"], h["deleveraging_method"] = int(rules.liquidation_priority), int(rules.deleveraging)
         h["watching"], h["band_base"] = 1, base
         h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1

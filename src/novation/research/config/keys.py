@@ -79,10 +79,14 @@ class Span(Section):
 
 
 class Margin(Section):
-    """Scope and leverage of instruments with tiered margin. mode and initial_leverage: the plan's names of the two."""
+    """Scope and leverage of instruments with tiered margin. mode and initial_leverage: the plan's names of the two.
+
+    hedge: a long and a short position of each symbol.
+    """
 
     scope: Literal["cross", "isolated"] | None = None
     leverage: Annotated[int, Field(ge=1)] | None = None
+    hedge: bool | None = None
     mode: Literal["cross", "isolated"] | None = None
     initial_leverage: Annotated[int, Field(ge=1)] | None = None
     max_leverage: Annotated[int, Field(ge=1)] | None = None

@@ -164,6 +164,7 @@ class BacktestConfig:
             "leverage": self._either(
                 "margin.leverage", margin, "leverage", "margin.initial_leverage", margin, "initial_leverage"
             ),
+            "hedge": margin and margin.hedge,
             "spread_bps": self._either(
                 "execution.spread_bps",
                 execution,

@@ -19,6 +19,7 @@ _KEYS = {
     "rates": "account.rates",
     "margin": "margin.scope",
     "leverage": "margin.leverage",
+    "hedge": "margin.hedge",
     "spread_bps": "execution.spread_bps",
 }
 #: Override -> the key of the plan's template that stands for it, where no `overrides` section has it.

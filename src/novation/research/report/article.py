@@ -21,7 +21,7 @@ def article(result: RunFrames, name: str, number: int, *, headed: bool) -> str:
     s, manifest = summarise(result), result.manifest
     account = manifest["account"]
     cash = ", ".join(f"{float(amount):,.2f} {escape(asset)}" for asset, amount in account["cash"].items())
-    leverage = f" {account['leverage']}x" if account["leverage"] else ""
+    leverage = (f" {account['leverage']}x" if account["leverage"] else "") + (" hedge" if s["hedge"] else "")
     out = [f'<article id="run-{number}">']
     if headed:
         out.append(f"<h3>{escape(name)}</h3>")

@@ -52,7 +52,7 @@ def liquidations(result: RunFrames) -> str:
         (
             (
                 when(row["ts"]),
-                escape(row["contract"]),
+                escape(" ".join(filter(None, (row["contract"], row["position_side"])))),
                 f"{row['qty']:+,.8g}",
                 number(row["mark"]),
                 number(row["price"]),

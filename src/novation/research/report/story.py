@@ -22,6 +22,7 @@ class Story:
         self.symbols = [str(symbol) for symbol in manifest["symbols"]]
         self.venues = manifest["venues"]
         self.isolated = manifest["account"]["margin"] == "isolated"
+        self.hedge = bool(manifest["account"].get("hedge"))
         self.positions = result.frame("positions")
         self.fills = result.frame("fills")
         self.liquidations = result.frame("liquidations")
@@ -60,7 +61,10 @@ class Story:
         if symbol not in self._held:
             samples = frame(self.result.record.venues[self.venue(symbol)].samples)
             instants = samples.select(pl.col("ts_ns").cast(pl.Datetime("ns", "UTC")).alias("ts")).unique().sort("ts")
-            rows = self.positions.filter(pl.col("symbol") == symbol).unique("ts", keep="last", maintain_order=True)
+            rows = self.positions.filter(pl.col("symbol") == symbol)
+            if self.hedge:  # of the two positions the one that is nearer to its liquidation
+                rows = rows.sort("ts", "distance", descending=[False, True], nulls_last=False, maintain_order=True)
+            rows = rows.unique("ts", keep="last", maintain_order=True)
             joined = instants.join(rows, on="ts", how="left", maintain_order="left").with_columns(
                 # a contract rolled into at the close of another's bar has no bar of its own yet
                 mark_low=pl.when(pl.col("mark_low") > 0).then("mark_low").otherwise("mark"),

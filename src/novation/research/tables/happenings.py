@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from novation.domain.enums import CancelReason, EventKind, RejectReason
-from novation.domain.events import ISOLATED, LIQUIDATED, MAKER
+from novation.domain.events import ISOLATED, LIQUIDATED, LONG_SIDE, MAKER, SHORT_SIDE
 from novation.domain.units import E8
 from novation.trading.record import RunRecord, frame
 
@@ -61,6 +61,16 @@ _MARK = pl.when(pl.col("instrument") >= 0).then(pl.col("price_e8") / pl.col("_e8
 _KEY = ("venue", "sequence")
 
 
+#: Which position of hedge mode, null where an account holds one an instrument.
+_POSITION_SIDE = (
+    pl.when((pl.col("flags") & LONG_SIDE) > 0)
+    .then(pl.lit("long"))
+    .when((pl.col("flags") & SHORT_SIDE) > 0)
+    .then(pl.lit("short"))
+    .alias("position_side")
+)
+
+
 def column_of(rows: int, value: float) -> pl.Series:
     """A full column of one number: division by a column is exact, by a literal it is multiplied by the inverse."""
     return pl.Series(np.full(rows, value))
@@ -85,6 +95,7 @@ def fills(record: RunRecord) -> pl.DataFrame:
         "currency",
         ((pl.col("flags") & MAKER) > 0).alias("maker"),
         ((pl.col("flags") & LIQUIDATED) > 0).alias("liquidation"),
+        _POSITION_SIDE,
         *_KEY,
     )
 
@@ -99,6 +110,7 @@ def funding(record: RunRecord) -> pl.DataFrame:
         QTY.alias("position"),
         _money("amount"),
         "currency",
+        _POSITION_SIDE,
         *_KEY,
     )
 
@@ -121,6 +133,7 @@ def deliveries(record: RunRecord) -> pl.DataFrame:
         _money("amount", "realised"),
         _money("fee"),
         "currency",
+        _POSITION_SIDE,
         *_KEY,
     )
 
@@ -160,6 +173,7 @@ def margin_calls(record: RunRecord) -> pl.DataFrame:
         _money("maintenance"),
         _money("amount", "missing"),
         "currency",
+        _POSITION_SIDE,
         *_KEY,
     )
 
@@ -179,6 +193,7 @@ def liquidations(record: RunRecord) -> pl.DataFrame:
         _money("fee"),
         "currency",
         ((pl.col("flags") & ISOLATED) > 0).alias("isolated"),
+        _POSITION_SIDE,
         *_KEY,
     )
 
@@ -261,6 +276,7 @@ def orders(record: RunRecord) -> pl.DataFrame:
         QTY,
         pl.when(pl.col("price_ticks") == 0).then(None).otherwise(_PRICE).alias("price"),
         (pl.col("kind") == int(EventKind.ORDER_REJECTED)).alias("_rejected"),
+        _POSITION_SIDE,
         "sequence",
     )
     ended = (
@@ -290,6 +306,7 @@ def orders(record: RunRecord) -> pl.DataFrame:
         .otherwise(pl.lit("open"))
         .alias("status"),
         "done",
+        "position_side",
         "venue",
         "sequence",
     )

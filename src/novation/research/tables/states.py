@@ -56,6 +56,7 @@ def with_ratios(table: pl.DataFrame) -> pl.DataFrame:
 def positions(record: RunRecord) -> pl.DataFrame:
     """Open positions at every bar's close: mark and its extremes in the bar, liquidation price, distance to it."""
     parts = []
+    hedge = record.manifest["account"].get("hedge", False)
     for name, venue in record.venues.items():
         about = record.manifest["venues"][name]
         scale = 10.0 ** about["decimals"]
@@ -91,6 +92,12 @@ def positions(record: RunRecord) -> pl.DataFrame:
                 (pl.col("margin") / scale).alias("isolated_margin"),
                 (pl.col("maintenance") / scale).alias("maintenance"),
                 currency=pl.lit(about["asset"]),
+                # in hedge mode the long position is never below zero, the short one never above
+                position_side=pl.when(not hedge)
+                .then(pl.lit(None, pl.String))
+                .when(pl.col("lots") > 0)
+                .then(pl.lit("long"))
+                .otherwise(pl.lit("short")),
             )
         )
     return pl.concat(parts)

@@ -12,17 +12,18 @@ from novation.trading.record import RunRecord
 
 
 def trades(record: RunRecord) -> pl.DataFrame:
-    """Round trips by contract: from flat to flat (or through zero), with what the trip earned before fees.
+    """Round trips by contract, in hedge mode by position: from flat to flat (or through zero), with what the trip
+    earned before fees.
 
     `sequence` is of the fill, or of the delivery, that ended the trip.
     """
     out: list[dict[str, Any]] = []
-    open_trips: dict[tuple[str, str], dict[str, Any]] = {}
+    open_trips: dict[tuple[str, str, str | None], dict[str, Any]] = {}
     values = {
         i["id"]: i["multiplier_e8"] / E8 for venue in record.manifest["venues"].values() for i in venue["instruments"]
     }
     for row in _changes(record):
-        key = (row["venue"], row["contract"])
+        key = (row["venue"], row["contract"], row["position_side"])
         before, change = row["position"] - row["qty"], row["qty"]
         left = change
         trip = open_trips.get(key)
