@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The benchmarks of `make bench`: print figures with machine, workload and spread. Nothing here is asserted.
 
-run.py [--quick] [--no-peer] [--json FILE] [--write]
+run.py [--only first_light|sweep] [--accounts N] [--quick] [--no-peer] [--json FILE] [--write]
 
---write stores the page benchmarks/results/first_light.md, --json the figures of every round.
+--write stores the pages benchmarks/results/first_light.md and sweep.md, --json the figures of every round.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import first_light  # noqa: E402
 import kernels  # noqa: E402
+import sweep  # noqa: E402
 
 PEER = ROOT / ".venv-peers"
 LINES: list[str] = []
@@ -193,30 +194,44 @@ def compiling(quick: bool) -> None:
         )
 
 
+def store(name: str, write: bool) -> None:
+    """Keep what was said as a page, if asked to, and begin the next one."""
+    if write:
+        page = ROOT / "benchmarks" / "results" / f"{name}.md"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text("\n".join(LINES) + "\n")
+    LINES.clear()
+
+
 def main() -> None:
     """Run everything and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="NautilusTrader beside it")
+    parser.add_argument("--only", choices=("first_light", "sweep"), help="one of the two pages")
+    parser.add_argument("--accounts", type=int, default=1_000_000, help="of the sweep")
     parser.add_argument("--json", type=Path, metavar="FILE", help="store the figures of every round")
     parser.add_argument("--write", action="store_true", help="store the page in benchmarks/results")
     given = parser.parse_args()
-    say("# First light: speed\n")
-    machine()
-    bars_per_second(3 if given.quick else 7, given.peer)
-    say(
-        "\n## mul_div\n\nNanoseconds an operation in a loop over 4,096 numbers, compiled where not said otherwise; "
-        "median (least .. most) of 7.\n\n| operation | ns |\n|---|---|"
-    )
-    for name, found in kernels.mul_div_rounds():
-        FIGURES[name] = found
-        say(f"| {name} | {spread(found, '{:.2f}')} |")
-    compiling(given.quick)
-    start_up(given.quick)
-    if given.write:
-        page = ROOT / "benchmarks" / "results" / "first_light.md"
-        page.parent.mkdir(exist_ok=True)
-        page.write_text("\n".join(LINES) + "\n")
+    if given.only != "sweep":
+        say("# First light: speed\n")
+        machine()
+        bars_per_second(3 if given.quick else 7, given.peer)
+        say(
+            "\n## mul_div\n\nNanoseconds an operation in a loop over 4,096 numbers, compiled where not said otherwise; "
+            "median (least .. most) of 7.\n\n| operation | ns |\n|---|---|"
+        )
+        for name, found in kernels.mul_div_rounds():
+            FIGURES[name] = found
+            say(f"| {name} | {spread(found, '{:.2f}')} |")
+        compiling(given.quick)
+        start_up(given.quick)
+        store("first_light", given.write)
+    if given.only != "first_light":
+        say("# A mark move over a million accounts\n")
+        machine()
+        FIGURES["sweep"] = sweep.report(say, spread, given.quick, given.accounts)
+        store("sweep", given.write)
     if given.json:
         given.json.write_text(json.dumps(FIGURES, indent=1) + "\n")
 

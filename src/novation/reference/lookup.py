@@ -234,7 +234,7 @@ class Reference:
         the terms of all its contracts.
 
         marked: with what a venue needs that marks and funds the instrument itself. Where no floor and cap are known,
-        they are three quarters of the first bracket's maintenance rate, the default of 2023, and `cautions` says so.
+        they are the exchange's defaults as far as those are known, and `cautions` says so.
         """
         if end_ns <= start_ns:
             raise InvalidInput("the range is empty", source=symbol, where=f"{iso(start_ns)} to {iso(end_ns)}")
@@ -508,10 +508,9 @@ class Reference:
         if "funding" in rules:
             limits = [to_e8(value("funding", f"{end}_fraction")) for end in ("floor", "cap")]
         else:
-            cap = historic_cap(tiers[0].rate_e8)
+            cap, why = default_cap(tiers[0])
             limits = [-cap, cap]
-            said = "funding floor and cap are assumed: three quarters of the first bracket's maintenance rate"
-            self._overridden[f"{said} ({name.id})"] = None
+            self._overridden[f"funding floor and cap are assumed: {why} ({name.id})"] = None
         return seconds | {
             "funding_interval_hours": int(value("contract", "funding_interval_hours")),
             "funding_floor_e8": limits[0],
@@ -577,13 +576,18 @@ def _tables(name: Name) -> VenueTables:
     return QUARTERLIES if name.delivery else VENUES[name.venue]
 
 
-def historic_cap(first_rate_e8: int) -> int:
-    """The exchange's default limit of 2023: three quarters of the first bracket's maintenance rate, rounded down.
+def default_cap(first: Tier) -> tuple[int, str]:
+    """What the exchange holds a rate within where it states nothing for a symbol, in 1e-8, and whose word that is.
 
-    >>> historic_cap(400_000)  # BTCUSDT: 0.3 %, which is still its cap
+    Sources: facts/binance.md §2: 3 % for contracts of at most 25x (announcement for 2023-10-09), else the historic
+    default, three quarters of the first bracket's maintenance rate, rounded down. Some have 2 % by announcements.
+
+    >>> default_cap(Tier(0, 1, 400_000, 150, 0))[0]  # BTCUSDT: 0.3 %, which is still its cap
     300000
     """
-    return first_rate_e8 * 3 // 4
+    if first.max_leverage <= 25:
+        return 3_000_000, "3 % as announced for contracts of at most 25x on 2023-10-09"
+    return first.rate_e8 * 3 // 4, "three quarters of the first bracket's maintenance rate, the default of 2023"
 
 
 def _product(name: Name) -> str:
