@@ -17,6 +17,8 @@ from novation.engine.state import (
     HEAD,
     TABLES,
     account_,
+    asset_,
+    balance_,
     band_,
     basis_,
     command_,
@@ -61,6 +63,7 @@ ACCESSORS = (
     "pricing",
     "basis",
     "band",
+    "asset",
 )
 
 
@@ -90,7 +93,8 @@ def test_struct_dtype_and_bytes_of_a_record_agree(record: type[msgspec.Struct], 
 
 
 def test_every_table_has_its_address_in_the_head() -> None:
-    assert set(TABLES) == set(DTYPES) == {*ACCESSORS, "queue"}  # the queue is reached by its columns
+    # the queue is reached by its columns, buffers and balances by asset
+    assert set(TABLES) == set(DTYPES) == {*ACCESSORS, "queue", "buffer", "balance"}
     assert {f"{t}_{what}" for t in TABLES for what in ("address", "rows")} <= set(HEAD.names or ())
 
 
@@ -130,7 +134,15 @@ def touch(heads, which, row):
         return pricing_(venue, row).index_e8
     if which == 15:
         return basis_(venue, row).twice
-    return band_(venue, row).below_e8
+    if which == 16:
+        return band_(venue, row).below_e8
+    return asset_(venue, row).buffer
+
+
+@kernel
+def touch_balance(heads, account, asset):
+    """Read what an account holds of an asset."""
+    return balance_(heads[0], account, asset).amount
 
 
 @kernel
@@ -157,3 +169,14 @@ def test_a_position_is_not_reached_past_its_account_or_instrument() -> None:
     for account, instrument, leg in ((-1, 0, 0), (2, 0, 0), (0, -1, 0), (0, count, 0), (0, 0, -1), (0, 0, 2)):
         with pytest.raises(IndexError):
             touch_position(venue.heads, account, instrument, leg)
+
+
+def test_a_balance_is_not_reached_past_its_account_or_asset() -> None:
+    setup = scenarios.setup(Random(1), accounts=2, kind="coins")
+    venue = venue_of(setup._replace(assets=scenarios.assets(Random(1))))
+    count = venue.number("assets")
+    assert count > 1
+    assert touch_balance(venue.heads, 1, count - 1) == 0
+    for account, asset in ((-1, 1), (2, 1), (1, count), (0, 0), (0, -1)):
+        with pytest.raises(IndexError):
+            touch_balance(venue.heads, account, asset)
