@@ -425,3 +425,21 @@ def test_look_ups_load_no_polars() -> None:
         "sys.exit(any(name in sys.modules for name in ('polars', 'pandas', 'numba')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_an_asset_counts_for_is_a_dated_row() -> None:
+    """BNB 0.95, ADA 0.90, USDT 0.9999 (facts/binance.md §3, haircuts); -10,000 USD."""
+    reference, at = Reference(), to_ns("2026-05-01")
+    found = {name: reference.asset("binance_um", name, at, at).terms[0] for name in ("USDT", "BNB", "ADA")}
+    assert {name: 100_000_000 - terms.bid_buffer_e8 for name, terms in found.items()} == {
+        "USDT": 99_990_000,
+        "BNB": 95_000_000,
+        "ADA": 90_000_000,
+    }
+    assert found["USDT"].exchange_below == 10_000 * 100_000_000
+    assert found["ADA"].auto_bid_buffer_e8 == 5_000_000
+    assert any("binance_um/assets ADA" in text for text in reference.cautions())
+    with pytest.raises(NoRuleInForce, match="no row of DOGE"):
+        reference.asset("binance_um", "DOGE", at, at)
+    with pytest.raises(NoRuleInForce):
+        reference.asset("binance_um", "BNB", to_ns("2020-01-01"), at)

@@ -126,8 +126,9 @@ def test_bnb_pays_no_interest_and_the_sixteen_quiet_rates_came_in_2026() -> None
     (bnb,) = Reference().terms("BNBUSDT", DAY, DAY + DAY_NS, marked=True)
     assert bnb.interest_e8 == 0
     pinned = Reference(rules_as_of={"binance_um/brackets": "2026-05-15", "binance_um/contracts": "2026-05-15"})
-    before, after = pinned.terms("SOLUSDT", to_ns("2025-12-01"), to_ns("2026-02-01"), marked=True)
+    before, _, after = pinned.terms("SOLUSDT", to_ns("2025-12-01"), to_ns("2026-02-01"), marked=True)
     assert (before.quiet_needed, after.quiet_needed) == (0, 16)
+    assert (before.limit_sell_above_last_e8, after.limit_sell_above_last_e8) == (0, 150_000)  # from 2026-01-01
     with pytest.raises(NoRuleInForce, match="marks"):
         pinned.terms("SOLUSDT", to_ns("2025-09-01"), to_ns("2025-09-02"), marked=True)
 

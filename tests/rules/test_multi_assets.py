@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import trunc
+from math import floor, trunc
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from novation.rules.multi_assets import (
     maintenance_ratio,
     multi_assets_equity,
     multi_assets_required,
+    pooled,
     required_value,
 )
 from novation.rules.wide import MOST_RATIO_E8
@@ -92,3 +93,23 @@ def test_sums_are_those_of_the_formulas(rows: list[tuple[int, int, int, int, int
     for a, u, ask, n in zip(amounts, units, asks, needed, strict=True):
         assert required_value(abs(a), u, ask) == n
         assert available_in_asset(n, u, ask) <= abs(a)
+
+
+@given(
+    st.integers(-(1 << 58), 1 << 58),
+    st.integers(0, E8 - 1),
+    st.integers(E8 // 2, 2 * E8),
+    st.integers(0, E8),
+    st.integers(0, E8),
+    st.integers(0, 10**18),
+)
+def test_pooled_equity_is_the_published_sum_over_the_ask(
+    whole: int, part: int, index: int, below: int, above: int, others: int
+) -> None:
+    """(others + min(e * bid, e * ask)) / ask, cut down at 1e-8 of a unit."""
+    bid, ask = bid_rate(index, below), ask_rate(index, above)
+    got, got_part = pooled(whole, part * E8, E8, bid, ask, others)
+    equity = whole + Fraction(part, E8)
+    exact = (Fraction(others) + min(equity * bid, equity * ask) / E8 * 1) * E8 / ask
+    assert 0 <= got_part < E8 * E8 and got_part % E8 == 0
+    assert got * E8 + got_part // E8 == floor(exact * E8)

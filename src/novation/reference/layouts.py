@@ -76,6 +76,17 @@ _BRACKETS = {
 BINANCE_UM = VenueTables(
     layouts={
         "contracts": Layout("symbol", {**_CONTRACT, "funding_interval_hours": Kind.WHOLE}),
+        # What an asset counts for in Multi-Assets mode. Asked for by `Reference.asset` alone; 0 USD: no threshold.
+        "assets": Layout(
+            "asset",
+            {
+                "bid_buffer_fraction": Kind.AMOUNT,
+                "ask_buffer_fraction": Kind.AMOUNT,
+                "auto_bid_buffer_fraction": Kind.AMOUNT,
+                "auto_ask_buffer_fraction": Kind.AMOUNT,
+                "auto_exchange_below_usd": Kind.AMOUNT,
+            },
+        ),
         # At which price an order is assumed to fill, for every symbol alike (`rules.order_cost`); 0: at its own.
         "order_cost": Layout(
             "symbol",
@@ -164,7 +175,12 @@ CME = VenueTables(
 #: The quarterlies of the same venue: other tables, no overrides.
 QUARTERLIES = replace(
     BINANCE_UM,
-    groups={"contract": "quarterlies", "fees": "fees", "brackets": "quarterly_brackets"},
+    groups={
+        "contract": "quarterlies",
+        "fees": "fees",
+        "brackets": "quarterly_brackets",
+        "order_cost": "order_cost",
+    },
     overrides={},
 )
 

@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from novation.domain.assets import Asset, AssetTerms
 from novation.domain.enums import InstrumentKind, MarginMethod
 from novation.domain.errors import ConfigError, DataError, InvalidInput, NoRuleInForce, UnknownInstrument
 from novation.domain.instruments import Instrument, Terms, Tier
@@ -280,6 +281,37 @@ class Reference:
             raise NoRuleInForce(table, name.id, iso(at_ns), known=known, hint=hint)
         self._used[table, name.key, rule.effective_ns, rule.shown] = rule
         return to_e8(rule.row["floor_fraction"]), to_e8(rule.row["cap_fraction"])
+
+    def asset(self, venue: str, name: str, start_ns: int, end_ns: int) -> Asset:
+        """What an asset counts for in Multi-Assets mode, one row of terms each time it changes in a range of time.
+
+        Raises `NoRuleInForce`.
+
+        >>> at = to_ns("2026-05-01")
+        >>> Reference().asset("binance_um", "BNB", at, at).terms[0].bid_buffer_e8
+        5000000
+        """
+        table = f"{venue}/assets"
+        found = []
+        for at_ns in sorted({start_ns} | self._book.changes(table, name, start_ns, end_ns)):
+            pin = self._pin(table)
+            rule = self._book.in_force(table, name, pin[0] if pin else at_ns)
+            if rule is None:
+                known = self._book.known(table, name) or f"it has no row of {name}"
+                raise NoRuleInForce(table, f"{venue}:{name}", iso(pin[0] if pin else at_ns), known=known)
+            self._used[table, name, rule.effective_ns, rule.shown] = rule
+            shares = ("bid_buffer", "ask_buffer", "auto_bid_buffer", "auto_ask_buffer")
+            found.append(
+                AssetTerms(
+                    effective_ns=at_ns,
+                    exchange_below=to_e8(rule.row["auto_exchange_below_usd"]),
+                    source=rule.citation,
+                    **{f"{share}_e8": to_e8(rule.row[f"{share}_fraction"]) for share in shares},
+                )
+            )
+            if pin:
+                break
+        return Asset(name=name, terms=tuple(found))
 
     def row(self, table: str, key: str, at_ns: int) -> Mapping[str, Any]:
         """The row of a table's key in force at an instant. Raises `NoRuleInForce`."""

@@ -190,7 +190,8 @@ def _of_account(data: Mapping[str, Any], source: str) -> Dump:
     head = _Row(data, source, "account")
     if head.flag("multiAssetsMargin"):
         raise head.error(
-            "is true: Multi-Assets mode (haircuts, one equity over assets) is not computed here", "multiAssetsMargin"
+            "is true: Multi-Assets mode rests on each asset's index and buffers, which no such file has",
+            "multiAssetsMargin",
         )
     if not isinstance(data.get("assets"), Sequence):
         raise head.error("is missing", "assets")
