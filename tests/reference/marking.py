@@ -10,7 +10,7 @@ from novation.domain.enums import CancelReason, EventKind, InstrumentKind, Instr
 from novation.domain.events import ISOLATED
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, HOUR_NS, NS
-from tests.reference import ladder, margin
+from tests.reference import collateral, ladder, margin
 from tests.reference.state import Pricing
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def _deliver_account(ex: Exchange, account: int, i: int, price: int) -> int:
             fee = min(fee, max(0, left))
         elif fund and not backed():
             other = sum(profit(j) for j in margin.cross(ex, account) if j != slot)
-            fee = min(fee, max(0, a.wallet + gain + other))
+            fee = min(fee, max(0, floor(collateral.pooled(ex, account, a.wallet + gain + other))))
         a.wallet += left - fee
         ex.ledger.fees += fee
         booked += gain + cost
@@ -213,7 +213,13 @@ def _deliver_account(ex: Exchange, account: int, i: int, price: int) -> int:
             _lift(ex, account, -left, slot, slot)
         ex.forget(account, slot)
     if fund and held and a.wallet < 0 and not backed():
-        _lift(ex, account, -a.wallet, -1, i)
+        if a.multi:
+            owed = -a.wallet * collateral.rates(ex, 0)[1] // ex.asset_unit
+            if owed < collateral.collateral_usd(ex, account):
+                return booked
+            collateral.exchange(ex, account)
+        if a.wallet < 0:
+            _lift(ex, account, -a.wallet, -1, i)
     return booked
 
 

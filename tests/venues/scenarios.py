@@ -444,7 +444,7 @@ class World:
         ):
             at = instrument.deliver_ns + late * HOUR_NS
             if instrument.deliver_ns and self.before < at <= ts and r.randint(0, 9):
-                price = self.last[i] if r.randint(0, 2) == 0 else 0
+                price = max(1, self.last[i] * r.choice([100, 97, 60, 170]) // 100) if r.randint(0, 1) else 0
                 known = price if status == InstrumentStatus.DELIVERING else 0
                 rows.append(
                     MarketEvent(ts_ns=at, kind=MarketEventKind.STATUS, instrument=i, status=status, index_e8=known)

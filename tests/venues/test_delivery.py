@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from novation.domain.account import InsurancePool
+from novation.domain.assets import Asset, AssetTerms
 from novation.domain.commands import (
     Command,
     adjust_margin,
@@ -16,6 +17,7 @@ from novation.domain.commands import (
     set_hedge_mode,
     set_leverage,
     set_margin_scope,
+    set_multi_assets,
     transfer,
 )
 from novation.domain.enums import (
@@ -274,6 +276,54 @@ def test_both_positions_of_hedge_mode_are_delivered_and_back_each_other() -> Non
     assert (long.fee, short.fee) == (20 * E8, 20 * E8)
     assert not of(events, EventKind.INSURANCE)
     assert both.venue.account(0).wallet == 2_960 * E8
+    nothing_left(both)
+
+
+def pledged(coins: int) -> Lockstep:
+    """One account in Multi-Assets mode: 2,500 USDT, some BNB at 100 USD that count for 90 (sold at 95); long a coin."""
+    bnb = AssetTerms(bid_buffer_e8=10_000_000, auto_bid_buffer_e8=5_000_000)
+    assets = (Asset(name="USDT"), Asset(name="BNB", terms=(bnb,)))
+    setup = Setup(
+        binance_usdm.RULES,
+        [quarterly()],
+        [[QUARTERLY]],
+        1,
+        0,
+        [0],
+        marked={quarterly().id: MarkRule.MEDIAN},
+        assets=assets,
+    )
+    both = Lockstep(setup)
+    indices = [
+        MarketEvent(ts_ns=START, kind=MarketEventKind.ASSET_INDEX, instrument=0, asset=k, index_e8=price * E8)
+        for k, price in ((0, 1), (1, 100))
+    ]
+    both.advance(START, [*indices, bar(START, 50_000), index(START, 50_000)])
+    both.submit(transfer(0, 2_500 * E8))
+    both.submit(transfer(0, coins * E8, asset=1))
+    both.submit(set_multi_assets(0, True))
+    both.submit(place_market(0, 0, Side.BUY, 1_000))
+    return both
+
+
+def test_in_multi_assets_mode_a_debt_that_other_assets_stand_for_stays() -> None:
+    both = pledged(20)  # they count for 1,800
+    events = deliver(both, 47_000)
+    (event,) = of(events, EventKind.DELIVERY)
+    assert (event.amount, event.fee) == (-3_000 * E8, 2_350_000_000)
+    assert not of(events, EventKind.INSURANCE) and not of(events, EventKind.AUTO_EXCHANGE)
+    assert both.venue.account(0).wallet == -52_350_000_000
+    nothing_left(both)
+
+
+def test_in_multi_assets_mode_the_fund_pays_what_is_missing_when_all_is_sold() -> None:
+    both = pledged(20)
+    events = deliver(both, 45_000)  # 2,500 are owed: 20 BNB bring 1,900 at 95
+    kinds = [e.kind for e in events]
+    assert kinds.index(EventKind.DELIVERY) < kinds.index(EventKind.AUTO_EXCHANGE) < kinds.index(EventKind.INSURANCE)
+    (event,), (lifted,) = of(events, EventKind.DELIVERY), of(events, EventKind.INSURANCE)
+    assert (event.fee, lifted.amount) == (0, 600 * E8)
+    assert both.venue.account(0).wallet == 0
     nothing_left(both)
 
 

@@ -10,6 +10,7 @@ from novation._jit import kernel
 from novation.domain.enums import EventKind, MarginScope
 from novation.domain.events import ISOLATED as ISOLATED_FLAG
 from novation.engine.clearing import side_flag, unlink_if_flat
+from novation.engine.collateral import collateral_usd, counted, exchange, owed_usd
 from novation.engine.ledger import next_event, post_fees, post_outside
 from novation.engine.liquidation import lift
 from novation.engine.state import LEGS, account_, contract_, position_row_, row_of, terms_of
@@ -51,7 +52,7 @@ def deliver(venue, row):
     """Close one position at the delivery price.
 
     Where a fund answers for deficits it never pays a fee: that is cut to what is left, isolated in the margin, cross in
-    the wallet unless positions of other contracts stand behind it.
+    the wallet (in Multi-Assets mode: all its assets) unless positions of other contracts stand behind it.
     """
     p = position_row_(venue, row)
     if p.lots == 0 and p.cost == 0:
@@ -72,7 +73,7 @@ def deliver(venue, row):
     elif venue.deficit_to_fund:
         other, backed = other_cross(venue, row)
         if not backed:
-            fee = min(fee, max(0, a.wallet + profit + other))
+            fee = min(fee, max(0, counted(venue, p.account, a.wallet + profit + other)))
     a.wallet += left - fee
     changed(venue, p.account)
     post_fees(venue, fee)
@@ -97,7 +98,11 @@ def deliver(venue, row):
 
 @kernel
 def deliver_account(venue, account, instrument):
-    """Close an account's positions in a contract; where no other cross position is left, the fund lifts a deficit."""
+    """Close an account's positions in a contract; where no other cross position is left, the fund lifts a deficit.
+
+    In Multi-Assets mode a debt that the other assets count for stays, and the check may have it exchanged; for one
+    beyond them they are sold first.
+    """
     first = row_of(venue, account, instrument, 0)
     held = False
     for leg in range(LEGS):
@@ -109,7 +114,11 @@ def deliver_account(venue, account, instrument):
     if not held or a.wallet >= 0 or not venue.deficit_to_fund:
         return
     _, backed = other_cross(venue, first)
-    if not backed:
+    if backed or (a.multi and owed_usd(venue, account) < collateral_usd(venue, account)):
+        return
+    if a.multi:
+        exchange(venue, account)
+    if a.wallet < 0:
         lift(venue, account, -1, instrument, -a.wallet, 0)
         changed(venue, account)
 
