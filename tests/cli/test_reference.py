@@ -47,14 +47,14 @@ def test_an_import_is_shown_first_and_written_when_asked(
     assert "not written; --write puts it into" in answer.out
     assert not store.exists()
     found = json.loads(novation(*command, "--write", "--json").out)
-    assert (found["written"], found["keys"], len(found["changes"])) == (True, 3, 3)
+    assert (found["written"], found["keys"], len(found["changes"])) == (True, 4, 4)
     monkeypatch.setenv("NOVATION_REFERENCE", found["folder"])
     asked = ["margin", "ZZZUSDT", "--side", "short", "--qty", "10", "--entry", "100", "--leverage", "5"]
     answer = novation(*asked)
     assert re.search(r"maintenance margin +10\.00 USDT", answer.out)
     assert "caution: brackets assumed: method assumed Binance-like, unverified" in answer.out
     novation(*command, "--write", "--folder", found["folder"])
-    assert "3 as they were known" in novation(*command, "--folder", found["folder"]).out
+    assert "4 as they were known" in novation(*command, "--folder", found["folder"]).out
 
 
 def test_a_refresh_hands_on_what_was_asked_and_a_silent_host_is_a_failed_run(

@@ -177,6 +177,8 @@ def test_wrong_input_is_named(tmp_path: Path, given: dict[str, Any], kind: type[
 
 
 def test_what_has_no_funding_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="dated future"):
+        funding("BTCUSDT_261225", root=tmp_path)
     with pytest.raises(UnknownInstrument, match="spot"):
         funding("BTC/USDT", root=tmp_path)
     with pytest.raises(DataError, match=r"no file binance_um/1h/BTCUSDT/last_1h\.parquet"):

@@ -278,7 +278,7 @@ def test_symbols_that_cannot_be_had_are_named(exchange: Exchange) -> None:
 
 def test_all_means_every_perpetual_that_trades(exchange: Exchange) -> None:
     assert {one.key for one in again(exchange, symbols=["all"]).changes} == {"NEWUSDT"}
-    assert again(exchange, symbols=["all"]).keys == 4
+    assert again(exchange, symbols=["all"]).keys == 5
 
 
 # ---------------------------------------------------------------- import
@@ -347,7 +347,7 @@ def test_what_an_import_leaves_out_is_said(dump: Path) -> None:
     assert any("not Binance-like (maintenance fraction does not rise): ODDUSDT" in note for note in notes)
     assert any("1 markets have other fees" in note for note in notes)
     only = import_ccxt("bybit", markets=dump, symbols=["ZZZ/USDT:USDT"])
-    assert {one.key for one in only.changes} == {"ZZZUSDT", "0"}
+    assert {one.key for one in only.changes} == {"ZZZUSDT", "0", "all"}
     with pytest.raises(InvalidInput, match=r"is not among the 3 perpetuals .found 'QQUSDT'"):
         import_ccxt("bybit", markets=dump, symbols=["QQUSDT"])
 
@@ -415,7 +415,7 @@ class FakeCcxt:
 
 def test_ccxt_is_asked_for_markets_and_tiers(monkeypatch: pytest.MonkeyPatch, exchange: Exchange) -> None:
     monkeypatch.setitem(sys.modules, "ccxt", FakeCcxt)
-    assert import_ccxt("bybit").keys == 3
+    assert import_ccxt("bybit").keys == 4
     with pytest.raises(InvalidInput, match="ccxt knows no such exchange"):
         import_ccxt("nowhere")
 

@@ -20,7 +20,7 @@ from novation.domain.enums import (
     RejectReason,
 )
 from novation.domain.events import REDUCE_ONLY, TRANSFERRED
-from novation.domain.units import BALANCE_BOUND
+from novation.domain.units import BALANCE_BOUND, E8
 from tests.reference import ladder, margin
 from tests.reference.state import Order
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: NUMBER_TOO_LARGE above this value of everything that could be held.
 LARGEST_VALUE = 2 * 10**17
+#: ... of an asset beside the settlement asset, above this worth in 1e-8 USD.
+LARGEST_DEPOSIT_USD = 175_000_000 * E8
 #: ... and above this limit price in 1e-8.
 HIGHEST_PRICE_E8 = 2**53
 
@@ -73,6 +75,7 @@ def carry_out(ex: Exchange, command: Command) -> None:
         CommandKind.SET_MARGIN_SCOPE: _set_scope,
         CommandKind.ADJUST_MARGIN: _adjust_margin,
         CommandKind.SET_HEDGE_MODE: _set_hedge_mode,
+        CommandKind.SET_MULTI_ASSETS: _set_multi_assets,
     }.get(kind, _no_such_command)
     refusal = _unknown(ex, command) or handler(ex, command)
     if refusal:
@@ -96,7 +99,12 @@ def _no_such_command(ex: Exchange, c: Command) -> Refusal:
 
 
 def _names_no_instrument(kind: int) -> bool:
-    return kind in (CommandKind.CANCEL, CommandKind.TRANSFER, CommandKind.SET_HEDGE_MODE)
+    return kind in (
+        CommandKind.CANCEL,
+        CommandKind.TRANSFER,
+        CommandKind.SET_HEDGE_MODE,
+        CommandKind.SET_MULTI_ASSETS,
+    )
 
 
 def _unknown(ex: Exchange, c: Command) -> Refusal | None:
@@ -122,13 +130,18 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
     if ex.has_ladder(i):
         reached = ladder.reach(ex, i, c.side, c.lots, c.price_ticks if limit else None)
         trades_now, taker = reached is not None, reached or 0
+        best = ladder.levels(ex, i, c.side)[0][0] if trades_now else 0
     else:
         taker = ex.taker_ticks(i, market.last_e8, c.side)
         trades_now = ex.opens_now(i) and (not limit or c.side * (c.price_ticks - taker) >= 0)
+        best = taker
     if trades_now:
-        refusal = notional_and_risk(ex, c.account, i, q, taker, taking=True)
-    elif limit and not c.reduce_only:
-        refusal = notional_and_risk(ex, c.account, i, q, c.price_ticks, taking=False)
+        asked = Asked(i, q, c.order_kind, c.price_ticks, best, taker)
+        refusal = notional_and_risk(ex, c.account, asked, taking=True)
+    else:
+        asked = Asked(i, q, c.order_kind, c.price_ticks, c.price_ticks, c.price_ticks)
+        if limit and not c.reduce_only:
+            refusal = notional_and_risk(ex, c.account, asked, taking=False)
     if refusal:
         return refusal
     order = Order(
@@ -141,6 +154,7 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
         c.price_ticks if limit else 0,
         ex.clock_ns,
         c.reduce_only,
+        assumed_price(ex, asked) if limit else 0,
     )
     flags = REDUCE_ONLY if c.reduce_only else 0
     ex.emit(EventKind.ORDER_ACCEPTED, c.account, i, order=order.id, lots=q, price_ticks=order.price_ticks, flags=flags)
@@ -162,9 +176,10 @@ def _bring_in(ex: Exchange, c: Command) -> Refusal | None:
     if refusal:
         return refusal
     i, q = slot_of(ex, c), c.side * c.lots
-    refusal = _risk(ex, c.account, i, q, c.price_ticks, taking=True)
+    price_e8 = c.price_ticks * ex.instruments[i].tick_e8
+    asked = Asked(i, q, OrderKind.LIMIT, c.price_ticks, c.price_ticks, c.price_ticks)
+    refusal = _risk(ex, c.account, asked, price_e8, taking=True)
     if refusal is None:
-        price_e8 = c.price_ticks * ex.instruments[i].tick_e8
         ex.fill(0, c.account, i, q, c.price_ticks, price_e8, 0, TRANSFERRED)
     return refusal
 
@@ -237,19 +252,43 @@ def too_large(ex: Exchange, account: int, i: int, side: int, lots: int, price_ti
     return None
 
 
-def notional_and_risk(ex: Exchange, account: int, i: int, q: int, ticks: int, *, taking: bool) -> Refusal | None:
+class Asked(NamedTuple):
+    """An order as it is checked: signed lots in a slot, its own price, the best and the worst one it would meet."""
+
+    i: int
+    q: int
+    kind: int
+    price_ticks: int
+    best_ticks: int
+    worst_ticks: int
+
+
+def assumed_price(ex: Exchange, asked: Asked) -> int:
+    """The 1e-8 price an order is assumed to fill at."""
+    terms, market = ex.terms_of(asked.i), ex.markets[asked.i]
+    tick = ex.instruments[asked.i].tick_e8
+    own, best = asked.price_ticks * tick, asked.best_ticks * tick
+    if asked.kind == OrderKind.MARKET:
+        above = E8 + terms.market_buy_above_ask_e8
+        return best * above // E8 if asked.q > 0 else max(best, market.mark_e8)
+    if asked.q > 0 or not terms.limit_sell_above_last_e8:
+        return own
+    return max(market.last_e8 * (E8 + terms.limit_sell_above_last_e8) // E8, market.mark_e8, own)
+
+
+def notional_and_risk(ex: Exchange, account: int, asked: Asked, *, taking: bool) -> Refusal | None:
     """The checks of an order that trades now (`taking`) or will rest, at its price."""
-    terms, n = ex.terms_of(i), ex.accounts[account].positions[i].lots
-    worth = margin.traded_value(ex.instruments[i], ticks, abs(q))
+    terms, n, q = ex.terms_of(asked.i), ex.accounts[account].positions[asked.i].lots, asked.q
+    worth = margin.traded_value(ex.instruments[asked.i], asked.worst_ticks, abs(q))
     reduces = n * q < 0 and abs(q) <= abs(n)
     if terms.min_notional and not reduces and worth < terms.min_notional:
         return Refusal(RejectReason.MIN_NOTIONAL, worth, terms.min_notional)
-    return _risk(ex, account, i, q, ticks, taking)
+    return _risk(ex, account, asked, assumed_price(ex, asked), taking)
 
 
-def _risk(ex: Exchange, account: int, i: int, q: int, ticks: int, taking: bool) -> Refusal | None:
-    p, instrument, terms = ex.accounts[account].positions[i], ex.instruments[i], ex.terms_of(i)
-    mark = ex.markets[i].mark_e8
+def _risk(ex: Exchange, account: int, asked: Asked, assumed_e8: int, taking: bool) -> Refusal | None:
+    i, q = asked.i, asked.q
+    p, instrument = ex.accounts[account].positions[i], ex.instruments[i]
     bids, asks = margin.resting(ex, account, i)
     n = p.lots
     if taking:
@@ -263,32 +302,54 @@ def _risk(ex: Exchange, account: int, i: int, q: int, ticks: int, taking: bool) 
     refusal = _too_large(ex, i, after_lots, p.leverage)
     if refusal:
         return refusal
-
-    def needs(lots: int, *sides: margin.Resting) -> int:
-        return margin.initial(instrument, terms, p.leverage, mark, lots, *sides)
-
-    isolated = p.scope == MarginScope.ISOLATED
-    cost = 0
-    if taking:
-        after = needs(after_lots, bids, asks)
-        cost = ex.fee(i, abs(q), ticks, terms.taker_fee_e8)
-        if isolated:
-            opened = abs(q) - (min(abs(n), abs(q)) if n * q < 0 else 0)
-            after += margin.traded_value(instrument, ticks, opened) // p.leverage - needs(after_lots)
-        else:
-            cost -= floor(margin.value(instrument, mark, q)) - margin.traded_value(instrument, ticks, q)
-    else:
-        worth = margin.traded_value(instrument, ticks, abs(q))
-        if q > 0:
-            bids = (bids[0] + q, bids[1] + worth)
-        else:
-            asks = (asks[0] - q, asks[1] + worth)
-        after = needs(n, bids, asks) - (needs(n) if isolated else 0)
-    needed = after - margin.taken(ex, account, i) + cost
+    needs = _per_contract if instrument.method == MarginMethod.PER_CONTRACT else _tiered
+    needed = needs(ex, account, asked, assumed_e8, taking) - margin.taken(ex, account, i)
     available = margin.available(ex, account)
     if needed > 0 and needed > available:
         return Refusal(RejectReason.INSUFFICIENT_MARGIN, needed, available)
     return None
+
+
+def _per_contract(ex: Exchange, account: int, asked: Asked, assumed_e8: int, taking: bool) -> int:
+    i, q, instrument, terms = asked.i, asked.q, ex.instruments[asked.i], ex.terms_of(asked.i)
+    n, mark = ex.accounts[account].positions[i].lots, ex.markets[i].mark_e8
+    (bids, _), (asks, _) = margin.resting(ex, account, i)
+    if not taking:
+        return margin.initial(instrument, terms, 1, mark, n, (bids + max(q, 0), 0), (asks - min(q, 0), 0))
+    slip = floor(margin.value(instrument, mark, q)) - margin.traded_value(instrument, asked.worst_ticks, q)
+    fee = ex.fee(i, abs(q), asked.worst_ticks, terms.taker_fee_e8)
+    return margin.initial(instrument, terms, 1, mark, n + q, (bids, 0), (asks, 0)) + fee - slip
+
+
+def _tiered(ex: Exchange, account: int, asked: Asked, assumed_e8: int, taking: bool) -> int:
+    i, q, instrument, terms = asked.i, asked.q, ex.instruments[asked.i], ex.terms_of(asked.i)
+    p, mark = ex.accounts[account].positions[i], ex.markets[i].mark_e8
+    side, isolated = 1 if q > 0 else -1, p.scope == MarginScope.ISOLATED
+    opened = abs(q) - (min(abs(p.lots), abs(q)) if p.lots * q < 0 else 0)
+    loss = floor(max(0, margin.value(instrument, side * (assumed_e8 - mark), opened)))
+    bids, asks = (worth for _, worth in margin.resting(ex, account, i))
+    if not taking:
+        worth, new = floor(margin.value(instrument, mark, p.lots)), floor(margin.value(instrument, assumed_e8, abs(q)))
+        if q > 0:
+            bids += new
+        else:
+            asks += new
+        after = _larger_side(worth, bids, asks) // p.leverage
+        return after + loss - (abs(worth) // p.leverage if isolated else 0)
+    beyond = abs(asked.worst_ticks - asked.best_ticks)
+    loss = max(loss, margin.traded_value(instrument, beyond, opened))
+    own = floor(margin.value(instrument, assumed_e8, opened))
+    worth = floor(margin.value(instrument, mark, p.lots + side * (abs(q) - opened))) + side * own
+    after = _larger_side(worth, bids, asks) // p.leverage
+    if not isolated:
+        return after + loss
+    moved = margin.traded_value(instrument, asked.worst_ticks, opened) // p.leverage
+    moved += ex.fee(i, abs(q), asked.worst_ticks, terms.taker_fee_e8)
+    return after - abs(worth) // p.leverage + max(own // p.leverage + loss, moved)
+
+
+def _larger_side(worth: int, bids: int, asks: int) -> int:
+    return max(abs(worth), abs(worth + bids), abs(worth - asks))
 
 
 def _too_large(ex: Exchange, i: int, lots: int, leverage: int) -> Refusal | None:
@@ -312,16 +373,27 @@ def _cancel(ex: Exchange, c: Command) -> Refusal | None:
 
 
 def _transfer(ex: Exchange, c: Command) -> Refusal | None:
-    a = ex.accounts[c.account]
-    if abs(a.wallet + c.amount) > BALANCE_BOUND:
+    a, asset = ex.accounts[c.account], c.asset
+    if not 0 <= asset < len(ex.assets):
+        return Refusal(RejectReason.UNKNOWN_ASSET, asset, len(ex.assets))
+    if abs((a.balances[asset] if asset else a.wallet) + c.amount) > BALANCE_BOUND:
         return Refusal(RejectReason.NUMBER_TOO_LARGE, c.amount, BALANCE_BOUND)
+    if asset and c.amount > 0:
+        if not ex.index_e8[asset]:
+            return Refusal(RejectReason.NO_ASSET_INDEX, asset)
+        if (a.balances[asset] + c.amount) * ex.index_e8[asset] // ex.assets[asset].unit > LARGEST_DEPOSIT_USD:
+            return Refusal(RejectReason.NUMBER_TOO_LARGE, c.amount, LARGEST_DEPOSIT_USD)
     if c.amount < 0:
-        free = min(a.wallet, margin.available(ex, c.account))
+        free = margin.withdrawable(ex, c.account, asset)
         if -c.amount > free:
             return Refusal(RejectReason.BALANCE_TOO_SMALL, -c.amount, free)
-    a.wallet += c.amount
-    ex.ledger.deposits += c.amount
-    ex.emit(EventKind.TRANSFER, c.account, -1, amount=c.amount)
+    if asset:
+        a.balances[asset] += c.amount
+        ex.brought[asset] += c.amount
+    else:
+        a.wallet += c.amount
+        ex.ledger.deposits += c.amount
+    ex.emit(EventKind.TRANSFER, c.account, -1, amount=c.amount, order=asset)
     return None
 
 
@@ -356,6 +428,10 @@ def _set_scope(ex: Exchange, c: Command) -> Refusal | None:
     offered = (MarginScope.CROSS,) if per_contract else (MarginScope.CROSS, MarginScope.ISOLATED)
     if c.scope not in offered:
         return Refusal(RejectReason.SCOPE_NOT_OFFERED, c.scope)
+    if c.scope == MarginScope.ISOLATED and a.multi:
+        return Refusal(RejectReason.MULTI_ASSETS, c.scope)
+    if a.positions[slots[0]].scope == c.scope:
+        return Refusal(RejectReason.NO_CHANGE, c.scope)
     for i in slots:
         if a.positions[i].lots:
             return Refusal(RejectReason.OPEN_POSITION, a.positions[i].lots)
@@ -381,6 +457,28 @@ def _set_hedge_mode(ex: Exchange, c: Command) -> Refusal | None:
             return Refusal(RejectReason.OPEN_POSITION, p.lots)
     a.hedge = c.amount
     ex.emit(EventKind.HEDGE_MODE_SET, c.account, -1, amount=c.amount)
+    return None
+
+
+def _set_multi_assets(ex: Exchange, c: Command) -> Refusal | None:
+    a = ex.accounts[c.account]
+    if len(ex.assets) < 2 or c.amount not in (0, 1):
+        return Refusal(RejectReason.MULTI_ASSETS_NOT_OFFERED, c.amount, len(ex.assets))
+    if c.amount == a.multi:
+        return Refusal(RejectReason.NO_CHANGE, c.amount)
+    for order in a.orders.values():
+        return Refusal(RejectReason.OPEN_ORDERS, order.id)
+    for i, p in enumerate(a.positions):
+        if p.scope == MarginScope.ISOLATED:
+            return Refusal(RejectReason.ISOLATED_SCOPE, i // 2)
+    if 0 in ex.index_e8:
+        return Refusal(RejectReason.NO_ASSET_INDEX, ex.index_e8.index(0))
+    a.multi = c.amount
+    free, taken = margin.available(ex, c.account), margin.taken_by_all(ex, c.account)
+    if free < 0:
+        a.multi = 1 - c.amount
+        return Refusal(RejectReason.INSUFFICIENT_MARGIN, taken, taken + free)
+    ex.emit(EventKind.MULTI_ASSETS_SET, c.account, -1, amount=c.amount)
     return None
 
 

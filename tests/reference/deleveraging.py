@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from novation.domain.enums import CancelReason, DeleveragingMethod, EventKind, MarginScope
 from novation.domain.events import DELEVERAGED, ISOLATED, LIQUIDATED
 from novation.domain.units import E8
-from tests.reference import margin
+from tests.reference import collateral, margin
 
 if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
@@ -45,7 +45,7 @@ def _ratio_e8(a: int, b: int) -> int:
 
 def score(ex: Exchange, account: int, i: int) -> int:
     """Leverage P&L of a position in 1e-16."""
-    p, wallet = ex.accounts[account].positions[i], ex.accounts[account].wallet
+    p, wallet = ex.accounts[account].positions[i], floor(collateral.pooled(ex, account, ex.accounts[account].wallet))
     profit = trunc(margin.profit(ex, account, i, ex.markets[i].mark_e8))
     if p.scope == MarginScope.ISOLATED:
         wallet, equity = p.margin, p.margin + profit

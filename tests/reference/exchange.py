@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from novation.domain.account import InsurancePool
+from novation.domain.assets import Asset, AssetTerms
 from novation.domain.commands import Command
 from novation.domain.digest import Line, state_digest
 from novation.domain.enums import CancelReason, EventKind, MarginScope, MarketEventKind, MarkRule, OrderKind
@@ -56,6 +57,7 @@ class Rules(Protocol):
     default_leverage: int
     hedge_mode: bool
     liquidation_target_e8: int
+    profit_withdrawable: bool
     liquidation_priority: int
     deleveraging: int
 
@@ -75,6 +77,7 @@ class Exchange:
         ladders: Mapping[str, Ladder] | None = None,
         marked: Mapping[str, MarkRule] | None = None,
         pro_rata: bool = False,
+        assets: Sequence[Asset] = (),
     ) -> None:
         self.rules = rules
         #: Lists by *slot*: 2 * instrument, the only position or the long one, and 2 * instrument + 1, the short one.
@@ -90,6 +93,11 @@ class Exchange:
         ]
         self.funds = [pool.balance for pool in self.pools]
         self.ledger = Ledger(deposits=sum(self.funds))
+        self.assets = list(assets) or [Asset(name=rules.asset, decimals=asset_decimals(rules.asset))]
+        self.index_e8, self.asset_rows = [0] * len(self.assets), [0] * len(self.assets)
+        self.brought, self.exchanged = [0] * len(self.assets), [0] * len(self.assets)
+        for a in self.accounts:
+            a.balances = [0] * len(self.assets)
         self.asset_unit = 10 ** asset_decimals(rules.asset)
         self.marked, self.pro_rata = dict(marked or {}), pro_rata
         self.pricing = [Pricing() for _ in instruments]
@@ -140,6 +148,8 @@ class Exchange:
             self.markets[row.instrument].last_e8 = self.markets[row.instrument].centre_e8 = row.last_e8
             self.markets[row.instrument].open_ns = self.clock_ns
             self.set_mark(row.instrument, row.mark_e8)
+        for row in by_kind[MarketEventKind.ASSET_INDEX]:
+            self.index_e8[row.asset], self.asset_rows[row.asset] = row.index_e8, row.terms
         for row in by_kind[MarketEventKind.INDEX]:
             marking.take_index(self, row)
         marking.settle_due(self)
@@ -280,11 +290,10 @@ class Exchange:
         if order.reduce_only and not (held * order.side < 0 and order.lots <= abs(held)):
             self.drop(order, CancelReason.WOULD_NOT_REDUCE)
             return
+        asked = commands.Asked(order.instrument, order.side * order.lots, OrderKind.MARKET, 0, ticks, ticks)
         refusal = commands.too_large(
             self, order.account, order.instrument, order.side, order.lots, 0
-        ) or commands.notional_and_risk(
-            self, order.account, order.instrument, order.side * order.lots, ticks, taking=True
-        )
+        ) or commands.notional_and_risk(self, order.account, asked, taking=True)
         if refusal is None:
             self.execute(order, ticks, self.markets[order.instrument].last_e8, maker=False)
         else:
@@ -441,6 +450,14 @@ class Exchange:
         """Whether an instrument trades on a ladder."""
         return self.instruments[i].id in self.ladders
 
+    def asset_terms(self, asset: int) -> AssetTerms:
+        """The rules of an asset in force."""
+        return self.assets[asset].terms[self.asset_rows[asset]]
+
+    def is_linked(self, account: int, i: int) -> bool:
+        """Whether there is anything at all in a slot."""
+        return margin.linked(self, account, i)
+
     def first_terms(self, i: int) -> int:
         """Rows of terms are counted through all instruments, in their order, in feeds and in events."""
         return sum(len(rows) for rows in self.dated[: i - i % 2 : 2])
@@ -472,7 +489,7 @@ class Exchange:
         """What is missing from the ledger: zero, always."""
         held = sum(a.wallet + sum(p.margin - p.cost for p in a.positions) for a in self.accounts)
         own = self.ledger
-        return held + own.fees + sum(self.funds) + own.outside + own.rounding - own.deposits
+        return held + own.fees + sum(self.funds) + own.outside + own.rounding + self.exchanged[0] - own.deposits
 
     def state_lines(self) -> Iterator[Line]:
         """The state in its canonical form."""
@@ -490,6 +507,17 @@ class Exchange:
         yield from self._pricing_lines()
         for account, a in enumerate(self.accounts):
             yield "account", (account, a.wallet, a.called, a.hedge)
+        several = len(self.assets) > 1
+        for k in range(len(self.assets) if several else 0):
+            brought = self.brought[k] if k else own.deposits
+            yield "asset", (k, self.index_e8[k], self.asset_rows[k], brought, self.exchanged[k])
+        for account, a in enumerate(self.accounts):
+            for k, amount in enumerate(a.balances):
+                if amount:
+                    yield "balance", (account, k, amount)
+        for account, a in enumerate(self.accounts):
+            if a.multi:
+                yield "multi", (account,)
         new = (0, 0, 0, int(MarginScope.CROSS), self.rules.default_leverage)
         for account, a in enumerate(self.accounts):
             for i, p in enumerate(a.positions):
@@ -499,6 +527,8 @@ class Exchange:
         for o in self.orders.values():
             asked = (o.side, o.kind, o.lots, o.price_ticks, o.reduce_only, o.arrival_ns)
             yield "order", (o.id, o.account, o.instrument // 2, o.instrument % 2, *asked)
+            if o.kind == OrderKind.LIMIT and o.assumed_e8 != o.price_ticks * self.instruments[o.instrument].tick_e8:
+                yield "assumed", (o.id, o.assumed_e8)
 
     def _pricing_lines(self) -> Iterator[Line]:
         for i, x in enumerate(self.pricing):

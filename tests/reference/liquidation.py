@@ -18,7 +18,7 @@ from novation.domain.enums import (
 )
 from novation.domain.events import ISOLATED, LIQUIDATED
 from novation.domain.units import E8
-from tests.reference import deleveraging, ladder, margin
+from tests.reference import collateral, deleveraging, ladder, margin
 
 if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
@@ -54,10 +54,11 @@ def _begins(ex: Exchange, account: int, at_check: bool) -> bool:
                 return True
             _isolated_call(ex, account, i, mark, at_check)
     if any(p.scope == MarginScope.CROSS and p.lots for p in positions):
-        return _test_cross(ex, account, at_check)
-    if at_check and (at_once or ex.settled is not None):
+        if _test_cross(ex, account, at_check):
+            return True
+    elif at_check and (at_once or ex.settled is not None):
         ex.accounts[account].called = 0
-    return False
+    return at_check and collateral.test_debt(ex, account)
 
 
 # -- isolated -------------------------------------------------------------------------------------------------------
@@ -176,17 +177,26 @@ def _close_cross(ex: Exchange, account: int, triggers: list[int]) -> None:
         def stands(i: int = i, others: Fraction = others) -> Standing:
             equity = margin.cross_equity(ex, account, triggers)
             required = margin.cross_maintenance(ex, account, triggers)
-            return Standing(equity, required, others, equity - margin.profit(ex, account, i, triggers[i]))
+            own = margin.own_equity(ex, account, triggers) - margin.profit(ex, account, i, triggers[i])
+            pledged = collateral.pooled(ex, account, 0)  # where nothing is left of all assets, this much is owed
+            return Standing(equity, required, others, own + pledged)
 
         _close(ex, account, i, triggers[i], stands)
         last = i
         still_open = any(p.scope == MarginScope.CROSS and p.lots for p in a.positions)
         if at_once and still_open and margin.cross_surplus(ex, account, triggers) > 0:
+            _exchange(ex, account)
             a.called = 0
             return
+    _exchange(ex, account)
     if ex.rules.deficit_to_fund and a.wallet < 0:
         _lift(ex, account, -a.wallet, -1, last)
     a.called = 0
+
+
+def _exchange(ex: Exchange, account: int) -> None:
+    if ex.accounts[account].multi:
+        collateral.exchange(ex, account)
 
 
 def _urgency(ex: Exchange, account: int, i: int, trigger: int) -> Fraction | int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from novation.domain.enums import MarginMethod, MarginScope, OrderKind
 from novation.domain.instruments import Instrument, Terms, Tier
 from novation.domain.units import E8
+from tests.reference import collateral
 
 if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
@@ -126,7 +127,7 @@ def resting(ex: Exchange, account: int, i: int) -> tuple[Resting, Resting]:
     for order in ex.accounts[account].orders.values():
         if order.instrument == i and order.kind == OrderKind.LIMIT and not order.reduce_only:
             sides[order.side][0] += order.lots
-            sides[order.side][1] += traded_value(ex.instruments[i], order.price_ticks, order.lots)
+            sides[order.side][1] += floor(value(ex.instruments[i], order.assumed_e8, order.lots))
     return (sides[1][0], sides[1][1]), (sides[-1][0], sides[-1][1])
 
 
@@ -179,6 +180,11 @@ def cross(ex: Exchange, account: int) -> list[int]:
 
 
 def cross_equity(ex: Exchange, account: int, marks: list[int]) -> Fraction:
+    """What stands behind the cross positions at the marks, their profits included; of all assets, where they pool."""
+    return collateral.pooled(ex, account, own_equity(ex, account, marks))
+
+
+def own_equity(ex: Exchange, account: int, marks: list[int]) -> Fraction:
     """Cross wallet plus the profits of the cross positions at the marks, exactly."""
     return ex.accounts[account].wallet + sum(
         (profit(ex, account, i, marks[i]) for i in cross(ex, account)), Fraction(0)
@@ -202,10 +208,25 @@ def available(ex: Exchange, account: int) -> int:
     return floor(cross_equity(ex, account, ex.marks())) - taken_by_all(ex, account)
 
 
+def withdrawable(ex: Exchange, account: int, asset: int = 0) -> int:
+    """What may be taken out: what is available, without profit that is not realised unless the venue lets it go."""
+    wallet = ex.accounts[account].wallet
+    if asset and not ex.accounts[account].multi:
+        return ex.accounts[account].balances[asset]
+    equity = floor(own_equity(ex, account, ex.marks()))
+    if not ex.rules.profit_withdrawable:
+        equity = min(equity, wallet)
+    if ex.accounts[account].multi:
+        return collateral.withdrawable(ex, account, asset, equity, taken_by_all(ex, account))
+    return max(0, min(wallet, equity - taken_by_all(ex, account)))
+
+
 def position_liquidation_price(ex: Exchange, account: int, i: int) -> int:
     """The liquidation price of a position as it stands."""
     p = ex.accounts[account].positions[i]
     behind = Fraction(p.margin)
+    if ex.accounts[account].multi:
+        return pooled_liquidation_price(ex, account, i) if p.lots else 0
     if p.scope == MarginScope.CROSS:
         behind = Fraction(ex.accounts[account].wallet)
         if p.lots and ex.accounts[account].positions[i ^ 1].lots:
@@ -215,6 +236,45 @@ def position_liquidation_price(ex: Exchange, account: int, i: int) -> int:
                 mark = ex.markets[other].mark_e8
                 behind += profit(ex, account, other, mark) - required(ex, account, other, mark)
     return liquidation_price(ex.instruments[i], ex.terms_of(i), p.lots, p.cost, behind)
+
+
+def pooled_liquidation_price(ex: Exchange, account: int, i: int) -> int:
+    """The price in Multi-Assets mode, by bisection of a concave surplus: below the mark if it is gone at 1e-8."""
+    mark, pair = ex.markets[i].mark_e8, (i, i ^ 1)
+    behind, needed = Fraction(ex.accounts[account].wallet), Fraction(0)
+    for other in cross(ex, account):
+        if other not in pair:
+            at = ex.markets[other].mark_e8
+            behind += profit(ex, account, other, at)
+            needed += required(ex, account, other, at)
+
+    def gone(price: int) -> bool:
+        own = behind + sum(profit(ex, account, j, price) for j in pair)
+        return collateral.pooled(ex, account, own) <= needed + sum(required(ex, account, j, price) for j in pair)
+
+    if gone(mark):
+        return mark
+    if gone(1):
+        low, high = 1, mark
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if gone(middle) else (low, middle)
+        return low
+    return _first_above(ex, account, pair, mark, gone)
+
+
+def _first_above(ex: Exchange, account: int, pair: tuple[int, int], mark: int, gone: Callable[[int], bool]) -> int:
+    """The lowest price above the mark at which it is gone; 0 for none in bounds."""
+    low, high = mark, mark
+    while not gone(high):
+        worth = max(abs(value(ex.instruments[j], high, ex.accounts[account].positions[j].lots)) for j in pair)
+        if high >= 2**53 or floor(worth) > 2**60:
+            return 0
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if gone(middle) else (middle, high)
+    return high
 
 
 def pair_liquidation_price(ex: Exchange, account: int, i: int) -> int:
@@ -240,17 +300,7 @@ def pair_liquidation_price(ex: Exchange, account: int, i: int) -> int:
         slope += lots - abs(lots) * rate
     if slope > 0:
         return _last(gone, mark - 1) if gone(1) else 0
-    high = mark
-    while not gone(high):
-        worth = max(abs(value(ex.instruments[j], high, ex.accounts[account].positions[j].lots)) for j in pair)
-        if high >= 2**53 or floor(worth) > 2**60:
-            return 0
-        high *= 2
-    low = mark
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if gone(middle) else (middle, high)
-    return high
+    return _first_above(ex, account, pair, mark, gone)
 
 
 def _last(gone: Callable[[int], bool], high: int) -> int:

@@ -33,6 +33,7 @@ class Order:
     price_ticks: int
     arrival_ns: int
     reduce_only: int = 0
+    assumed_e8: int = 0  #: at which a limit order reserves margin
 
 
 @dataclass
@@ -43,6 +44,8 @@ class Account:
     wallet: int = 0
     called: int = 0
     hedge: int = 0
+    multi: int = 0
+    balances: list[int] = field(default_factory=list)  #: by asset; the settlement asset is the wallet
     orders: dict[int, Order] = field(default_factory=dict)
 
 

@@ -194,7 +194,10 @@ def test_rules_as_of_pins_the_look_up_and_is_a_caution() -> None:
     assert terms.effective_ns == start
     assert terms.tick_step == 10
     assert terms.sources["brackets"].startswith("binance_um/brackets, 2026-05-01, ")
-    assert "contract rules, fees, brackets of 2026-05 used for all dates (binance_um:BTCUSDT)" in reference.cautions()
+    assert (
+        "contract rules, fees, brackets, order_cost of 2026-05 used for all dates (binance_um:BTCUSDT)"
+        in reference.cautions()
+    )
 
 
 def test_one_table_can_be_pinned_alone() -> None:

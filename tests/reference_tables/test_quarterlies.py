@@ -114,6 +114,14 @@ def test_terms_of_a_marked_perpetual_say_how_its_rate_is_made() -> None:
     assert plain.funding_interval_hours == 0
 
 
+def test_contracts_of_little_leverage_have_the_wider_limit() -> None:
+    tiers = [{"floor": 0, "cap": None, "rate": "0.02", "max_leverage": 25}]
+    reference = Reference(overrides={"SOLUSDT": {"brackets": tiers}})
+    (terms,) = reference.terms("SOLUSDT", DAY, DAY + DAY_NS, marked=True)
+    assert (terms.funding_floor_e8, terms.funding_cap_e8) == (-3_000_000, 3_000_000)
+    assert any("at most 25x" in text for text in reference.cautions())
+
+
 def test_bnb_pays_no_interest_and_the_sixteen_quiet_rates_came_in_2026() -> None:
     (bnb,) = Reference().terms("BNBUSDT", DAY, DAY + DAY_NS, marked=True)
     assert bnb.interest_e8 == 0

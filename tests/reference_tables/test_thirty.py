@@ -36,7 +36,7 @@ def test_the_rows_of_a_symbol_are_whole(symbol: str) -> None:
     assert terms.min_notional > 0
     assert 0 < terms.maker_fee_e8 < terms.taker_fee_e8 < terms.liquidation_fee_e8 < E8
     assert reference.funding_interval_hours(symbol, AT) in (1, 4, 8)
-    assert set(terms.sources) == {"contract", "fees", "brackets"}
+    assert set(terms.sources) == {"contract", "fees", "brackets", "order_cost"}
     assert all("2026" in terms.sources[group] for group in ("contract", "brackets"))
     tiers = terms.tiers
     assert (tiers[0].floor, tiers[0].cum) == (0, 0)

@@ -9,8 +9,8 @@ from random import Random
 
 import msgspec
 
-from novation.domain.account import Account, Position
-from novation.domain.commands import Command, set_hedge_mode
+from novation.domain.account import Account, Balance, Position
+from novation.domain.commands import Command, set_hedge_mode, set_multi_assets
 from novation.domain.digest import canonical_bytes
 from novation.domain.enums import CancelReason, EventKind, MarginScope, PositionSide, RejectReason
 from novation.domain.events import Event
@@ -18,7 +18,7 @@ from novation.domain.market import MarketEvent
 from novation.domain.units import E8
 from novation.venues.canonical import state_lines
 from novation.venues.venue import Venue
-from tests.reference import margin
+from tests.reference import collateral, margin
 from tests.venues import scenarios
 from tests.venues.scenarios import Setup, World
 
@@ -37,6 +37,7 @@ def venue_of(setup: Setup, *, buffer: int = 16, orders: int = 4) -> Venue:
         ladders=setup.ladders,
         marked=setup.marked,
         pro_rata=setup.pro_rata,
+        assets=setup.assets,
         buffer=buffer,
         orders=orders,
     )
@@ -68,10 +69,10 @@ def difference(kernel: list[Event], twin: list[Event]) -> str:
     return "\n".join(lines)
 
 
-def from_events(events: list[Event], setup: Setup) -> tuple[int, int, int, int, int]:
-    """(outside, rounding, fees, insurance, deposits) from the events alone, in whole numbers."""
+def from_events(events: list[Event], setup: Setup) -> tuple[int, ...]:
+    """(outside, rounding, fees, insurance, deposits, exchanged) from the events alone, in whole numbers."""
     instruments = setup.instruments
-    outside = rounding = fees = insurance = deposits = 0
+    outside = rounding = fees = insurance = deposits = exchanged = 0
     stamps: dict[tuple[int, int, int, int], list[Event]] = {}
     deliveries: dict[tuple[int, int, int], list[Event]] = {}
     for e in events:
@@ -87,11 +88,13 @@ def from_events(events: list[Event], setup: Setup) -> tuple[int, int, int, int, 
         elif e.kind == EventKind.TAKEN_OVER:
             insurance += e.amount
             outside -= e.amount
-        elif e.kind == EventKind.TRANSFER:
+        elif e.kind == EventKind.TRANSFER and e.order == 0:
             deposits += e.amount
         elif e.kind == EventKind.DELIVERY:
             fees += e.fee
             deliveries.setdefault((e.ts_ns, e.instrument, e.price_e8), []).append(e)
+        elif e.kind == EventKind.AUTO_EXCHANGE:
+            exchanged -= e.amount
         elif e.kind == EventKind.FUNDING:
             stamps.setdefault((e.ts_ns, e.instrument, e.price_e8, e.rate_e8), []).append(e)
     for (_, i, mark, rate), paid in stamps.items():
@@ -107,7 +110,7 @@ def from_events(events: list[Event], setup: Setup) -> tuple[int, int, int, int, 
         gain = -(abs(net) * price * instruments[i].lot_value // E8) * (1 if net > 0 else -1)
         outside += gain
         rounding -= gain + sum(e.amount + e.cost for e in closed)
-    return outside, rounding, fees, insurance, deposits
+    return outside, rounding, fees, insurance, deposits, exchanged
 
 
 def bounded(account: Account) -> Account:
@@ -140,11 +143,12 @@ class Lockstep:
         """The account as the twin would report it."""
         t = self.twin
         a = t.accounts[account]
-        positions, equity = [], Fraction(a.wallet)
+        positions, isolated = [], Fraction(0)
         for i, p in enumerate(a.positions):
             if margin.linked(t, account, i):
-                equity += p.margin + margin.profit(t, account, i, t.markets[i].mark_e8)
                 mark = t.markets[i].mark_e8
+                if p.scope == MarginScope.ISOLATED:
+                    isolated += p.margin + margin.profit(t, account, i, mark)
                 positions.append(
                     Position(
                         instrument=i // 2,
@@ -167,18 +171,43 @@ class Lockstep:
             id=account,
             asset=t.rules.asset,
             wallet=a.wallet,
-            equity=floor(equity),
+            equity=floor(margin.cross_equity(t, account, t.marks()) + isolated),
             initial=sum(p.initial + p.isolated_margin for p in positions),
             maintenance=sum(p.maintenance for p in positions),
-            available=margin.available(t, account),
+            available=max(0, margin.available(t, account)),
             positions=tuple(positions),
+            max_withdrawal=margin.withdrawable(t, account),
+            multi_assets=bool(a.multi),
+            balances=self._twin_balances(account),
         )
+
+    def _twin_balances(self, account: int) -> tuple[Balance, ...]:
+        t, a = self.twin, self.twin.accounts[account]
+        found = []
+        for k, asset in enumerate(t.assets if len(t.assets) > 1 else ()):
+            amount = a.balances[k] if k else a.wallet
+            equity = amount if k else floor(margin.own_equity(t, account, t.marks()))
+            found.append(
+                Balance(
+                    asset=asset.name,
+                    amount=amount,
+                    index_e8=t.index_e8[k],
+                    bid_e8=collateral.rates(t, k)[0],
+                    ask_e8=collateral.rates(t, k)[1],
+                    equity_usd=collateral.counted_usd(t, k, equity),
+                    max_withdrawal=margin.withdrawable(t, account, k),
+                )
+            )
+        return tuple(found)
 
     def _same(self, kernel: list[Event], twin: list[Event]) -> list[Event]:
         if kernel != twin:
             raise AssertionError("\n".join([str(self.setup), *self.story[-6:], difference(kernel, twin)]))
         totals = self.venue.totals()
         assert totals.gap == 0, (totals, self.story[-1])
+        for asset in range(1, len(self.setup.assets)):
+            held = self.venue.totals(asset)
+            assert held.gap == 0 and held.wallets >= 0, (asset, held, self.story[-1])
         return kernel
 
     def compare(self) -> None:
@@ -198,7 +227,7 @@ class Lockstep:
         t = self.venue.totals()
         again = from_events(self.twin.events, self.setup)
         brought = sum(pool.balance for pool in self.venue.pools)
-        assert (t.outside, t.rounding, t.fees, t.insurance - brought, t.deposits - brought) == again
+        assert (t.outside, t.rounding, t.fees, t.insurance - brought, t.deposits - brought, t.exchanged) == again
 
 
 def random_run(r: Random, pair: Lockstep, commands: int, *, every: int = 10, burst: int = 6) -> World:
@@ -209,6 +238,14 @@ def random_run(r: Random, pair: Lockstep, commands: int, *, every: int = 10, bur
             pair.submit(scenarios.deposit(r, account))
         if r.randint(0, 2) == 0:
             pair.submit(set_hedge_mode(account, True))
+    if pair.setup.assets:
+        rows = world.bars(1)
+        pair.advance(rows[-1].ts_ns, rows)
+        for account in range(pair.setup.accounts):
+            for _ in range(r.choice([0, 1, 3])):
+                pair.submit(scenarios.of_asset(r, pair.setup, pair.twin, account))
+            if r.randint(0, 2):
+                pair.submit(set_multi_assets(account, True))
     more(r, pair, world, commands, every=every, burst=burst)
     return world
 

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from novation.domain.account import InsurancePool
+from novation.domain.assets import Asset, AssetTerms
 from novation.domain.commands import Command
 from novation.domain.enums import (
     CommandKind,
@@ -29,6 +30,7 @@ from novation.domain.market import MARKET_DTYPE, MarketEvent
 from novation.domain.units import E8, HOUR_NS, NO_CAP, NS
 from novation.venues import binance_usdm, cme_globex
 from novation.venues.venue_rules import VenueRules
+from tests.reference import margin
 from tests.reference.exchange import Exchange
 
 #: (tick, lot, price) of coins, all 1e-8, from thousands a coin to fractions of a cent.
@@ -78,6 +80,7 @@ class Setup(NamedTuple):
     ladders: dict[str, Ladder] = {}
     marked: dict[str, MarkRule] = {}
     pro_rata: bool = False
+    assets: tuple[Asset, ...] = ()
 
     def twin(self) -> Exchange:
         """The plain-Python one."""
@@ -91,6 +94,7 @@ class Setup(NamedTuple):
             ladders=self.ladders,
             marked=self.marked,
             pro_rata=self.pro_rata,
+            assets=self.assets,
         )
 
 
@@ -143,6 +147,8 @@ def perpetual(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
             liquidation_fee_e8=r.choice([0, 1_250_000, 500_001]),
             tiers=brackets(r),
             **pricing(r),
+            limit_sell_above_last_e8=r.choice([0, 150_000, 150_000, 2_500_001]),
+            market_buy_above_ask_e8=r.choice([0, 50_000, 50_000, 1_234_567]),
         )
         for n in range(r.randint(1, 3))
     ]
@@ -256,7 +262,29 @@ def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
             if m[0].method == MarginMethod.TIERED and r.randint(0, 2) == 0
         },
         r.randint(0, 4) == 0,
+        assets(r) if r.randint(0, 1) and rules.asset == "USDT" else (),
     )
+
+
+def assets(r: Random) -> tuple[Asset, ...]:
+    """The settlement asset and one to three others, with one or two rows of rules each."""
+    names = [("USDT", 8), *(("BNB", 8), ("BTC", 8), ("XYZ", 2))[: r.randint(1, 3)]]
+    made = []
+    for name, count in names:
+        rows = []
+        for _ in range(r.randint(1, 2)):
+            buffer = r.choice([10_000, 0, 500_000]) if name == "USDT" else r.choice([5_000_000, 10_000_000, 77_777])
+            rows.append(
+                AssetTerms(
+                    bid_buffer_e8=buffer,
+                    ask_buffer_e8=r.choice([buffer, 0]),
+                    auto_bid_buffer_e8=r.choice([buffer // 2, 0]),
+                    auto_ask_buffer_e8=r.choice([buffer // 2, 0]),
+                    exchange_below=r.choice([0, 10**9, 10**11, 10**12]),
+                )
+            )
+        made.append(Asset(name=name, decimals=count, terms=tuple(rows)))
+    return tuple(made)
 
 
 def ladder(r: Random, instrument: Instrument, price: int) -> Ladder:
@@ -304,6 +332,8 @@ class World:
         self.wild = r.choice([20, 60, 300])  #: a crash once in so many bars
         self.before = -1  #: the instant before the next one
         self.postponed = r.randint(0, 3) == 0  #: whether deliveries wait for an hour or more
+        self.first_index = [E8, 60_000_000_000, 6_000_000_000_000, 12_345][: len(setup.assets)]
+        self.index = list(self.first_index)
 
     def bars(self, count: int) -> list[MarketEvent]:
         """The rows of the next instants, each the close of the open bars and the open of new ones."""
@@ -369,6 +399,9 @@ class World:
                     )
                 )
         self.before = ts
+        for asset in range(len(self.index)):
+            if self.now == 0 or r.randint(0, 2) == 0:
+                rows.append(self._index(asset, ts))
         self.now += r.choice([1, 1, 1, 3]) * HOUR_NS
         if self.setup.marked:
             rows = [
@@ -417,6 +450,18 @@ class World:
                     MarketEvent(ts_ns=at, kind=MarketEventKind.STATUS, instrument=i, status=status, index_e8=known)
                 )
         return rows
+
+    def _index(self, asset: int, ts: int) -> MarketEvent:
+        """What an asset is worth now; the settlement asset stays near a dollar."""
+        r = self.r
+        moved = r.choice([0, -50, 70, -300, 400]) if asset else r.choice([0, 1, -1, 5])
+        if asset and r.randint(1, self.wild) == 1:
+            moved = r.choice([-5_000, -9_000, 8_000])
+        self.index[asset] = max(1, self.index[asset] * (10_000 + moved) // 10_000)
+        self.index[asset] = min(self.index[asset], 2 * self.first_index[asset])  # a large deposit stays in the integers
+        row = r.randrange(len(self.setup.assets[asset].terms))
+        kind = MarketEventKind.ASSET_INDEX
+        return MarketEvent(ts_ns=ts, kind=kind, instrument=0, asset=asset, index_e8=self.index[asset], terms=row)
 
     def _mark(self, last: int) -> int:
         if not self.marks_given and self.r.randint(0, 2) == 0:
@@ -481,6 +526,8 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
         return Command(kind=CommandKind.SET_MARGIN_SCOPE, account=account, instrument=i, scope=scope)
     if dice < 88:
         wallet = twin.accounts[account].wallet
+        if setup.assets and r.randint(0, 1):
+            return of_asset(r, setup, twin, account)
         return Command(
             kind=CommandKind.TRANSFER,
             account=account,
@@ -495,7 +542,20 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
         return msgspec.structs.replace(order, kind=kind, order_kind=limit, price_ticks=entry)
     if dice < 91:
         return Command(kind=CommandKind.SET_HEDGE_MODE, account=account, amount=r.choice([0, 1, 1 - hedge, 2]))
+    if dice < 93 and setup.assets:
+        amount = r.choice([1, 1, 1 - twin.accounts[account].multi, 0, 2])
+        return Command(kind=CommandKind.SET_MULTI_ASSETS, account=account, amount=amount)
     return _nonsense(r, setup, twin)
+
+
+def of_asset(r: Random, setup: Setup, twin: Exchange, account: int) -> Command:
+    """Some of an asset comes in, or goes out: part of it, all that may, or a unit more."""
+    asset = r.randrange(len(setup.assets))
+    held = twin.accounts[account].balances[asset] if asset else twin.accounts[account].wallet
+    most = margin.withdrawable(twin, account, asset)
+    worth = r.choice([10**9, 10**10, 10**11, 10**12]) * setup.assets[asset].unit // max(1, twin.index_e8[asset])
+    amount = r.choice([worth, worth, worth, -held // 2, -held, -most, -most - 1, 0])
+    return Command(kind=CommandKind.TRANSFER, account=account, amount=amount, asset=asset)
 
 
 def deposit(r: Random, account: int) -> Command:
@@ -513,7 +573,10 @@ def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int, named:
     price = market.last_e8 or setup.prices[i]
     p = twin.accounts[account].positions[slot]
     side = r.choice([1, -1, -1 if account % 2 else 1])  # neighbours tend to stand against each other
-    means = max(twin.accounts[account].wallet, 10**9) * (p.leverage if instrument.method == MarginMethod.TIERED else 8)
+    own = twin.accounts[account].wallet
+    if twin.accounts[account].multi:
+        own = margin.available(twin, account)
+    means = max(own, 10**9) * (p.leverage if instrument.method == MarginMethod.TIERED else 8)
     one = max(1, price * instrument.lot_value // E8)
     lots = max(1, min(means * r.choice([1, 5, 20, 60, 95, 130]) // 100 // one, (1 << 58) // instrument.lot_value))
     if p.lots and r.randint(0, 2) == 0:  # reduce, close or turn round
@@ -552,7 +615,7 @@ def _nonsense(r: Random, setup: Setup, twin: Exchange) -> Command:
     price = 0 if kind == OrderKind.MARKET else r.choice([1, 0, 0, 1_000, 0, -7, 10**9, 10**10])
     large = 1 << 40 if all(i.lot_value < 1 << 22 for i in setup.instruments) else 10**10 // 2
     return Command(
-        kind=r.choice([1, 1, 1, 2, 3, 4, 5, 6, 7, 11, 99]),
+        kind=r.choice([1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 11, 99]),
         account=r.choice([0, 0, 0, -1, setup.accounts]),
         instrument=r.choice([0, 0, 0, -1, len(setup.instruments)]),
         order=r.choice([0, 1, -1, twin.order_sequence, 1 << 40]),
@@ -563,4 +626,5 @@ def _nonsense(r: Random, setup: Setup, twin: Exchange) -> Command:
         leverage=r.choice([1, 0, -1, 1 << 30]),
         scope=r.choice([0, 1, 2, 3]),
         amount=r.choice([1, -1, 1 << 60, (1 << 60) + 1, -(1 << 60)]),
+        asset=r.choice([0, 0, 0, 1, -1]),
     )

@@ -119,13 +119,13 @@ def test_the_margin_is_asked_for_at_the_worst_price_reached() -> None:
     both = market()
     both.submit(transfer(0, -990_000 * E8))
     both.submit(set_leverage(0, 0, 1))
-    # 100 lots cost 10,100 at the first level: one too many of them is refused, and nothing is traded
+    # 99 lots cost 9,999 at the first level and open with a loss of 99: one too many, and nothing is traded
     before = both.venue.state_hash()
-    assert of(both.submit(place_market(0, 0, Side.BUY, 100)), EventKind.ORDER_REJECTED)
+    assert of(both.submit(place_market(0, 0, Side.BUY, 99)), EventKind.ORDER_REJECTED)
     assert both.venue.table("market")["last_e8"][0] == 100 * E8
     assert before != both.venue.state_hash(), "the refusal is an event"
     assert missing(both) == (0, 0)
-    assert fills(both.submit(place_market(0, 0, Side.BUY, 99))) == [(101, 99)]
+    assert fills(both.submit(place_market(0, 0, Side.BUY, 98))) == [(101, 98)]
 
 
 def trader(both: Lockstep, account: int, cash: int, lots: int, leverage: int, *, isolated: bool = False) -> None:
@@ -139,7 +139,7 @@ def trader(both: Lockstep, account: int, cash: int, lots: int, leverage: int, *,
 
 def test_a_liquidation_takes_the_ladder_down() -> None:
     both = market(2)
-    trader(both, 0, 600, 100, 20)  # bought at 101
+    trader(both, 0, 600, 100, 25)  # bought at 101
     both.submit(place_market(1, 0, Side.SELL, 395))  # 5 are left at 96
     events = both.advance(1, opening_mark(1, 95.1))
     # equity 10 against 95.1; after 5 at 96: 14.5 against 90.345; after n more at 95: 95.1 * (95 - n) / 100 is at most
@@ -161,7 +161,7 @@ def opening_mark(ts_ns: int, mark: float) -> list[MarketEvent]:
 
 def test_the_fund_takes_over_at_the_bankruptcy_price_and_passes_on() -> None:
     both = market(2, Ladder(offsets=(100, 2_000, 4_000), lots=(10, 4, 100)), fund(1_000))
-    trader(both, 0, 60, 10, 20)  # 10 at 101: bankrupt at 95
+    trader(both, 0, 60, 10, 25)  # 10 at 101: bankrupt at 95
     both.submit(place_market(1, 0, Side.SELL, 10))  # 99 is gone, 80 is next
     events = both.advance(1, opening_mark(1, 95.5))
     assert [(e.lots, e.price_ticks) for e in of(events, EventKind.LIQUIDATION)] == [(-4, 9_500), (-6, 9_500)]
@@ -174,7 +174,7 @@ def test_the_fund_takes_over_at_the_bankruptcy_price_and_passes_on() -> None:
 
 def test_an_empty_ladder_passes_on_at_the_last_price() -> None:
     both = market(2, Ladder(offsets=(100,), lots=(10,)), fund(1_000))
-    trader(both, 0, 60, 10, 20)
+    trader(both, 0, 60, 10, 25)
     both.submit(place_market(1, 0, Side.SELL, 10))  # the last price is 99, better than 95: the fund gains
     events = both.advance(1, [opening_mark(1, 95.5)[0]])
     assert [(e.lots, e.price_ticks, e.amount) for e in of(events, EventKind.TAKEN_OVER)] == [(-10, 10_000, 50 * E8)]
@@ -184,7 +184,7 @@ def test_an_empty_ladder_passes_on_at_the_last_price() -> None:
 
 def test_a_poor_fund_deleverages_the_other_side_first() -> None:
     both = market(2, Ladder(offsets=(100, 2_000), lots=(10, 100)), fund(10))
-    trader(both, 0, 60, 10, 20)
+    trader(both, 0, 60, 10, 25)
     both.submit(place_market(1, 0, Side.SELL, 10))  # short at 99, in profit at 95
     events = both.advance(1, opening_mark(1, 95.5))
     assert [(e.account, e.lots, e.price_ticks) for e in of(events, EventKind.DELEVERAGED)] == [(1, 10, 9_500)]
@@ -200,7 +200,7 @@ def test_without_a_fund_an_empty_ladder_closes_at_the_last_price() -> None:
     both.advance(0, opening(0, 100))
     for account in range(2):
         both.submit(transfer(account, 1_000_000 * E8))
-    trader(both, 0, 60, 10, 20)
+    trader(both, 0, 60, 10, 25)
     both.submit(place_market(1, 0, Side.SELL, 10))
     events = both.advance(1, opening_mark(1, 92))
     assert [(e.account, e.lots, e.price_ticks) for e in of(events, EventKind.LIQUIDATION)] == [(0, -5, 10_000)]

@@ -16,6 +16,7 @@ from novation.data.history import History
 from novation.data.store import store_path
 from novation.data.term_structure import read_term_structure
 from novation.domain.errors import DataError, UnknownInstrument
+from novation.reference.quarterlies import is_quarterly
 
 #: Name of the term-structure files of each product. Those of ES and GC are named after the micro contract,
 #: whose price is quoted alike.
@@ -39,7 +40,7 @@ def load(id: str, *, root: Path | str | None = None) -> History | ContractChain:
     venue, _, name = id.partition(":")
     folders = data_folders() if root is None else (Path(root),)
     if venue == "binance_um" and name:
-        kinds = ("last_1h", "mark_1h") if "_" in name else ("last_1h", "mark_1h", "funding")
+        kinds = ("last_1h", "mark_1h") if is_quarterly(id) else ("last_1h", "mark_1h", "funding")
         last, mark, *funding = _files(
             id,
             folders,

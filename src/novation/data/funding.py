@@ -32,6 +32,7 @@ from novation.domain.errors import DataError, InvalidInput, NoRuleInForce, Unkno
 from novation.domain.units import DAY_NS, E8, HOUR_NS, Number, from_e8, iso, to_e8, to_ns
 from novation.domain.words import counted
 from novation.reference import Reference
+from novation.reference.quarterlies import is_quarterly
 from novation.rules.funding import funding_payment
 
 _DIGITS = 12
@@ -208,6 +209,8 @@ def funding(
     """
     reference = reference or Reference.default()
     id = reference.perpetual(symbol)
+    if is_quarterly(id):
+        raise InvalidInput("is a dated future and has no funding", source=id)
     history = load(id, root=root)
     if not isinstance(history, History):
         raise InvalidInput("is a dated future and has no funding", source=id)

@@ -56,29 +56,35 @@ def refresh(
         names = [reference.perpetual(symbol).partition(":")[2] for symbol in symbols]
     captured = fetch_parameters(venue, names, base_url=base_url, client=client, now_ns=now_ns)
     place = reference_path() if folder is None else Path(folder)
-    return put(_with_fees(captured, reference), place, write=write)
+    return put(_with_last_known(captured, reference), place, write=write)
 
 
-def _with_fees(captured: Captured, reference: Reference) -> Captured:
-    """The captured rows and the fees last known, without which no run could use them at their date.
+#: What no public answer has, and no run can do without: table, key, what a row and what a note calls it.
+_NOT_PUBLIC = (
+    ("fees", "0", "fees of VIP 0", "fees"),
+    ("order_cost", "all", "assumed prices of orders", "assumed prices of orders"),
+)
 
-    No public answer has the fees of a level: the row is marked as assumed.
-    """
-    known = reference.latest_row(f"{captured.venue}/fees", "0")
-    if known is None:
-        return captured
-    row, known_ns, source = known
-    if "as last known on" in source:  # assumed at an earlier refresh: keep what it was assumed from
+
+def _with_last_known(captured: Captured, reference: Reference) -> Captured:
+    """The captured rows and those last known of what no public answer has, marked as assumed."""
+    for table, key, what, name in _NOT_PUBLIC:
+        known = reference.latest_row(f"{captured.venue}/{table}", key)
+        if known is None:
+            continue
+        row, known_ns, source = known
         said = source
-    else:
-        said = f"assumed: fees of VIP 0 as last known on {iso(known_ns)[:10]}; {source}"
-    texts = {name: f"{value.normalize():f}" for name, value in row.items()}
-    return replace(
-        captured,
-        rows=captured.rows | {("fees", "0"): (texts,)},
-        sources=captured.sources | {("fees", "0"): said},
-        notes=(*captured.notes, f"fees are not in a public answer: those known on {iso(known_ns)[:10]} are kept on"),
-    )
+        if "as last known on" not in source:  # else assumed at an earlier refresh: keep what it was assumed from
+            said = f"assumed: {what} as last known on {iso(known_ns)[:10]}; {source.removeprefix('assumed:').strip()}"
+        note = f"{name} are not in a public answer: those known on {iso(known_ns)[:10]} are kept on"
+        texts = {column: f"{value.normalize():f}" for column, value in row.items()}
+        captured = replace(
+            captured,
+            rows=captured.rows | {(table, key): (texts,)},
+            sources=captured.sources | {(table, key): said},
+            notes=(*captured.notes, note),
+        )
+    return captured
 
 
 def import_ccxt(
@@ -152,7 +158,18 @@ def _captured(
         raise DataError("no perpetual of it can be a row", source=source, hint="; ".join(left))
     notes = [f"left out, {why}: {_some(names)}" for why, names in left.items()]
     _add_fees(linear, rows, sources, notes, cited)
+    _add_order_cost(rows, sources, cited)
     return Captured("binance_um", at_ns, rows, sources, tuple(notes))
+
+
+def _add_order_cost(
+    rows: dict[tuple[str, str], tuple[dict[str, str], ...]], sources: dict[tuple[str, str], str], cited: str
+) -> None:
+    """At which price an order is assumed to fill is not in ccxt: taken as it is on Binance."""
+    known = Reference().latest_row("binance_um/order_cost", "all")
+    if known is not None:
+        rows["order_cost", "all"] = ({name: f"{value.normalize():f}" for name, value in known[0].items()},)
+        sources["order_cost", "all"] = f"assumed: {UNVERIFIED}, assumed prices of orders as on Binance; {cited}"
 
 
 def _add_fees(

@@ -44,6 +44,18 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     deleveraging: DeleveragingRank | None = None  #: where it was asked for
 
 
+class Balance(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account holds of one asset; amounts in its minor units, prices and USD in 1e-8."""
+
+    asset: str
+    amount: int  #: of the settlement asset the cross wallet; it alone can be negative
+    index_e8: int  #: USD a coin, 0: not known
+    bid_e8: int  #: at which it counts where it is owned
+    ask_e8: int  #: at which it counts where it is owed or required
+    equity_usd: int  #: what it counts for, with the profits of positions that settle in it
+    max_withdrawal: int
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """One account's balance in the venue's settlement asset and its open positions."""
 
@@ -53,8 +65,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     equity: int  #: wallet + isolated margins + unrealised
     initial: int
     maintenance: int
-    available: int
+    available: int  #: for new margin, never below zero
     positions: tuple[Position, ...]
+    max_withdrawal: int = 0  #: what a withdrawal of the settlement asset may take
+    multi_assets: bool = False  #: equity and available then count all assets, in the settlement asset at its ask
+    balances: tuple[Balance, ...] = ()  #: of a venue with several assets, the settlement asset first
 
 
 class InsurancePool(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +84,9 @@ class InsurancePool(msgspec.Struct, frozen=True, kw_only=True):
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """The venue's own side of the ledger, in minor units; Python integers, so no bound.
 
-    wallets + isolated margins - entry costs + fees + insurance + outside + rounding = deposits, after every event.
+    Of the settlement asset, after every event:
+    wallets + isolated margins - entry costs + fees + insurance + outside + rounding + exchanged = deposits.
+    Of any other: wallets + exchanged = deposits.
     """
 
     wallets: int
@@ -80,9 +97,10 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     outside: int
     rounding: int
     deposits: int
+    exchanged: int = 0  #: what the venue's automatic exchanges took (positive) or gave of the asset
 
     @property
     def gap(self) -> int:
         """What is missing from the ledger: zero, always."""
         held = self.wallets + self.isolated - self.costs
-        return held + self.fees + self.insurance + self.outside + self.rounding - self.deposits
+        return held + self.fees + self.insurance + self.outside + self.rounding + self.exchanged - self.deposits

@@ -24,9 +24,10 @@ class Command(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     amount: int = 0
     reduce_only: int = 0
     position_side: int = 0
+    asset: int = 0
 
 
-COMMAND_SCHEMA = 2
+COMMAND_SCHEMA = 3
 COMMAND_DTYPE = record_dtype(Command)
 COMMAND_FORMAT = record_format(Command)
 
@@ -89,9 +90,9 @@ def set_margin_scope(account: int, instrument: int, scope: MarginScope) -> Comma
     return Command(kind=CommandKind.SET_MARGIN_SCOPE, account=account, instrument=instrument, scope=scope)
 
 
-def transfer(account: int, amount: int) -> Command:
-    """Deposit (positive) or withdraw (negative) minor units of the venue's settlement asset."""
-    return Command(kind=CommandKind.TRANSFER, account=account, amount=amount)
+def transfer(account: int, amount: int, *, asset: int = 0) -> Command:
+    """Deposit (positive) or withdraw (negative) minor units of an asset of the venue; 0 is the settlement asset."""
+    return Command(kind=CommandKind.TRANSFER, account=account, amount=amount, asset=asset)
 
 
 def adjust_margin(account: int, instrument: int, amount: int, *, position_side: int = 0) -> Command:
@@ -108,6 +109,11 @@ def adjust_margin(account: int, instrument: int, amount: int, *, position_side: 
 def set_hedge_mode(account: int, hedge: bool) -> Command:
     """Hold one position an instrument (one-way), or a long and a short one (hedge); refused with anything open."""
     return Command(kind=CommandKind.SET_HEDGE_MODE, account=account, amount=int(hedge))
+
+
+def set_multi_assets(account: int, multi_assets: bool) -> Command:
+    """Let all assets of an account stand behind its positions (Multi-Assets mode), or the settlement asset alone."""
+    return Command(kind=CommandKind.SET_MULTI_ASSETS, account=account, amount=int(multi_assets))
 
 
 def transfer_position(

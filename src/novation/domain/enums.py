@@ -127,6 +127,7 @@ class CommandKind(IntEnum):
     TRANSFER = 5
     ADJUST_MARGIN = 6
     SET_HEDGE_MODE = 7
+    SET_MULTI_ASSETS = 8
     TRANSFER_POSITION = 11
 
 
@@ -137,6 +138,7 @@ class MarketEventKind(IntEnum):
     BAR_CLOSE = 20
     BAR_OPEN = 30
     INDEX = 35
+    ASSET_INDEX = 32
     FUNDING = 40
     STATUS = 45
     SETTLEMENT = 50
@@ -165,6 +167,8 @@ class EventKind(IntEnum):
     FUNDING_SETTLED = 18
     STATUS_CHANGED = 19
     DELIVERY = 20
+    MULTI_ASSETS_SET = 25
+    AUTO_EXCHANGE = 26
     TAKEN_OVER = 33
 
 
@@ -201,6 +205,11 @@ class RejectReason(IntEnum):
     REDUCE_ONLY_NOT_OFFERED = 413
     HEDGE_MODE_NOT_OFFERED = 414
     NO_CHANGE = 415
+    MULTI_ASSETS_NOT_OFFERED = 431
+    MULTI_ASSETS = 432
+    ISOLATED_SCOPE = 433
+    UNKNOWN_ASSET = 434
+    NO_ASSET_INDEX = 435
 
 
 class CancelReason(IntEnum):

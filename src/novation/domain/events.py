@@ -22,7 +22,7 @@ Beside sequence, ts_ns, kind, account and instrument:
     TERMS_CHANGED     amount (index of the row of terms)
     LEVERAGE_SET      amount (leverage)
     MARGIN_SCOPE_SET  amount (`MarginScope`)
-    TRANSFER          amount
+    TRANSFER          amount, order (the asset, 0: the settlement asset)
     MARGIN_ADJUSTED   amount (into the margin > 0), cost (the margin after), flags
     HEDGE_MODE_SET    amount (1 hedge, 0 one-way)
     FUNDING_SETTLED   rate_e8 that the venue computed, price_e8 (mark), lots (samples), cost (their average, 1e-8),
@@ -31,10 +31,14 @@ Beside sequence, ts_ns, kind, account and instrument:
                       whose mean that is, 0: another price); account -1
     DELIVERY          lots (position), price_e8 (delivery price), cost (entry cost before), amount (realised), fee,
                       rate_e8 (its rate), flags (isolated)
+    MULTI_ASSETS_SET  amount (1 Multi-Assets mode, 0 one asset)
+    AUTO_EXCHANGE     order (the asset sold), cost (what was sold, in its units), amount (of the settlement asset got),
+                      price_e8 (USD a coin was sold for)
     COMMAND_REJECTED  order, reason, amount (the value refused), cost (the limit)
 
 Of an account in hedge mode, whatever is of one position says which in `flags` (LONG_SIDE, SHORT_SIDE).
-Money is in minor units of the venue's settlement asset. `sequence` ascends without a gap within a venue.
+Money is in minor units of the venue's settlement asset, or of the asset named. `sequence` ascends without a gap within
+a venue.
 """
 
 from __future__ import annotations

@@ -134,3 +134,5 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     # Of an instrument that is delivered (docs/rules/delivery.md).
     delivery_seconds: int = 0  #: the last seconds whose index samples make the delivery price
     delivery_fee_e8: int = 0
+    limit_sell_above_last_e8: int = 0  #: a limit sell is assumed to fill so far above the last price; 0: at its price
+    market_buy_above_ask_e8: int = 0  #: a market buy is assumed to fill so far above the best ask

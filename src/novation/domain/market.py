@@ -9,6 +9,7 @@ Rows are ordered by (`ts_ns`, `kind`, `instrument`); the integer of `MarketEvent
     INDEX       `index_e8`: one sample of the price index, for an instrument that the venue marks itself or delivers;
                 `bid_e8`, `ask_e8` best prices of its book and `impact_bid_e8`, `impact_ask_e8` the average prices at
                 which the impact notional fills, 0 = what the venue's own liquidity offers
+    ASSET_INDEX `asset`: `index_e8` USD a coin, and `terms`, the row of the asset's rules in force, counted from 0
     FUNDING     `rate_e8`; paid on `mark_e8`, the mark that opens at the stamp
     STATUS      `status` (`InstrumentStatus`) from now on; with DELIVERING `index_e8`: the delivery price, 0 = the mean
                 of the samples
@@ -48,8 +49,9 @@ class MarketEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     impact_bid_e8: int = 0
     impact_ask_e8: int = 0
     status: int = 0
+    asset: int = 0
 
 
-MARKET_SCHEMA = 4
+MARKET_SCHEMA = 5
 MARKET_DTYPE = record_dtype(MarketEvent)
 MARKET_FORMAT = record_format(MarketEvent)

@@ -158,6 +158,9 @@ def watch(venue, account):
     """Put an account's bands around the current marks. True where a test at these marks would do nothing; where it
     might, the account stays due."""
     a = account_(venue, account)
+    if a.multi:  # indices move its equity too: it is tested always
+        put_due(venue, account, 1)
+        return False
     exposed, quiet = False, True
     row = first_row(venue, account)
     while row >= 0:

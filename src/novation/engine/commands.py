@@ -14,12 +14,24 @@ from novation.domain.enums import (
     RejectReason,
 )
 from novation.engine.clearing import side_flag
-from novation.engine.ledger import next_event, post_deposit
-from novation.engine.margining import available, initial_for, initial_now, largest_value, notional, worth
+from novation.engine.collateral import first_order_of
+from novation.engine.ledger import next_event, post_asset_deposit, post_deposit
+from novation.engine.margining import (
+    available,
+    initial_for,
+    initial_now,
+    initial_total,
+    largest_value,
+    notional,
+    withdrawable,
+    worth,
+)
 from novation.engine.orders import cancel_order, find_order, place, reject
 from novation.engine.state import (
     LEGS,
     account_,
+    asset_,
+    balance_,
     command_,
     contract_,
     market_,
@@ -30,6 +42,7 @@ from novation.engine.state import (
     tier_,
 )
 from novation.engine.watch import changed
+from novation.rules.integers import mul_div
 
 _PLACE = int(CommandKind.PLACE)
 _CANCEL = int(CommandKind.CANCEL)
@@ -37,6 +50,7 @@ _SET_LEVERAGE = int(CommandKind.SET_LEVERAGE)
 _SET_SCOPE = int(CommandKind.SET_MARGIN_SCOPE)
 _ADJUST_MARGIN = int(CommandKind.ADJUST_MARGIN)
 _SET_HEDGE_MODE = int(CommandKind.SET_HEDGE_MODE)
+_SET_MULTI_ASSETS = int(CommandKind.SET_MULTI_ASSETS)
 _TRANSFER = int(CommandKind.TRANSFER)
 _TRANSFER_POSITION = int(CommandKind.TRANSFER_POSITION)
 _CROSS = int(MarginScope.CROSS)
@@ -49,6 +63,7 @@ _SCOPE_SET = int(EventKind.MARGIN_SCOPE_SET)
 _TRANSFERRED = int(EventKind.TRANSFER)
 _MARGIN_ADJUSTED = int(EventKind.MARGIN_ADJUSTED)
 _HEDGE_MODE_SET = int(EventKind.HEDGE_MODE_SET)
+_MULTI_ASSETS_SET = int(EventKind.MULTI_ASSETS_SET)
 _COMMAND_REJECTED = int(EventKind.COMMAND_REJECTED)
 _UNKNOWN_ACCOUNT = int(RejectReason.UNKNOWN_ACCOUNT)
 _UNKNOWN_INSTRUMENT = int(RejectReason.UNKNOWN_INSTRUMENT)
@@ -68,8 +83,15 @@ _NO_ISOLATED_POSITION = int(RejectReason.NO_ISOLATED_POSITION)
 _WRONG_POSITION_SIDE = int(RejectReason.WRONG_POSITION_SIDE)
 _HEDGE_MODE_NOT_OFFERED = int(RejectReason.HEDGE_MODE_NOT_OFFERED)
 _NO_CHANGE = int(RejectReason.NO_CHANGE)
+_MULTI_ASSETS_NOT_OFFERED = int(RejectReason.MULTI_ASSETS_NOT_OFFERED)
+_MULTI_ASSETS = int(RejectReason.MULTI_ASSETS)
+_ISOLATED_SCOPE = int(RejectReason.ISOLATED_SCOPE)
+_UNKNOWN_ASSET = int(RejectReason.UNKNOWN_ASSET)
+_NO_ASSET_INDEX = int(RejectReason.NO_ASSET_INDEX)
 _LONG, _SHORT = int(PositionSide.LONG), int(PositionSide.SHORT)
 _BALANCE_BOUND = 1 << 60
+#: 1e-8 USD that an asset beside the settlement asset may be worth when it comes in: a price four times higher fits.
+_DEPOSIT_USD = 17_500_000_000_000_000
 
 
 @kernel
@@ -91,6 +113,7 @@ def next_command(venue, kind, account, instrument):
     c.amount = 0
     c.reduce_only = 0
     c.position_side = 0
+    c.asset = 0
     return c
 
 
@@ -132,6 +155,8 @@ def execute_command(venue, c):
         transfer(venue, c)
     elif c.kind == _SET_HEDGE_MODE:
         set_hedge_mode(venue, c)
+    elif c.kind == _SET_MULTI_ASSETS:
+        set_multi_assets(venue, c)
     elif c.instrument < 0 or c.instrument >= venue.instruments:
         refuse(venue, c, _UNKNOWN_INSTRUMENT, c.instrument, venue.instruments)
     elif c.kind == _PLACE or c.kind == _TRANSFER_POSITION:
@@ -158,21 +183,42 @@ def cancel(venue, c):
 
 @kernel
 def transfer(venue, c):
-    """Deposit or withdraw; a withdrawal takes no more than what is available."""
+    """Deposit or withdraw; a withdrawal takes no more than what is available, and no profit that is not realised."""
+    if c.asset < 0 or c.asset >= venue.assets:
+        refuse(venue, c, _UNKNOWN_ASSET, c.asset, venue.assets)
+        return
     a = account_(venue, c.account)
+    held = a.wallet
+    if c.asset > 0:
+        held = balance_(venue, c.account, c.asset).amount
     beyond = c.amount > 2 * _BALANCE_BOUND or c.amount < -2 * _BALANCE_BOUND
-    if beyond or abs(a.wallet + c.amount) > _BALANCE_BOUND:
+    if beyond or abs(held + c.amount) > _BALANCE_BOUND:
         refuse(venue, c, _NUMBER_TOO_LARGE, c.amount, _BALANCE_BOUND)
         return
+    if c.asset > 0 and c.amount > 0:
+        x = asset_(venue, c.asset)
+        if x.index_e8 == 0:
+            refuse(venue, c, _NO_ASSET_INDEX, c.asset, 0)
+            return
+        # the estimate keeps the exact product inside int64
+        far = float(held + c.amount) * float(x.index_e8) > 2.0 * float(_DEPOSIT_USD) * float(x.unit)
+        if far or mul_div(held + c.amount, x.index_e8, x.unit) > _DEPOSIT_USD:
+            refuse(venue, c, _NUMBER_TOO_LARGE, c.amount, _DEPOSIT_USD)
+            return
     if c.amount < 0:
-        free = min(a.wallet, available(venue, c.account))
+        free = withdrawable(venue, c.account, c.asset)
         if -c.amount > free:
             refuse(venue, c, _BALANCE_TOO_SMALL, -c.amount, free)
             return
-    a.wallet += c.amount
+    if c.asset > 0:
+        balance_(venue, c.account, c.asset).amount += c.amount
+        post_asset_deposit(venue, c.asset, c.amount)
+    else:
+        a.wallet += c.amount
+        post_deposit(venue, c.amount)
     changed(venue, c.account)
-    post_deposit(venue, c.amount)
     e = next_event(venue, _TRANSFERRED, c.account, -1)
+    e.order = c.asset
     e.amount = c.amount
 
 
@@ -277,13 +323,10 @@ def set_hedge_mode(venue, c):
     if c.amount == a.hedge:
         refuse(venue, c, _NO_CHANGE, c.amount, 0)
         return
-    row = venue.first_order
-    while row >= 0:
-        o = order_(venue, row)
-        if o.account == c.account:
-            refuse(venue, c, _OPEN_ORDERS, o.id, 0)
-            return
-        row = o.next
+    order = first_order_of(venue, c.account)
+    if order > 0:
+        refuse(venue, c, _OPEN_ORDERS, order, 0)
+        return
     if a.first_position >= 0:
         p = position_row_(venue, a.first_position)
         refuse(venue, c, _OPEN_POSITION, p.lots, 0)
@@ -294,13 +337,55 @@ def set_hedge_mode(venue, c):
 
 
 @kernel
+def set_multi_assets(venue, c):
+    """Let all assets stand behind an account's positions, or the settlement asset alone; refused with orders or
+    isolated symbols, and where the margin would not be there afterwards."""
+    a = account_(venue, c.account)
+    if venue.assets < 2 or c.amount < 0 or c.amount > 1:
+        refuse(venue, c, _MULTI_ASSETS_NOT_OFFERED, c.amount, venue.assets)
+        return
+    if c.amount == a.multi:
+        refuse(venue, c, _NO_CHANGE, c.amount, 0)
+        return
+    order = first_order_of(venue, c.account)
+    if order > 0:
+        refuse(venue, c, _OPEN_ORDERS, order, 0)
+        return
+    for instrument in range(venue.instruments):
+        if position_(venue, c.account, instrument, 0).scope == _ISOLATED:
+            refuse(venue, c, _ISOLATED_SCOPE, instrument, 0)
+            return
+    for asset in range(venue.assets):
+        if asset_(venue, asset).index_e8 == 0:
+            refuse(venue, c, _NO_ASSET_INDEX, asset, 0)
+            return
+    a.multi = c.amount
+    free = available(venue, c.account)
+    if free < 0:
+        a.multi = 1 - c.amount
+        taken = initial_total(venue, c.account)
+        refuse(venue, c, _INSUFFICIENT_MARGIN, taken, taken + free)
+        return
+    venue.multi_accounts += 2 * c.amount - 1
+    changed(venue, c.account)
+    e = next_event(venue, _MULTI_ASSETS_SET, c.account, -1)
+    e.amount = c.amount
+
+
+@kernel
 def set_scope(venue, c):
-    """Choose cross or isolated; refused with a position or working orders of the instrument."""
+    """Choose cross or isolated; refused where it is so already, or with a position or working orders there."""
     if contract_(venue, c.instrument).method != _TIERED and c.scope != _CROSS:
         refuse(venue, c, _SCOPE_NOT_OFFERED, c.scope, 0)
         return
     if c.scope != _CROSS and c.scope != _ISOLATED:
         refuse(venue, c, _SCOPE_NOT_OFFERED, c.scope, 0)
+        return
+    if c.scope == _ISOLATED and account_(venue, c.account).multi:
+        refuse(venue, c, _MULTI_ASSETS, c.scope, 0)
+        return
+    if position_(venue, c.account, c.instrument, 0).scope == c.scope:
+        refuse(venue, c, _NO_CHANGE, c.scope, 0)
         return
     for leg in range(LEGS):
         p = position_(venue, c.account, c.instrument, leg)

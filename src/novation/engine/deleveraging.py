@@ -16,6 +16,7 @@ from novation._jit import integers_at, kernel
 from novation.domain.enums import CancelReason, DeleveragingMethod, EventKind, MarginScope
 from novation.domain.events import DELEVERAGED, ISOLATED, LIQUIDATED
 from novation.engine.clearing import fill, side_flag
+from novation.engine.collateral import counted, pooled_equity
 from novation.engine.ledger import next_event, pool_of
 from novation.engine.margining import NOW, cross_balance, worth
 from novation.engine.orders import cancel_order
@@ -40,7 +41,7 @@ from novation.engine.state import (
 )
 from novation.rules.adl import allocate_lots_pro_rata, leverage_pnl, margin_ratio, pnl_ratio, pnl_times_margin
 from novation.rules.bankruptcy import bankruptcy_price, worst_ticks
-from novation.rules.integers import exact_towards_zero
+from novation.rules.integers import exact_add, exact_towards_zero
 from novation.rules.ordering import drop_root, heap_rows, sort_rows
 
 _ISOLATED = int(MarginScope.ISOLATED)
@@ -59,6 +60,9 @@ def bankruptcy_ticks(venue, row):
     p = position_row_(venue, row)
     c = contract_(venue, p.instrument)
     behind, behind_part, _, _ = backing(venue, row)
+    if account_(venue, p.account).multi:
+        others, others_part = pooled_equity(venue, p.account, 0, 0)
+        behind, behind_part = exact_add(behind, behind_part, others, others_part)
     price_e8 = bankruptcy_price(p.lots, c.lot_value, p.cost, behind, behind_part)
     if price_e8 == 0:
         return 0
@@ -100,7 +104,7 @@ def score(venue, row):
     profit = exact_towards_zero(profit, profit_part)
     if p.scope == _ISOLATED:
         return leverage_pnl(profit, p.margin, exact_towards_zero(needed, needed_part), venue.asset_unit)
-    wallet = account_(venue, p.account).wallet
+    wallet = counted(venue, p.account, account_(venue, p.account).wallet)
     equity, _, _, _, maintenance = cross_balance(venue, p.account, NOW, -1)
     ratio = margin_ratio(maintenance, wallet, equity - wallet)
     return pnl_times_margin(pnl_ratio(profit, wallet, venue.asset_unit), ratio)

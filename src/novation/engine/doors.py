@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import MarginScope
+from novation.engine.collateral import asset_rates
 from novation.engine.commands import enter
 from novation.engine.deleveraging import rank_side
 from novation.engine.margining import (
@@ -11,15 +12,18 @@ from novation.engine.margining import (
     account_equity,
     available,
     cross_balance,
+    cross_sums,
     initial_now,
     initial_total,
+    withdrawable,
     worth,
 )
-from novation.engine.state import account_, market_, position_row_
+from novation.engine.state import account_, asset_, balance_, market_, position_row_
 from novation.engine.step import IDLE, INSTANT, MORE, work
 from novation.engine.triggers import liquidation_price
 from novation.rules.adl import adl_quantile
 from novation.rules.integers import exact_towards_zero
+from novation.rules.multi_assets import asset_value
 
 __all__ = [
     "IDLE",
@@ -27,6 +31,7 @@ __all__ = [
     "MORE",
     "account_numbers",
     "advance",
+    "asset_numbers",
     "deleveraging_places",
     "position_numbers",
     "run_compiled",
@@ -73,8 +78,8 @@ def run_compiled(heads, until_ns, address, on_bar, state):
 
 @kernel
 def account_numbers(heads, account, out):
-    """Wallet, equity, initial (orders included, isolated margins included), maintenance and available of an account,
-    in minor units, into an int64 array of 5. Equity is cut down, requirements are summed per position as shown."""
+    """Wallet, equity, initial (orders included, isolated margins included), maintenance, available and withdrawable of
+    an account, in minor units, into an int64 array of 6. Equity is cut down, requirements are summed as shown."""
     venue = heads[0]
     a = account_(venue, account)
     _, _, _, _, maintenance = cross_balance(venue, account, NOW, -1)
@@ -94,6 +99,27 @@ def account_numbers(heads, account, out):
     out[2] = taken + margin
     out[3] = maintenance
     out[4] = available(venue, account)
+    out[5] = withdrawable(venue, account, 0)
+
+
+@kernel
+def asset_numbers(heads, account, asset, out):
+    """Amount, index, bid, ask, USD it counts for (of the settlement asset with the profits of positions) and
+    withdrawable of an account's asset, into an int64 array of 6."""
+    venue = heads[0]
+    bid, ask = asset_rates(venue, asset)
+    amount, equity = account_(venue, account).wallet, 0
+    if asset > 0:
+        amount = balance_(venue, account, asset).amount
+        equity = amount
+    else:
+        equity, _, _, _, _ = cross_sums(venue, account, NOW, -1)
+    out[0] = amount
+    out[1] = asset_(venue, asset).index_e8
+    out[2] = bid
+    out[3] = ask
+    out[4] = asset_value(equity, asset_(venue, asset).unit, bid, ask)
+    out[5] = withdrawable(venue, account, asset)
 
 
 @kernel

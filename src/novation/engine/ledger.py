@@ -1,13 +1,14 @@
 """The venue's own side of the ledger, and the event buffer.
 
 Totals over accounts do not fit in int64, so they are kept as high * 2**60 + low with 0 <= low < 2**60.
-After every event: wallets + isolated margins - entry costs + fees + insurance + outside + rounding = deposits.
+After every event: wallets + isolated margins - entry costs + fees + insurance + outside + rounding + exchanged =
+deposits, of the settlement asset; balances + exchanged = deposits, of any other.
 """
 
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.engine.state import contract_, event_, pool_
+from novation.engine.state import asset_, contract_, event_, pool_
 
 LIMB = 1 << 60
 
@@ -47,6 +48,20 @@ def post_outside(venue, amount):
 def post_deposit(venue, amount):
     """Money brought in (positive) or taken away."""
     venue.deposits_high, venue.deposits_low = _carry(venue.deposits_high, venue.deposits_low + amount)
+
+
+@kernel
+def post_asset_deposit(venue, asset, amount):
+    """An asset other than the settlement asset brought in (positive) or taken away."""
+    x = asset_(venue, asset)
+    x.deposits_high, x.deposits_low = _carry(x.deposits_high, x.deposits_low + amount)
+
+
+@kernel
+def post_exchanged(venue, asset, amount):
+    """Taken by the venue in an automatic exchange (positive), or given."""
+    x = asset_(venue, asset)
+    x.exchanged_high, x.exchanged_low = _carry(x.exchanged_high, x.exchanged_low + amount)
 
 
 @kernel

@@ -17,6 +17,7 @@ from novation._jit import kernel
 from novation.domain.enums import CancelReason, EventKind, MarginCallPolicy, MarginScope
 from novation.domain.events import ISOLATED, LIQUIDATED
 from novation.engine.clearing import fill, side_flag
+from novation.engine.collateral import exchange, exchange_due
 from novation.engine.deleveraging import (
     bankruptcy_ticks,
     begin_deleveraging,
@@ -163,9 +164,10 @@ def check_cross(venue, account, extremes):
 
 @kernel
 def check_account(venue, account, extremes):
-    """Test an account: its isolated positions in order of instrument, then the cross balance.
+    """Test an account: its isolated positions in order of instrument, then the cross balance, then what it owes.
 
-    Returns True when a liquidation has begun; it is tested again when that is done, until nothing begins.
+    Returns True when a liquidation has begun or assets were exchanged; it is tested again when that is done, until
+    nothing begins.
     """
     if well_clear(venue, account, extremes):
         return False
@@ -180,9 +182,12 @@ def check_account(venue, account, extremes):
                 return True
         row = p.next
     if exposed:
-        return check_cross(venue, account, extremes)
-    if not extremes and (venue.call_policy == _AT_ONCE or venue.settled):
+        if check_cross(venue, account, extremes):
+            return True
+    elif not extremes and (venue.call_policy == _AT_ONCE or venue.settled):
         account_(venue, account).called = 0
+    if not extremes and exchange_due(venue, account):
+        return exchange(venue, account)
     return False
 
 
@@ -327,6 +332,8 @@ def after_closing(venue):
         if row >= 0 and (venue.call_policy != _AT_ONCE or is_gone(venue, account, TRIGGER, True)):
             return
         a = account_(venue, account)
+        if a.multi:
+            exchange(venue, account)  # what is owed is not left owed
         if row < 0 and a.wallet < 0 and venue.deficit_to_fund:
             lift(venue, account, -1, max(0, venue.liquidating_instrument), -a.wallet, 0)
         a.called = 0

@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import MarginMethod, MarginScope
-from novation.engine.state import account_, contract_, first_row, market_, next_row, position_row_, terms_of, tier_
+from novation.engine.collateral import pooled_equity, withdrawable_asset
+from novation.engine.state import (
+    account_,
+    balance_,
+    contract_,
+    first_row,
+    market_,
+    next_row,
+    position_row_,
+    terms_of,
+    tier_,
+)
 from novation.rules.integers import exact_add, exact_negate, exact_towards_zero
 from novation.rules.margin import tiered_maintenance
 from novation.rules.value import signed_value
@@ -90,10 +101,10 @@ def worth(venue, p, price_e8):
 def well_clear(venue, account, extremes):
     """Whether floating point alone shows that an account is neither to be called nor to be liquidated, with more room
     than all roundings together: then the exact test is left out. Each position is taken at its own adverse extreme,
-    which is harsher than any scene. False wherever it is close, and while a call is open.
+    which is harsher than any scene. False wherever it is close, while a call is open, and in Multi-Assets mode.
     """
     a = account_(venue, account)
-    if a.called != 0:
+    if a.called != 0 or a.multi:
         return False
     ratio = min(float(venue.call_ratio_e8) * 1e-8, 1.0)
     equity, needed, size, exposed = float(a.wallet), 0.0, abs(float(a.wallet)), False
@@ -132,6 +143,16 @@ def well_clear(venue, account, extremes):
 
 @kernel
 def cross_balance(venue, account, scene, without):
+    """As `cross_sums`, with the equity of an account in Multi-Assets mode counted over all assets, unless a row is left
+    out: that equity is still without a profit."""
+    equity, equity_part, maintenance, maintenance_part, shown = cross_sums(venue, account, scene, without)
+    if without < 0 and account_(venue, account).multi:
+        equity, equity_part = pooled_equity(venue, account, equity, equity_part)
+    return equity, equity_part, maintenance, maintenance_part, shown
+
+
+@kernel
+def cross_sums(venue, account, scene, without):
     """Exact equity, exact maintenance, and maintenance as the exchange shows it (each position's cut) of the cross
     wallet and its positions, but for row `without` (-1: none left out): five numbers."""
     a = account_(venue, account)
@@ -227,6 +248,22 @@ def initial_total(venue, account):
 def available(venue, account):
     """Cross equity less initial margins; negative when there is less than nothing."""
     return cross_equity(venue, account, NOW, -1) - initial_total(venue, account)
+
+
+@kernel
+def withdrawable(venue, account, asset):
+    """The most of an asset that may be taken out: what is available, without unrealised profit where the venue keeps
+    that back."""
+    a = account_(venue, account)
+    if asset > 0 and not a.multi:
+        return balance_(venue, account, asset).amount
+    equity, _, _, _, _ = cross_sums(venue, account, NOW, -1)
+    if not venue.profit_withdrawable:
+        equity = min(equity, a.wallet)
+    taken = initial_total(venue, account)
+    if a.multi:
+        return withdrawable_asset(venue, account, asset, equity, taken)
+    return max(0, min(a.wallet, equity - taken))
 
 
 @kernel

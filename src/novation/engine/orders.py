@@ -23,15 +23,15 @@ from novation.domain.enums import (
     RejectReason,
 )
 from novation.domain.events import MAKER, REDUCE_ONLY, TRANSFERRED
-from novation.engine.clearing import fee_of, fill, link, opening_margin, side_flag, unlink_if_flat
+from novation.engine.clearing import fee_of, fill, link, side_flag, unlink_if_flat
 from novation.engine.ledger import next_event
 from novation.engine.liquidity import has_ladder, offer, reach, take
-from novation.engine.margining import available, initial_for, initial_now, largest_value
+from novation.engine.order_margin import assumed_for, risk_reason
 from novation.engine.parametric import ANY_PRICE, NO_PRICE
 from novation.engine.state import account_, contract_, market_, order_, position_row_, row_of, terms_of
 from novation.rules.clearing import closed_lots
 from novation.rules.integers import E8, sign
-from novation.rules.value import signed_value
+from novation.rules.value import signed_value, value_rem
 
 _ISOLATED = int(MarginScope.ISOLATED)
 _TIERED = int(MarginMethod.TIERED)
@@ -90,7 +90,7 @@ def reject(venue, account, instrument, order, lots, price_ticks, reason, value, 
 
 @kernel
 def rest(venue, identity, row_of_position, side, kind, lots, price_ticks, reduce_only):
-    """Put an order at the end of the working list."""
+    """Put an order at the end of the working list; the price it is assumed to fill at is that of its arrival."""
     p = position_row_(venue, row_of_position)
     row = venue.free_order
     o = order_(venue, row)
@@ -106,6 +106,7 @@ def rest(venue, identity, row_of_position, side, kind, lots, price_ticks, reduce
     o.price_ticks = price_ticks
     o.reduce_only = reduce_only
     o.arrival_ns = venue.clock_ns
+    o.assumed_e8 = 0 if kind == _MARKET else assumed_for(venue, p.instrument, kind, side, price_ticks)
     o.next = -1
     o.previous = venue.last_order
     if venue.last_order >= 0:
@@ -127,7 +128,7 @@ def reserve(venue, row, direction):
         return
     position_row = row_of(venue, o.account, o.instrument, o.leg)
     p = position_row_(venue, position_row)
-    value = o.lots * o.price_ticks * contract_(venue, o.instrument).tick_value
+    value, _ = value_rem(o.assumed_e8, o.lots, contract_(venue, o.instrument).lot_value)
     if o.side > 0:
         p.bid_lots += direction * o.lots
         p.bid_value += direction * value
@@ -183,57 +184,6 @@ def find_order(venue, identity):
             return row
         row = o.previous
     return -1
-
-
-@kernel
-def risk_reason(venue, row, lots, price_ticks, taking):
-    """Why a trade of signed lots at a price is refused for margin or size, with the value and its limit.
-
-    A trade that lowers the requirement is never refused. `taking`: executed now, so the fee and the distance of the
-    price from the mark count as well; otherwise it will rest, and what counts is the margin it reserves.
-    """
-    p = position_row_(venue, row)
-    c = contract_(venue, p.instrument)
-    mark = market_(venue, p.instrument).mark_e8
-    value = abs(lots) * price_ticks * c.tick_value
-    before = initial_now(venue, p)
-    free = available(venue, p.account)
-    if taking:
-        after_lots = p.lots + lots
-        after = initial_for(venue, p, after_lots, p.bid_lots, p.bid_value, p.ask_lots, p.ask_value, mark)
-        whole, _ = signed_value(mark, lots, c.lot_value)
-        slip = whole - lots * price_ticks * c.tick_value
-        cost = fee_of(venue, p.instrument, lots, price_ticks, 0) - slip
-        if p.scope == _ISOLATED:
-            opened = abs(lots) - closed_lots(p.lots, lots)
-            after = (
-                after
-                - initial_for(venue, p, after_lots, 0, 0, 0, 0, mark)
-                + opening_margin(venue, p, opened, price_ticks)
-            )
-            cost = fee_of(venue, p.instrument, lots, price_ticks, 0)
-    else:
-        after_lots = p.lots
-        cost = 0
-        if lots > 0:
-            after = initial_for(venue, p, p.lots, p.bid_lots + lots, p.bid_value + value, p.ask_lots, p.ask_value, mark)
-            after_lots = max(p.lots, p.lots + p.bid_lots + lots)
-        else:
-            after = initial_for(venue, p, p.lots, p.bid_lots, p.bid_value, p.ask_lots - lots, p.ask_value + value, mark)
-            after_lots = min(p.lots, p.lots - p.ask_lots + lots)
-        if p.scope == _ISOLATED:
-            after -= initial_for(venue, p, p.lots, 0, 0, 0, 0, mark)
-    if abs(after_lots) <= abs(p.lots) and (after_lots == 0 or sign(after_lots) == sign(p.lots)):
-        return 0, 0, 0
-    if c.method == _TIERED:
-        highest = largest_value(venue, p)
-        reached, _ = signed_value(mark, abs(after_lots), c.lot_value)
-        if reached > highest:
-            return _POSITION_LIMIT, reached, highest
-    needed = after - before + cost
-    if needed > free and needed > 0:
-        return _INSUFFICIENT_MARGIN, needed, free
-    return 0, 0, 0
 
 
 @kernel
@@ -338,7 +288,7 @@ def place(venue, c):
         if too_large(venue, row, side, lots, price_ticks):
             reason, value, limit = _NUMBER_TOO_LARGE, lots, 0
     if reason == 0 and moved:
-        reason, value, limit = risk_reason(venue, row, signed, price_ticks, 1)
+        reason, value, limit = risk_reason(venue, row, signed, price_ticks * c.tick_e8, price_ticks, price_ticks, 1)
         if reason == 0:
             fill(venue, row, 0, signed, price_ticks, price_ticks * c.tick_e8, 0, TRANSFERRED)
             return
@@ -348,11 +298,14 @@ def place(venue, c):
         if ticks != NO_PRICE:
             reason, value, limit = notional_reason(venue, row, signed, ticks)
             if reason == 0:
-                reason, value, limit = risk_reason(venue, row, signed, ticks, 1)
+                best, _ = offer(venue, instrument, side, lots, ANY_PRICE)
+                assumed = assumed_for(venue, instrument, kind, side, price_ticks if kind == _LIMIT else best)
+                reason, value, limit = risk_reason(venue, row, signed, assumed, best, ticks, 1)
         elif kind == _LIMIT and not reduce_only:
             reason, value, limit = notional_reason(venue, row, signed, price_ticks)
             if reason == 0:
-                reason, value, limit = risk_reason(venue, row, signed, price_ticks, 0)
+                assumed = assumed_for(venue, instrument, kind, side, price_ticks)
+                reason, value, limit = risk_reason(venue, row, signed, assumed, price_ticks, price_ticks, 0)
         if reason == 0:
             e = next_event(venue, _ACCEPTED, account, instrument)
             e.order = identity
@@ -434,7 +387,8 @@ def fill_working(venue, order_row, filled, ticks, price_e8, maker):
         elif reason != 0:
             cause = _CANCEL_NOTIONAL
         else:
-            reason, _, _ = risk_reason(venue, row, lots, ticks, 1)
+            assumed = assumed_for(venue, o.instrument, kind, o.side, ticks)
+            reason, _, _ = risk_reason(venue, row, lots, assumed, ticks, ticks, 1)
             if reason == _POSITION_LIMIT:
                 cause = _CANCEL_LIMIT
             elif reason != 0:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import MarginCallPolicy, MarginMethod, MarginScope
+from novation.engine.collateral import pooled_equity
 from novation.engine.margining import TRIGGER, cross_balance, initial_for, notional, tier_of, worth
 from novation.engine.state import account_, contract_, position_row_, terms_of, tier_
 from novation.rules.integers import exact_add, exact_towards_zero
@@ -40,6 +41,8 @@ def standing(venue, row):
     behind, behind_part, others, others_part = backing(venue, row)
     profit, profit_part, _, _ = worth(venue, p, p.trigger_e8)
     equity, equity_part = exact_add(behind, behind_part, profit, profit_part)
+    if account_(venue, p.account).multi:
+        equity, equity_part = pooled_equity(venue, p.account, equity, equity_part)
     return equity, equity_part, others, others_part
 
 

@@ -46,6 +46,9 @@ TABLES = (
     "pricing",
     "basis",
     "band",
+    "asset",
+    "buffer",
+    "balance",
 )
 
 HEAD = _table(
@@ -53,6 +56,7 @@ HEAD = _table(
     "clock_ns sequence order_sequence trade_sequence",
     # rules of the venue (venues.binance_usdm, venues.cme_globex)
     "call_policy call_ratio_e8 liquidation_target_e8 hedge_mode deficit_to_fund spread_e8 asset_unit",
+    "profit_withdrawable",
     # the ledger beside the accounts; totals in two limbs of 2**60
     "fees_high fees_low outside_high outside_low",
     "deposits_high deposits_low rounding",
@@ -70,6 +74,8 @@ HEAD = _table(
     # `due_ns`: the next stamp of a rate the venue computes itself; the funding in hand, and whether it is such a one
     "due_ns pro_rata funding_span_ns funding_instrument funding_rate_e8 own_stamp",
     "delivery_e8 delivery_samples delivered_lots delivered_rest",
+    # how many assets there are, and accounts in Multi-Assets mode
+    "assets multi_accounts",
     *(f"{table}_address {table}_rows" for table in TABLES),
     # who a liquidation closes first, and who pays when the fund is empty; how far the queue of counterparties is
     "liquidation_priority deleveraging_method queue_count queue_next",
@@ -89,6 +95,7 @@ TERMS = _table(
     "liquidation_fee_e8 initial_per_lot maintenance_per_lot tier_first tier_count",
     "funding_interval_hours funding_floor_e8 funding_cap_e8 interest_e8 funding_clamp_e8 impact_base hourly_at_limit "
     "quiet_needed quiet_e8 quiet_hours basis_seconds delivery_seconds delivery_fee_e8",
+    "limit_sell_above_last_e8 market_buy_above_ask_e8",
 )
 TIER = _table("cap rate_e8 max_leverage cum")
 #: One instrument: what the market did. `mark_low_e8`/`mark_high_e8` are the extremes to be checked, equal to the mark
@@ -101,7 +108,11 @@ MARKET = _table(
 )
 #: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
 #: `called`: 0 no margin call, 1 called, trade date + 2: called (or still called) at the settlement of that trade date.
-ACCOUNT = _table("wallet first_position last_position positions called version hedge")
+#: `multi`: whether all its assets stand behind its positions.
+ACCOUNT = _table(
+    "wallet first_position last_position positions called version hedge",
+    "multi",
+)
 #: Two rows per account and instrument: leg 0 is the only position, or in hedge mode the long one; leg 1 the short one.
 #: `margin` is the isolated margin; bid/ask_* sum the working orders; `opened_ns` is when the lots last left zero or
 #: changed sides, 0 without lots.
@@ -110,7 +121,11 @@ POSITION = _table(
     "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8",
     "opened_ns",
 )
-ORDER = _table("id account instrument side kind lots price_ticks reduce_only leg arrival_ns next previous")
+#: `assumed_e8`: the price at which a limit order reserves margin.
+ORDER = _table(
+    "id account instrument side kind lots price_ticks reduce_only leg arrival_ns next previous",
+    "assumed_e8",
+)
 #: Money of one account at one instant.
 SAMPLE = _table("ts_ns account wallet isolated unrealised initial maintenance")
 #: One open position at one instant; low and high are those of the mark inside the bar that just closed.
@@ -147,6 +162,12 @@ QUEUE = _table("number")
 #: Node of a tree of `watch`: below are accounts to be tested at a mark at or below the one price, or at or above the
 #: other.
 BAND = _table("below_e8 above_e8")
+#: One asset, 0 the settlement asset: its index (USD, 0 unknown), the row of BUFFER in force, its ledger in two limbs.
+ASSET = _table("unit index_e8 buffer buffer_first deposits_high deposits_low exchanged_high exchanged_low")
+#: One dated row of `domain.AssetTerms`.
+BUFFER = _table("bid_buffer_e8 ask_buffer_e8 auto_bid_buffer_e8 auto_ask_buffer_e8 exchange_below")
+#: What an account holds of an asset other than the settlement asset.
+BALANCE = _table("amount")
 
 DTYPES = {
     "contract": CONTRACT,
@@ -167,6 +188,9 @@ DTYPES = {
     "pricing": PRICING,
     "basis": BASIS,
     "band": BAND,
+    "asset": ASSET,
+    "buffer": BUFFER,
+    "balance": BALANCE,
 }
 
 _contract_at = record_pointer(CONTRACT)
@@ -186,6 +210,9 @@ _level_at = record_pointer(LEVEL)
 _pricing_at = record_pointer(PRICING)
 _basis_at = record_pointer(BASIS)
 _band_at = record_pointer(BAND)
+_asset_at = record_pointer(ASSET)
+_buffer_at = record_pointer(BUFFER)
+_balance_at = record_pointer(BALANCE)
 head_at = record_pointer(HEAD)
 
 
@@ -349,6 +376,30 @@ def band_(venue, row):
     """A node of the trees of bands: 2 * band_base rows an instrument."""
     check_row(row, venue.band_rows)
     return _band_at(venue.band_address, row)
+
+
+@kernel
+def asset_(venue, asset):
+    """An asset."""
+    check_row(asset, venue.asset_rows)
+    return _asset_at(venue.asset_address, asset)
+
+
+@kernel
+def buffer_of(venue, asset):
+    """The rules in force for an asset."""
+    row = asset_(venue, asset).buffer
+    check_row(row, venue.buffer_rows)
+    return _buffer_at(venue.buffer_address, row)
+
+
+@kernel
+def balance_(venue, account, asset):
+    """What an account holds of an asset other than the settlement asset."""
+    check_row(account, venue.accounts)
+    row = account * (venue.assets - 1) + asset - 1
+    check_row(row, venue.balance_rows)
+    return _balance_at(venue.balance_address, row)
 
 
 @kernel

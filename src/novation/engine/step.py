@@ -16,6 +16,7 @@ from novation._jit import kernel
 from novation.domain.enums import CancelReason, EventKind, InstrumentStatus, MarketEventKind, OrderKind
 from novation.engine.bands import watch
 from novation.engine.clearing import fund, fund_outside, settle
+from novation.engine.collateral import touch_multi
 from novation.engine.commands import execute_command
 from novation.engine.delivery import close_delivery, deliver_account
 from novation.engine.ledger import next_event
@@ -29,6 +30,7 @@ from novation.engine.state import (
     LEGS,
     NEVER_NS,
     account_,
+    asset_,
     command_,
     contract_,
     feed_,
@@ -48,6 +50,7 @@ _ROWS, _TERMS_ORDERS, _EXTREMES, _LIMITS, _RECHECK, _FUND, _SETTLE, _CHECK, _OPE
 _DELIVER_ORDERS, _DELIVER = 11, 12
 
 _TERMS = int(MarketEventKind.TERMS)
+_ASSET_INDEX = int(MarketEventKind.ASSET_INDEX)
 _BAR_CLOSE = int(MarketEventKind.BAR_CLOSE)
 _BAR_OPEN = int(MarketEventKind.BAR_OPEN)
 _FUNDING = int(MarketEventKind.FUNDING)
@@ -107,6 +110,11 @@ def apply_row(venue, row):
         m.centre_e8 = row.last_e8
         m.open_ns = row.ts_ns
         set_mark(m, row.mark_e8)
+    elif row.kind == _ASSET_INDEX:
+        x = asset_(venue, row.asset)
+        x.index_e8 = row.index_e8
+        x.buffer = x.buffer_first + row.terms
+        touch_multi(venue)
     elif row.kind == _FUNDING:
         set_mark(m, row.mark_e8)
         venue.funding_instrument = row.instrument
@@ -240,7 +248,8 @@ def test_one(venue, account, extremes):
     """Test one account and find its bands; True when a liquidation has begun."""
     if venue.watching and not extremes and watch(venue, account):
         return False
-    if account_(venue, account).positions != 0 and check_account(venue, account, extremes):
+    a = account_(venue, account)
+    if (a.positions != 0 or a.multi) and check_account(venue, account, extremes):
         put_due(venue, account, 1)
         return True
     if venue.watching:
@@ -375,7 +384,7 @@ def sample_unit(venue):
 def has_room(venue):
     """Whether one more unit of any kind fits in the buffers."""
     return (
-        venue.event_rows - venue.event_count >= UNIT_EVENTS + LEGS * venue.instruments
+        venue.event_rows - venue.event_count >= UNIT_EVENTS + LEGS * venue.instruments + venue.assets
         and venue.sample_rows > venue.sample_count
         and venue.holding_rows - venue.holding_count >= LEGS * venue.instruments
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import MarginMethod, MarginScope
+from novation.engine.collateral import pooled_equity
 from novation.engine.margining import NOW, TRIGGER, cross_balance, notional, scene_mark, tier_of, worth
 from novation.engine.state import account_, contract_, market_, position_row_, terms_of, tier_
 from novation.rules.integers import E8, exact_add, exact_negate, mul_div
@@ -96,11 +97,13 @@ def liquidation_price(venue, row):
     p = position_row_(venue, row)
     a = account_(venue, p.account)
     version = a.version + venue.terms_changes
-    alone = a.positions == 1 or p.scope == _ISOLATED
+    alone = (a.positions == 1 and not a.multi) or p.scope == _ISOLATED
     if alone and p.liquidation_version == version:
         return p.liquidation_e8
     if p.scope == _ISOLATED:
         whole, part = p.margin, 0
+    elif a.multi:
+        return pooled_liquidation(venue, row)
     elif is_hedged(venue, row):
         return pair_liquidation(venue, row)
     else:
@@ -182,6 +185,67 @@ def pair_liquidation(venue, row):
     while high - low > 1:
         middle = low + (high - low) // 2
         if pair_gone(venue, row, middle, equity, part):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+@kernel
+def pooled_gone(venue, row, price_e8, equity, equity_part, needed, needed_part):
+    """Whether an account in Multi-Assets mode is exhausted with the positions of an instrument at a price, the exact
+    equity in the settlement asset and the exact maintenance of all others being known."""
+    for at in (row, row ^ 1):
+        profit, profit_part, own, own_part = worth(venue, position_row_(venue, at), price_e8)
+        equity, equity_part = exact_add(equity, equity_part, profit, profit_part)
+        needed, needed_part = exact_add(needed, needed_part, own, own_part)
+    equity, equity_part = pooled_equity(venue, position_row_(venue, row).account, equity, equity_part)
+    return reached(equity, equity_part, needed, needed_part)
+
+
+@kernel
+def pooled_liquidation(venue, row):
+    """Liquidation price of the positions of an instrument in Multi-Assets mode, by exact search.
+
+    The mark where it is exhausted already; else the highest price below it, where 1e-8 is such a price; else the lowest
+    above it; 0 for none. Surplus is concave in the price, so each search is of one crossing.
+    """
+    p = position_row_(venue, row)
+    a = account_(venue, p.account)
+    if p.lots == 0:
+        return 0
+    mark = market_(venue, p.instrument).mark_e8
+    equity, equity_part, needed, needed_part = a.wallet, 0, 0, 0
+    other = a.first_position
+    while other >= 0:
+        q = position_row_(venue, other)
+        if q.instrument != p.instrument:
+            profit, profit_part, own, own_part = worth(venue, q, market_(venue, q.instrument).mark_e8)
+            equity, equity_part = exact_add(equity, equity_part, profit, profit_part)
+            needed, needed_part = exact_add(needed, needed_part, own, own_part)
+        other = q.next
+    rest = (equity, equity_part, needed, needed_part)
+    if pooled_gone(venue, row, mark, *rest):
+        return mark
+    if pooled_gone(venue, row, 1, *rest):
+        low, high = 1, mark
+        while high - low > 1:
+            middle = low + (high - low) // 2
+            if pooled_gone(venue, row, middle, *rest):
+                low = middle
+            else:
+                high = middle
+        return low
+    low, high = mark, mark
+    while not pooled_gone(venue, row, high, *rest):
+        low = high
+        larger = max(notional(venue, p, high), notional(venue, position_row_(venue, row ^ 1), high))
+        if high >= _TOP_E8 or larger > _SEARCHED:
+            return 0
+        high *= 2
+    while high - low > 1:
+        middle = low + (high - low) // 2
+        if pooled_gone(venue, row, middle, *rest):
             high = middle
         else:
             low = middle

@@ -76,6 +76,11 @@ _BRACKETS = {
 BINANCE_UM = VenueTables(
     layouts={
         "contracts": Layout("symbol", {**_CONTRACT, "funding_interval_hours": Kind.WHOLE}),
+        # At which price an order is assumed to fill, for every symbol alike (`rules.order_cost`); 0: at its own.
+        "order_cost": Layout(
+            "symbol",
+            {"limit_sell_above_last_fraction": Kind.AMOUNT, "market_buy_above_ask_fraction": Kind.AMOUNT},
+        ),
         "fees": Layout("vip", {"maker_fraction": Kind.NUMBER, "taker_fraction": Kind.NUMBER}),
         "brackets": Layout("symbol", _BRACKETS, many=True),
         # What a settled rate is held between, per interval.
@@ -100,7 +105,7 @@ BINANCE_UM = VenueTables(
         ),
         "quarterly_brackets": Layout("pair", _BRACKETS, many=True),
     },
-    groups={"contract": "contracts", "fees": "fees", "brackets": "brackets"},
+    groups={"contract": "contracts", "fees": "fees", "brackets": "brackets", "order_cost": "order_cost"},
     overrides={
         "tick": ("contract", ("tick_usdt",)),
         "lot": ("contract", ("lot_base",)),
@@ -115,7 +120,7 @@ BINANCE_UM = VenueTables(
     },
     tick="tick_usdt",
     asset="asset",
-    fixed={"fees": "0"},
+    fixed={"fees": "0", "order_cost": "all"},
     dated=False,
 )
 

@@ -233,7 +233,7 @@ class Reference:
         the terms of all its contracts.
 
         marked: with what a venue needs that marks and funds the instrument itself. Where no floor and cap are known,
-        they are three quarters of the first bracket's maintenance rate, the default of 2023, and `cautions` says so.
+        they are the exchange's defaults as far as those are known, and `cautions` says so.
         """
         if end_ns <= start_ns:
             raise InvalidInput("the range is empty", source=symbol, where=f"{iso(start_ns)} to {iso(end_ns)}")
@@ -280,6 +280,13 @@ class Reference:
             raise NoRuleInForce(table, name.id, iso(at_ns), known=known, hint=hint)
         self._used[table, name.key, rule.effective_ns, rule.shown] = rule
         return to_e8(rule.row["floor_fraction"]), to_e8(rule.row["cap_fraction"])
+
+    def row(self, table: str, key: str, at_ns: int) -> Mapping[str, Any]:
+        """The row of a table's key in force at an instant. Raises `NoRuleInForce`."""
+        rule = self._book.in_force(table, key, at_ns)
+        if rule is None:
+            raise NoRuleInForce(table, key, iso(at_ns), known=self._book.known(table, key))
+        return rule.row
 
     def latest_row(self, table: str, key: str) -> tuple[Mapping[str, Any], int, str] | None:
         """The newest row of a table's key, the last instant of which it is known, and its source; None without one."""
@@ -435,6 +442,8 @@ class Reference:
                 taker_fee_e8=to_e8(value("fees", "taker_fraction")),
                 liquidation_fee_e8=to_e8(value("contract", "liquidation_fee_fraction")),
                 tiers=tiers,
+                limit_sell_above_last_e8=to_e8(value("order_cost", "limit_sell_above_last_fraction")),
+                market_buy_above_ask_e8=to_e8(value("order_cost", "market_buy_above_ask_fraction")),
                 **common,
             )
         fee = sum(value("fees", column) for column in VENUES[name.venue].layouts["fees"].columns)
@@ -467,10 +476,9 @@ class Reference:
         if "funding" in rules:
             limits = [to_e8(value("funding", f"{end}_fraction")) for end in ("floor", "cap")]
         else:
-            cap = historic_cap(tiers[0].rate_e8)
+            cap, why = default_cap(tiers[0])
             limits = [-cap, cap]
-            said = "funding floor and cap are assumed: three quarters of the first bracket's maintenance rate"
-            self._overridden[f"{said} ({name.id})"] = None
+            self._overridden[f"funding floor and cap are assumed: {why} ({name.id})"] = None
         return seconds | {
             "funding_interval_hours": int(value("contract", "funding_interval_hours")),
             "funding_floor_e8": limits[0],
@@ -536,13 +544,18 @@ def _tables(name: Name) -> VenueTables:
     return QUARTERLIES if name.delivery else VENUES[name.venue]
 
 
-def historic_cap(first_rate_e8: int) -> int:
-    """The exchange's default limit of 2023: three quarters of the first bracket's maintenance rate, rounded down.
+def default_cap(first: Tier) -> tuple[int, str]:
+    """What the exchange holds a rate within where it states nothing for a symbol, in 1e-8, and whose word that is.
 
-    >>> historic_cap(400_000)  # BTCUSDT: 0.3 %, which is still its cap
+    Sources: facts/binance.md §2: 3 % for contracts of at most 25x (announcement for 2023-10-09), else the historic
+    default, three quarters of the first bracket's maintenance rate, rounded down. Some have 2 % by announcements.
+
+    >>> default_cap(Tier(0, 1, 400_000, 150, 0))[0]  # BTCUSDT: 0.3 %, which is still its cap
     300000
     """
-    return first_rate_e8 * 3 // 4
+    if first.max_leverage <= 25:
+        return 3_000_000, "3 % as announced for contracts of at most 25x on 2023-10-09"
+    return first.rate_e8 * 3 // 4, "three quarters of the first bracket's maintenance rate, the default of 2023"
 
 
 def _product(name: Name) -> str:

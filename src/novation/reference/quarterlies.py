@@ -60,6 +60,16 @@ def deliveries(at_ns: int) -> Iterator[str]:
         year += 1
 
 
+def is_quarterly(id: str) -> bool:
+    """Whether a public id names a quarterly.
+
+    >>> is_quarterly("binance_um:BTCUSDT_261225"), is_quarterly("binance_um:BTCUSDT")
+    (True, False)
+    """
+    pair, _, digits = id.rpartition("_")
+    return bool(pair) and len(digits) == 6 and digits.isdigit() and delivery_day(digits) is not None
+
+
 def listed(pair: str, at_ns: int) -> tuple[str, str]:
     """The symbols of the current and of the next quarter at an instant."""
     ahead = deliveries(at_ns)

@@ -9,13 +9,13 @@ ask = index * (1 + ask buffer): what is owned at the bid, what is owed at the as
 
 The published collateral ratio (BNB 0.95, ADA 0.90, USDT 0.9999) is 1 - bid buffer: our reading, in which both texts
 agree. Amounts are minor units of their asset, `unit` of which make one coin; rates USD per coin in 1e-8, below
-2**50 (11 million); USD in 1e-8. Each product is cut towards zero. Not modelled here: auto-exchange.
+2**50 (11 million); USD in 1e-8. Each product is cut towards zero.
 """
 
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.rules.integers import E8, mul_div, mul_div_towards_zero
+from novation.rules.integers import E8, exact_add, mul_div, mul_div_rem, mul_div_towards_zero
 from novation.rules.wide import MOST_RATIO_E8, ratio_e8
 
 
@@ -76,3 +76,23 @@ def maintenance_ratio(maintenance_usd, equity_usd):
     if equity_usd <= 0:
         return MOST_RATIO_E8
     return ratio_e8(maintenance_usd, equity_usd)
+
+
+@kernel
+def pooled(whole, part, unit, bid_e8, ask_e8, others_usd):
+    """Exact equity of all assets in one of them at its ask: (others + min(e * bid, e * ask)) / ask, cut down at 1e-8 of
+    a minor unit, to the account's disfavour.
+
+    whole, part: its own exact equity, the part a whole number of 1e-8; others_usd: what all others count for. So
+    `pooled <= maintenance` is the published `equity <= maintenance * ask`.
+    """
+    total, rest = mul_div_rem(others_usd, unit, ask_e8)
+    if whole < 0:
+        return exact_add(total, mul_div(rest, E8, ask_e8) * E8, whole, part)
+    own, own_rest = mul_div_rem(whole, bid_e8, ask_e8)
+    total, rest = total + own, rest + own_rest
+    if rest >= ask_e8:
+        total, rest = total + 1, rest - ask_e8
+    first, left = mul_div_rem(rest, E8, ask_e8)
+    second, left_too = mul_div_rem(part // E8, bid_e8, ask_e8)
+    return exact_add(total, first * E8, 0, (second + (left + left_too) // ask_e8) * E8)

@@ -1,49 +1,36 @@
 """What an order takes from the available balance: initial margin at the assumed price, plus the loss it opens with.
 
-Source: facts/binance.md §3.1, two dated versions of the order-cost FAQ. The rules differ in limit sells only; of
-market orders the current text says nothing readable, so the older rule serves both (unverified).
+Source: facts/binance.md §3.1, two dated versions of the order-cost FAQ. They differ in limit sells only, by a number
+that is 0 in the older one; of market orders the current text says nothing readable, so the older rule serves both
+(unverified). Both numbers are arguments: the dated rows are `reference/tables/binance_um/order_cost.csv`.
 
 Prices int64 1e-8, money in minor units, each amount rounded down, as Binance cuts what it shows.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 from novation._jit import kernel
 from novation.domain.enums import OrderKind, Side
 from novation.rules.integers import E8, mul_div
 from novation.rules.value import value_rem
 
-
-class AssumedPrice(IntEnum):
-    """At which price an order is assumed to fill. OLDER: texts to 2024. CURRENT: the text marked 2026."""
-
-    OLDER = 1
-    CURRENT = 2
-
-
-_CURRENT = int(AssumedPrice.CURRENT)
 _LIMIT = int(OrderKind.LIMIT)
 _BUY = int(Side.BUY)
-#: Limit sells of the current rule are assumed at least 0.15 % above the last price; market buys 0.05 % above the ask.
-_SELL_ABOVE_LAST_E8 = 100_150_000
-_BUY_ABOVE_ASK_E8 = 100_050_000
 
 
 @kernel
-def assumed_price(rule, kind, side, price_e8, last_e8, mark_e8, bid_e8, ask_e8):
-    """The assumed price of an order; `rule` is an AssumedPrice.
+def assumed_price(above_last_e8, above_ask_e8, kind, side, price_e8, last_e8, mark_e8, bid_e8, ask_e8):
+    """The price at which an order is assumed to fill.
 
-    Limit buy: its price. Limit sell: its price; currently max(last * 1.0015, mark, price). Market buy: ask * 1.0005.
-    Market sell: max(bid, mark).
+    Limit buy: its price. Limit sell: its price; where `above_last_e8` is not 0, max(last * (1 + that), mark, price).
+    Market buy: ask * (1 + above_ask_e8). Market sell: max(bid, mark).
     """
     if kind == _LIMIT:
-        if side == _BUY or rule != _CURRENT:
+        if side == _BUY or above_last_e8 == 0:
             return price_e8
-        return max(price_e8, mark_e8, mul_div(last_e8, _SELL_ABOVE_LAST_E8, E8))
+        return max(price_e8, mark_e8, mul_div(last_e8, E8 + above_last_e8, E8))
     if side == _BUY:
-        return mul_div(ask_e8, _BUY_ABOVE_ASK_E8, E8)
+        return mul_div(ask_e8, E8 + above_ask_e8, E8)
     return max(bid_e8, mark_e8)
 
 

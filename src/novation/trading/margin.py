@@ -21,7 +21,7 @@ from novation.domain.units import BALANCE_BOUND, Number, asset_decimals, from_e8
 from novation.reference import Brackets, Reference, read_brackets
 from novation.reference.bracket_files import pick
 from novation.rules.integers import PART
-from novation.rules.order_cost import AssumedPrice, assumed_price
+from novation.rules.order_cost import assumed_price
 from novation.rules.order_cost import order_cost as cost_of
 from novation.trading.requirements import (
     Held,
@@ -211,7 +211,9 @@ def margin(
     tier = found.tiers[found.tier_number(notional) - 1]
     equity = behind * PART + profit(mark_e8, held)
     maintenance = exact_maintenance(mark_e8, held)
-    cost, cost_note = order_cost(signed, entry_e8, mark_e8, leverage, None if last is None else _positive(last, "last"))
+    last_e8 = None if last is None else _positive(last, "last")
+    above_e8 = _sell_above_last_e8(reference, rules_as_of)
+    cost, cost_note = order_cost(signed, entry_e8, mark_e8, leverage, last_e8, above_e8)
 
     def amount(units: int) -> Decimal:
         return from_scaled(units, asset_decimals(asset))
@@ -244,17 +246,28 @@ def margin(
     )
 
 
-def order_cost(signed_e8: int, price_e8: int, mark_e8: int, leverage: int, last_e8: int | None) -> tuple[int, str]:
+def _sell_above_last_e8(reference: Reference, rules_as_of: Any) -> int:
+    """How far above the last price a limit sell is assumed to fill (table order_cost), 0: at its own price."""
+    name = "limit_sell_above_last_fraction"
+    if rules_as_of is None:
+        found = reference.latest_row("binance_um/order_cost", "all")
+        return to_e8(found[0][name]) if found else 0
+    return to_e8(reference.row("binance_um/order_cost", "all", to_ns(rules_as_of, source="rules_as_of"))[name])
+
+
+def order_cost(
+    signed_e8: int, price_e8: int, mark_e8: int, leverage: int, last_e8: int | None, above_last_e8: int
+) -> tuple[int, str]:
     """What a limit order takes from the available balance (`rules.order_cost`), in minor units, and a caution.
 
     A sell needs the last price for the rule of the text of 2026; without it the text before is used.
     """
     side, qty_e8 = (Side.BUY, signed_e8) if signed_e8 > 0 else (Side.SELL, -signed_e8)
     older = last_e8 is None
-    rule = AssumedPrice.OLDER if older else AssumedPrice.CURRENT
-    assumed = assumed_price(int(rule), int(OrderKind.LIMIT), int(side), price_e8, last_e8 or 0, mark_e8, 0, 0)
+    prices = (price_e8, last_e8 or 0, mark_e8, 0, 0)
+    assumed = assumed_price(0 if older else above_last_e8, 0, int(OrderKind.LIMIT), int(side), *prices)
     note = ""
-    if older and side == Side.SELL:
+    if older and above_last_e8 and side == Side.SELL:
         note = (
             "order cost of a sell by the exchange's text before 2026, which assumes the order's own price; "
             "pass the last price for the present one"

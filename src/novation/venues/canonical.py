@@ -11,9 +11,13 @@
               samples, their sum, their weighted sum, delivery samples, their sum, the second of the last one (-1: none)
     basis     of a marked instrument: instrument, second, twice the basis; seconds of the last minute, ascending
     account   account, wallet, margin call state, hedge mode
+    asset     asset, index_e8, row of its rules, deposits, exchanged; of a venue with several
+    balance   account, asset, amount; of assets other than the settlement asset, where there is any
+    multi     account in Multi-Assets mode
     position  account, instrument, leg, lots, cost, isolated margin, scope, leverage, margin call state, opened_ns;
               only those that differ from a new one
     order     id, account, instrument, leg, side, kind, lots, price_ticks, reduce-only, arrival_ns; in order of arrival
+    assumed   order, price in 1e-8; behind its order, where it reserves margin at another price than its own
 
 Markets by instrument, accounts and positions ascending. There is no random state: the venue draws nothing.
 """
@@ -44,7 +48,7 @@ class HasState(Protocol):
     def number(self, field: str) -> int: ...
     def table(self, name: str) -> Any: ...
     def fund(self, pool: int) -> int: ...
-    def totals(self) -> Totals: ...
+    def totals(self, asset: int = 0) -> Totals: ...
 
 
 def _pricing_lines(venue: HasState) -> Iterator[Line]:
@@ -99,6 +103,16 @@ def state_lines(venue: HasState) -> Iterator[Line]:
     yield from _pricing_lines(venue)
     for i, a in enumerate(venue.table("account")):
         yield "account", (i, a["wallet"], a["called"], a["hedge"])
+    assets = number("assets")
+    for i, x in enumerate(venue.table("asset") if assets > 1 else ()):
+        asset = venue.totals(i)
+        yield "asset", (i, x["index_e8"], x["buffer"] - x["buffer_first"], asset.deposits, asset.exchanged)
+    for row, amount in enumerate(venue.table("balance")["amount"] if assets > 1 else ()):
+        if amount:
+            yield "balance", (row // (assets - 1), row % (assets - 1) + 1, amount)
+    for i, multi in enumerate(venue.table("account")["multi"] if number("multi_accounts") else ()):
+        if multi:
+            yield "multi", (i,)
     position = venue.table("position")
     new = (MarginScope.CROSS, venue.rules.default_leverage)
     changed = (
@@ -125,7 +139,7 @@ def state_lines(venue: HasState) -> Iterator[Line]:
             ),
         )
     row = number("first_order")
-    orders = venue.table("order")
+    orders, contracts = venue.table("order"), venue.table("contract")
     while row >= 0:
         o = orders[row]
         yield (
@@ -143,4 +157,6 @@ def state_lines(venue: HasState) -> Iterator[Line]:
                 o["arrival_ns"],
             ),
         )
+        if o["assumed_e8"] not in (0, o["price_ticks"] * contracts[o["instrument"]]["tick_e8"]):
+            yield "assumed", (o["id"], o["assumed_e8"])
         row = int(o["next"])

@@ -18,4 +18,5 @@ RULES = VenueRules(
     hedge_mode=False,
     deficit_to_fund=False,
     default_leverage=1,
+    profit_withdrawable=True,
 )

@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 
 from novation._jit import address_of, entry_point, first_compile, record_table, strategy_loop
-from novation.domain.account import Account, DeleveragingRank, InsurancePool, Position, Totals
+from novation.domain.account import Account, Balance, DeleveragingRank, InsurancePool, Position, Totals
+from novation.domain.assets import Asset
 from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
 from novation.domain.digest import state_digest
 from novation.domain.enums import (
@@ -61,6 +62,12 @@ _INDEX_PRICES = ("index_e8", "bid_e8", "ask_e8", "impact_bid_e8", "impact_ask_e8
 _INDEX_TOP_E8 = (1 << 50) - 1
 #: Intervals of funding: their stamps stand at the same hours of every day.
 _INTERVALS = (1, 2, 3, 4, 6, 8, 12, 24)
+#: Tables of which a snapshot has to have as many rows.
+_KEPT = ("contract", "terms", "tier", "market", "account", "position", "pool", "level")
+#: Assets beside each other, and the index that each may have: products of it and a balance stay in the integers.
+_MOST_ASSETS = 16
+_TOP_INDEX_E8 = 1 << 49
+_SETTLEMENT_INDEX_E8 = (E8 // 2, 2 * E8)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -91,7 +98,9 @@ class Venue:
     each instrument in one of them; without any, one unlimited fund that begins at zero. ladders: by instrument id, the
     levels it trades on instead of the prices of bars. marked: by instrument id, how the venue marks what it marks and
     funds itself, from INDEX rows; of the others mark and rate come with the data. pro_rata: a rate of the venue's own
-    is paid for the share of the interval a position was held, which no exchange here does.
+    is paid for the share of the interval a position was held, which no exchange here does. assets: what accounts may
+    hold, the settlement asset first; without any, that one alone. The index of a settlement asset stays between 0.5
+    and 2 USD.
     """
 
     def __init__(
@@ -106,6 +115,7 @@ class Venue:
         ladders: Mapping[str, Ladder] | None = None,
         marked: Mapping[str, MarkRule] | None = None,
         pro_rata: bool = False,
+        assets: Sequence[Asset] = (),
         sampling: bool = False,
         orders: int = 1024,
         buffer: int = 4096,
@@ -118,6 +128,7 @@ class Venue:
         )
         self.ladders = dict(ladders or {})
         self.marked = {name: MarkRule(rule) for name, rule in (marked or {}).items()}
+        self.assets = tuple(assets) or (Asset(name=rules.asset, decimals=asset_decimals(rules.asset)),)
         self._check(accounts)
         flat = [row for rows in self.terms for row in rows]
         count = len(self.instruments)
@@ -132,12 +143,15 @@ class Venue:
             "position": LEGS * accounts * count,
             "order": orders,
             "feed": 0,
-            "event": max(buffer, 2 * (8 + LEGS * count)),
+            "event": max(buffer, 2 * (8 + LEGS * count + len(self.assets))),
             "command": max(64, orders),
             "sample": buffer,
             "holding": max(buffer, 2 * LEGS * count),
             "pool": len(self.pools),
             "level": 1 + sum(len(ladder.lots) for ladder in self.ladders.values()),
+            "asset": len(self.assets),
+            "buffer": sum(len(asset.terms) for asset in self.assets),
+            "balance": max(1, accounts * (len(self.assets) - 1)),
             # where every fund is unlimited nobody is ever deleveraged
             "queue": 0 if all(pool.unlimited for pool in self.pools) else QUEUE_COLUMNS * accounts,
             "pricing": priced,
@@ -159,9 +173,10 @@ class Venue:
         h["liquidation_target_e8"] = rules.liquidation_target_e8
         h["hedge_mode"] = int(rules.hedge_mode)
         h["deficit_to_fund"] = int(rules.deficit_to_fund)
+        h["profit_withdrawable"] = int(rules.profit_withdrawable)
         h["asset_unit"] = 10 ** asset_decimals(rules.asset)
         h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
-        h["accounts"], h["instruments"] = accounts, count
+        h["accounts"], h["instruments"], h["assets"] = accounts, count, len(self.assets)
         h["due_ns"], h["pro_rata"] = NEVER_NS, int(pro_rata)
         h["liquidation_priority"], h["deleveraging_method"] = int(rules.liquidation_priority), int(rules.deleveraging)
         h["watching"], h["band_base"] = 1, base
@@ -169,7 +184,7 @@ class Venue:
         h["first_order"], h["last_order"], h["taking"] = -1, -1, -1
         self._event_hasher = hashlib.blake2b(digest_size=16)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
-        self._money = np.zeros(5, np.int64)
+        self._money = np.zeros(6, np.int64)
         self.closed_rows = range(0)  #: rows of the feed whose bars closed at the instant of the last `step`
         self.eventful: object = False  #: true if events waited after the last `step`
         self._waiting: list[bytes] = []  # events taken out of a full buffer in the middle of a step
@@ -215,6 +230,19 @@ class Venue:
         for name in self.ladders:
             if name not in [instrument.id for instrument in self.instruments]:
                 raise InvalidInput("no such instrument trades here", source="ladder", value=name)
+        names = [asset.name for asset in self.assets]
+        if names[0] != self.rules.asset or len(set(names)) != len(names) or len(names) > _MOST_ASSETS:
+            raise InvalidInput(
+                f"the settlement asset {self.rules.asset} first, then up to {_MOST_ASSETS - 1} others, each once",
+                source="assets",
+                value=", ".join(names),
+            )
+        decimals = asset_decimals(self.rules.asset)
+        if self.assets[0].decimals != decimals or (len(names) > 1 and decimals != 8):
+            hint = (
+                "Beside other assets a settlement asset counts 8 decimals, so that any balance of it fits in 1e-8 USD."
+            )
+            raise InvalidInput("has other decimals than its contracts", source=names[0], value=decimals, hint=hint)
         for pool in self.pools:
             if not 0 <= pool.balance <= BALANCE_BOUND:
                 raise InvalidInput("a fund begins with 0 to 2**60", source=f"pool {pool.name}", value=pool.balance)
@@ -302,6 +330,14 @@ class Venue:
         for field in ("index_second", "basis_second", "premium_slot", "delivery_second"):
             self._tables["pricing"][field] = NO_SECOND
         self._tables["basis"]["second"] = NO_SECOND
+        row = 0
+        for k, asset in enumerate(self.assets):
+            self._tables["asset"][k]["unit"] = asset.unit
+            self._tables["asset"][k]["buffer"] = self._tables["asset"][k]["buffer_first"] = row
+            for asset_terms in asset.terms:
+                for name in DTYPES["buffer"].names or ():
+                    self._tables["buffer"][row][name] = getattr(asset_terms, name)
+                row += 1
         for k, pool in enumerate(self.pools):
             self._tables["pool"][k] = (*divmod(pool.balance, LIMB), int(pool.unlimited))
         brought = sum(pool.balance for pool in self.pools)
@@ -354,6 +390,7 @@ class Venue:
             ((feed["kind"] == MarketEventKind.TERMS) & foreign, "names terms that are not its instrument's"),
             (np.abs(feed["rate_e8"]) > E8, "has a funding rate beyond 100 %"),
             (feed["trade_date"] < 0, "has a negative trade date"),
+            (self._strange_assets(feed), "names no asset of the venue, no row of its rules, or an index out of bounds"),
             (np.any([np.abs(feed[name]) > _TOP_E8 for name in _PRICES], axis=0), "has a price beyond 2**53 in 1e-8"),
             *self._wrong_index(feed),
         ):
@@ -391,6 +428,17 @@ class Venue:
         yield status & ~np.isin(feed["status"], _STATUSES), "names no status that can be set"
         ends = status & (feed["status"] == InstrumentStatus.DELIVERING)
         yield ends & ~delivered, "delivers an instrument without a delivery time"
+
+    def _strange_assets(self, feed: np.ndarray) -> np.ndarray:
+        """Rows of an asset's index that say something impossible."""
+        lowest = np.array([_SETTLEMENT_INDEX_E8[0]] + [1] * (len(self.assets) - 1))
+        highest = np.array([_SETTLEMENT_INDEX_E8[1]] + [_TOP_INDEX_E8] * (len(self.assets) - 1))
+        known = (feed["asset"] >= 0) & (feed["asset"] < len(self.assets))
+        asset, index = np.where(known, feed["asset"], 0), feed["index_e8"]
+        rows = np.array([len(one.terms) for one in self.assets])[asset]
+        good = known & (index >= lowest[asset]) & (index <= highest[asset])
+        good &= (feed["terms"] >= 0) & (feed["terms"] < rows)
+        return (feed["kind"] == MarketEventKind.ASSET_INDEX) & ~good  # type: ignore[no-any-return]
 
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""
@@ -563,9 +611,9 @@ class Venue:
         """
         if not 0 <= account < self.number("accounts"):
             raise VenueError(f"{self.rules.name}: no account {account}")
-        out = np.zeros(5, np.int64)
+        out = np.zeros(6, np.int64)
         doors.account_numbers(self.heads, account, out)
-        wallet, equity, initial, maintenance, available = (int(n) for n in out)
+        wallet, equity, initial, maintenance, available, withdrawable = (int(n) for n in out)
         positions = []
         row = int(self._tables["account"][account]["first_position"])
         while row >= 0:
@@ -573,7 +621,7 @@ class Venue:
             instrument = int(p["instrument"])
             lots, lot_value = int(p["lots"]), int(self._tables["contract"][instrument]["lot_value"])
             doors.position_numbers(self.heads, row, out)
-            mark, profit, required, taken, price = (int(n) for n in out)
+            mark, profit, required, taken, price = (int(n) for n in out[:5])
             positions.append(
                 Position(
                     instrument=instrument,
@@ -601,9 +649,31 @@ class Venue:
             equity=equity,
             initial=initial,
             maintenance=maintenance,
-            available=available,
+            available=max(0, available),
             positions=tuple(positions),
+            max_withdrawal=withdrawable,
+            multi_assets=bool(self._tables["account"][account]["multi"]),
+            balances=self._balances(account),
         )
+
+    def _balances(self, account: int) -> tuple[Balance, ...]:
+        """What an account holds of each asset; nothing where there is one only."""
+        found, out = [], np.zeros(6, np.int64)
+        for k, asset in enumerate(self.assets if len(self.assets) > 1 else ()):
+            doors.asset_numbers(self.heads, account, k, out)
+            amount, index, bid, ask, usd, withdrawable = (int(n) for n in out)
+            found.append(
+                Balance(
+                    asset=asset.name,
+                    amount=amount,
+                    index_e8=index,
+                    bid_e8=bid,
+                    ask_e8=ask,
+                    equity_usd=usd,
+                    max_withdrawal=withdrawable,
+                )
+            )
+        return tuple(found)
 
     def deleveraging_ranks(self, instrument: int) -> tuple[DeleveragingRank, ...]:
         """Every position of an instrument by its place in the deleveraging queue, at the present marks: the longs from
@@ -639,9 +709,9 @@ class Venue:
         return PositionSide.SHORT if leg else PositionSide.LONG
 
     def money(self, account: int) -> tuple[int, int, int, int, int]:
-        """Wallet, equity, initial, maintenance and available of an account, in minor units."""
+        """Wallet, equity, initial, maintenance and available (below zero where margin is missing), in minor units."""
         doors.account_numbers(self.heads, account, self._money)
-        wallet, equity, initial, maintenance, available = self._money.tolist()
+        wallet, equity, initial, maintenance, available, _ = self._money.tolist()
         return wallet, equity, initial, maintenance, available
 
     def funding(self, instrument: int) -> FundingState:
@@ -664,8 +734,18 @@ class Venue:
         row = self._tables["pool"][pool]
         return int(row["high"]) * LIMB + int(row["low"])
 
-    def totals(self) -> Totals:
-        """Both sides of the ledger, in Python integers."""
+    def totals(self, asset: int = 0) -> Totals:
+        """Both sides of the ledger of an asset, the settlement asset unless named, in Python integers."""
+
+        def of_asset(name: str) -> int:
+            row = self._tables["asset"][asset]
+            return int(row[f"{name}_high"]) * LIMB + int(row[f"{name}_low"])
+
+        if asset:
+            held = self._tables["balance"]["amount"][asset - 1 :: len(self.assets) - 1]
+            nothing = dict.fromkeys(("isolated", "costs", "fees", "insurance", "outside", "rounding"), 0)
+            wallets = sum(int(amount) for amount in held)
+            return Totals(wallets=wallets, deposits=of_asset("deposits"), exchanged=of_asset("exchanged"), **nothing)
 
         def limbs(name: str) -> int:
             return self.number(f"{name}_high") * LIMB + self.number(f"{name}_low")
@@ -684,6 +764,7 @@ class Venue:
             outside=limbs("outside"),
             rounding=self.number("rounding"),
             deposits=limbs("deposits"),
+            exchanged=of_asset("exchanged"),
         )
 
     # -- identity ---------------------------------------------------------------------------------------------------
@@ -710,18 +791,7 @@ class Venue:
         """Put a snapshot back; of this venue or of one with the same instruments and accounts."""
         if snapshot.layout != _layout():
             raise VenueError("the snapshot was taken by another version of the engine's tables")
-        for name in (
-            "contract",
-            "terms",
-            "tier",
-            "market",
-            "account",
-            "position",
-            "pool",
-            "level",
-            "pricing",
-            "basis",
-        ):
+        for name in (*_KEPT, "pricing", "basis", "asset", "buffer", "balance"):
             if len(snapshot.tables[name]) != self._tables[name].nbytes:
                 raise VenueError(f"the snapshot has another number of rows in table {name!r}")
         for name, data in snapshot.tables.items():
