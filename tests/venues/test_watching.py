@@ -282,6 +282,8 @@ def test_a_band_ends_where_the_margin_call_is_made(side: Side, isolated: bool) -
     venue.advance(2, opening(2, 100 * E8))
     below, above = bands(venue, 1)[0]
     edge = below if side > 0 else above
+    if side > 0 and not isolated:
+        assert edge == pytest.approx(90.014 * E8, rel=1e-5)  # docs/rules/watching.md, worked
     # equity * 0.8 = maintenance of 1 %; a call may be due a little before or after the band's end, never inside
     inside = venue.advance(3, opening(3, edge + side * 1))
     outside_ = venue.advance(4, opening(4, edge - side * edge // 100_000))
