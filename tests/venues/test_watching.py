@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,19 +13,19 @@ from hypothesis import strategies as st
 
 import novation
 from novation._jit import kernel
-from novation.domain.commands import place_market, set_leverage, set_margin_scope, transfer
+from novation.domain.commands import Command, place_market, set_leverage, set_margin_scope, transfer
 from novation.domain.enums import EventKind, MarginScope, MarketEventKind, Side
 from novation.domain.events import Event
 from novation.domain.instruments import Terms, Tier
 from novation.domain.market import MarketEvent
-from novation.domain.units import E8, HOUR_NS, NO_CAP
+from novation.domain.units import E8, NO_CAP
 from novation.engine.watch import NEVER, first_outside, next_endangered, put_band
 from novation.venues import binance_usdm
 from novation.venues.venue import Venue
 from tests.conftest import scaled
 from tests.venues import scenarios
-from tests.venues.lockstep import venue_of
-from tests.venues.scenarios import Setup, World
+from tests.venues.lockstep import Lockstep, random_run, venue_of
+from tests.venues.scenarios import Setup
 from tests.venues.test_edges import coin
 
 KINDS = ("coins", "futures", "mixed")
@@ -67,99 +65,57 @@ def called(venue: Venue, account: int) -> list[int]:
     return [int(venue.table("account")["called"][account]), *venue.table("position")["called"][own].tolist()]
 
 
-class Each:
-    """A list that is made when it is asked."""
-
-    def __init__(self, make: Callable[[int], Any]) -> None:
-        self.make = make
-
-    def __getitem__(self, row: int) -> Any:
-        return self.make(row)
-
-
-class Seen:
-    """A venue as `scenarios.command` looks at a twin."""
-
-    def __init__(self, venue: Venue, setup: Setup) -> None:
-        self.venue = venue
-        self.dated = [row for rows in setup.terms for row in rows]
-        self.accounts, self.markets = Each(self._account), Each(self._market)
-
-    @property
-    def order_sequence(self) -> int:
-        return self.venue.number("order_sequence")
-
-    def terms_of(self, slot: int) -> Terms:
-        return self.dated[int(self.venue.table("market")["terms"][slot // 2])]
-
-    def _market(self, slot: int) -> Any:
-        return SimpleNamespace(last_e8=int(self.venue.table("market")["last_e8"][slot // 2]))
-
-    def _account(self, account: int) -> Any:
-        table, each = self.venue.table, 2 * len(self.venue.instruments)
-        a, own = table("account")[account], table("position")[account * each : (account + 1) * each]
-        positions = [SimpleNamespace(**{n: int(p[n]) for n in ("lots", "margin", "leverage")}) for p in own]
-        orders, at = [], self.venue.number("first_order")
-        while at >= 0:
-            o = table("order")[at]
-            orders += [int(o["id"])] if o["account"] == account else []
-            at = int(o["next"])
-        return SimpleNamespace(hedge=int(a["hedge"]), wallet=int(a["wallet"]), positions=positions, orders=orders)
-
-
 def everybody(venue: Venue) -> Venue:
     """Have every account tested at every check."""
     venue.head["watching"] = 0
     return venue
 
 
-def ticks(r: Random, venue: Venue, until: int) -> list[MarketEvent]:
-    """Small moves of some marks inside an hour; a bar's open that follows another one is a mark and a last price."""
+def ticks(r: Random, venue: Venue, at: int) -> list[MarketEvent]:
+    """Small moves of some marks; a bar's open that follows another one is a mark and a last price."""
     rows = []
     for i, m in enumerate(venue.table("market")):
-        if venue.instruments[i].id in venue.marked:
-            continue
-        for k in range(r.choice([0, 0, 1, 3])):
+        if m["mark_e8"] > 0 and r.randint(0, 1) and venue.instruments[i].id not in venue.marked:
             mark = max(1, int(m["mark_e8"]) * (100_000 + r.randint(-120, 120)) // 100_000)
-            at = until + (k + 1) * HOUR_NS // 10
             rows.append(MarketEvent(ts_ns=at, kind=MarketEventKind.BAR_OPEN, instrument=i, last_e8=mark, mark_e8=mark))
-    return sorted(rows, key=lambda row: (row.ts_ns, row.kind, row.instrument))
+    return rows
+
+
+class Threefold(Lockstep):
+    """The venue, its twin, and a venue that tests everybody; between bars some marks move a little."""
+
+    def __init__(self, r: Random, setup: Setup) -> None:
+        super().__init__(setup)
+        self.r, self.plain = r, everybody(venue_of(setup))
+
+    def submit(self, command: Command) -> list[Event]:
+        """One command to all."""
+        return self._plainly(super().submit(command), self.plain.submit(command))
+
+    def advance(self, until_ns: int, rows: list[MarketEvent]) -> list[Event]:
+        """Time for all."""
+        rows = rows or ticks(self.r, self.venue, until_ns)
+        return self._plainly(super().advance(until_ns, rows), self.plain.advance(until_ns, scenarios.array(rows)))
+
+    @staticmethod
+    def _plainly(told: list[Event], plain: list[Event]) -> list[Event]:
+        assert told == plain
+        return told
 
 
 def compared(r: Random, setup: Setup, commands: int) -> tuple[Venue, list[Event]]:
     """A run of so many commands on a venue that watches and one that tests everybody, compared step by step."""
-    pair = (venue_of(setup), everybody(venue_of(setup)))
-    world, told = World(r, setup), []
-
-    def both(do: Any) -> None:
-        ours, theirs = do(pair[0]), do(pair[1])
-        assert ours == theirs
-        told.extend(ours)
-
+    three = Threefold(r, setup)
+    random_run(r, three, commands)
+    assert three.venue.event_hash() == three.plain.event_hash()
+    assert three.venue.state_hash() == three.plain.state_hash()
     for account in range(setup.accounts):
-        deposit = scenarios.deposit(r, account)
-        both(lambda venue, c=deposit: venue.submit(c))
-    seen, sent = Seen(pair[0], setup), 0
-    while sent < commands:
-        rows = world.bars(r.choice([1, 1, 2]))
-        until = rows[-1].ts_ns if rows else pair[0].clock_ns
-        both(lambda venue, rows=rows, until=until: venue.advance(until, scenarios.array(rows)))
-        for _ in range(r.randint(0, 2 * setup.accounts)):
-            command = scenarios.command(r, setup, seen)
-            both(lambda venue, c=command: venue.submit(c))
-            sent += 1
-        rows = ticks(r, pair[0], until)
-        if rows and rows[-1].ts_ns < world.now:
-            both(lambda venue, rows=rows: venue.advance(rows[-1].ts_ns, scenarios.array(rows)))
-    assert pair[0].event_hash() == pair[1].event_hash()
-    assert pair[0].state_hash() == pair[1].state_hash()
-    for account in range(setup.accounts):
-        assert called(pair[0], account) == called(pair[1], account)
-    return pair[0], told
+        assert called(three.venue, account) == called(three.plain, account)
+    return three.venue, three.twin.events
 
 
 @pytest.mark.heavy
-@settings(max_examples=scaled(2_000, 40))
+@settings(max_examples=scaled(1_000, 20))
 @given(st.randoms(use_true_random=False), st.sampled_from(KINDS), st.integers(1, 20))
 def test_a_short_run_that_shrinks_is_that_of_testing_everybody(r: Random, kind: str, commands: int) -> None:
     compared(r, scenarios.setup(r, kind=kind), commands)
@@ -169,16 +125,16 @@ def test_a_short_run_that_shrinks_is_that_of_testing_everybody(r: Random, kind: 
 @pytest.mark.parametrize("kind", KINDS)
 def test_hundreds_of_accounts_are_told_what_testing_everybody_tells_them(kind: str) -> None:
     told: list[Event] = []
-    for seed in range(scaled(20, 2)):
+    for seed in range(scaled(10, 2)):
         r = Random(f"{kind}-{seed}")
-        setup = scenarios.setup(r, accounts=scaled(400, 40), kind=kind)
-        told += compared(r, setup, scaled(20_000, 2_000))[1]
+        accounts = scaled(200, 20)
+        told += compared(r, scenarios.setup(r, accounts=accounts, kind=kind), 20 * accounts)[1]
     kinds = {e.kind for e in told}
     assert kinds >= {EventKind.MARGIN_CALL, EventKind.LIQUIDATION, EventKind.FILL}
 
 
 @pytest.mark.heavy
-@settings(max_examples=scaled(3_000, 60))
+@settings(max_examples=scaled(1_000, 30))
 @given(st.integers(0, 1 << 40), st.sampled_from(KINDS))
 def test_inside_its_bands_nothing_happens_to_an_account(seed: int, kind: str) -> None:
     r = Random(seed)
