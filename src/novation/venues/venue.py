@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from novation._jit import address_of, entry_point, first_compile, record_table, strategy_loop
-from novation.domain.account import Account, Balance, DeleveragingRank, InsurancePool, Position, Totals
+from novation.domain.account import Account, DeleveragingRank, InsurancePool, Position, Totals
 from novation.domain.assets import Asset
 from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
 from novation.domain.digest import state_digest
@@ -42,6 +42,7 @@ from novation.engine.ledger import LIMB
 from novation.engine.state import BASIS_ROWS, DTYPES, HEAD, LEGS, NEVER_NS, NO_SECOND, QUEUE_COLUMNS, TABLES
 from novation.engine.watch import NEVER
 from novation.rules.adl import adl_rank, risk_of
+from novation.venues.assets import balances_of, check_assets, fill_assets, in_limbs, strange_rows, totals_of
 from novation.venues.canonical import state_lines
 from novation.venues.funding_query import funding_state
 from novation.venues.venue_rules import VenueRules
@@ -64,10 +65,6 @@ _INDEX_TOP_E8 = (1 << 50) - 1
 _INTERVALS = (1, 2, 3, 4, 6, 8, 12, 24)
 #: Tables of which a snapshot has to have as many rows.
 _KEPT = ("contract", "terms", "tier", "market", "account", "position", "pool", "level")
-#: Assets beside each other, and the index that each may have: products of it and a balance stay in the integers.
-_MOST_ASSETS = 16
-_TOP_INDEX_E8 = 1 << 49
-_SETTLEMENT_INDEX_E8 = (E8 // 2, 2 * E8)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -230,19 +227,7 @@ class Venue:
         for name in self.ladders:
             if name not in [instrument.id for instrument in self.instruments]:
                 raise InvalidInput("no such instrument trades here", source="ladder", value=name)
-        names = [asset.name for asset in self.assets]
-        if names[0] != self.rules.asset or len(set(names)) != len(names) or len(names) > _MOST_ASSETS:
-            raise InvalidInput(
-                f"the settlement asset {self.rules.asset} first, then up to {_MOST_ASSETS - 1} others, each once",
-                source="assets",
-                value=", ".join(names),
-            )
-        decimals = asset_decimals(self.rules.asset)
-        if self.assets[0].decimals != decimals or (len(names) > 1 and decimals != 8):
-            hint = (
-                "Beside other assets a settlement asset counts 8 decimals, so that any balance of it fits in 1e-8 USD."
-            )
-            raise InvalidInput("has other decimals than its contracts", source=names[0], value=decimals, hint=hint)
+        check_assets(self.rules.asset, self.assets)
         for pool in self.pools:
             if not 0 <= pool.balance <= BALANCE_BOUND:
                 raise InvalidInput("a fund begins with 0 to 2**60", source=f"pool {pool.name}", value=pool.balance)
@@ -330,14 +315,7 @@ class Venue:
         for field in ("index_second", "basis_second", "premium_slot", "delivery_second"):
             self._tables["pricing"][field] = NO_SECOND
         self._tables["basis"]["second"] = NO_SECOND
-        row = 0
-        for k, asset in enumerate(self.assets):
-            self._tables["asset"][k]["unit"] = asset.unit
-            self._tables["asset"][k]["buffer"] = self._tables["asset"][k]["buffer_first"] = row
-            for asset_terms in asset.terms:
-                for name in DTYPES["buffer"].names or ():
-                    self._tables["buffer"][row][name] = getattr(asset_terms, name)
-                row += 1
+        fill_assets(self.assets, self._tables["asset"], self._tables["buffer"])
         for k, pool in enumerate(self.pools):
             self._tables["pool"][k] = (*divmod(pool.balance, LIMB), int(pool.unlimited))
         brought = sum(pool.balance for pool in self.pools)
@@ -390,7 +368,10 @@ class Venue:
             ((feed["kind"] == MarketEventKind.TERMS) & foreign, "names terms that are not its instrument's"),
             (np.abs(feed["rate_e8"]) > E8, "has a funding rate beyond 100 %"),
             (feed["trade_date"] < 0, "has a negative trade date"),
-            (self._strange_assets(feed), "names no asset of the venue, no row of its rules, or an index out of bounds"),
+            (
+                strange_rows(self.assets, feed),
+                "names no asset, no row of its rules, or an index out of bounds",
+            ),
             (np.any([np.abs(feed[name]) > _TOP_E8 for name in _PRICES], axis=0), "has a price beyond 2**53 in 1e-8"),
             *self._wrong_index(feed),
         ):
@@ -428,17 +409,6 @@ class Venue:
         yield status & ~np.isin(feed["status"], _STATUSES), "names no status that can be set"
         ends = status & (feed["status"] == InstrumentStatus.DELIVERING)
         yield ends & ~delivered, "delivers an instrument without a delivery time"
-
-    def _strange_assets(self, feed: np.ndarray) -> np.ndarray:
-        """Rows of an asset's index that say something impossible."""
-        lowest = np.array([_SETTLEMENT_INDEX_E8[0]] + [1] * (len(self.assets) - 1))
-        highest = np.array([_SETTLEMENT_INDEX_E8[1]] + [_TOP_INDEX_E8] * (len(self.assets) - 1))
-        known = (feed["asset"] >= 0) & (feed["asset"] < len(self.assets))
-        asset, index = np.where(known, feed["asset"], 0), feed["index_e8"]
-        rows = np.array([len(one.terms) for one in self.assets])[asset]
-        good = known & (index >= lowest[asset]) & (index <= highest[asset])
-        good &= (feed["terms"] >= 0) & (feed["terms"] < rows)
-        return (feed["kind"] == MarketEventKind.ASSET_INDEX) & ~good  # type: ignore[no-any-return]
 
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""
@@ -653,27 +623,8 @@ class Venue:
             positions=tuple(positions),
             max_withdrawal=withdrawable,
             multi_assets=bool(self._tables["account"][account]["multi"]),
-            balances=self._balances(account),
+            balances=balances_of(self.heads, self.assets, account),
         )
-
-    def _balances(self, account: int) -> tuple[Balance, ...]:
-        """What an account holds of each asset; nothing where there is one only."""
-        found, out = [], np.zeros(6, np.int64)
-        for k, asset in enumerate(self.assets if len(self.assets) > 1 else ()):
-            doors.asset_numbers(self.heads, account, k, out)
-            amount, index, bid, ask, usd, withdrawable = (int(n) for n in out)
-            found.append(
-                Balance(
-                    asset=asset.name,
-                    amount=amount,
-                    index_e8=index,
-                    bid_e8=bid,
-                    ask_e8=ask,
-                    equity_usd=usd,
-                    max_withdrawal=withdrawable,
-                )
-            )
-        return tuple(found)
 
     def deleveraging_ranks(self, instrument: int) -> tuple[DeleveragingRank, ...]:
         """Every position of an instrument by its place in the deleveraging queue, at the present marks: the longs from
@@ -737,15 +688,8 @@ class Venue:
     def totals(self, asset: int = 0) -> Totals:
         """Both sides of the ledger of an asset, the settlement asset unless named, in Python integers."""
 
-        def of_asset(name: str) -> int:
-            row = self._tables["asset"][asset]
-            return int(row[f"{name}_high"]) * LIMB + int(row[f"{name}_low"])
-
         if asset:
-            held = self._tables["balance"]["amount"][asset - 1 :: len(self.assets) - 1]
-            nothing = dict.fromkeys(("isolated", "costs", "fees", "insurance", "outside", "rounding"), 0)
-            wallets = sum(int(amount) for amount in held)
-            return Totals(wallets=wallets, deposits=of_asset("deposits"), exchanged=of_asset("exchanged"), **nothing)
+            return totals_of(asset, len(self.assets), self._tables["asset"], self._tables["balance"])
 
         def limbs(name: str) -> int:
             return self.number(f"{name}_high") * LIMB + self.number(f"{name}_low")
@@ -764,7 +708,7 @@ class Venue:
             outside=limbs("outside"),
             rounding=self.number("rounding"),
             deposits=limbs("deposits"),
-            exchanged=of_asset("exchanged"),
+            exchanged=in_limbs(self._tables["asset"], 0, "exchanged"),
         )
 
     # -- identity ---------------------------------------------------------------------------------------------------
