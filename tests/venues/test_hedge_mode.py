@@ -224,3 +224,20 @@ def test_a_resting_close_takes_a_better_open() -> None:
     (fill,) = both.advance(1, opening(1, 39_000 * E8))
     assert (fill.kind, fill.price_ticks, fill.position_lots) == (EventKind.FILL, 390_000, 0)
     assert held(both) == {}
+
+
+@pytest.mark.parametrize(("long", "short"), [(10**12, 4 * 10**11), (4 * 10**11, 10**12), (10**12, 10**12)])
+def test_a_pair_of_so_many_lots_that_a_product_would_wrap_ends_where_it_ends(long: int, short: int) -> None:
+    cheap = coin(tick_e8=1, lot_e8=E8)
+    terms = Terms(effective_ns=0, tiers=(Tier(0, NO_CAP, 1_000_000, 50, 0),))
+    both = Lockstep(Setup(binance_usdm.RULES, [cheap], [[terms]], 1, 0, [0]))
+    both.submit(transfer(0, 100_000_000 * E8))
+    both.submit(set_hedge_mode(0, True))
+    both.advance(0, opening(0, 12_345))
+    both.submit(place_market(0, 0, Side.BUY, long, position_side=PositionSide.LONG))
+    both.submit(place_market(0, 0, Side.SELL, short, position_side=PositionSide.SHORT))
+    both.submit(transfer(0, -both.venue.account(0).max_withdrawal * 9 // 10))
+    both.compare()
+    prices = {p.liquidation_e8 for p in both.venue.account(0).positions}
+    assert len(prices) == 1
+    assert prices.pop() < 12_345 if long > short else prices.pop() > 12_345

@@ -7,7 +7,7 @@ from novation.domain.enums import MarginMethod, MarginScope
 from novation.engine.collateral import pooled_equity
 from novation.engine.margining import NOW, TRIGGER, cross_balance, notional, scene_mark, tier_of, worth
 from novation.engine.state import account_, contract_, market_, position_row_, terms_of, tier_
-from novation.rules.integers import E8, exact_add, exact_negate, mul_div
+from novation.rules.integers import E8, exact_add, exact_negate, mul_div, mul_div_rem
 from novation.rules.margin import reached
 
 _TIERED = int(MarginMethod.TIERED)
@@ -157,14 +157,15 @@ def pair_liquidation(venue, row):
         other = q.next
     if pair_gone(venue, row, mark, equity, part):
         return mark
-    weight = 0
+    whole, part = 0, 0  # of lots less the maintenance rates, in lots: the products themselves leave the integers
     for at in (row, row ^ 1):
         q = position_row_(venue, at)
         rate = 0
         if contract_(venue, q.instrument).method == _TIERED:
             rate = tier_(venue, tier_of(venue, q.instrument, notional(venue, q, mark))).rate_e8
-        weight += q.lots * E8 - abs(q.lots) * rate
-    if weight > 0:
+        needed, rest = mul_div_rem(abs(q.lots), rate, E8)
+        whole, part = whole + q.lots - needed, part + rest
+    if whole - part // E8 > 0:
         if not pair_gone(venue, row, 1, equity, part):
             return 0
         low, high = 1, mark
