@@ -23,27 +23,26 @@ from novation.domain.digest import state_digest
 from novation.domain.enums import (
     InstrumentKind,
     InstrumentStatus,
-    MarginMethod,
     MarginScope,
-    MarketEventKind,
     MarkRule,
     PositionSide,
 )
-from novation.domain.errors import InvalidInput, VenueError
+from novation.domain.errors import VenueError
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.funding import FundingState
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE
-from novation.domain.units import BALANCE_BOUND, DIVISOR_BOUND, E8, NO_CAP, NOTIONAL_BOUND, asset_decimals, from_e8, iso
+from novation.domain.units import DIVISOR_BOUND, NO_CAP, NOTIONAL_BOUND, asset_decimals, from_e8, iso
 from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
 from novation.engine.ledger import LIMB
 from novation.engine.state import BASIS_ROWS, DTYPES, HEAD, LEGS, NEVER_NS, NO_SECOND, QUEUE_COLUMNS, TABLES
 from novation.engine.watch import NEVER
 from novation.rules.adl import adl_rank, risk_of
-from novation.venues.assets import balances_of, check_assets, fill_assets, in_limbs, strange_rows, totals_of
+from novation.venues.assets import balances_of, fill_assets, in_limbs, totals_of
 from novation.venues.canonical import state_lines
+from novation.venues.checks import check_feed, check_venue
 from novation.venues.funding_query import funding_state
 from novation.venues.venue_rules import VenueRules
 
@@ -52,17 +51,6 @@ _OFFSETS = {name: i for i, name in enumerate(HEAD.names or ())}
 _EVENT_COUNT, _COMMAND_COUNT = _OFFSETS["event_count"], _OFFSETS["command_count"]
 
 
-#: Prices of a feed, and their bound.
-_PRICES = [name for name in MARKET_DTYPE.names or () if name.startswith(("last_", "mark_"))]
-_TOP_E8 = 1 << 53
-_MARKS = [name for name in _PRICES if name.startswith("mark_")]
-#: Statuses that a row can set; DELIVERED follows DELIVERING by itself.
-_STATUSES = [status for status in InstrumentStatus if status != InstrumentStatus.DELIVERED]
-#: ... and of what an INDEX row says: 11 million of price (`rules.premium`).
-_INDEX_PRICES = ("index_e8", "bid_e8", "ask_e8", "impact_bid_e8", "impact_ask_e8")
-_INDEX_TOP_E8 = (1 << 50) - 1
-#: Intervals of funding: their stamps stand at the same hours of every day.
-_INTERVALS = (1, 2, 3, 4, 6, 8, 12, 24)
 #: Tables of which a snapshot has to have as many rows.
 _KEPT = ("contract", "terms", "tier", "market", "account", "position", "pool", "level")
 
@@ -126,7 +114,7 @@ class Venue:
         self.ladders = dict(ladders or {})
         self.marked = {name: MarkRule(rule) for name, rule in (marked or {}).items()}
         self.assets = tuple(assets) or (Asset(name=rules.asset, decimals=asset_decimals(rules.asset)),)
-        self._check(accounts)
+        check_venue(self, accounts)
         flat = [row for rows in self.terms for row in rows]
         count = len(self.instruments)
         priced = count if self.marked or any(i.deliver_ns for i in self.instruments) else 0
@@ -194,79 +182,6 @@ class Venue:
         """Bind the doors that are called often, compiling them if need be."""
         self._advance = entry_point(doors.advance, self.heads, 0)
         self._submit = entry_point(doors.submit, self.heads, 0)
-
-    def _check(self, accounts: int) -> None:
-        if accounts < 1:
-            raise InvalidInput("a venue needs at least one account", source="accounts", value=accounts)
-        if len(self.terms) != len(self.instruments) or not self.instruments:
-            raise InvalidInput("each instrument needs its rows of terms", source=self.rules.name)
-        for instrument, rows in zip(self.instruments, self.terms, strict=True):
-            if instrument.asset != self.rules.asset:
-                raise InvalidInput(
-                    f"settles in {instrument.asset}, the venue in {self.rules.asset}", source=instrument.id
-                )
-            if not rows:
-                raise InvalidInput("no terms given", source=instrument.id)
-            for row in rows:
-                if instrument.method == MarginMethod.TIERED and not row.tiers:
-                    raise InvalidInput("tiered margin without brackets", source=instrument.id)
-                for tier in row.tiers:
-                    if not 0 <= tier.rate_e8 <= E8:  # above 1, a long's profit less maintenance would fall as it rises
-                        raise InvalidInput(
-                            "a bracket's maintenance rate is between 0 and 1",
-                            source=instrument.id,
-                            value=str(from_e8(tier.rate_e8)),
-                        )
-
-        self._check_marked()
-        for instrument in self.instruments:
-            pools = [pool.name for pool in self.pools if instrument.id in pool.instruments]
-            if len(pools) != 1:
-                named = ", ".join(pools) or "none"
-                raise InvalidInput(f"stands in one insurance pool, not in: {named}", source=instrument.id)
-        for name in self.ladders:
-            if name not in [instrument.id for instrument in self.instruments]:
-                raise InvalidInput("no such instrument trades here", source="ladder", value=name)
-        check_assets(self.rules.asset, self.assets)
-        for pool in self.pools:
-            if not 0 <= pool.balance <= BALANCE_BOUND:
-                raise InvalidInput("a fund begins with 0 to 2**60", source=f"pool {pool.name}", value=pool.balance)
-
-    def _check_marked(self) -> None:
-        """Refuse rules that do not say how the venue is to mark, fund or deliver what it has to."""
-        ids = {instrument.id for instrument in self.instruments}
-        for name in self.marked:
-            if name not in ids:
-                raise InvalidInput("no instrument of the venue", source="marked", value=name)
-        for instrument, rows in zip(self.instruments, self.terms, strict=True):
-            if not 0 <= instrument.deliver_ns < NEVER_NS or (
-                instrument.deliver_ns and instrument.kind != InstrumentKind.FUTURE
-            ):
-                raise InvalidInput("a future is delivered, at an instant", source=instrument.id, where="deliver_ns")
-            for t in rows:
-                checks = [
-                    ("delivery_seconds", 1 <= t.delivery_seconds <= 3_600 or not instrument.deliver_ns),
-                    ("delivery_fee_e8", 0 <= t.delivery_fee_e8 <= E8),
-                ]
-                if instrument.id in self.marked:
-                    checks.append(("basis_seconds", 1 <= t.basis_seconds <= BASIS_ROWS))
-                    if instrument.kind == InstrumentKind.PERPETUAL:
-                        checks += [
-                            ("margin method", instrument.method == MarginMethod.TIERED),
-                            ("funding_interval_hours", t.funding_interval_hours in _INTERVALS),
-                            ("funding_floor_e8", -E8 <= t.funding_floor_e8 < t.funding_cap_e8),
-                            ("funding_cap_e8", t.funding_cap_e8 <= E8),
-                            ("interest_e8", abs(t.interest_e8) <= E8),
-                            ("funding_clamp_e8", 0 <= t.funding_clamp_e8 <= E8),
-                            ("impact_base", 0 <= t.impact_base < BALANCE_BOUND // 1_000),
-                            ("quiet_needed", 0 <= t.quiet_needed < 1 << 30),
-                            ("quiet_hours", t.quiet_hours in _INTERVALS or not t.quiet_needed),
-                        ]
-                for name, holds in checks:
-                    if not holds:
-                        value = getattr(t, name, None)
-                        problem = "the venue marks, funds or delivers this instrument, and its terms do not say how"
-                        raise InvalidInput(problem, source=instrument.id, where=name, value=value)
 
     def _own(self, name: str, table: np.ndarray) -> None:
         self._tables[name] = table
@@ -353,30 +268,7 @@ class Venue:
         """
         if feed.dtype != MARKET_DTYPE:
             raise VenueError("a feed is an array of domain.market.MARKET_DTYPE")
-        known = {"kind": list(MarketEventKind), "instrument": range(len(self.instruments))}
-        for name, values in known.items():
-            strange = np.flatnonzero(~np.isin(feed[name], values))
-            if len(strange):
-                row = int(strange[0])
-                raise VenueError(f"{self.rules.name}: row {row} of the feed has {name} {int(feed[name][row])}")
-        first = np.array(self.first_terms, np.int64)[feed["instrument"]]
-        count = np.array([len(rows) for rows in self.terms], np.int64)[feed["instrument"]]
-        laddered = (self._tables["contract"]["level_count"] > 0)[feed["instrument"]]
-        foreign = (feed["terms"] < first) | (feed["terms"] >= first + count)
-        for wrong, what in (
-            ((feed["kind"] == MarketEventKind.BAR_CLOSE) & laddered, "closes a bar of an instrument on a ladder"),
-            ((feed["kind"] == MarketEventKind.TERMS) & foreign, "names terms that are not its instrument's"),
-            (np.abs(feed["rate_e8"]) > E8, "has a funding rate beyond 100 %"),
-            (feed["trade_date"] < 0, "has a negative trade date"),
-            (
-                strange_rows(self.assets, feed),
-                "names no asset, no row of its rules, or an index out of bounds",
-            ),
-            (np.any([np.abs(feed[name]) > _TOP_E8 for name in _PRICES], axis=0), "has a price beyond 2**53 in 1e-8"),
-            *self._wrong_index(feed),
-        ):
-            if wrong.any():
-                raise VenueError(f"{self.rules.name}: row {int(np.argmax(wrong))} of the feed {what}")
+        check_feed(self, feed)
         rest = self._tables["feed"][int(self.head["feed_next"]) :]
         table = record_table(MARKET_DTYPE, len(rest) + len(feed))
         for name in MARKET_DTYPE.names or ():
@@ -392,23 +284,6 @@ class Venue:
             )
         self._own("feed", table)
         self.head["feed_next"] = 0
-
-    def _wrong_index(self, feed: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
-        """What is wrong with rows of index and status, and with marks of instruments that the venue marks itself."""
-        index, status = feed["kind"] == MarketEventKind.INDEX, feed["kind"] == MarketEventKind.STATUS
-        if not self.marked and not index.any() and not status.any():
-            return
-        marked = np.array([i.id in self.marked for i in self.instruments])[feed["instrument"]]
-        delivered = np.array([i.deliver_ns != 0 for i in self.instruments])[feed["instrument"]]
-        brought = (feed["kind"] == MarketEventKind.FUNDING) | np.any([feed[name] != 0 for name in _MARKS], axis=0)
-        yield marked & brought, "brings a mark or a rate of an instrument that the venue marks itself"
-        yield index & ~(marked | delivered), "has an index of an instrument that is neither marked nor delivered"
-        yield index & (feed["index_e8"] <= 0), "has no index"
-        strange = np.any([(feed[name] < 0) | (feed[name] > _INDEX_TOP_E8) for name in _INDEX_PRICES], axis=0)
-        yield strange, "has an index, or a price beside it, that is negative or not below 2**50 in 1e-8"
-        yield status & ~np.isin(feed["status"], _STATUSES), "names no status that can be set"
-        ends = status & (feed["status"] == InstrumentStatus.DELIVERING)
-        yield ends & ~delivered, "delivers an instrument without a delivery time"
 
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""

@@ -1,0 +1,165 @@
+"""What a venue refuses to be made of, and what it refuses in a feed: the first fault found, named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from novation.domain.account import InsurancePool
+from novation.domain.assets import Asset
+from novation.domain.enums import InstrumentKind, InstrumentStatus, MarginMethod, MarketEventKind, MarkRule
+from novation.domain.errors import InvalidInput, VenueError
+from novation.domain.instruments import Instrument, Terms
+from novation.domain.liquidity import Ladder
+from novation.domain.market import MARKET_DTYPE
+from novation.domain.units import BALANCE_BOUND, E8, from_e8
+from novation.engine.state import BASIS_ROWS, NEVER_NS
+from novation.venues.assets import check_assets, strange_rows
+from novation.venues.venue_rules import VenueRules
+
+#: Prices of a feed, and their bound.
+_PRICES = [name for name in MARKET_DTYPE.names or () if name.startswith(("last_", "mark_"))]
+_TOP_E8 = 1 << 53
+_MARKS = [name for name in _PRICES if name.startswith("mark_")]
+#: Statuses that a row can set; DELIVERED follows DELIVERING by itself.
+_STATUSES = [status for status in InstrumentStatus if status != InstrumentStatus.DELIVERED]
+#: ... and of what an INDEX row says: 11 million of price (`rules.premium`).
+_INDEX_PRICES = ("index_e8", "bid_e8", "ask_e8", "impact_bid_e8", "impact_ask_e8")
+_INDEX_TOP_E8 = (1 << 50) - 1
+#: Intervals of funding: their stamps stand at the same hours of every day.
+_INTERVALS = (1, 2, 3, 4, 6, 8, 12, 24)
+
+
+class Made(Protocol):
+    """What a venue is made of."""
+
+    rules: VenueRules
+    instruments: tuple[Instrument, ...]
+    terms: tuple[tuple[Terms, ...], ...]
+    pools: tuple[InsurancePool, ...]
+    ladders: dict[str, Ladder]
+    marked: dict[str, MarkRule]
+    assets: tuple[Asset, ...]
+    first_terms: list[int]
+
+
+def check_venue(venue: Made, accounts: int) -> None:
+    """Refuse what a venue cannot be made of."""
+    if accounts < 1:
+        raise InvalidInput("a venue needs at least one account", source="accounts", value=accounts)
+    if len(venue.terms) != len(venue.instruments) or not venue.instruments:
+        raise InvalidInput("each instrument needs its rows of terms", source=venue.rules.name)
+    for instrument, rows in zip(venue.instruments, venue.terms, strict=True):
+        if instrument.asset != venue.rules.asset:
+            raise InvalidInput(f"settles in {instrument.asset}, the venue in {venue.rules.asset}", source=instrument.id)
+        if not rows:
+            raise InvalidInput("no terms given", source=instrument.id)
+        for row in rows:
+            if instrument.method == MarginMethod.TIERED and not row.tiers:
+                raise InvalidInput("tiered margin without brackets", source=instrument.id)
+            for tier in row.tiers:
+                if not 0 <= tier.rate_e8 <= E8:  # above 1, a long's profit less maintenance would fall as it rises
+                    raise InvalidInput(
+                        "a bracket's maintenance rate is between 0 and 1",
+                        source=instrument.id,
+                        value=str(from_e8(tier.rate_e8)),
+                    )
+
+    _check_marked(venue)
+    for instrument in venue.instruments:
+        pools = [pool.name for pool in venue.pools if instrument.id in pool.instruments]
+        if len(pools) != 1:
+            named = ", ".join(pools) or "none"
+            raise InvalidInput(f"stands in one insurance pool, not in: {named}", source=instrument.id)
+    for name in venue.ladders:
+        if name not in [instrument.id for instrument in venue.instruments]:
+            raise InvalidInput("no such instrument trades here", source="ladder", value=name)
+    check_assets(venue.rules.asset, venue.assets)
+    for pool in venue.pools:
+        if not 0 <= pool.balance <= BALANCE_BOUND:
+            raise InvalidInput("a fund begins with 0 to 2**60", source=f"pool {pool.name}", value=pool.balance)
+
+
+def _check_marked(venue: Made) -> None:
+    """Refuse rules that do not say how the venue is to mark, fund or deliver what it has to."""
+    ids = {instrument.id for instrument in venue.instruments}
+    for name in venue.marked:
+        if name not in ids:
+            raise InvalidInput("no instrument of the venue", source="marked", value=name)
+    for instrument, rows in zip(venue.instruments, venue.terms, strict=True):
+        if not 0 <= instrument.deliver_ns < NEVER_NS or (
+            instrument.deliver_ns and instrument.kind != InstrumentKind.FUTURE
+        ):
+            raise InvalidInput("a future is delivered, at an instant", source=instrument.id, where="deliver_ns")
+        for t in rows:
+            checks = [
+                ("delivery_seconds", 1 <= t.delivery_seconds <= 3_600 or not instrument.deliver_ns),
+                ("delivery_fee_e8", 0 <= t.delivery_fee_e8 <= E8),
+            ]
+            if instrument.id in venue.marked:
+                checks.append(("basis_seconds", 1 <= t.basis_seconds <= BASIS_ROWS))
+                if instrument.kind == InstrumentKind.PERPETUAL:
+                    checks += [
+                        ("margin method", instrument.method == MarginMethod.TIERED),
+                        ("funding_interval_hours", t.funding_interval_hours in _INTERVALS),
+                        ("funding_floor_e8", -E8 <= t.funding_floor_e8 < t.funding_cap_e8),
+                        ("funding_cap_e8", t.funding_cap_e8 <= E8),
+                        ("interest_e8", abs(t.interest_e8) <= E8),
+                        ("funding_clamp_e8", 0 <= t.funding_clamp_e8 <= E8),
+                        ("impact_base", 0 <= t.impact_base < BALANCE_BOUND // 1_000),
+                        ("quiet_needed", 0 <= t.quiet_needed < 1 << 30),
+                        ("quiet_hours", t.quiet_hours in _INTERVALS or not t.quiet_needed),
+                    ]
+            for name, holds in checks:
+                if not holds:
+                    value = getattr(t, name, None)
+                    problem = "the venue marks, funds or delivers this instrument, and its terms do not say how"
+                    raise InvalidInput(problem, source=instrument.id, where=name, value=value)
+
+
+def check_feed(venue: Made, feed: np.ndarray) -> None:
+    """Refuse rows that are none, or that this venue cannot meet. feed: array of `MARKET_DTYPE`."""
+    known = {"kind": list(MarketEventKind), "instrument": range(len(venue.instruments))}
+    for name, values in known.items():
+        strange = np.flatnonzero(~np.isin(feed[name], values))
+        if len(strange):
+            row = int(strange[0])
+            raise VenueError(f"{venue.rules.name}: row {row} of the feed has {name} {int(feed[name][row])}")
+    first = np.array(venue.first_terms, np.int64)[feed["instrument"]]
+    count = np.array([len(rows) for rows in venue.terms], np.int64)[feed["instrument"]]
+    laddered = np.array([i.id in venue.ladders for i in venue.instruments])[feed["instrument"]]
+    foreign = (feed["terms"] < first) | (feed["terms"] >= first + count)
+    for wrong, what in (
+        ((feed["kind"] == MarketEventKind.BAR_CLOSE) & laddered, "closes a bar of an instrument on a ladder"),
+        ((feed["kind"] == MarketEventKind.TERMS) & foreign, "names terms that are not its instrument's"),
+        (np.abs(feed["rate_e8"]) > E8, "has a funding rate beyond 100 %"),
+        (feed["trade_date"] < 0, "has a negative trade date"),
+        (
+            strange_rows(venue.assets, feed),
+            "names no asset, no row of its rules, or an index out of bounds",
+        ),
+        (np.any([np.abs(feed[name]) > _TOP_E8 for name in _PRICES], axis=0), "has a price beyond 2**53 in 1e-8"),
+        *_wrong_index(venue, feed),
+    ):
+        if wrong.any():
+            raise VenueError(f"{venue.rules.name}: row {int(np.argmax(wrong))} of the feed {what}")
+
+
+def _wrong_index(venue: Made, feed: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+    """What is wrong with rows of index and status, and with marks of instruments that the venue marks itvenue."""
+    index, status = feed["kind"] == MarketEventKind.INDEX, feed["kind"] == MarketEventKind.STATUS
+    if not venue.marked and not index.any() and not status.any():
+        return
+    marked = np.array([i.id in venue.marked for i in venue.instruments])[feed["instrument"]]
+    delivered = np.array([i.deliver_ns != 0 for i in venue.instruments])[feed["instrument"]]
+    brought = (feed["kind"] == MarketEventKind.FUNDING) | np.any([feed[name] != 0 for name in _MARKS], axis=0)
+    yield marked & brought, "brings a mark or a rate of an instrument that the venue marks itself"
+    yield index & ~(marked | delivered), "has an index of an instrument that is neither marked nor delivered"
+    yield index & (feed["index_e8"] <= 0), "has no index"
+    strange = np.any([(feed[name] < 0) | (feed[name] > _INDEX_TOP_E8) for name in _INDEX_PRICES], axis=0)
+    yield strange, "has an index, or a price beside it, that is negative or not below 2**50 in 1e-8"
+    yield status & ~np.isin(feed["status"], _STATUSES), "names no status that can be set"
+    ends = status & (feed["status"] == InstrumentStatus.DELIVERING)
+    yield ends & ~delivered, "delivers an instrument without a delivery time"
