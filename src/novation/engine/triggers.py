@@ -157,15 +157,15 @@ def pair_liquidation(venue, row):
         other = q.next
     if pair_gone(venue, row, mark, equity, part):
         return mark
-    whole, part = 0, 0  # of lots less the maintenance rates, in lots: the products themselves leave the integers
+    net, cut = 0, 0  # lots less the maintenance rates, in lots: the products leave the integers
     for at in (row, row ^ 1):
         q = position_row_(venue, at)
         rate = 0
         if contract_(venue, q.instrument).method == _TIERED:
             rate = tier_(venue, tier_of(venue, q.instrument, notional(venue, q, mark))).rate_e8
         needed, rest = mul_div_rem(abs(q.lots), rate, E8)
-        whole, part = whole + q.lots - needed, part + rest
-    if whole - part // E8 > 0:
+        net, cut = net + q.lots - needed, cut + rest
+    if net - cut // E8 > 0:
         if not pair_gone(venue, row, 1, equity, part):
             return 0
         low, high = 1, mark

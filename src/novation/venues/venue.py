@@ -311,10 +311,9 @@ class Venue:
             self._carry_out(len(some))
 
     def _carry_out(self, count: int) -> None:
-        status = self._submit(self.heads, count)
-        while status == MORE:
+        self._submit(self.heads, count)
+        while self._advance(self.heads, self.clock_ns)[0] == MORE:
             self._empty_buffers()
-            status = self._advance(self.heads, self.clock_ns)[0]
 
     def advance(self, until_ns: int, market: np.ndarray | None = None) -> list[Event]:
         """Let time pass up to an instant, through the attached feed and `market`; return everything that happened."""
