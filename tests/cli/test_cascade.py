@@ -17,11 +17,31 @@ def test_the_example_prints_its_waves_and_draws_them(novation: Callable[..., Any
     assert "60,000 accounts" in answer.out
     assert "insurance fund" in answer.out
     assert (tmp_path / "out" / "cascade.html").stat().st_size > 1_000_000
+    assert "--out DIR" not in answer.out
 
 
 def test_json_has_the_documented_keys(novation: Callable[..., Any]) -> None:
     answer = json.loads(novation("cascade", EXAMPLE, *FEW, "--json").out)
+    assert isinstance(answer["fund_start"], float)
     assert {"liquidated_notional", "fund_end", "deleveraged_qty", "multiple", "waves_by_second"} <= set(answer)
+
+
+def test_what_is_not_drawn_says_how_to_draw_it(novation: Callable[..., Any]) -> None:
+    assert novation("cascade", EXAMPLE, "--set", "seconds=1").out.endswith("\n--out DIR draws it\n")
+
+
+def test_a_number_that_cannot_be_names_file_and_key(novation: Callable[..., Any]) -> None:
+    for setting, message in (
+        ("seed=-1", "error: cascade.yaml seed: "),
+        ("price=1e30", "error: cascade.yaml price: a price lies below"),
+        ("shock.sell=1e12", "error: cascade.yaml shock.sell: an order is worth at most"),
+        ("ladder.qty=0.0001", "error: cascade.yaml ladder.qty: "),
+        ("fund=-1", "error: cascade.yaml fund: a fund begins with 0 to 11,529,215,046 USDT"),
+    ):
+        answer = novation("cascade", EXAMPLE, "--set", setting)
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err.startswith(message)
+        assert answer.err.count("\n") == 1
 
 
 def test_a_wrong_key_is_named_and_nothing_is_written(novation: Callable[..., Any], tmp_path: Path) -> None:

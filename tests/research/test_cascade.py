@@ -75,11 +75,52 @@ def test_a_sale_alone_hardly_moves_the_median_mark() -> None:
     assert median.liquidated_accounts < last.liquidated_accounts
 
 
+def test_a_book_that_was_empty_for_a_second_has_no_n_though_it_healed_since() -> None:
+    thin = {"qty": 0.3, "step": 5, "levels": 500, "heals": 100}
+    ran = nv.cascade(SMALL | {"ladder": thin, "shock": {"sell": 200}, "traders": SMALL["traders"][1:]})
+    assert ran.exhausted
+    assert (ran.multiple, ran.feedback) == (None, None)
+    assert "n = " not in str(ran)
+    assert "exhausted" in str(ran)
+
+
+def test_a_book_that_liquidations_empty_has_no_n() -> None:
+    ran = nv.cascade(SMALL | {"ladder": {"qty": 1, "step": 5, "levels": 130}})
+    assert ran.shock_qty == 120
+    assert ran.exhausted
+    assert ran.multiple is None
+
+
+def test_what_the_shock_did_not_find_is_said() -> None:
+    few = {"qty": 1, "step": 5, "levels": 100}
+    ran = nv.cascade(SMALL | {"ladder": few, "shock": {"sell": 120.5}})
+    assert ran.shock_qty == 100
+    assert any("100 were filled, not 120.5" in text for text in ran.cautions)
+    assert nv.cascade(SMALL).shock_qty == 120
+    assert not any("were filled" in text for text in nv.cascade(SMALL).cautions)
+
+
+def test_a_shock_that_fills_nothing_is_said() -> None:
+    far = {"qty": 1, "step": 5, "levels": 10, "spread": 120_000}  # the best bid would stand at 0
+    ran = nv.cascade(SMALL | {"ladder": far, "seconds": 2})
+    assert ran.shock_qty == 0
+    assert ran.exhausted
+    assert any("nothing of it was filled" in text for text in ran.cautions)
+
+
+def test_a_fund_is_two_numbers() -> None:
+    plain = nv.cascade(SMALL | {"seconds": 2}).to_dict()
+    assert plain["fund_start"] == 5_000.0
+    assert isinstance(plain["fund_end"], float)
+    assert json.loads(json.dumps(plain))["fund_start"] == 5_000.0
+
+
 def test_what_is_saved_can_be_read_back(tmp_path: Path) -> None:
     ran = nv.cascade(SMALL)
     folder = ran.save(tmp_path / "out")
     kept = json.loads((folder / "cascade.json").read_text())
     assert kept["liquidated_accounts"] == ran.liquidated_accounts
+    assert (kept["shock_qty"], kept["multiple"]) == (ran.shock_qty, ran.multiple)
     assert kept["waves_by_second"] == ran.by_wave().to_dicts()
     assert pl.read_parquet(folder / "seconds.parquet").equals(ran.seconds)
     page = (folder / "cascade.html").read_text()
@@ -95,7 +136,16 @@ def test_what_is_saved_can_be_read_back(tmp_path: Path) -> None:
         ({"rules_as_of": "2019-01-01"}, NoRuleInForce, "2019"),
         ({"shock": {}}, ConfigError, "shock: says one of"),
         ({"shock": {"sell": 1, "buy": 1}}, ConfigError, "sell, buy"),
-        ({"shock": {"sell": 100_000}}, ConfigError, "refuses it"),
+        ({"shock": {"sell": 100_000}}, ConfigError, "cascade shock.sell: an order is worth at most"),
+        ({"shock": {"buy": 1e12}}, ConfigError, "cascade shock.buy: an order is worth at most"),
+        ({"shock": {"sell": 0.00001}}, ConfigError, "cascade shock.sell: qty"),
+        ({"shock": {"index": 100_000}}, ConfigError, "shock.index: a share above -1 and below 10"),
+        ({"seed": -1}, ConfigError, "cascade seed: expected a whole number, 0 or more"),
+        ({"price": 1e30}, ConfigError, "cascade price: a price lies below"),
+        ({"instrument": "cme:ESZ2026"}, ConfigError, "instrument: a cascade needs a Binance perpetual"),
+        ({"ladder": {"qty": 0.0001, "step": 5, "levels": 9}}, ConfigError, "cascade ladder.qty"),
+        ({"ladder": {"qty": 1, "step": 5, "levels": 9, "heals": 0.00001}}, ConfigError, "cascade ladder.heals"),
+        ({"ladder": {"qty": 1, "step": 1e12, "levels": 9}}, ConfigError, "cascade ladder: reaches beyond"),
         ({"shock": {"index": -1.5}}, ConfigError, "shock.index"),
         ({"shock": {"index": -0.1, "seconds": 31}}, ConfigError, "shock.seconds"),
         ({"price": 60_000.05}, ConfigError, "price"),
@@ -107,7 +157,22 @@ def test_what_is_saved_can_be_read_back(tmp_path: Path) -> None:
         ({"traders": [{"accounts": 1, "side": "long", "qty": [2, 1], "margin": [1, 2]}]}, ConfigError, r"\[1\].qty"),
         ({"traders": [{"accounts": 1, "side": "long", "qty": [0.0001, 1], "margin": [1, 2]}]}, ConfigError, "qty"),
         ({"traders": [{"accounts": 1, "side": "long", "qty": [1, 2], "margin": [0.001, 2]}]}, ConfigError, "150x"),
-        ({"fund": -5}, ConfigError, "fund"),
+        (
+            {"traders": [{"accounts": 1, "side": "long", "qty": [1, 2], "margin": [0.001, 2]}]},
+            ConfigError,
+            r"cascade traders\[1\].margin: .* or more\.",
+        ),
+        (
+            {"traders": [{"accounts": 1, "side": "long", "qty": [1, 1e9], "margin": [1, 2]}]},
+            ConfigError,
+            r"cascade traders\[1\].qty: the largest position is worth",
+        ),
+        (
+            {"traders": [{"accounts": 1, "side": "long", "qty": [1, 2], "margin": [1, 200]}]},
+            ConfigError,
+            r"cascade traders\[1\]: margin: .* at most 100 times",
+        ),
+        ({"fund": -5}, ConfigError, "cascade fund: a fund begins with 0 to 11,529,215,046 USDT"),
     ],
 )
 def test_a_wrong_configuration_is_one_error_that_names_the_key(

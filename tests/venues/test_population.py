@@ -80,8 +80,18 @@ def test_whoever_is_refused_is_counted() -> None:
     made.advance(0, scenarios.array(opening(0, 100)))
     came = enter(made, 0, [msgspec.structs.replace(LONGS, lots=(4_001, 12_000))], seed=1)
     assert came.refused == {"QTY_ABOVE_MAX": 700}
+    assert came.otherwise == {}
     assert came.lots_long == 0
     assert made.totals().gap == 0
+
+
+def test_an_account_of_which_all_is_refused_is_counted_once_by_its_position() -> None:
+    capped = msgspec.structs.replace(TERMS, tiers=(Tier(0, 1_000 * E8, 400_000, 125, 0),), max_lots=4_000)
+    made = Venue(binance_usdm.RULES, [COIN], [[capped]], accounts=300)
+    made.advance(0, scenarios.array(opening(0, 100)))
+    came = enter(made, 0, [msgspec.structs.replace(SHORTS, lots=(4_001, 12_000))], seed=1)  # then no margin to adjust
+    assert came.refused == {"QTY_ABOVE_MAX": 300}
+    assert came.otherwise == {}
 
 
 @pytest.mark.parametrize(
@@ -89,6 +99,9 @@ def test_whoever_is_refused_is_counted() -> None:
     [
         ({"margin_e8": (800_000, 900_000)}, "below what 125x asks for"),
         ({"accounts": 1_001}, "do not fit"),
+        ({"lots": (1, 10**12)}, r"traders\[2\].qty: the largest position is worth 1e\+19"),
+        ({"lots": (1, 10**40)}, r"traders\[2\].qty"),
+        ({"lots": (1, 2 * 10**11), "margin_e8": (E8, 2 * E8)}, r"traders\[2\].qty"),
     ],
 )
 def test_a_population_that_cannot_be_is_refused_before_anybody_comes(group: dict[str, object], said: str) -> None:

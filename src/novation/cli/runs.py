@@ -29,7 +29,10 @@ def cascade(
     show.show(result, json=json)
     if out is not None:
         result.save(out)
-        if not json:
+    if not json:
+        if out is None:
+            show.out("--out DIR draws it")
+        else:
             show.out(f"saved to {out}: cascade.html, seconds.parquet, cascade.json")
 
 

@@ -18,11 +18,13 @@ from novation.domain.commands import COMMAND_DTYPE
 from novation.domain.enums import CommandKind, EventKind, MarginMethod, MarginScope, OrderKind, RejectReason, Side
 from novation.domain.errors import InvalidInput
 from novation.domain.events import EVENT_DTYPE
-from novation.domain.units import E8
+from novation.domain.units import BALANCE_BOUND, E8
 from novation.venues.venue import Venue
 
 #: Accounts that arrive in one go: their commands and events stay within some 50 MB.
 _AT_ONCE = 20_000
+#: Minor units that a position may be worth at the price it enters at.
+_MOST_VALUE = 1 << 61
 
 
 class Traders(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +54,8 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     accounts: int
     lots_long: int
     lots_short: int
-    refused: dict[str, int]  #: how many positions by `RejectReason`
+    refused: dict[str, int]  #: accounts without their position, each once, by `RejectReason`
+    otherwise: dict[str, int]  #: accounts that have it but were refused something else, each once
 
 
 def enter(venue: Venue, instrument: int, groups: list[Traders], *, seed: int, first: int = 0) -> Arrived:
@@ -63,22 +66,33 @@ def enter(venue: Venue, instrument: int, groups: list[Traders], *, seed: int, fi
     """
     _check(venue, instrument, groups, first)
     random = np.random.Generator(np.random.PCG64(seed))
-    reasons: dict[str, int] = {}
+    refused: dict[str, int] = {}
+    otherwise: dict[str, int] = {}
     longs = shorts = 0
     account = first
     for group in groups:
         for count in _parts(group.accounts):
             venue.submit_all(_commands(venue, instrument, group, account, count, random))
             account += count
-            for chunk in venue.drain():
-                events = np.frombuffer(chunk, EVENT_DTYPE)
-                for reason in events["reason"][events["kind"] == EventKind.COMMAND_REJECTED].tolist():
-                    name = RejectReason(reason).name
-                    reasons[name] = reasons.get(name, 0) + 1
-                booked = events["lots"][events["kind"] == EventKind.FILL]
-                longs += int(booked[booked > 0].sum())
-                shorts -= int(booked[booked < 0].sum())
-    return Arrived(accounts=account - first, lots_long=longs, lots_short=shorts, refused=reasons)
+            events = np.frombuffer(b"".join(venue.drain()), EVENT_DTYPE)
+            fills = events[events["kind"] == EventKind.FILL]
+            booked = fills["lots"]
+            longs += int(booked[booked > 0].sum())
+            shorts -= int(booked[booked < 0].sum())
+            _count(events, set(fills["account"].tolist()), refused, otherwise)
+    return Arrived(accounts=account - first, lots_long=longs, lots_short=shorts, refused=refused, otherwise=otherwise)
+
+
+def _count(events: np.ndarray, came: set[int], refused: dict[str, int], otherwise: dict[str, int]) -> None:
+    """Add each account that was refused something once: by why its position was, else by the first refusal."""
+    rows = events[events["kind"] == EventKind.COMMAND_REJECTED]
+    reasons: dict[int, int] = {}
+    for account, reason, lots in zip(*(rows[name].tolist() for name in ("account", "reason", "lots")), strict=True):
+        if lots or account not in reasons:  # only the refusal of a position has lots
+            reasons[account] = reason
+    for account, reason in reasons.items():
+        counts, name = otherwise if account in came else refused, RejectReason(reason).name
+        counts[name] = counts.get(name, 0) + 1
 
 
 def _parts(count: int) -> Iterator[int]:
@@ -101,12 +115,20 @@ def _check(venue: Venue, instrument: int, groups: list[Traders], first: int) -> 
     terms = venue.table("terms")[market["terms"]]
     most = int(venue.table("tier")[terms["tier_first"]]["max_leverage"])
     least = -(-E8 // most) + int(terms["taker_fee_e8"]) + 1
-    for group in groups:
+    each = int(market["last_e8"]) // int(contract["tick_e8"]) * int(contract["tick_value"])
+    for number, group in enumerate(groups, 1):
+        value = group.lots[1] * each
+        if value >= _MOST_VALUE or value * group.margin_e8[1] // E8 > BALANCE_BOUND:
+            raise InvalidInput(
+                f"the largest position is worth {float(value):.4g} minor units, and an account holds 2**60 at most",
+                source="population",
+                where=f"traders[{number}].qty",
+            )
         if group.margin_e8[0] < least:
             raise InvalidInput(
                 f"a margin of {group.margin_e8[0] / E8:.4%} is below what {most}x asks for",
                 source="population",
-                where=where,
+                where=f"traders[{number}].margin",
                 hint=f"Use {least / E8:.4%} or more.",
             )
 

@@ -59,7 +59,7 @@ class CascadeKeys(Section):
     rules_as_of: Instant
     price: Positive
     seconds: int = Field(ge=1, le=86_400)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     mark: Literal["median", "last"] = "median"
     ladder: LadderKeys
     traders: list[TraderKeys]
@@ -87,7 +87,7 @@ def load_cascade(given: str | Path | Mapping[str, Any], settings: Sequence[str] 
     if len(shocks) != 1:
         raise ConfigError("says one of sell, buy and index", source=source, where="shock", value=", ".join(shocks))
     if keys.shock.index is not None and not -1 < keys.shock.index < 10:
-        raise ConfigError("a share above -1", source=source, where="shock.index", value=keys.shock.index)
+        raise ConfigError("a share above -1 and below 10", source=source, where="shock.index", value=keys.shock.index)
     if keys.shock.index is not None and keys.shock.seconds > keys.seconds:
         raise ConfigError("is over after the run", source=source, where="shock.seconds", value=keys.shock.seconds)
     return keys, source

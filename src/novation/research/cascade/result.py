@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True):
     short_qty: float
     first_price: float
     shocked_to: float | None  #: the last price after the order that started it; None for a shock of the index
+    shock_qty: float | None  #: coins of that order that were filled; None for a shock of the index
     extreme_price: float  #: farthest from the first
     last_price: float
     liquidated_accounts: int
@@ -41,12 +41,12 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True):
     liquidated_share: float  #: of the open interest of that side
     waves: int
     taken_over_notional: float
-    fund_start: Decimal | None  #: None: without limit
+    fund_start: float | None  #: None: without limit
     fund_end: float
     fund_paid: float
     deleveraged_accounts: int
     deleveraged_qty: float
-    exhausted: bool  #: whether one side of the ladder was empty at the end
+    exhausted: bool  #: whether one side of the ladder was ever empty
     state_hash: str
     event_hash: str
     cautions: tuple[str, ...]
@@ -61,7 +61,8 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True):
         seconds: pl.DataFrame,
         *,
         shocked_to: float | None,
-        start_fund: Decimal | None,
+        shock_qty: float | None,
+        start_fund: float | None,
         exhausted: bool,
         hashes: tuple[str, str],
         cautions: Sequence[str],
@@ -80,6 +81,7 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True):
             short_qty=instrument.qty(came.lots_short),
             first_price=first,
             shocked_to=shocked_to,
+            shock_qty=shock_qty,
             extreme_price=extreme,
             last_price=float(seconds["price"][-1]),
             liquidated_accounts=int(seconds["liquidated_accounts"].sum()),
@@ -101,8 +103,11 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def multiple(self) -> float | None:
-        """Whole move over that of the first order: 1 / (1 - n) in a linear book (facts/validation_tables.md V10)."""
-        if self.shocked_to is None or self.shocked_to == self.first_price:
+        """Whole move over that of the first order: 1 / (1 - n) in a linear book (facts/validation_tables.md V10).
+
+        None without such an order, and of a ladder that was exhausted: its end says how deep it was, not what n is.
+        """
+        if self.exhausted or self.shocked_to is None or self.shocked_to == self.first_price:
             return None
         return (self.extreme_price - self.first_price) / (self.shocked_to - self.first_price)
 
@@ -114,7 +119,6 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True):
     def to_dict(self) -> dict[str, Any]:
         """Plain values; `waves_by_second` lists the seconds in which somebody was liquidated."""
         plain = {name: getattr(self, name) for name in self.__struct_fields__ if name != "seconds"}
-        plain["fund_start"] = None if self.fund_start is None else str(self.fund_start)
         plain["cautions"] = list(self.cautions)
         plain |= {"multiple": self.multiple, "feedback": self.feedback}
         return plain | {"waves_by_second": self.by_wave().to_dicts()}

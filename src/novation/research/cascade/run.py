@@ -6,7 +6,10 @@ path of the index, and a wave is what the mark of one second liquidates. The nex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +18,22 @@ import polars as pl
 
 from novation.domain.account import InsurancePool
 from novation.domain.commands import place_market, set_leverage, transfer
-from novation.domain.enums import EventKind, MarginScope, MarketEventKind, MarkRule, RejectReason, Side
-from novation.domain.errors import ConfigError, InvalidInput, OffGrid
+from novation.domain.enums import (
+    CancelReason,
+    EventKind,
+    InstrumentKind,
+    MarginScope,
+    MarketEventKind,
+    MarkRule,
+    RejectReason,
+    Side,
+)
+from novation.domain.errors import ConfigError, InvalidInput, OffGrid, UnknownInstrument
 from novation.domain.events import DELEVERAGED, EVENT_DTYPE
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE
-from novation.domain.units import E8, NS, from_e8, to_e8, to_ns
+from novation.domain.units import BALANCE_BOUND, E8, NS, from_e8, to_e8, to_ns
 from novation.reference.lookup import Reference
 from novation.research.cascade.keys import CascadeKeys, ShockKeys, TraderKeys, load_cascade
 from novation.research.cascade.result import Cascade
@@ -31,6 +43,10 @@ from novation.venues.venue import Venue
 
 #: Who starts it; the population follows.
 _STARTER = 0
+#: In minor units, the largest order that starts it: twice its value is brought, and is an amount a balance can hold.
+_MOST_SHOCK = 1 << 58
+#: In 1e-8, the highest price that comes up.
+_TOP_E8 = 1 << 53
 
 
 def cascade(
@@ -45,47 +61,86 @@ def cascade(
     """
     keys, source = load_cascade(config, settings)
     reference = Reference.default(rules_as_of=keys.rules_as_of)
-    instrument = reference.instrument(keys.instrument)
+    instrument = _instrument(keys.instrument, reference, source)
     start_ns = to_ns(keys.rules_as_of)
     (terms,) = reference.terms(instrument.id, start_ns, start_ns + 1, marked=True)
     try:
-        return _run(keys, instrument, terms, start_ns, list(reference.cautions()), progress)
+        return _run(keys, source, instrument, terms, start_ns, list(reference.cautions()), progress)
     except InvalidInput as error:
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(error.problem, source=source, where=error.where or error.source, value=error.value) from None
+        where = error.where or error.source
+        raise ConfigError(error.problem, source=source, where=where, value=error.value, hint=error.hint) from None
+
+
+@contextmanager
+def _of(source: str, where: str, value: Any) -> Iterator[None]:
+    """Whatever is wrong in here is wrong with a key of the configuration."""
+    try:
+        yield
+    except InvalidInput as error:
+        hint = "" if isinstance(error, OffGrid) else error.hint  # that one is for strategies
+        raise ConfigError(error.problem, source=source, where=where, value=value, hint=hint) from None
+
+
+def _instrument(symbol: str, reference: Reference, source: str) -> Instrument:
+    try:
+        instrument = reference.instrument(symbol)
+    except UnknownInstrument as error:
+        raise UnknownInstrument(
+            error.symbol,
+            error.candidates,
+            reason=error.reason,
+            known=error.known,
+            source=source,
+            where="instrument",
+        ) from None
+    if instrument.venue != "binance_um" or instrument.kind != InstrumentKind.PERPETUAL:
+        raise ConfigError("a cascade needs a Binance perpetual", source=source, where="instrument", value=symbol)
+    return instrument
 
 
 def _run(
     keys: CascadeKeys,
+    source: str,
     instrument: Instrument,
     terms: Terms,
     start_ns: int,
     cautions: list[str],
     progress: Callable[[int, int], None] | None,
 ) -> Cascade:
-    groups = [_traders(one, instrument, f"traders[{n}]") for n, one in enumerate(keys.traders, 1)]
-    price_ticks = _ticks(keys.price, instrument, terms, "price")
-    fund = None if keys.fund is None else to_e8(keys.fund)
+    groups = [_traders(one, instrument, source, f"traders[{n}]") for n, one in enumerate(keys.traders, 1)]
+    price_ticks = _price(keys, instrument, terms, source)
+    shock_lots = _shock_lots(keys.shock, instrument, price_ticks, source)
+    fund = _fund(keys, source)
+    ladder = _ladder(keys, instrument, terms, source)
     venue = Venue(
         binance_usdm.RULES,
         [instrument],
         [[terms]],
         accounts=1 + sum(group.accounts for group in groups),
         pools=[InsurancePool(name="fund", instruments=(instrument.id,), balance=fund or 0, unlimited=fund is None)],
-        ladders={instrument.id: _ladder(keys, instrument, terms)},
+        ladders={instrument.id: ladder},
         marked={instrument.id: MarkRule[keys.mark.upper()]},
         buffer=1 << 16,
     )
-    index = _index(keys, price_ticks * instrument.tick_e8)
+    index = _index(keys, price_ticks * instrument.tick_e8, source)
     venue.attach(_feed(start_ns, index, price_ticks * instrument.tick_e8))
     _until(venue, start_ns)
     came = enter(venue, 0, groups, seed=keys.seed, first=1)
     _cautions(came, cautions)
     rows = [_second(venue, 0, index[0], _until(venue, start_ns))]
-    shocked_to = _shock(venue, instrument, terms, keys.shock, price_ticks)
+    upto = [0, *accumulate(ladder.lots)]
+    shocked_to = filled = None
+    exhausted = False
+    if shock_lots:
+        filled, exhausted = _shock(venue, terms, shock_lots, price_ticks, source, _key_of(keys.shock))
+        shocked_to = int(venue.table("market")[0]["last_e8"]) / E8
+        _filled(instrument, filled, abs(shock_lots), cautions)
+    exhausted = exhausted or _empty(venue, ladder, upto, terms)
     for second in range(1, keys.seconds + 1):
         events = _until(venue, start_ns + second * NS)
+        exhausted = exhausted or _empty(venue, ladder, upto, terms)  # what heals later was empty all the same
         rows.append(_second(venue, second, index[second], events))
         if progress is not None:
             progress(second, keys.seconds)
@@ -97,48 +152,90 @@ def _run(
         came,
         pl.DataFrame(rows),
         shocked_to=shocked_to,
-        start_fund=None if fund is None else from_e8(fund),
-        exhausted=bool(_missing(venue) >= sum(venue.ladders[instrument.id].lots)),
+        shock_qty=None if filled is None else instrument.qty(filled),
+        start_fund=None if fund is None else fund / E8,
+        exhausted=exhausted,
         hashes=(venue.state_hash(), venue.event_hash()),
         cautions=cautions,
     )
 
 
-def _traders(keys: TraderKeys, instrument: Instrument, where: str) -> Traders:
-    lots = []
+def _traders(keys: TraderKeys, instrument: Instrument, source: str, where: str) -> Traders:
+    lots, shares = [], []
     for qty in keys.qty:
-        try:
+        with _of(source, f"{where}.qty", qty):
             lots.append(instrument.lots(qty))
-        except OffGrid as error:
-            raise ConfigError(error.problem, source="cascade", where=f"{where}.qty", value=qty) from None
-    return Traders(
-        accounts=keys.accounts,
-        side=Side.BUY if keys.side == "long" else Side.SELL,
-        lots=(lots[0], lots[1]),
-        margin_e8=(to_e8(keys.margin[0]), to_e8(keys.margin[1])),
-        scope=MarginScope.CROSS if keys.scope == "cross" else MarginScope.ISOLATED,
-    )
+    for share in keys.margin:
+        with _of(source, f"{where}.margin", share):
+            shares.append(to_e8(share))
+    with _of(source, where, None):
+        return Traders(
+            accounts=keys.accounts,
+            side=Side.BUY if keys.side == "long" else Side.SELL,
+            lots=(lots[0], lots[1]),
+            margin_e8=(shares[0], shares[1]),
+            scope=MarginScope.CROSS if keys.scope == "cross" else MarginScope.ISOLATED,
+        )
 
 
-def _ticks(price: Any, instrument: Instrument, terms: Terms, where: str) -> int:
-    try:
-        return instrument.ticks(price, terms)
-    except OffGrid as error:
-        raise ConfigError(error.problem, source="cascade", where=where, value=price) from None
+def _price(keys: CascadeKeys, instrument: Instrument, terms: Terms, source: str) -> int:
+    with _of(source, "price", keys.price):
+        ticks = instrument.ticks(keys.price, terms)
+        if not ticks * instrument.tick_e8 < _TOP_E8:
+            raise InvalidInput(f"a price lies below {from_e8(_TOP_E8).normalize():f}")
+    return ticks
 
 
-def _ladder(keys: CascadeKeys, instrument: Instrument, terms: Terms) -> Ladder:
-    step = _ticks(keys.ladder.step, instrument, terms, "ladder.step")
-    spread = _ticks(keys.ladder.spread, instrument, terms, "ladder.spread") if keys.ladder.spread else 0
-    lots = instrument.lots(keys.ladder.qty)
-    heals = instrument.lots(keys.ladder.heals) if keys.ladder.heals else 0
-    return Ladder.linear(lots=lots, levels=keys.ladder.levels, step=step, spread=spread, heals=heals)
+def _fund(keys: CascadeKeys, source: str) -> int | None:
+    if keys.fund is None:
+        return None
+    with _of(source, "fund", keys.fund):
+        fund = to_e8(keys.fund)
+        if not 0 <= fund <= BALANCE_BOUND:
+            raise InvalidInput(f"a fund begins with 0 to {BALANCE_BOUND // E8:,} USDT")
+    return fund
 
 
-def _index(keys: CascadeKeys, price_e8: int) -> list[int]:
+def _key_of(shock: ShockKeys) -> str:
+    return "shock.sell" if shock.sell is not None else "shock.buy"
+
+
+def _shock_lots(shock: ShockKeys, instrument: Instrument, price_ticks: int, source: str) -> int:
+    """Lots of the order that starts it, negative: sold; 0 when the index does."""
+    qty = shock.buy if shock.sell is None else shock.sell
+    if qty is None:
+        return 0
+    with _of(source, _key_of(shock), qty):
+        lots = instrument.lots(qty)
+        value = lots * price_ticks * (instrument.tick_e8 * instrument.lot_value // E8)
+        if value > _MOST_SHOCK:
+            raise InvalidInput(f"an order is worth at most {_MOST_SHOCK // E8:,} USDT here")
+    return lots if shock.sell is None else -lots
+
+
+def _ladder(keys: CascadeKeys, instrument: Instrument, terms: Terms, source: str) -> Ladder:
+    given = keys.ladder
+    with _of(source, "ladder.step", given.step):
+        step = instrument.ticks(given.step, terms)
+    with _of(source, "ladder.spread", given.spread):
+        spread = instrument.ticks(given.spread, terms) if given.spread else 0
+    with _of(source, "ladder.qty", given.qty):
+        lots = instrument.lots(given.qty)
+    with _of(source, "ladder.heals", given.heals):
+        heals = instrument.lots(given.heals) if given.heals else 0
+    with _of(source, "ladder", None):
+        if (abs(spread) + step * given.levels) * instrument.tick_e8 >= _TOP_E8:
+            raise InvalidInput(f"reaches beyond a price of {from_e8(_TOP_E8).normalize():f}")
+        return Ladder.linear(lots=lots, levels=given.levels, step=step, spread=spread, heals=heals)
+
+
+def _index(keys: CascadeKeys, price_e8: int, source: str) -> list[int]:
     """The index at each second: where it began, or on a straight line to where the shock takes it."""
     whole = keys.shock.seconds
-    move = 0 if keys.shock.index is None else price_e8 * to_e8(keys.shock.index) // E8
+    with _of(source, "shock.index", keys.shock.index):
+        move = 0 if keys.shock.index is None else price_e8 * to_e8(keys.shock.index) // E8
+        if not 0 < price_e8 + move < _TOP_E8:
+            raise InvalidInput(f"takes the index out of 0 to {from_e8(_TOP_E8).normalize():f}")
     return [price_e8 + move * min(second, whole) // whole for second in range(keys.seconds + 1)]
 
 
@@ -157,29 +254,47 @@ def _until(venue: Venue, until_ns: int) -> np.ndarray:
     return np.frombuffer(b"".join(venue.drain()), EVENT_DTYPE)
 
 
-def _shock(venue: Venue, instrument: Instrument, terms: Terms, shock: ShockKeys, price_ticks: int) -> float | None:
-    """The sale or purchase that starts it, with twice its value behind it; the last price after it."""
-    qty = shock.sell or shock.buy
-    if qty is None:
-        return None
-    lots, side = instrument.lots(qty), Side.SELL if shock.sell else Side.BUY
-    value = lots * price_ticks * (instrument.tick_e8 * instrument.lot_value // E8)
+def _shock(venue: Venue, terms: Terms, signed: int, price_ticks: int, source: str, where: str) -> tuple[int, bool]:
+    """The sale or purchase that starts it, with twice its value behind it.
+
+    Returns the lots that were filled, and whether the ladder had no more.
+    """
+    instrument, side = venue.instruments[0], Side.SELL if signed < 0 else Side.BUY
+    value = abs(signed) * price_ticks * (instrument.tick_e8 * instrument.lot_value // E8)
     venue.submit(transfer(_STARTER, 2 * value + E8))
     venue.submit(set_leverage(_STARTER, 0, 1))
-    while lots > 0:  # in as many orders as the largest order allows
-        now = min(lots, terms.max_lots)
-        events = venue.submit(place_market(_STARTER, 0, side, now))
-        refused = [e for e in events if e.kind == EventKind.ORDER_REJECTED]
-        if refused:
-            reason = RejectReason(refused[0].reason).name
-            raise ConfigError(f"the exchange refuses it: {reason}", source="cascade", where="shock", value=qty)
-        lots -= now
-    return int(venue.table("market")[0]["last_e8"]) / E8
+    left, filled = abs(signed), 0
+    while left > 0:  # in as many orders as the largest order allows
+        now = min(left, terms.max_lots)
+        for event in venue.submit(place_market(_STARTER, 0, side, now)):
+            if event.kind == EventKind.ORDER_REJECTED:
+                reason = RejectReason(event.reason).name
+                qty = instrument.qty(abs(signed))
+                raise ConfigError(f"the exchange refuses it: {reason}", source=source, where=where, value=qty)
+            if event.kind == EventKind.FILL and event.account == _STARTER:
+                filled += abs(event.lots)
+            if event.kind == EventKind.ORDER_CANCELLED and event.reason == CancelReason.NO_LIQUIDITY:
+                return filled, True
+        left -= now
+    return filled, False
 
 
-def _missing(venue: Venue) -> int:
-    market = venue.table("market")[0]
-    return max(int(market["bid_taken"]), int(market["ask_taken"]))
+def _filled(instrument: Instrument, filled: int, asked: int, cautions: list[str]) -> None:
+    if filled == 0:
+        cautions.append("the order that was to start it found nothing to trade with: nothing of it was filled")
+    elif filled < asked:
+        cautions.append(
+            f"of the order that starts it {instrument.qty(filled):,.8g} were filled, not {instrument.qty(asked):,.8g}: "
+            "the ladder had no more"
+        )
+
+
+def _empty(venue: Venue, ladder: Ladder, upto: list[int], terms: Terms) -> bool:
+    """Whether nothing is left of one side: of the bids only those above a price of zero can be had."""
+    market, tick_e8 = venue.table("market")[0], venue.instruments[0].tick_e8
+    room = (int(market["centre_e8"]) - tick_e8 * terms.tick_step) // tick_e8
+    bids = upto[bisect_right(ladder.offsets, room)]
+    return bool(market["bid_taken"] >= bids or market["ask_taken"] >= upto[-1])
 
 
 def _second(venue: Venue, second: int, index_e8: int, events: np.ndarray) -> dict[str, Any]:
@@ -214,3 +329,5 @@ def _second(venue: Venue, second: int, index_e8: int, events: np.ndarray) -> dic
 def _cautions(came: Arrived, cautions: list[str]) -> None:
     for reason, count in came.refused.items():
         cautions.append(f"{count:,} of {came.accounts:,} accounts stand without their position: {reason}")
+    for reason, count in came.otherwise.items():
+        cautions.append(f"{count:,} of {came.accounts:,} accounts have their position but were refused more: {reason}")

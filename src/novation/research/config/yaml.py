@@ -34,6 +34,7 @@ _EXPECTED = {
     "model_attributes_type": "expected a mapping of keys",
     "missing": "is missing",
     "greater_than_equal": "expected a whole number above 0",
+    "from_0": "expected a whole number, 0 or more",
 }
 
 
@@ -156,7 +157,8 @@ def validated(values: Mapping[str, Any], source: str, schema: type[S]) -> S:
     key = _dotted(first["loc"])
     if unknown:
         raise ConfigError("unknown key", source=source, where=key, hint=_nearest(first["loc"], schema))
-    text = _EXPECTED.get(first["type"]) or first["msg"].replace("Input should be", "expected")
+    kind = "from_0" if first.get("ctx", {}).get("ge") == 0 else first["type"]
+    text = _EXPECTED.get(kind) or first["msg"].replace("Input should be", "expected")
     value = None if first["type"] == "missing" else first["input"]
     raise ConfigError(text, source=source, where=key, value=_short(value))
 
