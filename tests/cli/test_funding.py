@@ -47,6 +47,16 @@ def test_funding_as_json_and_as_a_page(novation: Callable[..., Any], store: Path
     assert novation("funding", "BTCUSDT", "--out", page).out.endswith(f"plot: {page}\n")
 
 
+def test_a_period_that_is_none_names_the_option(novation: Callable[..., Any], store: Path) -> None:
+    for period, message in (
+        (("--from", "2024-07", "--to", "2024-01"), "error: --to: lies before --from 2024-07 (found '2024-01').\n"),
+        (("--from", "2024-01", "--to", "2024-01-01"), "error: --to: lies at --from 2024-01 (found '2024-01-01').\n"),
+        (("--from", "foo"), "error: --from: expected a date or an ISO 8601 instant (found 'foo').\n"),
+    ):
+        answer = novation("funding", "BTCUSDT", *period)
+        assert (answer.code, answer.out, answer.err) == (2, "", message)
+
+
 def test_what_is_not_there_is_one_line(novation: Callable[..., Any], store: Path) -> None:
     answer = novation("funding", "ETHUSDT")
     assert answer.code == 2

@@ -41,12 +41,21 @@ def test_what_is_missing_or_wrong_is_one_line(novation: Callable[..., Any]) -> N
         (["margin"], "error: margin: needs a SYMBOL."),
         (["margin", "BTCUSDT", "--qty", "1"], "error: margin BTCUSDT: needs also --side, --entry, --leverage."),
         ([*COMMAND, "--scope", "cross"], "error: wallet: a cross position needs the wallet balance behind it."),
+        ([*COMMAND, "--qty", "1000000"], "error: qty: positions worth 23,058,430,092 and more cannot be computed"),
+        ([*COMMAND, "--entry", "1e12"], "error: entry: a price lies between 0 and "),
         ([*COMMAND[:-1], "151"], "error: BTCUSDT leverage: the first bracket allows at most 150x"),
     ):
         answer = novation(*arguments)
         assert (answer.code, answer.out) == (2, "")
         assert answer.err.startswith(message)
         assert answer.err.count("\n") == 1
+
+
+def test_a_day_without_brackets_names_the_option_to_give(novation: Callable[..., Any]) -> None:
+    answer = novation(*COMMAND, "--rules-as-of", "2019-01-01")
+    assert answer.code == 2
+    assert "Pass --rules-as-of 2026-05-01 to use" in answer.err
+    assert "rules_as_of" not in answer.err
 
 
 def test_an_account_is_read_compared_and_measured(novation: Callable[..., Any], tmp_path: Path) -> None:

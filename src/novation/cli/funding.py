@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from novation.cli import show
+from novation.domain.errors import InvalidInput
+from novation.domain.units import to_ns
 
 
 def funding(
@@ -25,7 +27,11 @@ def funding(
     """Sum up funding: count, mean, annualised, by month; next stamp, averages, estimate, forecast, daily cost."""
     from novation.data.funding import funding as ask
 
-    answer = ask(symbol, start, end, qty=qty, premium=premium)
+    begin = None if start is None else to_ns(start, source="--from")
+    until = None if end is None else to_ns(end, source="--to")
+    if begin is not None and until is not None and until <= begin:
+        raise InvalidInput(f"lies {'at' if until == begin else 'before'} --from {start}", source="--to", value=end)
+    answer = ask(symbol, begin, until, qty=qty, premium=premium)
     drawn = None if out is None else answer.plot(out)
     if json:
         show.as_json(answer.to_dict() | ({} if drawn is None else {"plot": str(drawn)}))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from novation.cli import show
-from novation.domain.errors import InvalidInput
+from novation.domain.errors import InvalidInput, NoRuleInForce
 
 _NEEDED = ("side", "qty", "entry", "leverage")
 
@@ -53,7 +55,8 @@ def margin(
         raise InvalidInput("needs a SYMBOL", source="margin", hint="E.g. novation margin BTCUSDT --help.")
     if missing:
         raise InvalidInput(f"needs also {', '.join(missing)}", source=f"margin {symbol}")
-    answer = ask(
+    answer = _told(
+        ask,
         symbol,
         side=str(side),
         qty=str(qty),
@@ -79,4 +82,14 @@ def _of_account(
         raise InvalidInput(
             "stands alone", source="--account", hint="Beside it: --wallet, --brackets, --rules-as-of, --json."
         )
-    show.show(margin_of_account(account, wallet=wallet, brackets=brackets, rules_as_of=as_of), json=json)
+    show.show(_told(margin_of_account, account, wallet=wallet, brackets=brackets, rules_as_of=as_of), json=json)
+
+
+def _told(ask: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    """An answer, or the error with the option in it that this command has."""
+    try:
+        return ask(*given, **named)
+    except NoRuleInForce as error:
+        hint = re.sub(r'rules_as_of="([^"]*)"', r"--rules-as-of \1", error.hint)
+        at = error.at.replace("rules_as_of", "--rules-as-of")
+        raise NoRuleInForce(error.table, error.key, at, known=error.known, hint=hint) from None

@@ -179,7 +179,7 @@ def margin(
     signed = _SIDES[side] * qty_e8
     bare = Held(signed, 0, found.tiers)
     for price, name in ((entry_e8, "entry"), (mark_e8, "mark")):
-        check_size([bare], price, source=name)
+        check_size([bare], price, source=name, size="qty")
     held = Held(signed, exact_value(entry_e8, signed), found.tiers)
     at_entry = cut(exact_value(entry_e8, qty_e8))
     notional = cut(exact_value(mark_e8, qty_e8))

@@ -68,9 +68,15 @@ def top_price(legs: Sequence[Held]) -> int:
     return min(_TOP_E8, *(_VALUE * E8 // max(1, abs(leg.qty_e8)) for leg in legs))
 
 
-def check_size(legs: Sequence[Held], price_e8: int, *, source: str) -> None:
-    """Refuse positions whose values the integers cannot hold."""
+def check_size(legs: Sequence[Held], price_e8: int, *, source: str, size: str = "") -> None:
+    """Refuse positions whose values the integers cannot hold. source: whose price it is; size: whose quantity."""
     top = top_price(legs)
+    if top <= price_e8 < _TOP_E8:  # a price that can be, of more than can be held at it
+        raise InvalidInput(
+            f"positions worth {from_e8(_VALUE).normalize():,.0f} and more cannot be computed",
+            source=size or source,
+            value=f"{from_e8(sum(abs(leg.qty_e8) for leg in legs)).normalize():f}",
+        )
     if not 0 < price_e8 < top:
         raise InvalidInput(
             f"a price lies between 0 and {from_e8(top).normalize():f} for this quantity",
