@@ -22,7 +22,12 @@ def rates(ex: Exchange, asset: int) -> tuple[int, int]:
 def collateral_usd(ex: Exchange, account: int) -> int:
     """What the assets beside the settlement asset count for."""
     held = ex.accounts[account].balances
-    return sum(held[a] * rates(ex, a)[0] // ex.assets[a].unit for a in range(1, len(ex.assets)))
+    return sum(worth_usd(ex, a, held[a], rates(ex, a)[0]) for a in range(1, len(ex.assets)))
+
+
+def worth_usd(ex: Exchange, asset: int, amount: int, price: int) -> int:
+    """USD of an amount at a price; no more than 700 million of it counts."""
+    return min(700_000_000 * E8, amount * price // ex.assets[asset].unit)
 
 
 def pooled(ex: Exchange, account: int, equity: Fraction | int) -> Fraction:
@@ -48,7 +53,7 @@ def withdrawable(ex: Exchange, account: int, asset: int, equity: int, taken: int
     held = a.balances[asset] if asset else a.wallet
     if held <= 0 or free < 0:
         return 0
-    return held if free >= held * bid // unit else free * unit // bid
+    return held if free >= worth_usd(ex, asset, held, bid) else free * unit // bid
 
 
 def test_debt(ex: Exchange, account: int) -> bool:
@@ -68,7 +73,7 @@ def exchange(ex: Exchange, account: int) -> bool:
     a = ex.accounts[account]
     price = ex.index_e8[0] * (E8 + ex.asset_terms(0).auto_ask_buffer_e8) // E8
     bids = [i * (E8 - ex.asset_terms(k).auto_bid_buffer_e8) // E8 for k, i in enumerate(ex.index_e8)]
-    worth = {k: usd for k in range(1, len(ex.assets)) if (usd := a.balances[k] * bids[k] // ex.assets[k].unit) > 0}
+    worth = {k: usd for k in range(1, len(ex.assets)) if (usd := worth_usd(ex, k, a.balances[k], bids[k])) > 0}
     if not worth or a.wallet >= 0:
         return False
     total, left = sum(worth.values()), -a.wallet

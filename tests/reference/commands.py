@@ -171,12 +171,19 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
 
 
 def _bring_in(ex: Exchange, c: Command) -> Refusal | None:
-    """A position transferred in: checked as a limit order that trades whole at its price, and then booked."""
+    """A position transferred in: opened between last price and mark, checked as a limit order that trades whole."""
     refusal = _well_formed(ex, c)
     if refusal:
         return refusal
     i, q = slot_of(ex, c), c.side * c.lots
     price_e8 = c.price_ticks * ex.instruments[i].tick_e8
+    between = sorted((ex.markets[i].last_e8, ex.markets[i].mark_e8))
+    grid = ex.instruments[i].tick_e8 * ex.terms_of(i).tick_step
+    if between[0] <= 0 or not between[0] - grid < price_e8 < between[1] + grid:
+        return Refusal(RejectReason.ENTRY_OFF_MARKET, c.price_ticks)
+    held = ex.accounts[c.account].positions[i].lots
+    if held * q < 0:
+        return Refusal(RejectReason.OPEN_POSITION, held)
     asked = Asked(i, q, OrderKind.LIMIT, c.price_ticks, c.price_ticks, c.price_ticks)
     refusal = _risk(ex, c.account, asked, price_e8, taking=True)
     if refusal is None:
@@ -204,7 +211,8 @@ def _wrong_side(ex: Exchange, c: Command) -> Refusal | None:
 def _well_formed(ex: Exchange, c: Command) -> Refusal | None:
     i = slot_of(ex, c)
     status, held, q = ex.markets[i].status, ex.accounts[c.account].positions[i].lots, c.side * c.lots
-    if status not in (InstrumentStatus.TRADING, InstrumentStatus.PRE_DELIVERING):
+    over = 0 < ex.instruments[i].deliver_ns <= ex.clock_ns
+    if over or status not in (InstrumentStatus.TRADING, InstrumentStatus.PRE_DELIVERING):
         return Refusal(RejectReason.NOT_TRADING, status, InstrumentStatus.TRADING)
     if status == InstrumentStatus.PRE_DELIVERING and c.lots != (min(abs(held), abs(q)) if held * q < 0 else 0):
         return Refusal(RejectReason.OPENING_NOT_ALLOWED, status, InstrumentStatus.TRADING)
@@ -336,8 +344,10 @@ def _tiered(ex: Exchange, account: int, asked: Asked, assumed_e8: int, taking: b
             asks += new
         after = _larger_side(worth, bids, asks) // p.leverage
         return after + loss - (abs(worth) // p.leverage if isolated else 0)
-    beyond = abs(asked.worst_ticks - asked.best_ticks)
-    loss = max(loss, margin.traded_value(instrument, beyond, opened))
+    away = max(0, side * (asked.worst_ticks * instrument.tick_e8 - mark))
+    if ex.has_ladder(i):
+        loss = max(loss, floor(margin.value(instrument, away, opened)))
+    loss += floor(margin.value(instrument, away, abs(q) - opened))
     own = floor(margin.value(instrument, assumed_e8, opened))
     worth = floor(margin.value(instrument, mark, p.lots + side * (abs(q) - opened))) + side * own
     after = _larger_side(worth, bids, asks) // p.leverage

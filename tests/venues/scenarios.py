@@ -535,7 +535,7 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
         )
     if dice < 90 and r.randint(0, 1):
         order = _order(r, setup, twin, account, i, named)
-        entry = order.price_ticks or max(
+        entry = (r.randint(0, 3) == 0 and order.price_ticks) or max(
             1, (twin.markets[slot].last_e8 or setup.prices[i]) // setup.instruments[i].tick_e8
         )
         kind, limit = CommandKind.TRANSFER_POSITION, OrderKind.LIMIT

@@ -32,12 +32,14 @@ from novation.domain.enums import (
     RejectReason,
     Side,
 )
+from novation.domain.errors import VenueError
 from novation.domain.events import ISOLATED, LONG_SIDE, SHORT_SIDE, Event
 from novation.domain.instruments import Instrument, Terms, Tier
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, HOUR_NS, NO_CAP, NS, to_ns
 from novation.venues import binance_usdm
 from tests.conftest import scaled
+from tests.venues import scenarios
 from tests.venues.lockstep import Lockstep
 from tests.venues.scenarios import Setup
 from tests.venues.test_edges import TERMS, coin
@@ -388,3 +390,16 @@ def test_delivery_conserves_money_whatever_the_price(
     assert (totals.costs, totals.isolated, totals.gap) == (0, 0, 0)
     assert all(both.venue.account(account).wallet >= 0 for account in range(len(accounts)))
     assert abs(totals.rounding) <= len(accounts)
+
+
+def test_nothing_trades_after_the_delivery_time_whether_or_not_a_row_has_said_so() -> None:
+    both = pair(accounts=1)
+    both.advance(END, [bar(END, 50_000)])
+    refused = both.submit(place_market(0, 0, Side.BUY, 1))[-1]
+    assert refused.reason == RejectReason.NOT_TRADING
+
+
+def test_a_delivery_before_its_time_is_refused() -> None:
+    both = pair(accounts=1)
+    with pytest.raises(VenueError, match="before its delivery time"):
+        both.venue.advance(END - 1, scenarios.array([status(END - 1, InstrumentStatus.DELIVERING)]))

@@ -17,8 +17,9 @@ from novation.domain.commands import (
     set_leverage,
     set_margin_scope,
     transfer,
+    transfer_position,
 )
-from novation.domain.enums import CancelReason, EventKind, MarginScope, MarketEventKind, Side
+from novation.domain.enums import CancelReason, EventKind, MarginScope, MarketEventKind, RejectReason, Side
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.events import MAKER, Event
 from novation.domain.liquidity import Ladder
@@ -259,3 +260,63 @@ def test_a_run_on_ladders_is_the_same_on_both(seed: int) -> None:
     pair = Lockstep(setup._replace(ladders=made))
     random_run(r, pair, 60)
     assert np.all(pair.venue.table("market")["bid_taken"] >= 0)
+
+
+@settings(max_examples=scaled(400, 60))
+@given(st.integers(1, 60), st.integers(1, 900), st.integers(1, 50), st.sampled_from([Side.BUY, Side.SELL]))
+def test_whoever_sweeps_the_ladder_has_the_initial_margin_afterwards(
+    cash: int, far: int, lots: int, side: Side
+) -> None:
+    both = market(1, Ladder(offsets=(far, 2 * far, 1_000 + 2 * far), lots=(1, 9, 100)))
+    both.submit(transfer(0, (cash - 1_000_000) * E8))
+    both.submit(set_leverage(0, 0, 50))
+    accepted = of(both.submit(place_market(0, 0, side, lots)), EventKind.ORDER_ACCEPTED)
+    account = both.venue.account(0)
+    assert not accepted or account.equity >= account.initial - 1
+    both.compare()
+
+
+def test_a_sweep_is_asked_for_the_whole_way_from_the_mark() -> None:
+    # ten at 105 and 110 against a mark of 100 lose 95: neither the way to 105 nor that from there is enough alone
+    both = market(1, Ladder(offsets=(500, 1_000), lots=(1, 100)))
+    both.submit(transfer(0, (60 - 1_000_000) * E8))
+    both.submit(set_leverage(0, 0, 50))
+    (refused,) = both.submit(place_market(0, 0, Side.BUY, 10))
+    assert (refused.kind, refused.reason) == (EventKind.ORDER_REJECTED, RejectReason.INSUFFICIENT_MARGIN)
+
+
+def test_a_position_is_not_turned_round_into_a_debt() -> None:
+    both = Lockstep(Setup(binance_usdm.RULES, [COIN], [[TERMS]], 1, 0, [0]))
+    both.advance(0, opening(0, 100))
+    both.submit(transfer(0, 40 * E8))
+    both.submit(set_leverage(0, 0, 50))
+    both.submit(place_market(0, 0, Side.BUY, 10))
+    opens = MarketEvent(ts_ns=1, kind=MarketEventKind.BAR_OPEN, instrument=0, last_e8=9_650 * E8 // 100)
+    both.advance(1, [opens])  # the mark stays at 100: closing and selling ten more loses 70 against it
+    refused = both.submit(place_market(0, 0, Side.SELL, 20))[-1]
+    assert (refused.kind, refused.reason) == (EventKind.ORDER_REJECTED, RejectReason.INSUFFICIENT_MARGIN)
+    assert both.submit(place_market(0, 0, Side.SELL, 10))[-1].kind == EventKind.FILL
+
+
+@pytest.mark.parametrize(
+    ("side", "price"), [(Side.BUY, 1), (Side.SELL, 1_000_000), (Side.BUY, 9_999), (Side.BUY, 10_001)]
+)
+def test_a_position_brings_no_profit_with_it(side: Side, price: int) -> None:
+    both = market()
+    (event,) = both.submit(transfer_position(0, 0, side, 5, price))
+    assert (event.kind, event.reason) == (EventKind.COMMAND_REJECTED, RejectReason.ENTRY_OFF_MARKET)
+    assert both.submit(transfer_position(0, 0, side, 5, 10_000))[-1].kind == EventKind.FILL
+    back = Side.SELL if side == Side.BUY else Side.BUY
+    assert both.submit(transfer_position(0, 0, back, 5, 10_000))[-1].reason == RejectReason.OPEN_POSITION
+
+
+def test_a_position_is_not_brought_in_before_there_is_a_price() -> None:
+    both = Lockstep(Setup(binance_usdm.RULES, [COIN], [[TERMS]], 1, 0, [0]))
+    both.submit(transfer(0, 40 * E8))
+    assert both.submit(transfer_position(0, 0, Side.BUY, 1, 10_000))[-1].reason == RejectReason.ENTRY_OFF_MARKET
+
+
+def test_a_snapshot_goes_into_no_other_market() -> None:
+    one, other = market().venue, market(1, Ladder(offsets=(1,), lots=(1,))).venue
+    with pytest.raises(VenueError, match="other instruments"):
+        other.restore(one.snapshot())

@@ -210,6 +210,7 @@ class RejectReason(IntEnum):
     ISOLATED_SCOPE = 433
     UNKNOWN_ASSET = 434
     NO_ASSET_INDEX = 435
+    ENTRY_OFF_MARKET = 461
 
 
 class CancelReason(IntEnum):

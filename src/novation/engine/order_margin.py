@@ -9,6 +9,7 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import MarginMethod, MarginScope, OrderKind, RejectReason
 from novation.engine.clearing import fee_of, opening_margin
+from novation.engine.liquidity import has_ladder
 from novation.engine.margining import available, initial_for, initial_now, initial_of, largest_value
 from novation.engine.state import contract_, market_, position_row_, terms_of
 from novation.rules.clearing import closed_lots
@@ -84,8 +85,12 @@ def tiered_needed(venue, p, lots, assumed_e8, best_ticks, worst_ticks, taking):
         if p.scope == _ISOLATED:
             after -= initial_for(venue, p, p.lots, 0, 0, 0, 0, mark)
         return after - before + loss
-    # on a ladder, what the levels beyond the best one take
-    loss = max(loss, opened * abs(worst_ticks - best_ticks) * c.tick_value)
+    # ours: on a ladder all of the way from the mark to the worst level, and of a trade that turns a position round what
+    # its closing part loses on that way
+    away = max(0, side * (worst_ticks * c.tick_e8 - mark))
+    if has_ladder(venue, p.instrument):
+        loss = max(loss, open_loss(opened, c.lot_value, side, mark, mark + side * away))
+    loss += open_loss(closed, c.lot_value, side, mark, mark + side * away)
     after_lots = p.lots + lots
     value, _ = signed_value(mark, p.lots + side * closed, c.lot_value)
     new, _ = signed_value(assumed_e8, opened, c.lot_value)

@@ -60,6 +60,8 @@ _WRONG_POSITION_SIDE = int(RejectReason.WRONG_POSITION_SIDE)
 _REDUCE_ONLY_NOT_OFFERED = int(RejectReason.REDUCE_ONLY_NOT_OFFERED)
 _BOTH, _LONG, _SHORT = int(PositionSide.BOTH), int(PositionSide.LONG), int(PositionSide.SHORT)
 _WOULD_NOT_REDUCE = int(RejectReason.WOULD_NOT_REDUCE)
+_ENTRY_OFF_MARKET = int(RejectReason.ENTRY_OFF_MARKET)
+_OPEN_POSITION = int(RejectReason.OPEN_POSITION)
 _NUMBER_TOO_LARGE = int(RejectReason.NUMBER_TOO_LARGE)
 _CANCEL_MARGIN = int(CancelReason.INSUFFICIENT_MARGIN)
 _CANCEL_LIMIT = int(CancelReason.POSITION_LIMIT)
@@ -245,7 +247,8 @@ def reducible(venue, row, side):
 def place(venue, c):
     """Check the order a command places, accept it, and trade it at once if the market can be had now.
 
-    A position that is transferred in is checked as a limit order that trades whole at its entry price, and then booked.
+    A position that is transferred in is checked as a limit order that trades whole at its entry price, and then booked;
+    it opens or adds, between the last price and the mark, so that it brings no profit with it.
     """
     moved = c.kind == _TRANSFER_POSITION
     identity, account, instrument, side, kind = c.order, c.account, c.instrument, c.side, c.order_kind
@@ -260,7 +263,8 @@ def place(venue, c):
     hedge = account_(venue, account).hedge
     row = row_of(venue, account, instrument, 1 if hedge and position_side == _SHORT else 0)
     reason, value, limit = 0, 0, 0
-    if m.status != _TRADING and m.status != _PRE_DELIVERING:
+    over = 0 < c.deliver_ns <= venue.clock_ns  # whether or not a row has said so yet
+    if over or (m.status != _TRADING and m.status != _PRE_DELIVERING):
         reason, value, limit = _NOT_TRADING, m.status, _TRADING
     elif m.status != _TRADING and closed_lots(position_row_(venue, row).lots, signed) != lots:
         reason, value, limit = _OPENING_NOT_ALLOWED, m.status, _TRADING
@@ -288,7 +292,14 @@ def place(venue, c):
         if too_large(venue, row, side, lots, price_ticks):
             reason, value, limit = _NUMBER_TOO_LARGE, lots, 0
     if reason == 0 and moved:
-        reason, value, limit = risk_reason(venue, row, signed, price_ticks * c.tick_e8, price_ticks, price_ticks, 1)
+        price_e8, grid = price_ticks * c.tick_e8, t.tick_step * c.tick_e8
+        low, high = min(m.last_e8, m.mark_e8), max(m.last_e8, m.mark_e8)
+        if low <= 0 or price_e8 <= low - grid or price_e8 >= high + grid:
+            reason, value = _ENTRY_OFF_MARKET, price_ticks
+        elif position_row_(venue, row).lots * side < 0:
+            reason, value = _OPEN_POSITION, position_row_(venue, row).lots
+        else:
+            reason, value, limit = risk_reason(venue, row, signed, price_e8, price_ticks, price_ticks, 1)
         if reason == 0:
             fill(venue, row, 0, signed, price_ticks, price_ticks * c.tick_e8, 0, TRANSFERRED)
             return

@@ -14,7 +14,7 @@ from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE
-from novation.domain.units import BALANCE_BOUND, E8, from_e8
+from novation.domain.units import BALANCE_BOUND, DIVISOR_BOUND, E8, NOTIONAL_BOUND, from_e8
 from novation.engine.state import BASIS_ROWS, NEVER_NS
 from novation.venues.assets import check_assets, strange_rows
 from novation.venues.venue_rules import VenueRules
@@ -56,6 +56,9 @@ def check_venue(venue: Made, accounts: int) -> None:
             raise InvalidInput(f"settles in {instrument.asset}, the venue in {venue.rules.asset}", source=instrument.id)
         if not rows:
             raise InvalidInput("no terms given", source=instrument.id)
+        tick_value = instrument.tick_e8 * instrument.lot_value // E8
+        if instrument.lot_value >= NOTIONAL_BOUND or tick_value >= DIVISOR_BOUND:
+            raise InvalidInput("one tick of one lot is worth too much to count", source=instrument.id, value=tick_value)
         for row in rows:
             if instrument.method == MarginMethod.TIERED and not row.tiers:
                 raise InvalidInput("tiered margin without brackets", source=instrument.id)
@@ -130,6 +133,7 @@ def check_feed(venue: Made, feed: np.ndarray) -> None:
     first = np.array(venue.first_terms, np.int64)[feed["instrument"]]
     count = np.array([len(rows) for rows in venue.terms], np.int64)[feed["instrument"]]
     laddered = np.array([i.id in venue.ladders for i in venue.instruments])[feed["instrument"]]
+    tiered = np.array([i.method == MarginMethod.TIERED for i in venue.instruments])[feed["instrument"]]
     foreign = (feed["terms"] < first) | (feed["terms"] >= first + count)
     for wrong, what in (
         ((feed["kind"] == MarketEventKind.BAR_CLOSE) & laddered, "closes a bar of an instrument on a ladder"),
@@ -139,6 +143,10 @@ def check_feed(venue: Made, feed: np.ndarray) -> None:
         (
             strange_rows(venue.assets, feed),
             "names no asset, no row of its rules, or an index out of bounds",
+        ),
+        (
+            tiered & np.any([feed[name] < 0 for name in _PRICES], axis=0),
+            "has a price below zero of an instrument with brackets",
         ),
         (np.any([np.abs(feed[name]) > _TOP_E8 for name in _PRICES], axis=0), "has a price beyond 2**53 in 1e-8"),
         *_wrong_index(venue, feed),
@@ -163,3 +171,5 @@ def _wrong_index(venue: Made, feed: np.ndarray) -> Iterator[tuple[np.ndarray, st
     yield status & ~np.isin(feed["status"], _STATUSES), "names no status that can be set"
     ends = status & (feed["status"] == InstrumentStatus.DELIVERING)
     yield ends & ~delivered, "delivers an instrument without a delivery time"
+    due = np.array([i.deliver_ns for i in venue.instruments])[feed["instrument"]]
+    yield ends & (feed["ts_ns"] < due), "delivers an instrument before its delivery time"

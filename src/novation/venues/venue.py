@@ -33,7 +33,7 @@ from novation.domain.funding import FundingState
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE
-from novation.domain.units import DIVISOR_BOUND, NO_CAP, NOTIONAL_BOUND, asset_decimals, from_e8, iso
+from novation.domain.units import NO_CAP, asset_decimals, from_e8, iso
 from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
 from novation.engine.ledger import LIMB
@@ -56,12 +56,14 @@ _KEPT = ("contract", "terms", "tier", "market", "account", "position", "pool", "
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The bytes of every table, the feed in use, the event hash, samples and log so far, and the layout's digest.
+    """The bytes of every table, the feed in use, the event hash, samples and log so far, and digests of the layout and
+    of what the venue is made of.
 
     Feed, samples and log are shared with the venue: none of them is ever written to again.
     """
 
     layout: str
+    made_of: str
     tables: dict[str, bytes]
     feed: Any
     event_hasher: Any
@@ -207,7 +209,6 @@ class Venue:
         first = levels = 0
         for i, (instrument, rows) in enumerate(zip(self.instruments, self.terms, strict=True)):
             tick_value = instrument.tick_e8 * instrument.lot_value // 100_000_000
-            assert instrument.lot_value < NOTIONAL_BOUND and tick_value < DIVISOR_BOUND
             self._tables["contract"][i] = (
                 instrument.tick_e8,
                 instrument.lot_value,
@@ -312,8 +313,12 @@ class Venue:
 
     def _carry_out(self, count: int) -> None:
         self._submit(self.heads, count)
-        while self._advance(self.heads, self.clock_ns)[0] == MORE:
-            self._empty_buffers()
+        try:
+            while self._advance(self.heads, self.clock_ns)[0] == MORE:
+                self._empty_buffers()
+        except OverflowError as error:
+            self.head["command_next"] = self.head["command_count"] = 0  # it is not to be carried out a second time
+            raise self._overflow(error) from None
 
     def advance(self, until_ns: int, market: np.ndarray | None = None) -> list[Event]:
         """Let time pass up to an instant, through the attached feed and `market`; return everything that happened."""
@@ -603,12 +608,18 @@ class Venue:
         tables["head"] = self.heads.tobytes()
         kept = {name: tuple(chunks) for name, chunks in self._kept.items()}
         log = None if self.log is None else tuple(self.log)
-        return Snapshot(_layout(), tables, self._tables["feed"], self._event_hasher.copy(), kept, log)
+        return Snapshot(_layout(), self._made_of(), tables, self._tables["feed"], self._event_hasher.copy(), kept, log)
+
+    def _made_of(self) -> str:
+        made = (self.rules, self.instruments, self.terms, self.pools, self.ladders, self.marked, self.assets)
+        return hashlib.blake2b(repr(made).encode(), digest_size=8).hexdigest()
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put a snapshot back; of this venue or of one with the same instruments and accounts."""
         if snapshot.layout != _layout():
             raise VenueError("the snapshot was taken by another version of the engine's tables")
+        if snapshot.made_of != self._made_of():
+            raise VenueError("the snapshot is of a venue with other instruments, terms, ladders, pools or rules")
         for name in (*_KEPT, "pricing", "basis", "asset", "buffer", "balance"):
             if len(snapshot.tables[name]) != self._tables[name].nbytes:
                 raise VenueError(f"the snapshot has another number of rows in table {name!r}")
