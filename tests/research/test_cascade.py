@@ -137,6 +137,7 @@ def test_what_is_saved_can_be_read_back(tmp_path: Path) -> None:
         ({"shock": {}}, ConfigError, "shock: says one of"),
         ({"shock": {"sell": 1, "buy": 1}}, ConfigError, "sell, buy"),
         ({"shock": {"sell": 100_000}}, ConfigError, "cascade shock.sell: an order is worth at most"),
+        ({"shock": {"sell": 0.001}}, ConfigError, "cascade shock.sell: the exchange refuses it: MIN_NOTIONAL"),
         ({"shock": {"buy": 1e12}}, ConfigError, "cascade shock.buy: an order is worth at most"),
         ({"shock": {"sell": 0.00001}}, ConfigError, "cascade shock.sell: qty"),
         ({"shock": {"index": 100_000}}, ConfigError, "shock.index: a share above -1 and below 10"),
