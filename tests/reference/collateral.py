@@ -53,7 +53,8 @@ def withdrawable(ex: Exchange, account: int, asset: int, equity: int, taken: int
     held = a.balances[asset] if asset else a.wallet
     if held <= 0 or free < 0:
         return 0
-    return held if free >= worth_usd(ex, asset, held, bid) else free * unit // bid
+    worth = worth_usd(ex, asset, held, bid) if asset else held * bid // unit
+    return held if free >= worth else free * unit // bid
 
 
 def test_debt(ex: Exchange, account: int) -> bool:

@@ -254,6 +254,8 @@ def too_large(ex: Exchange, account: int, i: int, side: int, lots: int, price_ti
     highest = max(price_ticks * instrument.tick_e8, ex.markets[i].mark_e8, ex.markets[i].last_e8)
     bids, asks = margin.resting(ex, account, i)
     together = abs(ex.accounts[account].positions[i].lots) + bids[0] + asks[0] + lots
+    if instrument.method == MarginMethod.PER_CONTRACT and together * ex.terms_of(i).initial_per_lot > LARGEST_VALUE:
+        return Refusal(RejectReason.NUMBER_TOO_LARGE, lots)
     wraps = instrument.lot_value % 10**8 != 0 and together * instrument.lot_value >= 2**62
     if wraps or margin.value(instrument, highest, together) > LARGEST_VALUE:
         return Refusal(RejectReason.NUMBER_TOO_LARGE, lots)

@@ -211,6 +211,9 @@ def too_large(venue, row, side, lots, price_ticks):
     if closed_lots(p.lots, side * lots) == lots:
         return False  # a pure reduction is never too large
     most = abs(p.lots) + p.bid_lots + p.ask_lots + lots
+    a_lot = terms_of(venue, p.instrument).initial_per_lot
+    if c.method != _TIERED and a_lot > 0 and most > _LARGE // a_lot:
+        return True
     if c.lot_value % E8 != 0 and most > _PRODUCT // c.lot_value:
         return True
     # the estimate keeps the exact product inside int64
