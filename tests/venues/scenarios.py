@@ -554,6 +554,7 @@ def of_asset(r: Random, setup: Setup, twin: Exchange, account: int) -> Command:
     held = twin.accounts[account].balances[asset] if asset else twin.accounts[account].wallet
     most = margin.withdrawable(twin, account, asset)
     worth = r.choice([10**9, 10**10, 10**11, 10**12]) * setup.assets[asset].unit // max(1, twin.index_e8[asset])
+    worth = min(worth, 1 << 60)  # of an asset worth next to nothing: more is no command
     amount = r.choice([worth, worth, worth, -held // 2, -held, -most, -most - 1, 0])
     return Command(kind=CommandKind.TRANSFER, account=account, amount=amount, asset=asset)
 
