@@ -22,6 +22,19 @@ settings.register_profile(
 settings.load_profile("novation")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Heavy tests first, every other one at the head of each half: two workers begin with a half each, and neither is
+    left alone with a long test at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("heavy") is None)
+    items[:] = items[::2] + items[1::2]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Name a failure when it happens, for a run that is ended by a limit before its summary."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\nFAILED {report.nodeid}\n{report.longreprtext[-2000:]}", flush=True)
+
+
 def scaled(stated: int, floor: int = 1) -> int:
     """A stated count times NOVATION_TEST_SCALE, not below a floor."""
     return max(floor, round(stated * SCALE))

@@ -44,16 +44,16 @@ def run_test(ex: Exchange, account: int, at_check: bool) -> None:
 
 
 def _begins(ex: Exchange, account: int, at_check: bool) -> bool:
-    positions = ex.accounts[account].positions
+    held = [(i, p) for i, p in enumerate(ex.accounts[account].positions) if p.lots]
     at_once = ex.rules.call_policy == MarginCallPolicy.AT_ONCE
-    for i, p in enumerate(positions):
-        if p.scope == MarginScope.ISOLATED and p.lots:
+    for i, p in held:
+        if p.scope == MarginScope.ISOLATED:
             market = ex.markets[i]
             mark = market.mark_e8 if at_check else market.low_e8 if p.lots > 0 else market.high_e8
             if at_once and _isolated_gone(ex, account, i, mark):
                 return True
             _isolated_call(ex, account, i, mark, at_check)
-    if any(p.scope == MarginScope.CROSS and p.lots for p in positions):
+    if any(p.scope == MarginScope.CROSS for _, p in held):
         if _test_cross(ex, account, at_check):
             return True
     elif at_check and (at_once or ex.settled is not None):
