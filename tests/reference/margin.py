@@ -265,7 +265,7 @@ def pooled_liquidation_price(ex: Exchange, account: int, i: int) -> int:
 
 def _first_above(ex: Exchange, account: int, pair: tuple[int, int], mark: int, gone: Callable[[int], bool]) -> int:
     """The lowest price above the mark at which it is gone; 0 for none in bounds."""
-    low, high = mark, mark
+    low = high = max(1, mark)
     while not gone(high):
         worth = max(abs(value(ex.instruments[j], high, ex.accounts[account].positions[j].lots)) for j in pair)
         if high >= 2**53 or floor(worth) > 2**60:

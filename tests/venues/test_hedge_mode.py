@@ -241,3 +241,15 @@ def test_a_pair_of_so_many_lots_that_a_product_would_wrap_ends_where_it_ends(lon
     prices = {p.liquidation_e8 for p in both.venue.account(0).positions}
     assert len(prices) == 1
     assert prices.pop() < 12_345 if long > short else prices.pop() > 12_345
+
+
+@pytest.mark.parametrize(("longs", "shorts"), [(2, 1), (1, 2)])
+def test_a_pair_that_no_mark_is_known_of_has_a_liquidation_price_in_finite_time(longs: int, shorts: int) -> None:
+    both = Lockstep(Setup(binance_usdm.RULES, [coin()], [[TERMS]], 1, 0, [0]))
+    both.submit(transfer(0, 1_000_000 * E8))
+    both.submit(set_hedge_mode(0, True))
+    both.advance(0, [MarketEvent(ts_ns=0, kind=MarketEventKind.BAR_OPEN, instrument=0, last_e8=BTC)])
+    both.submit(place_market(0, 0, Side.BUY, longs, position_side=LONG))
+    both.submit(place_market(0, 0, Side.SELL, shorts, position_side=SHORT))
+    both.compare()
+    assert [(p.lots, p.mark_e8) for p in both.venue.account(0).positions] == [(longs, 0), (-shorts, 0)]

@@ -427,3 +427,15 @@ def test_each_asset_is_conserved_after_every_event(seed: int) -> None:
     random_run(r, both, 60)  # the ledger of each asset is looked at after every step
     brought = [sum(e.amount for e in both.twin.events if e.kind == EventKind.TRANSFER and e.order == k) for k in (1,)]
     assert both.venue.totals(1).deposits == brought[0]
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_a_position_that_no_mark_is_known_of_has_a_liquidation_price_in_finite_time(side: Side) -> None:
+    both = Lockstep(Setup(binance_usdm.RULES, [coin()], [[FREE]], 1, 0, [0], assets=ASSETS))
+    both.advance(0, [MarketEvent(ts_ns=0, kind=MarketEventKind.BAR_OPEN, instrument=0, last_e8=PRICE)])
+    both.advance(0, [index(0, k, INDEX[a.name]) for k, a in enumerate(ASSETS)])
+    both.submit(transfer(0, 10_000 * E8))
+    both.submit(set_multi_assets(0, True))
+    both.submit(place_market(0, 0, side, 5))
+    (position,) = account(both).positions
+    assert (position.mark_e8, position.liquidation_e8 > 0) == (0, side == Side.SELL)

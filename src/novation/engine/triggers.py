@@ -102,10 +102,8 @@ def liquidation_price(venue, row):
         return p.liquidation_e8
     if p.scope == _ISOLATED:
         whole, part = p.margin, 0
-    elif a.multi:
-        return pooled_liquidation(venue, row)
-    elif is_hedged(venue, row):
-        return pair_liquidation(venue, row)
+    elif a.multi or is_hedged(venue, row):
+        return shared_liquidation(venue, row)
     else:
         equity, equity_part, needed, needed_part, _ = cross_balance(venue, p.account, NOW, row)
         negative, negative_part = exact_negate(needed, needed_part)
@@ -122,41 +120,43 @@ def is_hedged(venue, row):
 
 
 @kernel
-def pair_gone(venue, row, price_e8, whole, part):
-    """Whether what stands behind both positions of an instrument is exhausted at a price."""
+def gone_at(venue, row, price_e8, equity, equity_part, needed, needed_part):
+    """Whether an account is exhausted with its cross positions of an instrument at a price, the exact equity in the
+    settlement asset and the exact maintenance of all others being known."""
     for at in (row, row ^ 1):
-        profit, profit_part, needed, needed_part = worth(venue, position_row_(venue, at), price_e8)
-        whole, part = exact_add(whole, part, profit, profit_part)
-        negative, negative_part = exact_negate(needed, needed_part)
-        whole, part = exact_add(whole, part, negative, negative_part)
-    return reached(whole, part, 0, 0)
+        profit, profit_part, own, own_part = worth(venue, position_row_(venue, at), price_e8)
+        equity, equity_part = exact_add(equity, equity_part, profit, profit_part)
+        needed, needed_part = exact_add(needed, needed_part, own, own_part)
+    account = position_row_(venue, row).account
+    if account_(venue, account).multi:
+        equity, equity_part = pooled_equity(venue, account, equity, equity_part)
+    return reached(equity, equity_part, needed, needed_part)
 
 
 @kernel
-def pair_liquidation(venue, row):
-    """The one liquidation price of a long and a short cross position in one instrument (facts/binance.md §4).
-
-    Surplus is concave in the price, so from the mark it falls in one direction at most: below where the longs, less
-    both maintenance rates at the mark, are the larger side, else above. The highest price below the mark, or the lowest
-    above it, at which the pair is exhausted; the mark itself where it is already; 0 for none.
-    """
+def others_of(venue, row):
+    """Exact equity in the settlement asset and exact maintenance of a cross account without the positions of an
+    instrument, the others at their current marks: four numbers."""
     p = position_row_(venue, row)
-    mark = market_(venue, p.instrument).mark_e8
-    equity, part, _, _, _ = cross_balance(venue, p.account, NOW, -1)
-    for at in (row, row ^ 1):
-        profit, profit_part, _, _ = worth(venue, position_row_(venue, at), mark)
-        negative, negative_part = exact_negate(profit, profit_part)
-        equity, part = exact_add(equity, part, negative, negative_part)
-    other = account_(venue, p.account).first_position
+    a = account_(venue, p.account)
+    equity, equity_part, needed, needed_part = a.wallet, 0, 0, 0
+    other = a.first_position
     while other >= 0:
         q = position_row_(venue, other)
         if q.scope == _CROSS and q.instrument != p.instrument:
-            _, _, needed, needed_part = worth(venue, q, market_(venue, q.instrument).mark_e8)
-            negative, negative_part = exact_negate(needed, needed_part)
-            equity, part = exact_add(equity, part, negative, negative_part)
+            profit, profit_part, own, own_part = worth(venue, q, market_(venue, q.instrument).mark_e8)
+            equity, equity_part = exact_add(equity, equity_part, profit, profit_part)
+            needed, needed_part = exact_add(needed, needed_part, own, own_part)
         other = q.next
-    if pair_gone(venue, row, mark, equity, part):
-        return mark
+    return equity, equity_part, needed, needed_part
+
+
+@kernel
+def falls_with_price(venue, row):
+    """Whether the surplus of a pair falls with the price at the mark: the longs, less both maintenance rates there, are
+    the larger side."""
+    p = position_row_(venue, row)
+    mark = market_(venue, p.instrument).mark_e8
     net, cut = 0, 0  # lots less the maintenance rates, in lots: the products leave the integers
     for at in (row, row ^ 1):
         q = position_row_(venue, at)
@@ -165,80 +165,40 @@ def pair_liquidation(venue, row):
             rate = tier_(venue, tier_of(venue, q.instrument, notional(venue, q, mark))).rate_e8
         needed, rest = mul_div_rem(abs(q.lots), rate, E8)
         net, cut = net + q.lots - needed, cut + rest
-    if net - cut // E8 > 0:
-        if not pair_gone(venue, row, 1, equity, part):
-            return 0
-        low, high = 1, mark
-        while high - low > 1:
-            middle = low + (high - low) // 2
-            if pair_gone(venue, row, middle, equity, part):
-                low = middle
-            else:
-                high = middle
-        return low
-    low, high = mark, mark
-    while not pair_gone(venue, row, high, equity, part):
-        low = high
-        larger = max(notional(venue, p, high), notional(venue, position_row_(venue, row ^ 1), high))
-        if high >= _TOP_E8 or larger > _SEARCHED:
-            return 0
-        high *= 2
-    while high - low > 1:
-        middle = low + (high - low) // 2
-        if pair_gone(venue, row, middle, equity, part):
-            high = middle
-        else:
-            low = middle
-    return high
+    return net - cut // E8 > 0
 
 
 @kernel
-def pooled_gone(venue, row, price_e8, equity, equity_part, needed, needed_part):
-    """Whether an account in Multi-Assets mode is exhausted with the positions of an instrument at a price, the exact
-    equity in the settlement asset and the exact maintenance of all others being known."""
-    for at in (row, row ^ 1):
-        profit, profit_part, own, own_part = worth(venue, position_row_(venue, at), price_e8)
-        equity, equity_part = exact_add(equity, equity_part, profit, profit_part)
-        needed, needed_part = exact_add(needed, needed_part, own, own_part)
-    equity, equity_part = pooled_equity(venue, position_row_(venue, row).account, equity, equity_part)
-    return reached(equity, equity_part, needed, needed_part)
+def shared_liquidation(venue, row):
+    """The one liquidation price of an account's cross positions in an instrument, by exact search: of a long and a
+    short one (facts/binance.md §4), and in Multi-Assets mode.
 
-
-@kernel
-def pooled_liquidation(venue, row):
-    """Liquidation price of the positions of an instrument in Multi-Assets mode, by exact search.
-
-    The mark where it is exhausted already; else the highest price below it, where 1e-8 is such a price; else the lowest
-    above it; 0 for none. Surplus is concave in the price, so each search is of one crossing.
+    The mark where the account is exhausted already. Surplus is concave in the price, so each search is of one crossing.
+    A pair is searched where its surplus falls at the mark, and nowhere else; in Multi-Assets mode below the mark if
+    1e-8 exhausts the account, else above. The highest such price below, or the lowest above; 0 for none.
     """
     p = position_row_(venue, row)
-    a = account_(venue, p.account)
-    if p.lots == 0:
+    multi = account_(venue, p.account).multi
+    if multi and p.lots == 0:
         return 0
     mark = market_(venue, p.instrument).mark_e8
-    equity, equity_part, needed, needed_part = a.wallet, 0, 0, 0
-    other = a.first_position
-    while other >= 0:
-        q = position_row_(venue, other)
-        if q.instrument != p.instrument:
-            profit, profit_part, own, own_part = worth(venue, q, market_(venue, q.instrument).mark_e8)
-            equity, equity_part = exact_add(equity, equity_part, profit, profit_part)
-            needed, needed_part = exact_add(needed, needed_part, own, own_part)
-        other = q.next
-    rest = (equity, equity_part, needed, needed_part)
-    if pooled_gone(venue, row, mark, *rest):
+    rest = others_of(venue, row)
+    if gone_at(venue, row, mark, *rest):
         return mark
-    if pooled_gone(venue, row, 1, *rest):
-        low, high = 1, mark
-        while high - low > 1:
-            middle = low + (high - low) // 2
-            if pooled_gone(venue, row, middle, *rest):
-                low = middle
-            else:
-                high = middle
-        return low
-    low, high = mark, mark
-    while not pooled_gone(venue, row, high, *rest):
+    if multi or falls_with_price(venue, row):
+        if gone_at(venue, row, 1, *rest):
+            low, high = 1, mark
+            while high - low > 1:
+                middle = low + (high - low) // 2
+                if gone_at(venue, row, middle, *rest):
+                    low = middle
+                else:
+                    high = middle
+            return low
+        if not multi:
+            return 0
+    low = high = max(1, mark)  # twice a mark of zero is no step
+    while not gone_at(venue, row, high, *rest):
         low = high
         larger = max(notional(venue, p, high), notional(venue, position_row_(venue, row ^ 1), high))
         if high >= _TOP_E8 or larger > _SEARCHED:
@@ -246,7 +206,7 @@ def pooled_liquidation(venue, row):
         high *= 2
     while high - low > 1:
         middle = low + (high - low) // 2
-        if pooled_gone(venue, row, middle, *rest):
+        if gone_at(venue, row, middle, *rest):
             high = middle
         else:
             low = middle
