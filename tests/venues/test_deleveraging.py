@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import msgspec
 import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from novation.domain.account import InsurancePool
 from novation.domain.commands import place_limit, place_market, set_leverage, set_margin_scope, transfer
@@ -14,6 +18,7 @@ from novation.domain.instruments import Terms, Tier
 from novation.domain.units import E8, NO_CAP
 from novation.venues import binance_usdm
 from novation.venues.venue import Venue
+from tests.conftest import scaled
 from tests.venues.lockstep import Lockstep
 from tests.venues.scenarios import Setup
 from tests.venues.test_edges import coin
@@ -178,3 +183,25 @@ def test_each_pool_stands_behind_its_own_instruments() -> None:
 def test_pools_that_cannot_be_meant_are_refused(pools: list[InsurancePool], words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         Venue(binance_usdm.RULES, [COIN], [[TERMS]], pools=pools)
+
+
+@settings(max_examples=scaled(300, 20))
+@given(st.randoms(use_true_random=False))
+def test_many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_first(r: Random) -> None:
+    """Ranks are kept from one bankruptcy to the next; the twin makes them anew. Two instruments take turns."""
+    accounts = r.randint(6, 30)
+    both = market(accounts, fund(r.randint(0, 40), "x:C0", "x:C1"), instruments=2)
+    for account in range(accounts):
+        both.submit(transfer(account, r.randint(20, 400) * E8))
+        for i in range(2):
+            both.submit(set_leverage(account, i, r.choice([5, 10, 20, 50])))
+            if r.randint(0, 3) == 0:
+                both.submit(set_margin_scope(account, i, MarginScope.ISOLATED))
+            side = Side.BUY if (account + i) % 2 else Side.SELL
+            both.submit(place_market(account, i, side, r.randint(1, 40)))
+    events = [*both.advance(1, opening(1, r.randint(60, 95), r.randint(90, 130)))]
+    both.compare()
+    assert both.venue.number("queue_of") == 0
+    events += both.advance(2, opening(2, r.randint(60, 130), r.randint(60, 130)))
+    both.compare()
+    event(f"bankrupt {len({e.order for e in of(events, EventKind.DELEVERAGED)})}")

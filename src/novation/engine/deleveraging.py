@@ -23,26 +23,32 @@ from novation.engine.orders import cancel_order
 from novation.engine.reduction import backing, remaining_equity, remaining_maintenance
 from novation.engine.state import (
     IDS,
+    IS_STALE,
     KEYS,
     LEGS,
     ORDER_OF,
     QUEUE_COLUMNS,
     ROWS,
+    SCORES,
     SIZES,
+    STALE,
     TAKEN,
+    WINNERS,
     account_,
     check_row,
     contract_,
     market_,
     order_,
     position_row_,
+    queue_,
     row_of,
     terms_of,
 )
+from novation.engine.watch import put_stale
 from novation.rules.adl import allocate_lots_pro_rata, leverage_pnl, margin_ratio, pnl_ratio, pnl_times_margin
 from novation.rules.bankruptcy import bankruptcy_price, worst_ticks
 from novation.rules.integers import exact_add, exact_towards_zero
-from novation.rules.ordering import drop_root, heap_rows, sort_rows
+from novation.rules.ordering import play_all, replay, sort_rows
 
 _ISOLATED = int(MarginScope.ISOLATED)
 _PRO_RATA = int(DeleveragingMethod.PRO_RATA)
@@ -138,19 +144,27 @@ def begin_deleveraging(venue, row, ticks):
     """Close a position at its bankruptcy price against the other side, from the next unit of work on: settle who gives
     up profit."""
     p = position_row_(venue, row)
+    side = -1 if p.lots > 0 else 1
     venue.liquidating_instrument = p.instrument
     venue.deleveraging = row
     venue.deleveraging_ticks = ticks
     venue.queue_next = 0
     venue.queue_count = 0
     if ticks * contract_(venue, p.instrument).tick_e8 > _TOP_E8:
-        return
-    queue, n = venue.queue_address, venue.accounts
+        venue.queue_of = 0
+    elif venue.deleveraging_method == _PRO_RATA:
+        share_out(venue, p, side, ticks)
+    else:
+        rank_counterparties(venue, p.instrument, side)
+
+
+@kernel
+def share_out(venue, p, side, ticks):
+    """Settle how many lots of a position each of the other side takes, in proportion to the profit it keeps."""
+    queue, n = venue.queue_address, venue.band_base
     check_row(QUEUE_COLUMNS * n - 1, venue.queue_rows)
     rows, sizes = integers_at(queue, ROWS * n, n), integers_at(queue, SIZES * n, n)
     keys, ids = integers_at(queue, KEYS * n, n), integers_at(queue, IDS * n, n)
-    order, taken = integers_at(queue, ORDER_OF * n, n), integers_at(queue, TAKEN * n, n)
-    side = -1 if p.lots > 0 else 1
     count = 0
     for account in range(venue.accounts):
         other = held_on(venue, account, p.instrument, side)
@@ -159,13 +173,51 @@ def begin_deleveraging(venue, row, ticks):
             rows[count] = other
             ids[count] = -account
             sizes[count] = abs(position_row_(venue, other).lots)
-            keys[count] = profit if venue.deleveraging_method == _PRO_RATA else score(venue, other)
+            keys[count] = profit
             count += 1
     venue.queue_count = count
-    if venue.deleveraging_method == _PRO_RATA:
-        allocate_lots_pro_rata(keys, sizes, rows, count, abs(p.lots), taken, ids, order)
+    taken, order = integers_at(queue, TAKEN * n, n), integers_at(queue, ORDER_OF * n, n)
+    allocate_lots_pro_rata(keys, sizes, rows, count, abs(p.lots), taken, ids, order)
+
+
+@kernel
+def place_score(venue, account, instrument, side):
+    """What an account on a side of an instrument is ranked by, -1 for one that is not there."""
+    row = held_on(venue, account, instrument, side)
+    return score(venue, row) if row >= 0 else -1
+
+
+@kernel
+def put_score(venue, account, number):
+    """Give an account another score, -1: it leaves the ranks."""
+    queue, n = venue.queue_address, venue.band_base
+    check_row(QUEUE_COLUMNS * n - 1, venue.queue_rows)
+    replay(integers_at(queue, SCORES * n, n), integers_at(queue, WINNERS * n, n), account, number)
+
+
+@kernel
+def rank_counterparties(venue, instrument, side):
+    """Rank a side of an instrument, or bring the ranks of the last deleveraging up to date.
+
+    The marks stay while accounts are tested, so between two positions that go bankrupt only those accounts have
+    another score that `changed` was told of.
+    """
+    queue_of = 1 + 2 * instrument + (1 if side > 0 else 0)
+    if venue.queue_of == queue_of:
+        for at in range(venue.stale_count):
+            account = queue_(venue, STALE, at).number
+            queue_(venue, IS_STALE, account).number = 0
+            put_score(venue, account, place_score(venue, account, instrument, side))
     else:
-        heap_rows(keys, ids, order, count)  # the root: the highest score, and of equals the lowest account
+        queue, n = venue.queue_address, venue.band_base
+        check_row(QUEUE_COLUMNS * n - 1, venue.queue_rows)
+        scores, flags = integers_at(queue, SCORES * n, n), integers_at(queue, IS_STALE * n, n)
+        for account in range(n):
+            flags[account] = 0
+            scores[account] = place_score(venue, account, instrument, side) if account < venue.accounts else -1
+        play_all(scores, integers_at(queue, WINNERS * n, n))
+    venue.queue_of = queue_of
+    venue.stale_count = 0
 
 
 @kernel
@@ -190,28 +242,34 @@ def rank_side(venue, instrument, side, rows, scores, accounts, order):
 
 
 @kernel
-def next_counterparty(venue):
-    """Place in the queue of the position that is closed next, -1 when nobody is left."""
-    queue, n = venue.queue_address, venue.accounts
-    if venue.deleveraging_method != _PRO_RATA:
-        return integers_at(queue, ORDER_OF * n, n)[0] if venue.queue_count > 0 else -1
-    taken = integers_at(queue, TAKEN * n, n)
-    while venue.queue_next < venue.queue_count and taken[venue.queue_next] == 0:
+def next_sharer(venue):
+    """Row of the position that is closed next pro rata, -1 when nobody is left."""
+    while venue.queue_next < venue.queue_count and queue_(venue, TAKEN, venue.queue_next).number == 0:
         venue.queue_next += 1
-    return venue.queue_next if venue.queue_next < venue.queue_count else -1
+    return queue_(venue, ROWS, venue.queue_next).number if venue.queue_next < venue.queue_count else -1
 
 
 @kernel
-def done_with(venue, place):
-    """On to the next counterparty; how many lots this one gives."""
-    queue, n = venue.queue_address, venue.accounts
-    if venue.deleveraging_method == _PRO_RATA:
-        venue.queue_next += 1
-        return integers_at(queue, TAKEN * n, n)[place]
-    keys, ids = integers_at(queue, KEYS * n, n), integers_at(queue, IDS * n, n)
-    drop_root(keys, ids, integers_at(queue, ORDER_OF * n, n), venue.queue_count)
-    venue.queue_count -= 1
-    return min(abs(position_row_(venue, venue.deleveraging).lots), integers_at(queue, SIZES * n, n)[place])
+def set_aside(venue, account):
+    """Take an account out of the ranks until the next position goes bankrupt."""
+    put_score(venue, account, -1)
+    put_stale(venue, account)
+
+
+@kernel
+def head_of_queue(venue, p):
+    """Row of the first position in the queue that would realise no loss against a bankrupt one, -1 when nobody is left;
+    who stood before it is set aside."""
+    side = -1 if p.lots > 0 else 1
+    while venue.queue_of != 0:
+        account = queue_(venue, WINNERS, 1).number if venue.band_base > 1 else 0
+        if queue_(venue, SCORES, account).number < 0:
+            return -1
+        row = held_on(venue, account, p.instrument, side)
+        if account != p.account and profit_of(venue, row, venue.deleveraging_ticks) >= 0:
+            return row
+        set_aside(venue, account)
+    return -1
 
 
 @kernel
@@ -233,17 +291,22 @@ def deleverage_unit(venue):
     Emits two FILLs, LIQUIDATION and DELEVERAGED.
     """
     row, ticks = venue.deleveraging, venue.deleveraging_ticks
-    place = next_counterparty(venue)
-    if place < 0:
+    p, pro_rata = position_row_(venue, row), venue.deleveraging_method == _PRO_RATA
+    other = next_sharer(venue) if pro_rata else head_of_queue(venue, p)
+    if other < 0:
         return False
-    other = integers_at(venue.queue_address, ROWS * venue.accounts, venue.accounts)[place]
-    p, q = position_row_(venue, row), position_row_(venue, other)
+    q = position_row_(venue, other)
     order = working_order_of(venue, q)
     if order >= 0:
         cancel_order(venue, order, _CANCEL_DELEVERAGED)
         return True
     side = 1 if p.lots > 0 else -1
-    closed = done_with(venue, place)
+    closed = min(abs(p.lots), abs(q.lots))
+    if pro_rata:
+        closed = queue_(venue, TAKEN, venue.queue_next).number
+        venue.queue_next += 1
+    else:
+        set_aside(venue, q.account)
     equity, maintenance = remaining_equity(venue, row), remaining_maintenance(venue, row)
     isolated = ISOLATED if p.scope == _ISOLATED else 0
     cost = p.cost

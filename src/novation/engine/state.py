@@ -77,8 +77,9 @@ HEAD = _table(
     # how many assets there are, and accounts in Multi-Assets mode
     "assets multi_accounts",
     *(f"{table}_address {table}_rows" for table in TABLES),
-    # who a liquidation closes first, and who pays when the fund is empty; how far the queue of counterparties is
-    "liquidation_priority deleveraging_method queue_count queue_next",
+    # who a liquidation closes first, and who pays when the fund is empty; pro rata: how many share, and how far it is;
+    # queue: 1 + 2 * instrument + (1 of longs) that it ranks, 0 none, and how many accounts changed since then
+    "liquidation_priority deleveraging_method queue_count queue_next queue_of stale_count",
     # which accounts a mark can endanger (`watch`): 0 tests everybody always; accounts a tree has room for, a power of 2
     "watching band_base",
 )
@@ -152,10 +153,12 @@ NO_SECOND = -(1 << 40)
 #: One level of a ladder: ticks of the grid from the centre, and lots of the side up to and with it.
 LEVEL = _table("offset upto")
 
-#: Columns of the queue of counterparties, one after another in its table, each as long as there are accounts, for an
-#: account has at most one position on the other side: rows of positions, what they are ranked or weighed by, ids,
-#: order, sizes, lots to be taken. Scratch: in use while a position is deleveraged, and no part of the state.
+#: Columns of the queue of counterparties, one after another in its table, each `band_base` long, so with room for all
+#: accounts: one has at most one position on the other side. Pro rata: rows of positions, what they are weighed by, ids,
+#: order, sizes, lots to be taken. Queue: by account its score, -1 of nobody; the winners of a tournament of scores; the
+#: accounts that changed since, and by account whether it is one of these. Scratch, and no part of the state.
 ROWS, KEYS, IDS, ORDER_OF, SIZES, TAKEN = range(6)
+SCORES, WINNERS, STALE, IS_STALE = range(4)
 QUEUE_COLUMNS = 6
 QUEUE = _table("number")
 
@@ -206,6 +209,7 @@ _command_at = record_pointer(COMMAND_DTYPE)
 _sample_at = record_pointer(SAMPLE)
 _holding_at = record_pointer(HOLDING)
 _pool_at = record_pointer(POOL)
+_queue_at = record_pointer(QUEUE)
 _level_at = record_pointer(LEVEL)
 _pricing_at = record_pointer(PRICING)
 _basis_at = record_pointer(BASIS)
@@ -341,6 +345,15 @@ def holding_(venue, row):
     """A row of the position samples."""
     check_row(row, venue.holding_rows)
     return _holding_at(venue.holding_address, row)
+
+
+@kernel
+def queue_(venue, column, at):
+    """A number of the queue of counterparties; there where a fund can run dry."""
+    check_row(at, venue.band_base)
+    row = column * venue.band_base + at
+    check_row(row, venue.queue_rows)
+    return _queue_at(venue.queue_address, row)
 
 
 @kernel

@@ -237,6 +237,7 @@ def account_unit(venue, extremes, then):
             venue.stage = then
             venue.cursor = 0
             venue.next_order = venue.first_order
+            venue.queue_of = 0  # its ranks are those at the marks of this stage
             return
         if test_one(venue, venue.cursor, extremes):
             return

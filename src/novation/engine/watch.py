@@ -16,7 +16,7 @@ compared with the marks of the moment.
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.engine.state import account_, band_, market_
+from novation.engine.state import IS_STALE, STALE, account_, band_, market_, queue_
 
 #: No mark is ever at or above it; all marks are above minus it.
 NEVER = 1 << 62
@@ -53,11 +53,23 @@ def put_due(venue, account, due):
 
 
 @kernel
+def put_stale(venue, account):
+    """Have an account ranked anew before the queue of counterparties is asked again."""
+    flag = queue_(venue, IS_STALE, account)
+    if flag.number == 0:
+        flag.number = 1
+        queue_(venue, STALE, venue.stale_count).number = account
+        venue.stale_count += 1
+
+
+@kernel
 def changed(venue, account):
-    """Something changed that tests of an account look at (wallet, margin, lots, cost): prices found for it before, and
-    its bands, hold no longer."""
+    """Something changed that tests of an account look at (wallet, margin, lots, cost): prices found for it before, its
+    bands, and its place in the queue of counterparties, hold no longer."""
     account_(venue, account).version += 1
     put_due(venue, account, 1)
+    if venue.queue_of != 0:
+        put_stale(venue, account)
 
 
 @kernel

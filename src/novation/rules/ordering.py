@@ -1,4 +1,8 @@
-"""Rows in the order of their keys, wherever in the table they stand: queues of liquidation and deleveraging."""
+"""Rows in the order of their keys, wherever in the table they stand: queues of liquidation and deleveraging.
+
+A *tournament* finds the row of the highest key again after some keys changed, without looking at all of them: rows are
+the leaves of a binary tree, and each node above keeps the winner of its two, the lower row on a tie.
+"""
 
 from __future__ import annotations
 
@@ -52,3 +56,33 @@ def sort_rows(keys, ids, order, count):
     heap_rows(keys, ids, order, count)
     for rest in range(count, 1, -1):
         drop_root(keys, ids, order, rest)
+
+
+@kernel
+def tournament_winner(winners, node):
+    """The row that wins at a node; 1 is the root, and leaves are the nodes from `len(winners)` on."""
+    return winners[node] if node < len(winners) else node - len(winners)
+
+
+@kernel
+def play(keys, winners, node):
+    """Let the two rows below a node meet again."""
+    left, right = tournament_winner(winners, 2 * node), tournament_winner(winners, 2 * node + 1)
+    winners[node] = left if keys[left] >= keys[right] else right
+
+
+@kernel
+def play_all(keys, winners):
+    """A tournament of all rows; keys and winners are as long as each other, a power of two."""
+    for node in range(len(winners) - 1, 0, -1):
+        play(keys, winners, node)
+
+
+@kernel
+def replay(keys, winners, row, key):
+    """Give a row another key, and play the rounds that it takes part in: as many as the tree is high."""
+    keys[row] = key
+    node = (len(winners) + row) // 2
+    while node > 0:
+        play(keys, winners, node)
+        node //= 2

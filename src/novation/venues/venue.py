@@ -140,7 +140,7 @@ class Venue:
             "buffer": sum(len(asset.terms) for asset in self.assets),
             "balance": max(1, accounts * (len(self.assets) - 1)),
             # where every fund is unlimited nobody is ever deleveraged
-            "queue": 0 if all(pool.unlimited for pool in self.pools) else QUEUE_COLUMNS * accounts,
+            "queue": 0 if all(pool.unlimited for pool in self.pools) else QUEUE_COLUMNS * base,
             "pricing": priced,
             "basis": BASIS_ROWS * priced if self.marked else 0,
             "band": (count + 1) * 2 * base,
