@@ -121,6 +121,25 @@ def bounded(account: Account) -> Account:
     return msgspec.structs.replace(account, positions=known)
 
 
+def order_lists(venue: Venue) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+    """Rows of working orders by account, in the order of the venue's list, and as each account's own list has them."""
+    orders, accounts = venue.table("order"), venue.table("account")
+    together: dict[int, list[int]] = {}
+    row = venue.number("first_order")
+    while row >= 0:
+        together.setdefault(int(orders[row]["account"]), []).append(row)
+        row = int(orders[row]["next"])
+    own: dict[int, list[int]] = {}
+    for account, (first, last) in enumerate(accounts[["first_order", "last_order"]].tolist()):
+        before = -1
+        while first >= 0:
+            own.setdefault(account, []).append(first)
+            assert orders[first]["own_previous"] == before
+            before, first = first, int(orders[first]["own_next"])
+        assert last == before
+    return together, own
+
+
 class Lockstep:
     """Both exchanges; every door checks that they said the same and that the ledger is whole."""
 
@@ -221,6 +240,8 @@ class Lockstep:
         assert self.venue.state_hash() == self.twin.state_hash()
         assert self.venue.event_hash() == self.twin.event_hash()
         assert self.twin.gap() == 0
+        together, own = order_lists(self.venue)
+        assert together == own
         for account in range(self.setup.accounts):
             ours, theirs = bounded(self.venue.account(account)), bounded(self.twin_account(account))
             assert ours == theirs, f"account {account}\nvenue {ours}\ntwin  {theirs}\n{self.setup}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import EventKind
 from novation.engine.ledger import next_event, post_exchanged
-from novation.engine.state import account_, asset_, balance_, buffer_of, order_
+from novation.engine.state import account_, asset_, balance_, buffer_of
 from novation.engine.watch import changed
 from novation.rules.integers import mul_div, mul_div_ceil
 from novation.rules.multi_assets import ask_rate, asset_value, bid_rate, pooled, required_value
@@ -103,19 +103,7 @@ def exchange_due(venue, account):
         return True
     if a.positions != 0 or owed < collateral_usd(venue, account):
         return False
-    return first_order_of(venue, account) == 0
-
-
-@kernel
-def first_order_of(venue, account):
-    """Id of the first working order of an account, 0 without one."""
-    row = venue.first_order
-    while row >= 0:
-        o = order_(venue, row)
-        if o.account == account:
-            return o.id
-        row = o.next
-    return 0
+    return a.first_order < 0
 
 
 @kernel

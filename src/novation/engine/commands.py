@@ -14,7 +14,6 @@ from novation.domain.enums import (
     RejectReason,
 )
 from novation.engine.clearing import side_flag
-from novation.engine.collateral import first_order_of
 from novation.engine.ledger import next_event, post_asset_deposit, post_deposit
 from novation.engine.margining import (
     available,
@@ -36,6 +35,7 @@ from novation.engine.state import (
     contract_,
     market_,
     order_,
+    own_order,
     position_,
     position_row_,
     terms_of,
@@ -174,8 +174,8 @@ def execute_command(venue, c):
 @kernel
 def cancel(venue, c):
     """Cancel a working order of the account."""
-    row = find_order(venue, c.order)
-    if row < 0 or order_(venue, row).account != c.account:
+    row = find_order(venue, c.account, c.order)
+    if row < 0:
         refuse(venue, c, _UNKNOWN_ORDER, c.order, 0)
         return
     cancel_order(venue, row, _REQUESTED)
@@ -323,9 +323,9 @@ def set_hedge_mode(venue, c):
     if c.amount == a.hedge:
         refuse(venue, c, _NO_CHANGE, c.amount, 0)
         return
-    order = first_order_of(venue, c.account)
-    if order > 0:
-        refuse(venue, c, _OPEN_ORDERS, order, 0)
+    order = own_order(venue, c.account, -1)
+    if order >= 0:
+        refuse(venue, c, _OPEN_ORDERS, order_(venue, order).id, 0)
         return
     if a.first_position >= 0:
         p = position_row_(venue, a.first_position)
@@ -347,9 +347,9 @@ def set_multi_assets(venue, c):
     if c.amount == a.multi:
         refuse(venue, c, _NO_CHANGE, c.amount, 0)
         return
-    order = first_order_of(venue, c.account)
-    if order > 0:
-        refuse(venue, c, _OPEN_ORDERS, order, 0)
+    order = own_order(venue, c.account, -1)
+    if order >= 0:
+        refuse(venue, c, _OPEN_ORDERS, order_(venue, order).id, 0)
         return
     for instrument in range(venue.instruments):
         if position_(venue, c.account, instrument, 0).scope == _ISOLATED:
@@ -392,13 +392,10 @@ def set_scope(venue, c):
         if p.lots != 0:
             refuse(venue, c, _OPEN_POSITION, p.lots, 0)
             return
-    row = venue.first_order
-    while row >= 0:
-        o = order_(venue, row)
-        if o.account == c.account and o.instrument == c.instrument:
-            refuse(venue, c, _OPEN_ORDERS, o.id, 0)
-            return
-        row = o.next
+    order = own_order(venue, c.account, c.instrument)
+    if order >= 0:
+        refuse(venue, c, _OPEN_ORDERS, order_(venue, order).id, 0)
+        return
     for leg in range(LEGS):
         position_(venue, c.account, c.instrument, leg).scope = c.scope
     e = next_event(venue, _SCOPE_SET, c.account, c.instrument)

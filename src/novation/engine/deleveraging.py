@@ -38,7 +38,7 @@ from novation.engine.state import (
     check_row,
     contract_,
     market_,
-    order_,
+    own_order,
     position_row_,
     queue_,
     row_of,
@@ -273,18 +273,6 @@ def head_of_queue(venue, p):
 
 
 @kernel
-def working_order_of(venue, p):
-    """Row of the first working order of an account in the instrument of a position, -1 if none."""
-    row = venue.first_order
-    while row >= 0:
-        o = order_(venue, row)
-        if o.account == p.account and o.instrument == p.instrument:
-            return row
-        row = o.next
-    return -1
-
-
-@kernel
 def deleverage_unit(venue):
     """One step: an order of the next counterparty cancelled, or lots exchanged with it. False when nobody is left.
 
@@ -296,7 +284,7 @@ def deleverage_unit(venue):
     if other < 0:
         return False
     q = position_row_(venue, other)
-    order = working_order_of(venue, q)
+    order = own_order(venue, q.account, q.instrument)
     if order >= 0:
         cancel_order(venue, order, _CANCEL_DELEVERAGED)
         return True

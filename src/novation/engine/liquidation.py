@@ -47,7 +47,7 @@ from novation.engine.reduction import (
     remaining_equity,
     remaining_maintenance,
 )
-from novation.engine.state import account_, contract_, market_, order_, position_row_, terms_of
+from novation.engine.state import account_, contract_, market_, own_order, position_row_, terms_of
 from novation.engine.triggers import find_triggers, is_gone, liquidation_price
 from novation.engine.watch import changed
 from novation.rules.integers import E8, exact_add, exact_towards_zero, mul_div
@@ -307,13 +307,10 @@ def liquidation_unit(venue):
         after_closing(venue)
         return
     account = venue.liquidating
-    row = venue.first_order
-    while row >= 0:
-        o = order_(venue, row)
-        if o.account == account and (venue.liquidating_position < 0 or venue.liquidating_instrument == o.instrument):
-            cancel_order(venue, row, _CANCEL_LIQUIDATION)
-            return
-        row = o.next
+    row = own_order(venue, account, -1 if venue.liquidating_position < 0 else venue.liquidating_instrument)
+    if row >= 0:
+        cancel_order(venue, row, _CANCEL_LIQUIDATION)
+        return
     row = venue.liquidating_position
     if row < 0:
         row = next_to_close(venue, account)

@@ -92,7 +92,7 @@ def reject(venue, account, instrument, order, lots, price_ticks, reason, value, 
 
 @kernel
 def rest(venue, identity, row_of_position, side, kind, lots, price_ticks, reduce_only):
-    """Put an order at the end of the working list; the price it is assumed to fill at is that of its arrival."""
+    """Put an order at the end of the working lists; the price it is assumed to fill at is that of its arrival."""
     p = position_row_(venue, row_of_position)
     row = venue.free_order
     o = order_(venue, row)
@@ -116,6 +116,14 @@ def rest(venue, identity, row_of_position, side, kind, lots, price_ticks, reduce
     else:
         venue.first_order = row
     venue.last_order = row
+    a = account_(venue, p.account)
+    o.own_next = -1
+    o.own_previous = a.last_order
+    if a.last_order >= 0:
+        order_(venue, a.last_order).own_next = row
+    else:
+        a.first_order = row
+    a.last_order = row
     reserve(venue, row, 1)
 
 
@@ -145,7 +153,7 @@ def reserve(venue, row, direction):
 
 @kernel
 def remove(venue, row):
-    """Take an order off the working list and give its row back."""
+    """Take an order off the working lists and give its row back."""
     reserve(venue, row, -1)
     o = order_(venue, row)
     if o.previous >= 0:
@@ -156,6 +164,15 @@ def remove(venue, row):
         order_(venue, o.next).previous = o.previous
     else:
         venue.last_order = o.previous
+    a = account_(venue, o.account)
+    if o.own_previous >= 0:
+        order_(venue, o.own_previous).own_next = o.own_next
+    else:
+        a.first_order = o.own_next
+    if o.own_next >= 0:
+        order_(venue, o.own_next).own_previous = o.own_previous
+    else:
+        a.last_order = o.own_previous
     if venue.next_order == row:
         venue.next_order = o.next
     o.next = venue.free_order
@@ -177,15 +194,12 @@ def cancel_order(venue, row, reason):
 
 
 @kernel
-def find_order(venue, identity):
-    """Row of a working order by its id, -1 if it is not working."""
-    row = venue.last_order
-    while row >= 0:
-        o = order_(venue, row)
-        if o.id == identity:
-            return row
-        row = o.previous
-    return -1
+def find_order(venue, account, identity):
+    """Row of a working order of an account by its id, -1 if it has none of that id."""
+    row = account_(venue, account).last_order
+    while row >= 0 and order_(venue, row).id != identity:
+        row = order_(venue, row).own_previous
+    return row
 
 
 @kernel
@@ -236,13 +250,12 @@ def reducible(venue, row, side):
     if p.lots * side >= 0:
         return 0
     lots = abs(p.lots)
-    at = venue.first_order
+    at = account_(venue, p.account).first_order
     while at >= 0:
         o = order_(venue, at)
-        same = o.account == p.account and o.instrument == p.instrument and o.leg == p.leg
-        if o.reduce_only and same and o.side == side:
+        if o.reduce_only and o.instrument == p.instrument and o.leg == p.leg and o.side == side:
             lots -= o.lots
-        at = o.next
+        at = o.own_next
     return max(0, lots)
 
 

@@ -109,10 +109,11 @@ MARKET = _table(
 )
 #: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
 #: `called`: 0 no margin call, 1 called, trade date + 2: called (or still called) at the settlement of that trade date.
-#: `multi`: whether all its assets stand behind its positions.
+#: `multi`: whether all its assets stand behind its positions. Its working orders are a list of their own.
 ACCOUNT = _table(
     "wallet first_position last_position positions called version hedge",
     "multi",
+    "first_order last_order",
 )
 #: Two rows per account and instrument: leg 0 is the only position, or in hedge mode the long one; leg 1 the short one.
 #: `margin` is the isolated margin; bid/ask_* sum the working orders; `opened_ns` is when the lots last left zero or
@@ -122,10 +123,12 @@ POSITION = _table(
     "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8",
     "opened_ns",
 )
-#: `assumed_e8`: the price at which a limit order reserves margin.
+#: `assumed_e8`: the price at which a limit order reserves margin. A working order stands in two lists in order of
+#: arrival, that of the venue (`next`, also of the free rows) and that of its account (`own_next`).
 ORDER = _table(
     "id account instrument side kind lots price_ticks reduce_only leg arrival_ns next previous",
     "assumed_e8",
+    "own_next own_previous",
 )
 #: Money of one account at one instant.
 SAMPLE = _table("ts_ns account wallet isolated unrealised initial maintenance")
@@ -310,6 +313,15 @@ def order_(venue, row):
     """An order by its row."""
     check_row(row, venue.order_rows)
     return _order_at(venue.order_address, row)
+
+
+@kernel
+def own_order(venue, account, instrument):
+    """Row of the first working order of an account in an instrument (-1: in any), -1 without one."""
+    row = account_(venue, account).first_order
+    while row >= 0 and instrument >= 0 and order_(venue, row).instrument != instrument:
+        row = order_(venue, row).own_next
+    return row
 
 
 @kernel

@@ -33,7 +33,7 @@ from novation.domain.enums import CommandKind, OrderKind
 from novation.domain.errors import InvalidInput
 from novation.engine.commands import enter, next_command
 from novation.engine.margining import account_equity
-from novation.engine.state import command_, contract_, feed_, head_at, order_, position_
+from novation.engine.state import account_, command_, contract_, feed_, head_at, order_, position_
 
 _PLACE = int(CommandKind.PLACE)
 _CANCEL = int(CommandKind.CANCEL)
@@ -84,12 +84,12 @@ def waiting(venue, instrument):
         c = command_(venue, row)
         if c.kind == _PLACE and c.instrument == instrument and c.order_kind == _MARKET:
             lots += c.side * c.lots
-    row = venue.first_order
+    row = account_(venue, 0).first_order
     while row >= 0:
         o = order_(venue, row)
-        if o.account == 0 and o.instrument == instrument and o.kind == _MARKET:
+        if o.instrument == instrument and o.kind == _MARKET:
             lots += o.side * o.lots
-        row = o.next
+        row = o.own_next
     return lots
 
 

@@ -238,7 +238,7 @@ class Venue:
         self.head["deposits_high"], self.head["deposits_low"] = divmod(brought, LIMB)
         self._tables["band"]["below_e8"], self._tables["band"]["above_e8"] = -NEVER, NEVER
         account = self._tables["account"]
-        account["first_position"] = account["last_position"] = -1
+        account["first_position"] = account["last_position"] = account["first_order"] = account["last_order"] = -1
         position = self._tables["position"]
         count = len(self.instruments)
         index = np.arange(len(position))
