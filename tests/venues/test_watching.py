@@ -19,7 +19,8 @@ from novation.domain.events import Event
 from novation.domain.instruments import Terms, Tier
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, NO_CAP
-from novation.engine.watch import NEVER, first_outside, next_endangered, put_band
+from novation.engine.state import NEVER
+from novation.engine.watch import first_outside, next_endangered, put_band
 from novation.venues import binance_usdm
 from novation.venues.venue import Venue
 from tests.conftest import scaled
