@@ -3,9 +3,9 @@
 A venue is one *head* record and flat tables of records reached through addresses held in the head, so that capacity is
 data: every venue shares one compilation. Only `venues.Venue` makes heads and owns the tables.
 
-Every field is int64, but for what bands are found from (`SPARE`, `SLOPE`): float64 there, as nothing that is said or
-owed is computed from it. Lists are intrusive: `next`/`previous` hold rows, -1 ends. An accessor refuses a row outside its
-table, negative ones too.
+Every field is int64, but for two from which bands are found (`SPARE`, `SLOPE`): they are float64, as nothing that is said
+or owed is computed from them. Lists are intrusive: `next`/`previous` hold rows, -1 ends. An accessor refuses a row
+outside its table, negative ones too.
 """
 
 from __future__ import annotations
@@ -165,11 +165,11 @@ QUEUE = _table("number")
 #: Node of a tree of `watch`: below are accounts to be tested at a mark at or below the one price, or at or above the
 #: other.
 BAND = _table("below_e8 above_e8")
-#: What an account can spare (`bands`) where all marks are zero, less what is given away for errors: a linear function of
-#: the marks with the slopes beside it, or UNKNOWN.
+#: What an account can spare (`bands`) where all marks are zero, less what is given away for errors; UNKNOWN where it is
+#: no linear function of the marks, or not yet found.
 SPARE = np.dtype([("constant", np.float64)])
 UNKNOWN = -1e300
-#: By how much that changes with the mark of one instrument, and the marks between which it does; NEVER: no limit.
+#: By how much that changes with 1e-8 of the mark of one instrument, and the marks between which it does.
 SLOPE = np.dtype([("slope", np.float64), ("below_e8", np.int64), ("above_e8", np.int64)])
 #: Above every mark; all marks are above minus it.
 NEVER = 1 << 62
