@@ -14,7 +14,9 @@ from novation.engine.state import (
     account_,
     balance_,
     contract_,
+    first_row,
     market_,
+    next_row,
     position_row_,
     terms_of,
     tier_,
@@ -108,7 +110,7 @@ def cross_sums(venue, account, scene, without):
     wallet and its positions, but for row `without` (-1: none left out): five numbers."""
     a = account_(venue, account)
     equity, equity_part, maintenance, maintenance_part, shown = a.wallet, 0, 0, 0, 0
-    row = a.first_position
+    row = first_row(venue, account)
     while row >= 0:
         p = position_row_(venue, row)
         if p.scope == _CROSS and row != without:
@@ -117,7 +119,7 @@ def cross_sums(venue, account, scene, without):
             equity, equity_part = exact_add(equity, equity_part, profit, profit_part)
             maintenance, maintenance_part = exact_add(maintenance, maintenance_part, needed, needed_part)
             shown += exact_towards_zero(needed, needed_part)
-        row = p.next
+        row = next_row(venue, account, row)
     return equity, equity_part, maintenance, maintenance_part, shown
 
 

@@ -3,8 +3,8 @@
 A venue is one *head* record and flat tables of records reached through addresses held in the head, so that capacity is
 data: every venue shares one compilation. Only `venues.Venue` makes heads and owns the tables.
 
-Every field is int64, but for two from which bands are found (`SPARE`, `SLOPE`): they are float64, as nothing that is said
-or owed is computed from them. Lists are intrusive: `next`/`previous` hold rows, -1 ends. An accessor refuses a row
+Every field is int64, but for two from which bands are found (`SPARE`, `SLOPE`): they are float64, as nothing that is
+said or owed is computed from them. Lists are intrusive: `next`/`previous` hold rows, -1 ends. An accessor refuses a row
 outside its table, negative ones too.
 """
 
