@@ -15,6 +15,8 @@ from novation.domain.market import MARKET_DTYPE, MARKET_FORMAT, MarketEvent
 from novation.engine.state import (
     DTYPES,
     HEAD,
+    SLOPE,
+    SPARE,
     TABLES,
     account_,
     asset_,
@@ -34,6 +36,8 @@ from novation.engine.state import (
     position_row_,
     pricing_,
     sample_,
+    slope_,
+    spare_,
     terms_,
     tier_,
 )
@@ -64,7 +68,11 @@ ACCESSORS = (
     "basis",
     "band",
     "asset",
+    "spare",
+    "slope",
 )
+#: What is computed in floating point: bands, that is who need not be tested, and nothing that is said or owed.
+FLOATS = {"constant", "slope"}
 
 
 @pytest.mark.parametrize("name", ["head", *DTYPES])
@@ -76,8 +84,9 @@ def test_no_field_is_an_attribute_of_a_numpy_record(name: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [HEAD, *DTYPES.values()])
-def test_every_field_is_int64(dtype: np.dtype) -> None:
-    assert {dtype[name] for name in dtype.names or ()} == {np.dtype(np.int64)}
+def test_every_field_is_int64_but_those_of_what_bands_are_found_from(dtype: np.dtype) -> None:
+    for name in dtype.names or ():
+        assert dtype[name] == np.dtype(np.float64 if name in FLOATS and dtype in (SPARE, SLOPE) else np.int64)
     assert dtype.itemsize == 8 * len(dtype.names or ())
 
 
@@ -136,7 +145,11 @@ def touch(heads, which, row):
         return basis_(venue, row).twice
     if which == 16:
         return band_(venue, row).below_e8
-    return asset_(venue, row).buffer
+    if which == 17:
+        return asset_(venue, row).buffer
+    if which == 18:
+        return 1 if spare_(venue, row).constant < 0.0 else 0
+    return slope_(venue, row).below_e8
 
 
 @kernel

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import ast
+from fractions import Fraction
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import novation
 from novation._jit import kernel
-from novation.domain.commands import Command, place_market, set_leverage, set_margin_scope, transfer
-from novation.domain.enums import EventKind, MarginScope, MarketEventKind, Side
+from novation.domain.commands import Command, place_market, set_hedge_mode, set_leverage, set_margin_scope, transfer
+from novation.domain.enums import EventKind, MarginMethod, MarginScope, MarketEventKind, PositionSide, Side
 from novation.domain.events import Event
 from novation.domain.instruments import Terms, Tier
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, NO_CAP
-from novation.engine.watch import NEVER, first_outside, next_endangered, put_band
+from novation.engine.bands import still_clear, watch
+from novation.engine.liquidation import check_account
+from novation.engine.state import NEVER, UNKNOWN
+from novation.engine.watch import all_changed, first_outside, next_endangered, put_band
 from novation.venues import binance_usdm
 from novation.venues.venue import Venue
 from tests.conftest import scaled
@@ -28,6 +33,7 @@ from tests.venues.lockstep import Lockstep, random_run, venue_of
 from tests.venues.scenarios import Setup
 from tests.venues.test_edges import coin
 
+WHOLE = 1 << 40
 KINDS = ("coins", "futures", "mixed")
 ENGINE = Path(novation.__file__).parent / "engine"
 
@@ -40,6 +46,30 @@ def put(heads, tree, account, below_e8, above_e8):
 @kernel
 def outside(heads, tree, at, end, low_e8, high_e8):
     return first_outside(heads[0], tree, at, end, low_e8, high_e8)
+
+
+@kernel
+def found(heads, account):
+    return watch(heads[0], account)
+
+
+@kernel
+def clear(heads, account, extremes):
+    return still_clear(heads[0], account, extremes)
+
+
+@kernel
+def exactly_tested(heads, account, extremes):
+    """Whether the exact test of one account said or began anything."""
+    venue = heads[0]
+    events = venue.event_count
+    began = check_account(venue, account, extremes)
+    return began or venue.event_count != events
+
+
+@kernel
+def forget(heads):
+    all_changed(heads[0])
 
 
 @kernel
@@ -57,6 +87,44 @@ def bands(venue: Venue, account: int) -> list[tuple[int, int]]:
 def due(venue: Venue, account: int) -> bool:
     """Whether it is tested at the next check whatever the marks are."""
     return bands(venue, account)[-1][0] == NEVER
+
+
+def known(venue: Venue, account: int) -> bool:
+    """Whether what an account can spare is known as a function of the marks."""
+    return bool(venue.table("spare")["constant"][account] > UNKNOWN)
+
+
+def slopes(venue: Venue, account: int) -> np.ndarray:
+    """How it changes with the marks, one row an instrument."""
+    return venue.table("slope").reshape(venue.number("accounts"), -1)[account]
+
+
+def put_marks(venue: Venue, low: list[int], high: list[int]) -> None:
+    """The marks, and a bar's extremes."""
+    market_ = venue.table("market")
+    market_["mark_e8"] = market_["mark_low_e8"] = low
+    market_["mark_high_e8"] = high
+
+
+def exact_spare(venue: Venue, account: int) -> tuple[Fraction, Fraction]:
+    """What an account's cross positions can spare at the marks, in plain fractions, and the sum of all that went in."""
+    share = min(Fraction(venue.number("call_ratio_e8"), E8), Fraction(1))
+    wallet = Fraction(int(venue.table("account")["wallet"][account]))
+    spare, around = share * wallet, abs(wallet)
+    for p in venue.table("position")[venue.table("position")["account"] == account]:
+        i, lots, cost = int(p["instrument"]), int(p["lots"]), int(p["cost"])
+        if int(p["scope"]) != MarginScope.CROSS:
+            continue
+        m = venue.table("market")[i]
+        terms = venue.terms[i][int(m["terms"]) - venue.first_terms[i]]
+        value = Fraction(int(m["mark_e8"]) * lots * venue.instruments[i].lot_value, E8)
+        needed = Fraction(abs(lots) * terms.maintenance_per_lot)
+        if venue.instruments[i].method == MarginMethod.TIERED:
+            tier = next((t for t in terms.tiers if int(abs(value)) <= t.cap), terms.tiers[-1])
+            needed = abs(value) * Fraction(tier.rate_e8, E8) - tier.cum if lots else Fraction(0)
+        spare += share * (value - cost) - needed
+        around += abs(value) + abs(cost) + needed
+    return spare, around
 
 
 def called(venue: Venue, account: int) -> list[int]:
@@ -162,6 +230,89 @@ def test_inside_its_bands_nothing_happens_to_an_account(seed: int, kind: str) ->
                 continue  # somebody else's liquidation changed it before its turn came
             assert all(e.kind == EventKind.FUNDING and e.amount == 0 for e in told), (account, rows, told)
             assert called(venue, account) == before
+
+
+def corner(r: Random, venue: Venue, account: int) -> list[int]:
+    """A mark of each instrument: as it is, at the ends of the brackets, a step past them, or between."""
+    marks = []
+    for row, m in zip(slopes(venue, account), venue.table("market"), strict=True):
+        mark = int(m["mark_e8"])
+        low, high = max(1, int(row["below_e8"])), min(int(row["above_e8"]), 3 * mark + 1)
+        ends = [low, low + 1, high - 1, high, mark]
+        marks.append(max(1, r.choice([*ends, r.randint(*sorted((low, high))), mark * r.randint(900, 1_100) // 1_000])))
+    return marks
+
+
+@pytest.mark.heavy
+@settings(max_examples=scaled(1_000, 30))
+@given(st.integers(0, 1 << 40), st.sampled_from(KINDS))
+def test_nothing_happens_to_whoever_is_still_clear(seed: int, kind: str) -> None:
+    """At corners of the marks, and on the way there as far as it is clear; at the marks and at a bar's extremes."""
+    r = Random(seed)
+    setup = scenarios.setup(r, kind=kind)
+    venue, _ = compared(r, setup, 40)
+    for account in range(setup.accounts):
+        found(venue.heads, account)
+    kept = venue.snapshot()
+    begun = venue.table("market")["mark_e8"].tolist()
+
+    def put_share(share: int, low: list[int], high: list[int]) -> None:
+        """Marks so far on the way from where they stood, in 2**-40."""
+        ways = [[a + (b - a) * share // WHOLE for a, b in zip(begun, ends, strict=True)] for ends in (low, high)]
+        put_marks(venue, *ways)
+
+    for account in range(setup.accounts):
+        for extremes in (0, 1):
+            venue.restore(kept)
+            if not known(venue, account):
+                assert not clear(venue.heads, account, extremes)
+                continue
+            one = corner(r, venue, account)
+            other = corner(r, venue, account) if extremes else one
+            low, high = list(map(min, one, other)), list(map(max, one, other))
+            shares = [0, WHOLE]
+            put_share(WHOLE, low, high)
+            if not clear(venue.heads, account, extremes):
+                while shares[1] - shares[0] > 1:  # as near to the end of being clear as integers are
+                    middle = sum(shares) // 2
+                    put_share(middle, low, high)
+                    shares[0 if clear(venue.heads, account, extremes) else 1] = middle
+            for share in shares:
+                put_share(share, low, high)
+                if clear(venue.heads, account, extremes):
+                    before = called(venue, account)
+                    assert not exactly_tested(venue.heads, account, extremes), (account, share, low, high)
+                    assert called(venue, account) == before
+
+
+@pytest.mark.heavy
+@settings(max_examples=scaled(1_000, 30))
+@given(st.integers(0, 1 << 40), st.sampled_from(KINDS))
+def test_what_an_account_can_spare_is_never_overstated_and_hardly_understated(seed: int, kind: str) -> None:
+    r = Random(seed)
+    setup = scenarios.setup(r, kind=kind)
+    venue, _ = compared(r, setup, 40)
+    for account in range(setup.accounts):
+        found(venue.heads, account)
+    begun = venue.table("market")["mark_e8"].tolist()
+    for account in range(setup.accounts):
+        put_marks(venue, begun, begun)
+        around = exact_spare(venue, account)[1]
+        rows = slopes(venue, account)
+        if not known(venue, account) or not rows["slope"].any():
+            continue
+        for _ in range(5):
+            marks = corner(r, venue, account)
+            put_marks(venue, marks, marks)
+            inside = all(a < m < b for a, m, b in zip(rows["below_e8"], marks, rows["above_e8"], strict=True))
+            if not inside:
+                assert not clear(venue.heads, account, 0)
+                continue
+            said = float(venue.table("spare")["constant"][account]) + sum(rows["slope"] * np.array(marks, float))
+            spare, _ = exact_spare(venue, account)
+            given_away = around / 10**9 + 4 + 2 * len(rows)
+            assert spare - given_away * Fraction(1_001, 1_000) - 2 * len(rows) <= Fraction(said) <= spare - 4
+            assert clear(venue.heads, account, 0) == (said > 0.0)
 
 
 @settings(max_examples=scaled(500, 60))
@@ -273,6 +424,112 @@ def test_a_position_that_is_gone_is_watched_no_longer() -> None:
     assert bands(venue, 1)[0] != (-NEVER, NEVER)
     venue.submit(place_market(1, 0, Side.SELL, 5))
     assert bands(venue, 1)[0] == (-NEVER, NEVER)
+
+
+@pytest.mark.parametrize(("mark", "spared"), [(90_020_000_00, True), (90_010_000_00, False)])
+def test_what_an_account_can_spare_is_a_function_of_the_mark(mark: int, spared: bool) -> None:
+    venue = market(3)
+    venue.submit(place_market(1, 0, Side.BUY, 9))
+    venue.advance(2, opening(2, 100 * E8))
+    row, constant = slopes(venue, 1)[0], venue.table("spare")["constant"][1]
+    assert constant == pytest.approx(-640 * E8, rel=1e-6)  # docs/rules/watching.md, worked
+    assert row["slope"] == pytest.approx(7.11, rel=1e-12)
+    assert (row["below_e8"], row["above_e8"]) == (1, pytest.approx(200 * E8, abs=100))
+    put_marks(venue, [mark], [mark])
+    assert clear(venue.heads, 1, 0) == spared
+
+
+def test_the_harsher_extreme_counts() -> None:
+    venue = market(3)
+    venue.submit(place_market(1, 0, Side.BUY, 9))
+    venue.submit(place_market(2, 0, Side.SELL, 9))
+    venue.advance(2, opening(2, 100 * E8))
+    put_marks(venue, [91 * E8], [109 * E8])
+    assert clear(venue.heads, 1, 1) and clear(venue.heads, 2, 1)
+    put_marks(venue, [90 * E8], [109 * E8])
+    assert not clear(venue.heads, 1, 1) and clear(venue.heads, 2, 1)
+    put_marks(venue, [91 * E8], [111 * E8])
+    assert clear(venue.heads, 1, 1) and not clear(venue.heads, 2, 1)
+
+
+def test_nothing_is_known_past_the_end_of_a_bracket() -> None:
+    venue = market(3, TWO_BRACKETS)
+    venue.submit(place_market(1, 0, Side.BUY, 8))
+    venue.advance(2, opening(2, 100 * E8))
+    for mark, inside in ((124_99999000, True), (125 * E8, False), (126 * E8, False)):
+        put_marks(venue, [mark], [mark])
+        assert clear(venue.heads, 1, 0) == inside
+        assert not exactly_tested(venue.heads, 1, 0)
+
+
+def test_two_legs_of_an_instrument_share_a_slope() -> None:
+    venue = market(3)
+    venue.submit(set_hedge_mode(1, True))
+    venue.submit(place_market(1, 0, Side.BUY, 9, position_side=PositionSide.LONG))
+    venue.submit(place_market(1, 0, Side.SELL, 8, position_side=PositionSide.SHORT))
+    venue.advance(2, opening(2, 100 * E8))
+    # one lot that may lose, and 1 % maintenance of 17
+    assert slopes(venue, 1)["slope"][0] == pytest.approx(0.8 * 1 - 0.01 * 17, rel=1e-12)
+
+
+def test_a_new_band_is_found_without_a_look_at_positions() -> None:
+    venue = market(3)
+    venue.submit(place_market(1, 0, Side.BUY, 5))
+    venue.advance(2, opening(2, 100 * E8))
+    below, _ = bands(venue, 1)[0]
+    # the account has left its band where it stands: as two positions do, of which one falls and one rises
+    put(venue.heads, 0, 1, 101 * E8, NEVER)
+    assert endangered(venue.heads, 0, 0) == 1
+    position = venue.table("position")
+    held = position["cost"][2]
+    position["cost"][2] = 10**15  # nobody looks
+    assert venue.advance(3, opening(3, 100 * E8)) == []
+    position["cost"][2] = held
+    assert bands(venue, 1)[0][0] == pytest.approx(below, rel=1e-6)
+    assert endangered(venue.heads, 0, 0) == 3
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        transfer(1, E8),
+        transfer(1, -E8),
+        place_market(1, 0, Side.BUY, 1),
+        place_market(1, 0, Side.SELL, 5),
+    ],
+)
+def test_what_an_account_could_spare_is_forgotten_once_it_changes(command: Command) -> None:
+    venue = market(3)
+    venue.submit(place_market(1, 0, Side.BUY, 5))
+    venue.advance(2, opening(2, 100 * E8))
+    assert known(venue, 1) and known(venue, 2)
+    kept = venue.snapshot()
+    venue.submit(command)
+    assert not known(venue, 1) and not clear(venue.heads, 1, 0)
+    assert known(venue, 2)
+    venue.restore(kept)
+    assert known(venue, 1) and clear(venue.heads, 1, 0)
+
+
+def test_what_anybody_could_spare_is_forgotten_with_the_rules() -> None:
+    venue = market(3)
+    venue.submit(place_market(1, 0, Side.BUY, 5))
+    venue.advance(2, opening(2, 100 * E8))
+    forget(venue.heads)
+    assert not any(known(venue, account) or clear(venue.heads, account, 0) for account in range(3))
+    assert all(due(venue, account) for account in range(3))
+
+
+def test_nothing_is_known_of_calls_and_isolated_positions() -> None:
+    venue = market(3)
+    venue.submit(set_leverage(1, 0, 2))
+    venue.submit(set_margin_scope(1, 0, MarginScope.ISOLATED))
+    venue.submit(place_market(1, 0, Side.BUY, 1))
+    venue.submit(place_market(2, 0, Side.BUY, 9))
+    venue.advance(2, opening(2, 100 * E8))
+    assert not known(venue, 1) and known(venue, 2)
+    assert [e.kind for e in venue.advance(3, opening(3, 9_000_000_000))] == [EventKind.MARGIN_CALL]
+    assert not known(venue, 2) and not due(venue, 2)
 
 
 def test_a_snapshot_carries_the_bands() -> None:

@@ -15,6 +15,10 @@ than a fraction R against its position, spare has lost at most R * sum |g_p| and
 can be lost over that sum. Marks that move along with their positions lose nothing; they end a call that was made, when
 -spare is used up. Positions are taken as if each had a mark of its own, which includes that two of them share one.
 
+So while no bracket ends, spare is a linear function of the marks. For the cross positions of an account that holds no
+isolated one and has no call, `find_spare` keeps that function; then `still_clear` tests the account, and `put_bands`
+finds new bands for it, without a look at its positions.
+
 A band is cut short where the bracket ends, so nothing is assumed of how brackets join; and where the value leaves the
 integers, so that the exact test is there to say so. All of this is floating point with relative errors of 1e-15, one
 for each of a few sums and products: 1e-9 of all amounts that go in, _UNITS and one for each position (the cuts of what
@@ -29,6 +33,7 @@ from novation.domain.enums import MarginCallPolicy, MarginMethod, MarginScope
 from novation.engine.margining import tier_of
 from novation.engine.state import (
     LEGS,
+    UNKNOWN,
     account_,
     band_,
     contract_,
@@ -36,10 +41,12 @@ from novation.engine.state import (
     market_,
     next_row,
     position_row_,
+    slope_,
+    spare_,
     terms_of,
     tier_,
 )
-from novation.engine.watch import forget_band, put_band, put_due
+from novation.engine.watch import forget_band, forget_slope, put_band, put_due
 
 _TIERED = int(MarginMethod.TIERED)
 _CROSS = int(MarginScope.CROSS)
@@ -50,6 +57,8 @@ _LARGE = 4e18
 _UNITS = 4.0
 #: Above every mark, below NEVER.
 _FAR = 1e18
+#: By how much a mark may grow until what an account can spare is found again: errors are bounded by the values so far.
+_GROWN = 2.0
 #: What is left of a radius for the errors of floating point.
 _SURELY = 1.0 - 1e-6
 
@@ -79,7 +88,7 @@ def standing(venue, p):
     high = _LARGE
     if row < t.tier_first + t.tier_count - 1:
         high = min(_LARGE, float(tier.cap))
-    if needed < 0.0:
+    if needed < 0.0 or low * rate < float(tier.cum):  # somewhere in this bracket it is below zero
         high = 0.0
     return value, needed, rate, low, high
 
@@ -154,6 +163,90 @@ def watch_positions(venue, account, only):
 
 
 @kernel
+def find_spare(venue, account):
+    """Keep what an account can spare as a function of the marks; False where there is none: with a call, an isolated
+    position, in Multi-Assets mode, or where nothing is certain.
+
+    Positions of one instrument share its slope, and the marks between which no bracket of theirs ends.
+    """
+    a, s = account_(venue, account), spare_(venue, account)
+    s.constant = UNKNOWN
+    if a.called or a.multi:
+        return False
+    share = call_share(venue)
+    constant, around, units, exposed = share * float(a.wallet), abs(float(a.wallet)), _UNITS, False
+    row = first_row(venue, account)
+    while row >= 0:
+        p = position_row_(venue, row)
+        if p.leg == 0 or position_row_(venue, row - 1).lots == 0:
+            forget_slope(venue, p.instrument, account)
+        if p.scope == _CROSS:
+            value, maintenance, rate, low, high = standing(venue, p)
+            if high == 0.0:
+                return False
+            cost = float(p.cost)
+            constant += rate * abs(value) - maintenance - share * cost
+            around += abs(value) + abs(cost) + maintenance
+            units += 1.0
+            if p.lots != 0:
+                exposed = True
+                mark, size = float(market_(venue, p.instrument).mark_e8), abs(value)
+                g = slope_(venue, account * venue.instruments + p.instrument)
+                g.slope += (share * value - rate * size) / mark
+                g.below_e8 = max(g.below_e8, int(mark * low / size * (1.0 + 1e-9)) + 1)
+                g.above_e8 = min(g.above_e8, int(min(_FAR, mark * min(_GROWN, high / size) * (1.0 - 1e-9))))
+        elif p.lots != 0:
+            return False
+        row = next_row(venue, account, row)
+    s.constant = constant - 1e-9 * around - units if exposed else -UNKNOWN
+    return True
+
+
+@kernel
+def spare_at(venue, account, extremes):
+    """What an account can surely spare at the marks, or with each at its worse extreme, and how much that changes if
+    all marks change by as much as they are; the first far below zero where it is not known."""
+    spare, slopes, first = spare_(venue, account).constant, 1.0, account * venue.instruments
+    for instrument in range(venue.instruments):
+        g, m = slope_(venue, first + instrument), market_(venue, instrument)
+        low_e8, high_e8 = m.mark_e8, m.mark_e8
+        if extremes:
+            low_e8 = min(m.mark_low_e8, m.mark_high_e8)
+            high_e8 = max(m.mark_low_e8, m.mark_high_e8)
+        change = g.slope * float(low_e8 if g.slope > 0.0 else high_e8)
+        spare += change if g.below_e8 < low_e8 and high_e8 < g.above_e8 else UNKNOWN
+        slopes += abs(change)
+    return spare, slopes
+
+
+@kernel
+def still_clear(venue, account, extremes):
+    """Whether a test of an account at the marks, or at both extremes, would surely do nothing: its positions are not
+    looked at. Each mark is taken at its worse extreme, which is harsher than any scene."""
+    spare, _ = spare_at(venue, account, extremes)
+    return spare > 0.0
+
+
+@kernel
+def put_bands(venue, account):
+    """Put an account's bands around the current marks from what it can spare; False where that is not known."""
+    spare, slopes = spare_at(venue, account, 0)
+    radius = _SURELY * spare / slopes
+    if not radius > 0.0:
+        return False
+    for instrument in range(venue.instruments):
+        g = slope_(venue, account * venue.instruments + instrument)
+        mark = float(market_(venue, instrument).mark_e8)
+        below_e8, above_e8 = g.below_e8, g.above_e8
+        if g.slope > 0.0:
+            below_e8 = max(below_e8, int(mark * (1.0 - min(1.0, radius))) + 1)
+        elif g.slope < 0.0:
+            above_e8 = min(above_e8, int(min(_FAR, mark * (1.0 + radius))))
+        put_band(venue, instrument, account, below_e8, above_e8)
+    return True
+
+
+@kernel
 def watch(venue, account):
     """Put an account's bands around the current marks. True where a test at these marks would do nothing; where it
     might, the account stays due."""
@@ -161,6 +254,10 @@ def watch(venue, account):
     if a.multi:  # indices move its equity too: it is tested always
         put_due(venue, account, 1)
         return False
+    if find_spare(venue, account):
+        quiet = put_bands(venue, account)
+        put_due(venue, account, 0 if quiet else 1)
+        return quiet
     exposed, quiet = False, True
     row = first_row(venue, account)
     while row >= 0:

@@ -35,7 +35,6 @@ from novation.engine.margining import (
     cross_balance,
     initial_for,
     initial_total,
-    well_clear,
     worth,
 )
 from novation.engine.orders import cancel_order
@@ -169,8 +168,6 @@ def check_account(venue, account, extremes):
     Returns True when a liquidation has begun or assets were exchanged; it is tested again when that is done, until
     nothing begins.
     """
-    if well_clear(venue, account, extremes):
-        return False
     exposed = False
     row = account_(venue, account).first_position
     while row >= 0:

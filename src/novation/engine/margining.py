@@ -33,9 +33,6 @@ TRIGGER = 3
 _TIERED = int(MarginMethod.TIERED)
 _CROSS = int(MarginScope.CROSS)
 _ISOLATED = int(MarginScope.ISOLATED)
-_LARGE = 4e18
-#: Minor units by which equity and its share are cut down before they are compared; fewer than these.
-_UNITS = 4.0
 
 
 @kernel
@@ -98,50 +95,6 @@ def worth(venue, p, price_e8):
 
 
 @kernel
-def well_clear(venue, account, extremes):
-    """Whether floating point alone shows that an account is neither to be called nor to be liquidated, with more room
-    than all roundings together: then the exact test is left out. Each position is taken at its own adverse extreme,
-    which is harsher than any scene. False wherever it is close, while a call is open, and in Multi-Assets mode.
-    """
-    a = account_(venue, account)
-    if a.called != 0 or a.multi:
-        return False
-    ratio = min(float(venue.call_ratio_e8) * 1e-8, 1.0)
-    equity, needed, size, exposed = float(a.wallet), 0.0, abs(float(a.wallet)), False
-    row = first_row(venue, account)
-    while row >= 0:
-        p = position_row_(venue, row)
-        if p.lots != 0 or p.scope == _CROSS:  # flat, its cost waits for the settlement
-            c = contract_(venue, p.instrument)
-            m = market_(venue, p.instrument)
-            mark = m.mark_e8
-            if extremes:
-                mark = m.mark_low_e8 if p.lots > 0 else m.mark_high_e8
-            value = float(mark) * float(p.lots) * float(c.lot_value) * 1e-8
-            if abs(value) > _LARGE:
-                return False  # the exact test says that it leaves the integers
-            maintenance = 0.0
-            if c.method != _TIERED:
-                maintenance = float(abs(p.lots)) * float(terms_of(venue, p.instrument).maintenance_per_lot)
-            elif p.lots != 0:
-                tier = tier_(venue, tier_of(venue, p.instrument, int(abs(value))))
-                maintenance = abs(value) * float(tier.rate_e8) * 1e-8 - float(tier.cum)
-            profit = value - float(p.cost)
-            around = abs(value) + abs(float(p.cost)) + abs(maintenance)
-            if p.scope == _CROSS:
-                exposed = exposed or p.lots != 0
-                equity += profit
-                needed += maintenance
-                size += around
-            else:
-                margin = float(p.margin)
-                if p.called != 0 or maintenance >= (margin + profit) * ratio - 1e-9 * (around + abs(margin)) - _UNITS:
-                    return False
-        row = next_row(venue, account, row)
-    return not exposed or needed < equity * ratio - 1e-9 * size - _UNITS
-
-
-@kernel
 def cross_balance(venue, account, scene, without):
     """As `cross_sums`, with the equity of an account in Multi-Assets mode counted over all assets, unless a row is left
     out: that equity is still without a profit."""
@@ -157,7 +110,7 @@ def cross_sums(venue, account, scene, without):
     wallet and its positions, but for row `without` (-1: none left out): five numbers."""
     a = account_(venue, account)
     equity, equity_part, maintenance, maintenance_part, shown = a.wallet, 0, 0, 0, 0
-    row = a.first_position
+    row = first_row(venue, account)
     while row >= 0:
         p = position_row_(venue, row)
         if p.scope == _CROSS and row != without:
@@ -166,7 +119,7 @@ def cross_sums(venue, account, scene, without):
             equity, equity_part = exact_add(equity, equity_part, profit, profit_part)
             maintenance, maintenance_part = exact_add(maintenance, maintenance_part, needed, needed_part)
             shown += exact_towards_zero(needed, needed_part)
-        row = p.next
+        row = next_row(venue, account, row)
     return equity, equity_part, maintenance, maintenance_part, shown
 
 

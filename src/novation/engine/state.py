@@ -3,8 +3,9 @@
 A venue is one *head* record and flat tables of records reached through addresses held in the head, so that capacity is
 data: every venue shares one compilation. Only `venues.Venue` makes heads and owns the tables.
 
-Every field is int64. Lists are intrusive: `next`/`previous` hold rows, -1 ends. An accessor refuses a row outside its
-table, negative ones too.
+Every field is int64, but for two from which bands are found (`SPARE`, `SLOPE`): they are float64, as nothing that is
+said or owed is computed from them. Lists are intrusive: `next`/`previous` hold rows, -1 ends. An accessor refuses a row
+outside its table, negative ones too.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ TABLES = (
     "asset",
     "buffer",
     "balance",
+    "spare",
+    "slope",
 )
 
 HEAD = _table(
@@ -168,6 +171,14 @@ QUEUE = _table("number")
 #: Node of a tree of `watch`: below are accounts to be tested at a mark at or below the one price, or at or above the
 #: other.
 BAND = _table("below_e8 above_e8")
+#: What an account can spare (`bands`) where all marks are zero, less what is given away for errors; UNKNOWN where it is
+#: no linear function of the marks, or not yet found.
+SPARE = np.dtype([("constant", np.float64)])
+UNKNOWN = -1e300
+#: By how much that changes with 1e-8 of the mark of one instrument, and the marks between which it does.
+SLOPE = np.dtype([("slope", np.float64), ("below_e8", np.int64), ("above_e8", np.int64)])
+#: Above every mark; all marks are above minus it.
+NEVER = 1 << 62
 #: One asset, 0 the settlement asset: its index (USD, 0 unknown), the row of BUFFER in force, its ledger in two limbs.
 ASSET = _table("unit index_e8 buffer buffer_first deposits_high deposits_low exchanged_high exchanged_low")
 #: One dated row of `domain.AssetTerms`.
@@ -197,6 +208,8 @@ DTYPES = {
     "asset": ASSET,
     "buffer": BUFFER,
     "balance": BALANCE,
+    "spare": SPARE,
+    "slope": SLOPE,
 }
 
 _contract_at = record_pointer(CONTRACT)
@@ -220,6 +233,8 @@ _band_at = record_pointer(BAND)
 _asset_at = record_pointer(ASSET)
 _buffer_at = record_pointer(BUFFER)
 _balance_at = record_pointer(BALANCE)
+_spare_at = record_pointer(SPARE)
+_slope_at = record_pointer(SLOPE)
 head_at = record_pointer(HEAD)
 
 
@@ -401,6 +416,20 @@ def band_(venue, row):
     """A node of the trees of bands: 2 * band_base rows an instrument."""
     check_row(row, venue.band_rows)
     return _band_at(venue.band_address, row)
+
+
+@kernel
+def spare_(venue, account):
+    """What an account can spare where all marks are zero."""
+    check_row(account, venue.spare_rows)
+    return _spare_at(venue.spare_address, account)
+
+
+@kernel
+def slope_(venue, row):
+    """How that changes with a mark: rows `account * instruments` and on, one an instrument."""
+    check_row(row, venue.slope_rows)
+    return _slope_at(venue.slope_address, row)
 
 
 @kernel

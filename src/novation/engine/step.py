@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import CancelReason, EventKind, InstrumentStatus, MarketEventKind, OrderKind
-from novation.engine.bands import watch
+from novation.engine.bands import put_bands, still_clear, watch
 from novation.engine.clearing import fund, fund_outside, settle
 from novation.engine.collateral import touch_multi
 from novation.engine.commands import execute_command
@@ -245,9 +245,17 @@ def account_unit(venue, extremes, then):
 
 
 @kernel
+def looked_past(venue, account, extremes):
+    """Find an account's bands, and whether its test would do nothing: first without looking at its positions."""
+    if still_clear(venue, account, 1) if extremes else put_bands(venue, account):
+        return True
+    return watch(venue, account) and (not extremes or still_clear(venue, account, 1))
+
+
+@kernel
 def test_one(venue, account, extremes):
     """Test one account and find its bands; True when a liquidation has begun."""
-    if venue.watching and not extremes and watch(venue, account):
+    if venue.watching and looked_past(venue, account, extremes):
         return False
     a = account_(venue, account)
     if (a.positions != 0 or a.multi) and check_account(venue, account, extremes):

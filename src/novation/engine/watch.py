@@ -16,10 +16,7 @@ compared with the marks of the moment.
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.engine.state import IS_STALE, STALE, account_, band_, market_, queue_
-
-#: No mark is ever at or above it; all marks are above minus it.
-NEVER = 1 << 62
+from novation.engine.state import IS_STALE, NEVER, STALE, UNKNOWN, account_, band_, market_, queue_, slope_, spare_
 
 
 @kernel
@@ -41,14 +38,24 @@ def put_band(venue, tree, account, below_e8, above_e8):
 
 
 @kernel
+def forget_slope(venue, instrument, account):
+    """What an account can spare does not change with the mark of an instrument."""
+    g = slope_(venue, account * venue.instruments + instrument)
+    g.slope, g.below_e8, g.above_e8 = 0.0, -NEVER, NEVER
+
+
+@kernel
 def forget_band(venue, instrument, account):
     """An account holds nothing of an instrument any more: its mark means nothing to it."""
+    forget_slope(venue, instrument, account)
     put_band(venue, instrument, account, -NEVER, NEVER)
 
 
 @kernel
 def put_due(venue, account, due):
-    """Whether an account is to be tested at the next check whatever the marks are."""
+    """Whether an account is to be tested at the next check whatever the marks are: nobody knows what it can spare."""
+    if due:
+        spare_(venue, account).constant = UNKNOWN
     put_band(venue, venue.instruments, account, NEVER if due else -NEVER, NEVER)
 
 
@@ -76,8 +83,9 @@ def changed(venue, account):
 def all_changed(venue):
     """Something changed that tests of every account look at, other than a mark: rules."""
     first = venue.instruments * 2 * venue.band_base
-    for node in range(venue.band_base, venue.band_base + venue.accounts):
-        band_(venue, first + node).below_e8 = NEVER
+    for account in range(venue.accounts):
+        band_(venue, first + venue.band_base + account).below_e8 = NEVER
+        spare_(venue, account).constant = UNKNOWN
     for node in range(venue.band_base - 1, 0, -1):
         below_e8 = max(band_(venue, first + 2 * node).below_e8, band_(venue, first + 2 * node + 1).below_e8)
         band_(venue, first + node).below_e8 = below_e8

@@ -37,8 +37,18 @@ from novation.domain.units import NO_CAP, asset_decimals, from_e8, iso
 from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
 from novation.engine.ledger import LIMB
-from novation.engine.state import BASIS_ROWS, DTYPES, HEAD, LEGS, NEVER_NS, NO_SECOND, QUEUE_COLUMNS, TABLES
-from novation.engine.watch import NEVER
+from novation.engine.state import (
+    BASIS_ROWS,
+    DTYPES,
+    HEAD,
+    LEGS,
+    NEVER,
+    NEVER_NS,
+    NO_SECOND,
+    QUEUE_COLUMNS,
+    TABLES,
+    UNKNOWN,
+)
 from novation.rules.adl import adl_rank, risk_of
 from novation.venues.assets import balances_of, fill_assets, in_limbs, totals_of
 from novation.venues.canonical import state_lines
@@ -144,6 +154,8 @@ class Venue:
             "pricing": priced,
             "basis": BASIS_ROWS * priced if self.marked else 0,
             "band": (count + 1) * 2 * base,
+            "spare": accounts,
+            "slope": accounts * count,
         }
         self.heads = record_table(HEAD, 1)
         self.head = self.heads[0]
@@ -236,7 +248,9 @@ class Venue:
             self._tables["pool"][k] = (*divmod(pool.balance, LIMB), int(pool.unlimited))
         brought = sum(pool.balance for pool in self.pools)
         self.head["deposits_high"], self.head["deposits_low"] = divmod(brought, LIMB)
-        self._tables["band"]["below_e8"], self._tables["band"]["above_e8"] = -NEVER, NEVER
+        for name in ("band", "slope"):
+            self._tables[name]["below_e8"], self._tables[name]["above_e8"] = -NEVER, NEVER
+        self._tables["spare"]["constant"] = UNKNOWN
         account = self._tables["account"]
         account["first_position"] = account["last_position"] = account["first_order"] = account["last_order"] = -1
         position = self._tables["position"]
