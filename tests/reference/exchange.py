@@ -18,7 +18,15 @@ from novation.domain.account import InsurancePool
 from novation.domain.assets import Asset, AssetTerms
 from novation.domain.commands import Command
 from novation.domain.digest import Line, state_digest
-from novation.domain.enums import CancelReason, EventKind, MarginScope, MarketEventKind, MarkRule, OrderKind
+from novation.domain.enums import (
+    CancelReason,
+    EventKind,
+    MarginMethod,
+    MarginScope,
+    MarketEventKind,
+    MarkRule,
+    OrderKind,
+)
 from novation.domain.events import EVENT_FORMAT, ISOLATED, LONG_SIDE, MAKER, SHORT_SIDE, Event
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
@@ -315,7 +323,14 @@ class Exchange:
     def taker_ticks(self, i: int, price_e8: int, side: int) -> int:
         """What a taker pays (side > 0) or gets at a market price."""
         half = -(-abs(price_e8) * self.spread_e8 // (2 * E8))
-        return self.to_tick(i, price_e8 + half if side > 0 else price_e8 - half, side)
+        return self.traded_ticks(i, price_e8 + half if side > 0 else price_e8 - half, side)
+
+    def traded_ticks(self, i: int, price_e8: int, side: int) -> int:
+        """A price moved to the tick; with brackets it is one tick at least."""
+        ticks = self.to_tick(i, price_e8, side)
+        if self.instruments[i].method == MarginMethod.PER_CONTRACT:
+            return ticks
+        return max(ticks, self.terms_of(i).tick_step)
 
     def fee(self, i: int, lots: int, ticks: int, rate_e8: int) -> int:
         """The fee of trading lots at a price."""

@@ -256,7 +256,7 @@ def _close(
             at = deleveraging.bankruptcy_ticks(ex, i, p.lots, p.cost, standing.behind)
             if not best or (at and side * (at - best[0][0]) > 0):
                 return _take_over(ex, account, i, trigger, stands, at_any_cost)
-        ticks, there = best[0] if best else (ex.to_tick(i, ex.markets[i].last_e8, -1), abs(p.lots))
+        ticks, there = best[0] if best else (ex.traded_ticks(i, ex.markets[i].last_e8, -1), abs(p.lots))
     else:
         ticks, there = ex.taker_ticks(i, trigger, -p.lots), abs(p.lots)
 
@@ -320,7 +320,7 @@ def _take_over(
     p = ex.accounts[account].positions[i]
     side, isolated = 1 if p.lots > 0 else -1, p.scope == MarginScope.ISOLATED
     best = ladder.levels(ex, i, -side)
-    passed_on, lots = best[0] if best else (ex.to_tick(i, ex.markets[i].last_e8, -1), abs(p.lots))
+    passed_on, lots = best[0] if best else (ex.traded_ticks(i, ex.markets[i].last_e8, -1), abs(p.lots))
     standing = stands()
     lots, cost = min(lots, abs(p.lots)), p.cost
     price = deleveraging.bankruptcy_ticks(ex, i, p.lots, p.cost, standing.behind) or passed_on

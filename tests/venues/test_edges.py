@@ -171,11 +171,37 @@ def test_a_market_order_has_no_price() -> None:
     assert event.price_ticks == 0
 
 
-def test_a_sale_below_one_tick_brings_nothing() -> None:
+def test_a_sale_below_one_tick_is_at_one_tick() -> None:
     both = pair(coin(1_000_000, E8))
     both.advance(0, opening(0, 500_000))
     events = both.submit(place_market(0, 0, Side.SELL, 5))
-    assert [event.kind for event in events] == [EventKind.ORDER_ACCEPTED, EventKind.FILL]
+    both.compare()
+    assert [(event.kind, event.price_ticks) for event in events][1:] == [(EventKind.FILL, 1)]
+
+
+@pytest.mark.parametrize("step", [1, 5])
+def test_a_liquidation_at_a_mark_of_one_tick_is_at_one_tick(step: int) -> None:
+    """Half the spread of any price is a little, and rounding against the taker made it the whole tick."""
+    both = pair(coin(1_000_000, E8), msgspec.structs.replace(TERMS, tick_step=step), cash=1_000 * E8, spread_e8=10_000)
+    both.advance(0, opening(0, E8))
+    both.submit(place_market(0, 0, Side.BUY, 1_500))
+    events = both.advance(1, opening(1, 1_000_000 * step))
+    both.compare()
+    (liquidation,) = [event for event in events if event.kind == EventKind.LIQUIDATION]
+    assert (liquidation.lots, liquidation.price_ticks) == (-1_500, step)
+
+
+@pytest.mark.parametrize("price_e8", [0, -1, -5_000_000])
+def test_contracts_margined_by_the_piece_trade_at_zero_and_below(price_e8: int) -> None:
+    """Oil did in April 2020: a price of theirs has a sign."""
+    barrel = msgspec.structs.replace(coin(1_000_000, E8), method=MarginMethod.PER_CONTRACT)
+    both = pair(barrel, Terms(effective_ns=0, initial_per_lot=E8, maintenance_per_lot=E8), spread_e8=E8)
+    both.advance(0, opening(0, E8))
+    both.submit(place_market(0, 0, Side.BUY, 5))
+    both.advance(1, opening(1, price_e8 or 1))
+    (_, fill) = both.submit(place_market(0, 0, Side.SELL, 5))
+    both.compare()
+    assert fill.price_ticks <= 0
 
 
 def test_a_command_of_no_kind_is_answered() -> None:

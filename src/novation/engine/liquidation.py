@@ -38,6 +38,7 @@ from novation.engine.margining import (
     worth,
 )
 from novation.engine.orders import cancel_order
+from novation.engine.parametric import traded_ticks
 from novation.engine.reduction import (
     forced_fees,
     left_after,
@@ -51,7 +52,6 @@ from novation.engine.triggers import find_triggers, is_gone, liquidation_price
 from novation.engine.watch import changed
 from novation.rules.integers import E8, exact_add, exact_towards_zero, mul_div
 from novation.rules.margin import reached
-from novation.rules.value import price_to_ticks
 
 _CROSS = int(MarginScope.CROSS)
 _ISOLATED = int(MarginScope.ISOLATED)
@@ -239,8 +239,7 @@ def close_out(venue, row, at_any_cost):
 @kernel
 def last_ticks(venue, instrument):
     """The last price on the tick in force, rounded down."""
-    c = contract_(venue, instrument)
-    return price_to_ticks(market_(venue, instrument).last_e8, c.tick_e8, terms_of(venue, instrument).tick_step, -1)
+    return traded_ticks(venue, instrument, -1, market_(venue, instrument).last_e8)
 
 
 @kernel

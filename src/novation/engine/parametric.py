@@ -7,10 +7,12 @@ A bar's price can be had at the instant the bar opens, and at no other time.
 from __future__ import annotations
 
 from novation._jit import kernel
+from novation.domain.enums import MarginMethod
 from novation.engine.state import contract_, market_, terms_of
 from novation.rules.integers import E8, mul_div_ceil
 from novation.rules.value import price_to_ticks
 
+_TIERED = int(MarginMethod.TIERED)
 #: No price can be had: what no price in ticks can be.
 NO_PRICE = -(1 << 62)
 #: No worst price is named.
@@ -25,11 +27,22 @@ def offered_now(venue, instrument):
 
 
 @kernel
+def traded_ticks(venue, instrument, side, price_e8):
+    """A price on the tick in force, moved against the taker.
+
+    Of an instrument with brackets no price is below zero, and none is below one tick: no order could name it, and what
+    trades at zero is worth nothing. Prices of the others may be zero or below it.
+    """
+    c, tick_step = contract_(venue, instrument), terms_of(venue, instrument).tick_step
+    ticks = price_to_ticks(price_e8, c.tick_e8, tick_step, side)
+    return max(ticks, tick_step) if c.method == _TIERED else ticks
+
+
+@kernel
 def taker_ticks(venue, instrument, side, price_e8):
     """Price in ticks for a taker when the market stands at `price_e8`."""
     half_spread = mul_div_ceil(abs(price_e8), venue.spread_e8, 2 * E8)
-    tick_step = terms_of(venue, instrument).tick_step
-    return price_to_ticks(price_e8 + side * half_spread, contract_(venue, instrument).tick_e8, tick_step, side)
+    return traded_ticks(venue, instrument, side, price_e8 + side * half_spread)
 
 
 @kernel
