@@ -165,7 +165,7 @@ def test_inside_its_bands_nothing_happens_to_an_account(seed: int, kind: str) ->
             assert called(venue, account) == before
 
 
-@settings(max_examples=scaled(500, 60))
+@settings(max_examples=scaled(500, 30))
 @given(st.integers(1, 40), st.data())
 def test_the_first_account_outside_its_band_is_found_as_by_looking_at_all(accounts: int, data: st.DataObject) -> None:
     venue = Venue(binance_usdm.RULES, [coin()], [[ONE_BRACKET]], accounts=accounts)
