@@ -21,6 +21,9 @@ endif
 NOVATION_TEST_SCALE ?= 0.1
 export NOVATION_TEST_SCALE
 
+# Images of containers set it. Compiled bytecode, which git ignores, saves each process that a test starts its first second.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo test check lint types imports fast bench docs soak lock format clean
 
 help:

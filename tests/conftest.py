@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,16 +26,53 @@ settings.load_profile("novation")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Heavy tests first, every other one at the head of each half: two workers begin with a half each, and neither is
-    left alone with a long test at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("heavy") is None)
-    items[:] = items[::2] + items[1::2]
+    """Two workers begin with a half of the list each. Both halves begin with every other heavy test, so that neither
+    worker is left alone with a long one at the end; the files come after, whole, with what their tests share."""
+    heavy = [item for item in items if item.get_closest_marker("heavy")]
+    rest = [item for item in items if not item.get_closest_marker("heavy")]
+    cut = (len(items) + 1) // 2 - len(heavy[::2])
+    items[:] = heavy[::2] + rest[:cut] + heavy[1::2] + rest[cut:]
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Name a failure when it happens, for a run that is ended by a limit before its summary."""
-    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
-        print(f"\nFAILED {report.nodeid}\n{report.longreprtext[-2000:]}", flush=True)
+class Watch:
+    """A run that is ended by a limit, before its summary, has named what failed and names the tests it was at."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.began: dict[str, float] = {}
+        signal.signal(signal.SIGTERM, self.ended)
+
+    def say(self, text: str) -> None:
+        """Past the capture of what tests print."""
+        plugin: Any = self.config.pluginmanager.get_plugin
+        with plugin("capturemanager").global_and_fixture_disabled():
+            plugin("terminalreporter").write(f"\n{text}\n", flush=True)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test has begun."""
+        self.began[nodeid] = time.monotonic()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A part of a test is over."""
+        if report.failed:
+            self.say(f"FAILED {report.nodeid}\n{report.longreprtext[-2000:]}")
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """A test is over."""
+        self.began.pop(nodeid, None)
+
+    def ended(self, number: int, _: object) -> None:
+        """Name the tests, then end as if nobody had listened."""
+        for nodeid, began in self.began.items():
+            self.say(f"STILL RUNNING {nodeid} ({time.monotonic() - began:.0f} s)")
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that is told of all tests watches them; those of xdist do not."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        config.pluginmanager.register(Watch(config))
 
 
 def scaled(stated: int, floor: int = 1) -> int:

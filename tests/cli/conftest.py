@@ -51,10 +51,15 @@ def novation(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     return run
 
 
+def write_config(folder: Path) -> Path:
+    """Put a configuration and its strategy into a folder; the path of the former."""
+    (folder / "long.py").write_text(STRATEGY)
+    path = folder / "config.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """A folder with a configuration and its strategy; the path of the former."""
-    (tmp_path / "long.py").write_text(STRATEGY)
-    path = tmp_path / "config.yaml"
-    path.write_text(CONFIG)
-    return path
+    return write_config(tmp_path)

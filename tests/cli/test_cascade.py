@@ -7,10 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 EXAMPLE = Path(__file__).parents[2] / "configs" / "cascade.yaml"
 FEW = ("--set", "seconds=12", "--set", "ladder.levels=1_000")
+#: A hundredth of the accounts, each with a hundred times as much.
+CROWD = (
+    "{accounts: 400, side: long, qty: [0.1, 60], margin: [0.0085, 0.25]}",
+    "{accounts: 150, side: short, qty: [0.1, 120], margin: [0.01, 0.3]}",
+)
+FEW_PEOPLE = ("--set", f"traders=[{', '.join(CROWD)}]")
 
 
+@pytest.mark.slow
 def test_the_example_prints_its_waves_and_draws_them(novation: Callable[..., Any], tmp_path: Path) -> None:
     answer = novation("cascade", EXAMPLE, *FEW, "--out", tmp_path / "out")
     assert answer.code == 0
@@ -21,13 +30,14 @@ def test_the_example_prints_its_waves_and_draws_them(novation: Callable[..., Any
 
 
 def test_json_has_the_documented_keys(novation: Callable[..., Any]) -> None:
-    answer = json.loads(novation("cascade", EXAMPLE, *FEW, "--json").out)
+    answer = json.loads(novation("cascade", EXAMPLE, *FEW, *FEW_PEOPLE, "--json").out)
     assert isinstance(answer["fund_start"], float)
     assert {"liquidated_notional", "fund_end", "deleveraged_qty", "multiple", "waves_by_second"} <= set(answer)
 
 
 def test_what_is_not_drawn_says_how_to_draw_it(novation: Callable[..., Any]) -> None:
-    assert novation("cascade", EXAMPLE, "--set", "seconds=1").out.endswith("\n--out DIR draws it\n")
+    answer = novation("cascade", EXAMPLE, "--set", "seconds=1", *FEW_PEOPLE)
+    assert answer.out.endswith("\n--out DIR draws it\n")
 
 
 def test_a_number_that_cannot_be_names_file_and_key(novation: Callable[..., Any]) -> None:

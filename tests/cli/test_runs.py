@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,9 +14,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from novation.cli import main
 from novation.domain.errors import DataError
 from novation.research.config import load_config
 from novation.research.result import Result
+from tests.cli.conftest import write_config
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SRC = ROOT / "src"
@@ -23,13 +26,19 @@ CASCADE = ROOT / "configs" / "cascade.yaml"  #: runs as something else, see test
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a configuration, its strategy and its finished run; to be read only."""
+    folder = tmp_path_factory.mktemp("finished")
+    config = write_config(folder)
+    assert main(["backtest", str(config), "--out", str(folder / "run")]) == 0
+    return folder
+
+
 @pytest.fixture
-def run(novation: Callable[..., Any], config: Path) -> Path:
-    """The folder of a finished run."""
-    out = config.parent / "run"
-    answer = novation("backtest", config, "--out", out)
-    assert answer.code == 0
-    return out
+def run(finished: Path, tmp_path: Path) -> Path:
+    """The folder of a finished run, a copy; its configuration stays where it was."""
+    return Path(shutil.copytree(finished / "run", tmp_path / "run"))
 
 
 def change(folder: Path, **keys: Any) -> None:
@@ -176,7 +185,9 @@ def test_a_tampered_table_is_not_the_same_run(novation: Callable[..., Any], run:
     assert "first difference: binance_um event 1 of" in answer.out
 
 
-def test_a_changed_strategy_is_given_as_a_reason(novation: Callable[..., Any], config: Path, run: Path) -> None:
+def test_a_changed_strategy_is_given_as_a_reason(novation: Callable[..., Any], config: Path) -> None:
+    run = config.parent / "run"
+    assert novation("backtest", config, "--out", run).code == 0
     strategy = config.parent / "long.py"
     strategy.write_text(strategy.read_text().replace("self.qty)", "self.qty / 2)"))
     answer = novation("rerun", run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 
 import numpy as np
 import pytest
@@ -16,15 +17,21 @@ PERPETUALS = {"BTCUSDT": 10_000_000, "ETHUSDT": 1_000_000, "ENAUSDT": 10_000}
 CHAINS = {"ES": 25_000_000, "GC": 10_000_000, "6E": 10_000, "ZN": 1_562_500}
 
 
-def prepared(name: str, seed: int = 0, **period: int) -> Prepared:
-    history = load_synthetic(f"binance_um:{name}", seed=seed, **period)
+@cache
+def market(name: str, seed: int) -> Prepared:
+    """A perpetual's whole market; to be read only."""
+    return prepared(name, seed)
+
+
+def prepared(name: str, seed: int = 0) -> Prepared:
+    history = load_synthetic(f"binance_um:{name}", seed=seed)
     assert isinstance(history, History)
     return history.prepare(name, perpetual=True, daily_settled=False)
 
 
 @pytest.mark.parametrize("name", PERPETUALS)
 def test_last_prices_are_on_the_tick_and_marks_are_not(name: str) -> None:
-    bars = prepared(name).bars
+    bars = market(name, 0).bars
     for field in ("open_e8", "high_e8", "low_e8", "close_e8"):
         assert (getattr(bars, field) % PERPETUALS[name] == 0).all()
     assert (bars.mark_close_e8 % PERPETUALS[name] != 0).mean() > 0.9
@@ -33,7 +40,7 @@ def test_last_prices_are_on_the_tick_and_marks_are_not(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "hours", "cap"), [("BTCUSDT", 8, 300_000), ("ENAUSDT", 4, 2_000_000)])
 def test_funding_has_its_interval_both_signs_and_a_clamp(name: str, hours: int, cap: int) -> None:
-    history = prepared(name)
+    history = market(name, 0)
     assert set(np.diff(history.funding_ns).tolist()) == {hours * HOUR_NS}
     assert (history.funding_ns % (hours * HOUR_NS) == 0).all()
     rates = history.funding_rate_e8
@@ -54,7 +61,7 @@ def test_funding_has_its_interval_both_signs_and_a_clamp(name: str, hours: int, 
     ],
 )
 def test_a_crash_liquidates_who_was_long_at_twenty_times_a_few_days_before(name, entry, crash, fall, seed) -> None:
-    bars = prepared(name, seed).bars
+    bars = market(name, seed).bars
     entered, began = np.searchsorted(bars.start_ns, [to_ns(entry), to_ns(crash)])
     over = slice(began, began + 48)
     assert bars.low_e8[over].min() < (1 - fall) * bars.open_e8[began]

@@ -55,32 +55,33 @@ def test_no_comparison_stands_inside_a_bit_test(file: Path) -> None:
     assert bad == []
 
 
-def digest(source: Path, file: str) -> str:
-    """The cache key of a file's kernels, in a fresh process."""
+def digests(source: Path, *files: str) -> list[str]:
+    """The cache keys of the kernels of files, in a fresh process."""
     code = f"""
 from pathlib import Path
 from novation import _jit
-print(_jit.source_digest(Path(_jit.__file__).parent / {file!r}))
+for file in {files!r}:
+    print(_jit.source_digest(Path(_jit.__file__).parent / file))
 """
-    return run("-c", code, source=source, NUMBA_DISABLE_JIT="1")
+    return run("-c", code, source=source, NUMBA_DISABLE_JIT="1").split()
 
 
 def test_an_edit_of_a_called_file_changes_the_key_of_its_callers(package: Path) -> None:
-    before = {file: digest(package, file) for file in ("engine/doors.py", "rules/fees.py", "rules/margin.py")}
+    doors, margin = digests(package, "engine/doors.py", "rules/margin.py")
     for called in ("rules/integers.py", "engine/state.py", "domain/events.py", "_jit.py"):
         path = package / "novation" / called
         path.write_text(path.read_text() + "\n# edited\n")
-        after = digest(package, "engine/doors.py")
-        assert after != before["engine/doors.py"], called
-        before["engine/doors.py"] = after
-    assert digest(package, "rules/margin.py") != before["rules/margin.py"]
+        after, margin_after = digests(package, "engine/doors.py", "rules/margin.py")
+        assert after != doors, called
+        doors = after
+    assert margin_after != margin
 
 
 def test_an_edit_of_an_unrelated_file_keeps_the_key(package: Path) -> None:
-    before = digest(package, "engine/doors.py")
+    before = digests(package, "engine/doors.py")
     path = package / "novation" / "reference" / "lookup.py"
     path.write_text(path.read_text() + "\n# edited\n")
-    assert digest(package, "engine/doors.py") == before
+    assert digests(package, "engine/doors.py") == before
 
 
 @pytest.mark.slow
@@ -176,6 +177,7 @@ def on_bar(venue, bar, my):
 """
 
 
+@pytest.mark.slow
 def test_two_strategies_that_differ_in_a_global_do_not_share_code(strategies: Path) -> None:
     source = ONE_LINE.format("N = 10", "N").replace("@nv.compiled\n", "")
     (strategies / "swept.py").write_text(source + "\n\ndef make():\n    return nv.compiled(on_bar)\n")
@@ -217,6 +219,7 @@ def make():
     assert printed(strategies, both) == ["10", "20", "10", "30"]
 
 
+@pytest.mark.slow
 def test_the_same_strategy_reads_its_globals_anew_in_each_run(strategies: Path) -> None:
     (strategies / "kept.py").write_text(ONE_LINE.format("N = 10", "N"))
     code = "import kept\nfor kept.N in (10, 20, 10):\n    print(traded(kept.on_bar))"
@@ -273,6 +276,7 @@ def test_an_enumeration_of_a_strategy_does_not_spoil_the_cache_of_others(strateg
     assert printed(strategies, code.format("without")) == ["20"]
 
 
+@pytest.mark.slow
 def test_an_edit_and_a_reload_are_not_answered_from_the_cache(strategies: Path) -> None:
     code = f"""
 import importlib, pathlib

@@ -485,6 +485,14 @@ class Exchange:
         """The insurance pool an instrument stands in."""
         return next(k for k, pool in enumerate(self.pools) if self.instruments[i].id in pool.instruments)
 
+    def available(self, account: int) -> int:
+        """What may be taken for new margin."""
+        return margin.available(self, account)
+
+    def withdrawable(self, account: int, asset: int = 0) -> int:
+        """The most of an asset that may be taken out."""
+        return margin.withdrawable(self, account, asset)
+
     def marks(self) -> list[int]:
         """The current marks, by instrument."""
         return [market.mark_e8 for market in self.markets]

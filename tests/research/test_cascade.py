@@ -11,6 +11,7 @@ import pytest
 
 import novation as nv
 from novation.domain.errors import ConfigError, NoRuleInForce, UnknownInstrument
+from novation.research.cascade.result import Cascade
 
 SMALL: dict[str, Any] = {
     "instrument": "BTCUSDT",
@@ -29,6 +30,12 @@ SMALL: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def small() -> Cascade:
+    """The run of SMALL; to be read only."""
+    return nv.cascade(SMALL)
+
+
 def test_liquidations_move_the_price_that_liquidates_the_next() -> None:
     ran = nv.cascade(SMALL | {"fund": None})
     assert ran.shocked_to is not None
@@ -43,8 +50,8 @@ def test_liquidations_move_the_price_that_liquidates_the_next() -> None:
     assert ran.seconds["liquidated_qty"].sum() + 120 == pytest.approx((60_000 - float(lowest)) / 5, abs=1)
 
 
-def test_a_seed_is_a_run_and_another_seed_another() -> None:
-    one, again, other = nv.cascade(SMALL), nv.cascade(SMALL), nv.cascade(SMALL, settings=["seed=4"])
+def test_a_seed_is_a_run_and_another_seed_another(small: Cascade) -> None:
+    one, again, other = small, nv.cascade(SMALL), nv.cascade(SMALL, settings=["seed=4"])
     assert (one.state_hash, one.event_hash) == (again.state_hash, again.event_hash)
     assert one.event_hash != other.event_hash
     assert one.seconds.equals(again.seconds)
@@ -70,9 +77,9 @@ def test_a_fall_of_the_index_takes_the_median_mark_with_it() -> None:
     assert 1 < first <= 21, "the nearest liquidation price is more than half a per cent away"
 
 
-def test_a_sale_alone_hardly_moves_the_median_mark() -> None:
-    last, median = nv.cascade(SMALL), nv.cascade(SMALL | {"mark": "median"})
-    assert median.liquidated_accounts < last.liquidated_accounts
+def test_a_sale_alone_hardly_moves_the_median_mark(small: Cascade) -> None:
+    median = nv.cascade(SMALL | {"mark": "median"})
+    assert median.liquidated_accounts < small.liquidated_accounts
 
 
 def test_a_book_that_was_empty_for_a_second_has_no_n_though_it_healed_since() -> None:
@@ -91,13 +98,13 @@ def test_a_book_that_liquidations_empty_has_no_n() -> None:
     assert ran.multiple is None
 
 
-def test_what_the_shock_did_not_find_is_said() -> None:
+def test_what_the_shock_did_not_find_is_said(small: Cascade) -> None:
     few = {"qty": 1, "step": 5, "levels": 100}
     ran = nv.cascade(SMALL | {"ladder": few, "shock": {"sell": 120.5}})
     assert ran.shock_qty == 100
     assert any("100 were filled, not 120.5" in text for text in ran.cautions)
-    assert nv.cascade(SMALL).shock_qty == 120
-    assert not any("were filled" in text for text in nv.cascade(SMALL).cautions)
+    assert small.shock_qty == 120
+    assert not any("were filled" in text for text in small.cautions)
 
 
 def test_a_shock_that_fills_nothing_is_said() -> None:
@@ -115,8 +122,8 @@ def test_a_fund_is_two_numbers() -> None:
     assert json.loads(json.dumps(plain))["fund_start"] == 5_000.0
 
 
-def test_what_is_saved_can_be_read_back(tmp_path: Path) -> None:
-    ran = nv.cascade(SMALL)
+def test_what_is_saved_can_be_read_back(small: Cascade, tmp_path: Path) -> None:
+    ran = small
     folder = ran.save(tmp_path / "out")
     kept = json.loads((folder / "cascade.json").read_text())
     assert kept["liquidated_accounts"] == ran.liquidated_accounts

@@ -354,6 +354,14 @@ def test_all_keys_of_what_is_not_built_are_named_at_once(folder: Path) -> None:
     assert "liquidation.adl_simulation (auto-deleveraging), model.{algo, path} (models)" in message
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the short form asks for; to be read only."""
+    folder = tmp_path_factory.mktemp("plain")
+    (folder / "mine.py").write_text(STRATEGY)
+    return vars(config(folder).backtest())
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -370,8 +378,10 @@ def test_all_keys_of_what_is_not_built_are_named_at_once(folder: Path) -> None:
         {"contract": {"symbol": "BTC/USDT:USDT", "settlement": "cash", "expiry": None}},
     ],
 )
-def test_a_key_that_asks_for_nothing_changes_nothing(folder: Path, changes: dict[str, Any]) -> None:
-    asked, plain = (vars(config(folder, **given).backtest()) for given in (changes, {}))
+def test_a_key_that_asks_for_nothing_changes_nothing(
+    folder: Path, plain: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    asked = vars(config(folder, **changes).backtest())
     apart = ("strategy", "data", "config", "placed")  # made anew each time; looked at below
     assert {name: asked[name] for name in asked if name not in apart} == {
         name: plain[name] for name in plain if name not in apart

@@ -124,6 +124,7 @@ DRAWN: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "multiple"), [(0.5, 2.0), (0.8, 5.0)])
 def test_a_drawn_market_falls_twice_and_five_times_as_far(n: float, multiple: float) -> None:
     width = 60_000 * 0.04 / 0.996

@@ -164,6 +164,7 @@ def gains(prices_e8: np.ndarray, rate_e8: int) -> tuple[np.ndarray, np.ndarray]:
     return (price + funding) / entry, price / entry
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @pytest.mark.parametrize("row", TABLE)
 def test_a_long_perpetual_at_its_fair_ratio_gains_nothing_on_average(row: tuple[str, ...]) -> None:

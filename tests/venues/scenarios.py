@@ -30,7 +30,6 @@ from novation.domain.market import MARKET_DTYPE, MarketEvent
 from novation.domain.units import E8, HOUR_NS, NO_CAP, NS
 from novation.venues import binance_usdm, cme_globex
 from novation.venues.venue_rules import VenueRules
-from tests.reference import margin
 from tests.reference.exchange import Exchange
 
 #: (tick, lot, price) of coins, all 1e-8, from thousands a coin to fractions of a cent.
@@ -552,7 +551,7 @@ def of_asset(r: Random, setup: Setup, twin: Exchange, account: int) -> Command:
     """Some of an asset comes in, or goes out: part of it, all that may, or a unit more."""
     asset = r.randrange(len(setup.assets))
     held = twin.accounts[account].balances[asset] if asset else twin.accounts[account].wallet
-    most = margin.withdrawable(twin, account, asset)
+    most = twin.withdrawable(account, asset)
     worth = r.choice([10**9, 10**10, 10**11, 10**12]) * setup.assets[asset].unit // max(1, twin.index_e8[asset])
     worth = min(worth, 1 << 60)  # of an asset worth next to nothing: more is no command
     amount = r.choice([worth, worth, worth, -held // 2, -held, -most, -most - 1, 0])
@@ -576,7 +575,7 @@ def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int, named:
     side = r.choice([1, -1, -1 if account % 2 else 1])  # neighbours tend to stand against each other
     own = twin.accounts[account].wallet
     if twin.accounts[account].multi:
-        own = margin.available(twin, account)
+        own = twin.available(account)
     means = max(own, 10**9) * (p.leverage if instrument.method == MarginMethod.TIERED else 8)
     one = max(1, price * instrument.lot_value // E8)
     lots = max(1, min(means * r.choice([1, 5, 20, 60, 95, 130]) // 100 // one, (1 << 58) // instrument.lot_value))

@@ -94,7 +94,7 @@ short = st.builds(Short, cash, st.integers(1, 40), st.integers(85, 115), st.samp
 
 
 @pytest.mark.parametrize("method", [QUEUE, PRO_RATA])
-@settings(max_examples=scaled(1_000, 25))
+@settings(max_examples=scaled(1_000, 12))
 @given(shorts=st.lists(short, min_size=1, max_size=7), lots=st.integers(1, 120), random=st.randoms())
 def test_what_holds_for_every_rule(method: DeleveragingMethod, shorts: list[Short], lots: int, random: Random) -> None:
     """facts/validation_tables.md V10: the sum, no one below zero, losers untouched, zero-sum, any order of accounts."""

@@ -59,9 +59,10 @@ def test_every_golden_run_is_recorded() -> None:
 
 @pytest.mark.slow
 @pytest.mark.heavy
-def test_a_thousand_commands_of_thirty_accounts_are_the_same_with_jit_off() -> None:
+@pytest.mark.parametrize("kind", [kind for kind, *_ in GOLDEN])
+def test_a_thousand_commands_of_thirty_accounts_are_the_same_with_jit_off(kind: str) -> None:
     commands, accounts = min(1_000, scaled(1_000, 60)), min(30, scaled(30, 10))
-    run, compiled = replayed_without_jit("coins", commands, accounts), replay("coins", commands, accounts)
+    run, compiled = replayed_without_jit(kind, commands, accounts), replay(kind, commands, accounts)
     assert run["jit"] is False
     assert (run["state_hash"], run["event_hash"]) == (compiled["state_hash"], compiled["event_hash"])
 

@@ -251,7 +251,7 @@ def test_a_snapshot_carries_what_is_missing() -> None:
 
 
 @pytest.mark.heavy
-@settings(max_examples=scaled(1_000, 60))
+@settings(max_examples=scaled(1_000, 10))
 @given(st.integers(0, 1 << 40))
 def test_a_run_on_ladders_is_the_same_on_both(seed: int) -> None:
     r = Random(seed)

@@ -21,7 +21,7 @@ KINDS = ("coins", "futures", "mixed")
 
 
 @pytest.mark.heavy
-@settings(max_examples=scaled(2_000, 40))
+@settings(max_examples=scaled(2_000, 20))
 @given(st.randoms(use_true_random=False), st.sampled_from(KINDS), st.integers(1, 12))
 def test_a_short_run_that_shrinks_is_the_same_on_both(r: Random, kind: str, commands: int) -> None:
     pair = Lockstep(scenarios.setup(r, kind=kind))
@@ -58,6 +58,7 @@ def test_thousands_of_commands_of_hundreds_of_accounts_are_the_same_on_both(kind
     assert pair.venue.event_hash() == pair.twin.event_hash()
 
 
+@pytest.mark.slow
 def test_the_runs_meet_everything_that_can_happen() -> None:
     seen: Counter[tuple[str, int]] = Counter()
     for kind in KINDS:

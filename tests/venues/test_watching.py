@@ -183,12 +183,13 @@ def compared(r: Random, setup: Setup, commands: int) -> tuple[Venue, list[Event]
 
 
 @pytest.mark.heavy
-@settings(max_examples=scaled(1_000, 20))
+@settings(max_examples=scaled(1_000, 10))
 @given(st.randoms(use_true_random=False), st.sampled_from(KINDS), st.integers(1, 20))
 def test_a_short_run_that_shrinks_is_that_of_testing_everybody(r: Random, kind: str, commands: int) -> None:
     compared(r, scenarios.setup(r, kind=kind), commands)
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(scaled(3, 1)))
@@ -200,7 +201,7 @@ def test_hundreds_of_accounts_are_told_what_testing_everybody_tells_them(kind: s
 
 
 @pytest.mark.heavy
-@settings(max_examples=scaled(1_000, 30))
+@settings(max_examples=scaled(1_000, 10))
 @given(st.integers(0, 1 << 40), st.sampled_from(KINDS))
 def test_inside_its_bands_nothing_happens_to_an_account(seed: int, kind: str) -> None:
     r = Random(seed)
@@ -315,7 +316,7 @@ def test_what_an_account_can_spare_is_never_overstated_and_hardly_understated(se
             assert clear(venue.heads, account, 0) == (said > 0.0)
 
 
-@settings(max_examples=scaled(500, 60))
+@settings(max_examples=scaled(500, 30))
 @given(st.integers(1, 40), st.data())
 def test_the_first_account_outside_its_band_is_found_as_by_looking_at_all(accounts: int, data: st.DataObject) -> None:
     venue = Venue(binance_usdm.RULES, [coin()], [[ONE_BRACKET]], accounts=accounts)
