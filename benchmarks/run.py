@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The benchmarks of `make bench`: print figures with machine, workload and spread. Nothing here is asserted.
 
-run.py [--only first_light|sweep] [--accounts N] [--quick] [--no-peer] [--json FILE] [--write]
+run.py [--only first_light|sweep|crowd] [--accounts N] [--quick] [--no-peer] [--json FILE] [--write]
 
---write stores the pages benchmarks/results/first_light.md and sweep.md, --json the figures of every round.
+--write stores the pages benchmarks/results/first_light.md, sweep.md and crowd.md, --json the figures of every round.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import crowd  # noqa: E402
 import first_light  # noqa: E402
 import kernels  # noqa: E402
 import sweep  # noqa: E402
@@ -208,12 +209,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="NautilusTrader beside it")
-    parser.add_argument("--only", choices=("first_light", "sweep"), help="one of the two pages")
+    parser.add_argument("--only", choices=("first_light", "sweep", "crowd"), help="one of the pages")
     parser.add_argument("--accounts", type=int, default=1_000_000, help="of the sweep")
     parser.add_argument("--json", type=Path, metavar="FILE", help="store the figures of every round")
     parser.add_argument("--write", action="store_true", help="store the page in benchmarks/results")
     given = parser.parse_args()
-    if given.only != "sweep":
+    if given.only in (None, "first_light"):
         say("# First light: speed\n")
         machine()
         bars_per_second(3 if given.quick else 7, given.peer)
@@ -227,11 +228,16 @@ def main() -> None:
         compiling(given.quick)
         start_up(given.quick)
         store("first_light", given.write)
-    if given.only != "first_light":
+    if given.only in (None, "sweep"):
         say("# A mark move over a million accounts\n")
         machine()
         FIGURES["sweep"] = sweep.report(say, spread, given.quick, given.accounts)
         store("sweep", given.write)
+    if given.only in (None, "crowd"):
+        say("# Many at one instant\n")
+        machine()
+        FIGURES["crowd"] = crowd.report(say, given.quick)
+        store("crowd", given.write)
     if given.json:
         given.json.write_text(json.dumps(FIGURES, indent=1) + "\n")
 
