@@ -1,7 +1,8 @@
 """Many accounts at one instant: liquidations among working orders, and bankruptcies among counterparties.
 
-What one of them costs must not grow with how many others there are. Each line is one instant at which the mark jumps, in
-CPU seconds; beside it the same instant with half as many accounts of every kind, so that twice the work is a ratio of 2.
+What one of them costs must not grow with how many others there are. Each line is one instant at which the mark jumps,
+in CPU seconds; beside it the same instant with half as many accounts of every kind, so that twice the work is a ratio
+of 2.
 """
 
 from __future__ import annotations
@@ -146,9 +147,10 @@ def report(say: Callable[..., None], quick: bool, accounts: int = 100_000) -> di
     figures: dict[str, Any] = {}
     few, many = accounts // 100, accounts // 10
     say(
-        f"\n## Liquidated among working orders\n\n{accounts:,} accounts with 5 working orders each; some are liquidated at "
-        "one instant, which cancels theirs. The openings look at every working order once an instant: *quiet* is one "
-        "without a liquidation.\n\n| liquidated | CPU s | quiet | half as many, CPU s |\n|---|---|---|---|"
+        f"\n## Liquidated among working orders\n\n{accounts:,} accounts with 5 working orders each; some are "
+        "liquidated at one instant, which cancels theirs. The openings look at every working order once an instant: "
+        "*quiet* is one without a liquidation.\n\n"
+        "| liquidated | CPU s | quiet | half as many, CPU s |\n|---|---|---|---|"
     )
     for liquidated in (few, many):
         seconds, quiet, gone = among_orders(accounts, liquidated)
@@ -156,8 +158,9 @@ def report(say: Callable[..., None], quick: bool, accounts: int = 100_000) -> di
         figures[f"orders {liquidated}"] = {"cpu": seconds, "quiet": quiet, "half": half}
         say(f"| {gone:,} | {seconds:.3f} | {quiet:.3f} | {half:.3f} |")
     say(
-        f"\n## Bankrupt among counterparties\n\n{accounts:,} accounts, an empty fund, all at one instant. *Losers*: the share "
-        "of the other side that stands before the rest in the queue and would lose at the bankruptcy price.\n\n"
+        f"\n## Bankrupt among counterparties\n\n{accounts:,} accounts, an empty fund, all at one instant. *Losers*: "
+        "the share of the other side that stands before the rest in the queue and would lose at the bankruptcy "
+        "price.\n\n"
         "| bankrupt | instruments | losers | deleveraged | CPU s | half as many, CPU s |\n|---|---|---|---|---|---|"
     )
     cases = [(few, 0.0, 1), (many, 0.0, 1), (few, 0.0, 2), (few, 0.5, 1)]
