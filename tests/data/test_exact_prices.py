@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 
 import numpy as np
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from novation.data.frames import Frame, e8_of_floats, read_e8
 from novation.domain.errors import DataError
 from novation.domain.units import rounded_e8
+from tests.conftest import python_calls
 
 FITS = 9.0e10  # beyond this 1e-8 does not fit int64
 
@@ -43,11 +43,9 @@ def test_the_rounded_product_alone_is_wrong_at_a_tie_which_is_why_decimal_decide
     assert (e8_of_floats(ties) == exact).all()
 
 
-def test_fifty_thousand_prices_take_milliseconds() -> None:
+def test_fifty_thousand_prices_are_not_looked_at_one_by_one() -> None:
     prices = np.random.default_rng(3).uniform(1_000, 100_000, 58_000).round(6)
-    began = time.perf_counter()
-    e8_of_floats(prices)
-    assert time.perf_counter() - began < 0.25
+    assert python_calls(lambda: e8_of_floats(prices)) < 100
 
 
 @pytest.mark.parametrize(

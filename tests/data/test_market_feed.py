@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import polars as pl
 import pytest
@@ -16,6 +14,7 @@ from novation.domain.enums import MarketEventKind as Kind
 from novation.domain.errors import InvalidInput
 from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import E8, HOUR_NS, to_ns
+from tests.conftest import python_calls
 
 START_NS = to_ns("2024-03-01")
 
@@ -95,16 +94,15 @@ def test_no_history_gives_an_empty_feed() -> None:
     assert len(build_feed({}, settlement_tick_e8={}, terms={})) == 0
 
 
-def test_fifty_eight_thousand_bars_become_a_feed_in_a_blink() -> None:
+def test_fifty_eight_thousand_bars_become_a_feed_without_a_look_at_each() -> None:
     count = 58_000
     stamps = START_NS + np.arange(count) * HOUR_NS
     price = np.full(count, 100.0)
     frame = pl.DataFrame({"ts": stamps, "open": price, "high": price, "low": price, "close": price})
     prepared = History(frame, funding=0.0001).prepare("BTCUSDT", perpetual=True, daily_settled=False)
-    began = time.perf_counter()
-    feed = build_feed({0: prepared}, settlement_tick_e8={}, terms={})
-    assert time.perf_counter() - began < 0.2  # 0.01 s on the machine it was written on
-    assert len(feed) == 2 * count + count // 8
+    made = []
+    assert python_calls(lambda: made.append(build_feed({0: prepared}, settlement_tick_e8={}, terms={}))) < 1_000
+    assert len(made[0]) == 2 * count + count // 8
 
 
 def test_a_settlement_is_on_the_tick_in_force_and_of_the_exchanges_date(hourly, dated) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import cache
 
 import numpy as np
@@ -12,6 +11,7 @@ from novation.data import ContractChain, History, Prepared
 from novation.data.synthetic import SYNTHETIC_IDS, load_synthetic
 from novation.domain.errors import UnknownInstrument
 from novation.domain.units import DAY_NS, HOUR_NS, iso, to_ns
+from tests.conftest import python_calls
 
 PERPETUALS = {"BTCUSDT": 10_000_000, "ETHUSDT": 1_000_000, "ENAUSDT": 10_000}
 CHAINS = {"ES": 25_000_000, "GC": 10_000_000, "6E": 10_000, "ZN": 1_562_500}
@@ -127,11 +127,9 @@ def test_the_roll_days_have_the_shape_of_the_real_ones() -> None:
     }
 
 
-def test_everything_is_made_in_about_a_second() -> None:
-    began = time.perf_counter()
-    for id in SYNTHETIC_IDS:
-        load_synthetic(id)
-    assert time.perf_counter() - began < 3.0  # 0.3 s on the machine it was written on
+def test_making_everything_takes_the_calls_it_took() -> None:
+    """571,000 when it was written, a third of a second: it is made anew by every process that has no data."""
+    assert python_calls(lambda: [load_synthetic(id) for id in SYNTHETIC_IDS]) < 800_000
 
 
 def test_an_id_outside_the_market_names_what_there_is() -> None:
