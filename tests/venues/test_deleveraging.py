@@ -205,3 +205,39 @@ def test_many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_fir
     events += both.advance(2, opening(2, r.randint(60, 130), r.randint(60, 130)))
     both.compare()
     event(f"bankrupt {len({e.order for e in of(events, EventKind.DELEVERAGED)})}")
+
+
+def test_who_would_lose_is_passed_over_and_asked_again_at_a_better_price() -> None:
+    """First in the queue by leverage, and short from 85: a loss at 90, a profit at 84."""
+    both = market(5, fund())
+    move(both, 85)
+    trade(both, 3, 30, -6, leverage=50)
+    both.submit(transfer(3, 200 * E8))
+    move(both, 100, 2)
+    trade(both, 0, 100, 10)  # bankrupt at 90
+    trade(both, 1, 160, 10)  # bankrupt at 84
+    trade(both, 2, 100, 10)  # and at 90 again
+    trade(both, 4, 100_000, -50, leverage=2)
+    events = of(move(both, 80, 3), EventKind.DELEVERAGED)
+    assert [(e.order, e.account, e.lots) for e in events] == [(0, 4, 10), (1, 3, 6), (1, 4, 4), (2, 4, 10)]
+
+
+@settings(max_examples=scaled(300, 20))
+@given(st.randoms(use_true_random=False))
+def test_ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at(r: Random) -> None:
+    """Positions are opened, added to and cut at several prices, so that many would lose at one bankruptcy price and not
+    at another; some are cut down while others are ranked."""
+    accounts = r.randint(4, 20)
+    both = market(accounts, fund(r.randint(0, 20), "x:C0", "x:C1"), instruments=2)
+    for ts_ns in range(1, r.randint(2, 5)):
+        for _ in range(2 * accounts):
+            account, i = r.randrange(accounts), r.randrange(2)
+            both.submit(transfer(account, r.randint(10, 300) * E8))
+            both.submit(set_leverage(account, i, r.choice([2, 10, 20, 50])))
+            both.submit(place_market(account, i, r.choice(list(Side)), r.randint(1, 30)))
+        both.advance(ts_ns, opening(ts_ns, r.randint(85, 115), r.randint(85, 115)))
+    taken = []
+    for ts_ns in range(10, 13):
+        taken += of(both.advance(ts_ns, opening(ts_ns, r.randint(60, 140), r.randint(60, 140))), EventKind.DELEVERAGED)
+        both.compare()
+    event(f"bankrupt {min(5, len({e.order for e in taken}))}, instruments {len({e.instrument for e in taken})}")

@@ -22,16 +22,25 @@ from novation.engine.margining import NOW, cross_balance, worth
 from novation.engine.orders import cancel_order
 from novation.engine.reduction import backing, remaining_equity, remaining_maintenance
 from novation.engine.state import (
+    FOUND,
+    FOUND_LIMITS,
+    FOUND_SCORES,
+    HOLDERS,
     IDS,
     IS_STALE,
     KEYS,
     LEGS,
+    LIMITS,
     ORDER_OF,
+    PLACES,
     QUEUE_COLUMNS,
+    RANK_COLUMNS,
     ROWS,
     SCORES,
     SIZES,
+    SORTED,
     STALE,
+    SWAPPED,
     TAKEN,
     WINNERS,
     account_,
@@ -48,7 +57,7 @@ from novation.engine.watch import put_stale
 from novation.rules.adl import allocate_lots_pro_rata, leverage_pnl, margin_ratio, pnl_ratio, pnl_times_margin
 from novation.rules.bankruptcy import bankruptcy_price, worst_ticks
 from novation.rules.integers import exact_add, exact_towards_zero
-from novation.rules.ordering import play_all, replay, sort_rows
+from novation.rules.ordering import how_many_up_to, play_all, replay, sort_ascending, sort_rows, winner_before
 
 _ISOLATED = int(MarginScope.ISOLATED)
 _PRO_RATA = int(DeleveragingMethod.PRO_RATA)
@@ -151,11 +160,12 @@ def begin_deleveraging(venue, row, ticks):
     venue.queue_next = 0
     venue.queue_count = 0
     if ticks * contract_(venue, p.instrument).tick_e8 > _TOP_E8:
-        venue.queue_of = 0
-    elif venue.deleveraging_method == _PRO_RATA:
+        return
+    if venue.deleveraging_method == _PRO_RATA:
         share_out(venue, p, side, ticks)
     else:
         rank_counterparties(venue, p.instrument, side)
+        set_aside(venue, p.account, p.instrument, side)
 
 
 @kernel
@@ -181,43 +191,98 @@ def share_out(venue, p, side, ticks):
 
 
 @kernel
-def place_score(venue, account, instrument, side):
-    """What an account on a side of an instrument is ranked by, -1 for one that is not there."""
-    row = held_on(venue, account, instrument, side)
-    return score(venue, row) if row >= 0 else -1
+def limit_of(venue, row):
+    """The least price in ticks, times the side of a position, at which closing all of it realises no loss."""
+    p = position_row_(venue, row)
+    return -(-p.cost // (abs(p.lots) * contract_(venue, p.instrument).tick_value))
 
 
 @kernel
-def put_score(venue, account, number):
-    """Give an account another score, -1: it leaves the ranks."""
+def ranks_of(instrument, side):
+    """The first column of the ranks of a side of an instrument."""
+    return QUEUE_COLUMNS + (2 * instrument + (1 if side > 0 else 0)) * RANK_COLUMNS
+
+
+@kernel
+def put_score(venue, first, place, number):
+    """Give a place in ranks another score, -1: whoever had it leaves them."""
     queue, n = venue.queue_address, venue.band_base
-    check_row(QUEUE_COLUMNS * n - 1, venue.queue_rows)
-    replay(integers_at(queue, SCORES * n, n), integers_at(queue, WINNERS * n, n), account, number)
+    check_row((first + RANK_COLUMNS) * n - 1, venue.queue_rows)
+    scores, holders = integers_at(queue, (first + SCORES) * n, n), integers_at(queue, (first + HOLDERS) * n, n)
+    replay(scores, holders, integers_at(queue, (first + WINNERS) * n, n), place, number)
+
+
+@kernel
+def rank_anew(venue, instrument, side):
+    """Rank everybody on a side of an instrument."""
+    queue, n, first = venue.queue_address, venue.band_base, ranks_of(instrument, side)
+    check_row((first + RANK_COLUMNS) * n - 1, venue.queue_rows)
+    limits, holders = integers_at(queue, (first + LIMITS) * n, n), integers_at(queue, (first + HOLDERS) * n, n)
+    scores, winners = integers_at(queue, (first + SCORES) * n, n), integers_at(queue, (first + WINNERS) * n, n)
+    places, found = integers_at(queue, (first + PLACES) * n, n), integers_at(queue, FOUND * n, n)
+    found_limits, found_scores = integers_at(queue, FOUND_LIMITS * n, n), integers_at(queue, FOUND_SCORES * n, n)
+    order, swapped = integers_at(queue, SORTED * n, n), integers_at(queue, SWAPPED * n, n)
+    count = 0
+    for account in range(venue.accounts):
+        places[account] = -1
+        row = held_on(venue, account, instrument, side)
+        if row >= 0:
+            found[count] = account
+            found_limits[count] = limit_of(venue, row)
+            found_scores[count] = score(venue, row)
+            count += 1
+    sort_ascending(found_limits, order, swapped, winners, count)
+    for place in range(n):
+        scores[place] = -1
+        if place < count:
+            at = order[place]
+            limits[place], holders[place], scores[place] = found_limits[at], found[at], found_scores[at]
+            places[found[at]] = place
+    play_all(scores, holders, winners)
+    winners[0] = count
+
+
+@kernel
+def rank_again(venue, account, instrument, side):
+    """Bring the place of an account in ranks up to date.
+
+    With another limit it would stand elsewhere: then ranks are made anew when they are next asked for.
+    """
+    first, row = ranks_of(instrument, side), held_on(venue, account, instrument, side)
+    place = queue_(venue, first + PLACES, account).number
+    if row < 0:
+        if place >= 0:
+            put_score(venue, first, place, -1)
+    elif place >= 0 and queue_(venue, first + LIMITS, place).number == limit_of(venue, row):
+        put_score(venue, first, place, score(venue, row))
+    else:
+        queue_(venue, first + WINNERS, 0).number = -1
 
 
 @kernel
 def rank_counterparties(venue, instrument, side):
-    """Rank a side of an instrument, or bring the ranks of the last deleveraging up to date.
+    """Rank a side of an instrument, or bring all ranks that there are up to date.
 
     The marks stay while accounts are tested, so between two positions that go bankrupt only those accounts have
-    another score that `changed` was told of.
+    another score or limit that `changed` was told of.
     """
-    queue_of = 1 + 2 * instrument + (1 if side > 0 else 0)
-    if venue.queue_of == queue_of:
-        for at in range(venue.stale_count):
-            account = queue_(venue, STALE, at).number
+    if venue.queue_of == 0:
+        venue.queue_of, venue.stale_count = 1, 0
+        for account in range(venue.accounts):
             queue_(venue, IS_STALE, account).number = 0
-            put_score(venue, account, place_score(venue, account, instrument, side))
-    else:
-        queue, n = venue.queue_address, venue.band_base
-        check_row(QUEUE_COLUMNS * n - 1, venue.queue_rows)
-        scores, flags = integers_at(queue, SCORES * n, n), integers_at(queue, IS_STALE * n, n)
-        for account in range(n):
-            flags[account] = 0
-            scores[account] = place_score(venue, account, instrument, side) if account < venue.accounts else -1
-        play_all(scores, integers_at(queue, WINNERS * n, n))
-    venue.queue_of = queue_of
+        for each in range(venue.instruments):
+            for way in (1, -1):
+                queue_(venue, ranks_of(each, way) + WINNERS, 0).number = -1
+    for at in range(venue.stale_count):
+        account = queue_(venue, STALE, at).number
+        queue_(venue, IS_STALE, account).number = 0
+        for each in range(venue.instruments):
+            for way in (1, -1):
+                if queue_(venue, ranks_of(each, way) + WINNERS, 0).number >= 0:
+                    rank_again(venue, account, each, way)
     venue.stale_count = 0
+    if queue_(venue, ranks_of(instrument, side) + WINNERS, 0).number < 0:
+        rank_anew(venue, instrument, side)
 
 
 @kernel
@@ -250,26 +315,32 @@ def next_sharer(venue):
 
 
 @kernel
-def set_aside(venue, account):
-    """Take an account out of the ranks until the next position goes bankrupt."""
-    put_score(venue, account, -1)
+def set_aside(venue, account, instrument, side):
+    """Take an account out of ranks until the next position goes bankrupt."""
+    first = ranks_of(instrument, side)
+    place = queue_(venue, first + PLACES, account).number
+    if place >= 0:
+        put_score(venue, first, place, -1)
     put_stale(venue, account)
 
 
 @kernel
 def head_of_queue(venue, p):
-    """Row of the first position in the queue that would realise no loss against a bankrupt one, -1 when nobody is left;
-    who stood before it is set aside."""
-    side = -1 if p.lots > 0 else 1
-    while venue.queue_of != 0:
-        account = queue_(venue, WINNERS, 1).number if venue.band_base > 1 else 0
-        if queue_(venue, SCORES, account).number < 0:
-            return -1
-        row = held_on(venue, account, p.instrument, side)
-        if account != p.account and profit_of(venue, row, venue.deleveraging_ticks) >= 0:
-            return row
-        set_aside(venue, account)
-    return -1
+    """Row of the first position in the queue that would realise no loss against a bankrupt one, -1 when nobody is left.
+
+    Ranks stand by ascending limit, so whoever would realise none stands before all others: the highest score of these.
+    """
+    ticks, side = venue.deleveraging_ticks, -1 if p.lots > 0 else 1
+    if ticks * contract_(venue, p.instrument).tick_e8 > _TOP_E8:
+        return -1
+    queue, n, first = venue.queue_address, venue.band_base, ranks_of(p.instrument, side)
+    check_row((first + RANK_COLUMNS) * n - 1, venue.queue_rows)
+    limits, holders = integers_at(queue, (first + LIMITS) * n, n), integers_at(queue, (first + HOLDERS) * n, n)
+    scores, winners = integers_at(queue, (first + SCORES) * n, n), integers_at(queue, (first + WINNERS) * n, n)
+    place = winner_before(scores, holders, winners, how_many_up_to(limits, winners[0], side * ticks))
+    if place < 0 or scores[place] < 0:
+        return -1
+    return held_on(venue, holders[place], p.instrument, side)
 
 
 @kernel
@@ -294,7 +365,7 @@ def deleverage_unit(venue):
         closed = queue_(venue, TAKEN, venue.queue_next).number
         venue.queue_next += 1
     else:
-        set_aside(venue, q.account)
+        set_aside(venue, q.account, q.instrument, -side)
     equity, maintenance = remaining_equity(venue, row), remaining_maintenance(venue, row)
     isolated = ISOLATED if p.scope == _ISOLATED else 0
     cost = p.cost

@@ -81,7 +81,7 @@ HEAD = _table(
     "assets multi_accounts",
     *(f"{table}_address {table}_rows" for table in TABLES),
     # who a liquidation closes first, and who pays when the fund is empty; pro rata: how many share, and how far it is;
-    # queue: 1 + 2 * instrument + (1 of longs) that it ranks, 0 none, and how many accounts changed since then
+    # queue: whether ranks are kept, and how many accounts changed since these were right
     "liquidation_priority deleveraging_method queue_count queue_next queue_of stale_count",
     # which accounts a mark can endanger (`watch`): 0 tests everybody always; accounts a tree has room for, a power of 2
     "watching band_base",
@@ -161,11 +161,15 @@ LEVEL = _table("offset upto")
 
 #: Columns of the queue of counterparties, one after another in its table, each `band_base` long, so with room for all
 #: accounts: one has at most one position on the other side. Pro rata: rows of positions, what they are weighed by, ids,
-#: order, sizes, lots to be taken. Queue: by account its score, -1 of nobody; the winners of a tournament of scores; the
-#: accounts that changed since, and by account whether it is one of these. Scratch, and no part of the state.
+#: order, sizes, lots to be taken. Queue: the accounts that changed since ranks were right, and by account whether it is
+#: one of these; then what a ranking is made from. Scratch, and no part of the state.
 ROWS, KEYS, IDS, ORDER_OF, SIZES, TAKEN = range(6)
-SCORES, WINNERS, STALE, IS_STALE = range(4)
-QUEUE_COLUMNS = 6
+STALE, IS_STALE, FOUND, FOUND_LIMITS, FOUND_SCORES, SORTED, SWAPPED = range(7)
+QUEUE_COLUMNS = 7
+#: Then, for each side of each instrument, its ranks, by ascending limit (`deleveraging`): limits, accounts, scores (-1
+#: of nobody), the winners of a tournament of scores and at 0 how many there are (-1: not ranked); by account its place.
+LIMITS, HOLDERS, SCORES, WINNERS, PLACES = range(5)
+RANK_COLUMNS = 5
 QUEUE = _table("number")
 
 #: Node of a tree of `watch`: below are accounts to be tested at a mark at or below the one price, or at or above the

@@ -21,6 +21,7 @@ from novation.domain.assets import Asset
 from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
 from novation.domain.digest import state_digest
 from novation.domain.enums import (
+    DeleveragingMethod,
     InstrumentKind,
     InstrumentStatus,
     MarginScope,
@@ -46,6 +47,7 @@ from novation.engine.state import (
     NEVER_NS,
     NO_SECOND,
     QUEUE_COLUMNS,
+    RANK_COLUMNS,
     TABLES,
     UNKNOWN,
 )
@@ -131,6 +133,7 @@ class Venue:
         count = len(self.instruments)
         priced = count if self.marked or any(i.deliver_ns for i in self.instruments) else 0
         base = 1 << (accounts - 1).bit_length()
+        ranks = 2 * count * RANK_COLUMNS if rules.deleveraging == DeleveragingMethod.QUEUE else 0
         rows = {
             "contract": count,
             "terms": len(flat),
@@ -150,7 +153,7 @@ class Venue:
             "buffer": sum(len(asset.terms) for asset in self.assets),
             "balance": max(1, accounts * (len(self.assets) - 1)),
             # where every fund is unlimited nobody is ever deleveraged
-            "queue": 0 if all(pool.unlimited for pool in self.pools) else QUEUE_COLUMNS * base,
+            "queue": 0 if all(pool.unlimited for pool in self.pools) else (QUEUE_COLUMNS + ranks) * base,
             "pricing": priced,
             "basis": BASIS_ROWS * priced if self.marked else 0,
             "band": (count + 1) * 2 * base,
