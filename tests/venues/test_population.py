@@ -130,6 +130,7 @@ def test_commands_in_one_go_are_commands_one_by_one() -> None:
     for command in asked:
         one.submit(command)
     many.submit_all(rows)
+    many.submit_all(rows[:0])
     assert one.state_hash() == many.state_hash()
     assert one.event_hash() == many.event_hash()
     with pytest.raises(VenueError, match="COMMAND_DTYPE"):

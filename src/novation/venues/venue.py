@@ -322,7 +322,7 @@ class Venue:
         if commands.dtype != COMMAND_DTYPE:
             raise VenueError("commands are an array of domain.commands.COMMAND_DTYPE")
         table = self._tables["command"].view(np.int64).reshape(len(self._tables["command"]), -1)
-        rows = np.ascontiguousarray(commands).view(np.int64).reshape(len(commands), -1)
+        rows = np.ascontiguousarray(commands).view(np.int64).reshape(-1, table.shape[1])
         for first in range(0, len(rows), len(table)):
             some = rows[first : first + len(table)]
             table[: len(some)] = some
