@@ -309,7 +309,7 @@ def _risk(ex: Exchange, account: int, asked: Asked, assumed_e8: int, taking: boo
         after_lots = min(n, n - asks[0] + q)
     if abs(after_lots) <= abs(n) and after_lots * n >= 0:
         return None
-    refusal = _too_large(ex, i, after_lots, p.leverage)
+    refusal = _too_large(ex, i, n + q + (bids[0] if q > 0 else -asks[0]), p.leverage)
     if refusal:
         return refusal
     needs = _per_contract if instrument.method == MarginMethod.PER_CONTRACT else _tiered
@@ -421,7 +421,9 @@ def _set_leverage(ex: Exchange, c: Command) -> Refusal | None:
         if p.scope == MarginScope.ISOLATED and p.lots and c.leverage < p.leverage:
             return Refusal(RejectReason.OPEN_POSITION, p.lots)
     for i, p in zip(slots, both, strict=True):
-        refusal = _too_large(ex, i, p.lots, c.leverage)
+        bids, asks = margin.resting(ex, c.account, i)
+        most = max(abs(p.lots), abs(p.lots + bids[0]), abs(p.lots - asks[0]))
+        refusal = _too_large(ex, i, most, c.leverage)
         if refusal:
             return refusal
     needed = sum(margin.taken(ex, c.account, i, c.leverage) - margin.taken(ex, c.account, i) for i in slots)

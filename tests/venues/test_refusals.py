@@ -72,6 +72,26 @@ def test_leverage_above_the_bracket_of_the_position_2027() -> None:
     assert answer == (RejectReason.POSITION_LIMIT, 100_000 * USDT, 50_000 * USDT)
 
 
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_resting_orders_count_where_another_one_takes_2027(side: Side) -> None:
+    """19,000 lots rest, 2,000 more would be 1,050,000 USDT where 20x allows 1,000,000."""
+    both = account(100_000 * USDT)
+    both.submit(place_limit(0, 0, side, 19_000, 499_000 if side > 0 else 501_000))
+    allowed = both.submit(place_market(0, 0, side, 1_000))
+    assert [e.kind for e in allowed] == [EventKind.ORDER_ACCEPTED, EventKind.FILL]
+    answer = refused(both, place_market(0, 0, side, 1_000))
+    assert answer == (RejectReason.POSITION_LIMIT, 1_050_000 * USDT, 1_000_000 * USDT)
+    assert both.submit(place_market(0, 0, -side, 500))[-1].kind == EventKind.FILL  # what lowers it is not refused
+
+
+def test_resting_orders_count_where_leverage_is_raised_2027() -> None:
+    both = account(100_000 * USDT)
+    both.submit(place_limit(0, 0, Side.BUY, 2_000, 499_000))
+    answer = refused(both, set_leverage(0, 0, 51))
+    assert answer == (RejectReason.POSITION_LIMIT, 100_000 * USDT, 50_000 * USDT)
+    assert both.submit(set_leverage(0, 0, 50))[-1].kind == EventKind.LEVERAGE_SET
+
+
 def test_a_position_above_what_the_leverage_allows_2027() -> None:
     both = account(10_000_000 * USDT)
     both.submit(set_leverage(0, 0, 125))

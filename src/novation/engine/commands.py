@@ -21,7 +21,6 @@ from novation.engine.margining import (
     initial_now,
     initial_total,
     largest_value,
-    notional,
     withdrawable,
     worth,
 )
@@ -43,6 +42,7 @@ from novation.engine.state import (
 )
 from novation.engine.watch import changed
 from novation.rules.integers import mul_div
+from novation.rules.value import signed_value
 
 _PLACE = int(CommandKind.PLACE)
 _CANCEL = int(CommandKind.CANCEL)
@@ -292,7 +292,8 @@ def set_leverage(venue, c):
         needed += initial_now(venue, p)
     for leg in range(LEGS):
         p = position_(venue, c.account, c.instrument, leg)
-        reached = notional(venue, p, m.mark_e8)
+        lots = max(abs(p.lots), abs(p.lots + p.bid_lots), abs(p.lots - p.ask_lots))
+        reached, _ = signed_value(m.mark_e8, lots, contract_(venue, c.instrument).lot_value)
         highest = largest_value(venue, p)
         if reached > highest:
             put_leverage(venue, c, old)

@@ -54,7 +54,8 @@ def risk_reason(venue, row, lots, assumed_e8, best_ticks, worst_ticks, taking):
         return 0, 0, 0
     if c.method == _TIERED:
         highest = largest_value(venue, p)
-        reached, _ = signed_value(mark, abs(after_lots), c.lot_value)
+        with_orders = p.lots + lots + (p.bid_lots if lots > 0 else -p.ask_lots)
+        reached, _ = signed_value(mark, abs(with_orders), c.lot_value)
         if reached > highest:
             return _POSITION_LIMIT, reached, highest
         needed = tiered_needed(venue, p, lots, assumed_e8, best_ticks, worst_ticks, taking)
