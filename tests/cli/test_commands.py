@@ -104,7 +104,7 @@ def test_the_module_runs_as_the_command_does() -> None:
         (
             ["liquidation.adl_simulation=true", "model.algo=ppo", "execution.level=L3"],
             "config.yaml: not built yet: execution.level (order-by-order simulation), liquidation.adl_simulation "
-            "(auto-deleveraging), model.algo (models).",
+            "(auto-deleveraging in a backtest, which has one trader; `novation cascade` has it), model.algo (models).",
         ),
         (["instruments=[BTCUSDTT]"], "unknown instrument 'BTCUSDTT'; the nearest known name is binance_um:BTCUSDT."),
         (["instruments=[BTC/USDT]"], "is spot (binance_spot:BTCUSDT) or a perpetual (binance_um:BTCUSDT,"),

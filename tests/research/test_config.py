@@ -323,13 +323,23 @@ def test_every_key_of_the_template_is_in_the_schema() -> None:
     ("changes", "key"),
     [
         ({"mode": "train"}, "mode (modes other than backtest)"),
-        ({"futures_type": "crypto_quarterly"}, "futures_type (quarterly futures of Binance)"),
+        (
+            {"futures_type": "crypto_quarterly"},
+            "futures_type (this key; name quarterlies in `instruments`, as binance_um:BTCUSDT_261225)",
+        ),
         ({"margin": {"span": {"enabled": True}}}, "margin.span.enabled (SPAN margin)"),
         ({"margin": {"span": {"scanning_range": 0.1}}}, "margin.span.scanning_range (SPAN margin)"),
         ({"session": {"circuit_breakers": {"enabled": True}}}, "session.circuit_breakers.enabled (circuit breakers)"),
         ({"session": {"calendar": "cme_futures"}}, "session.calendar (trading sessions)"),
-        ({"liquidation": {"adl_simulation": True}}, "liquidation.adl_simulation (auto-deleveraging)"),
-        ({"funding": {"pro_rata_settlement": True}}, "funding.pro_rata_settlement (pro-rated funding)"),
+        (
+            {"liquidation": {"adl_simulation": True}},
+            "liquidation.adl_simulation (auto-deleveraging in a backtest, which has one trader; "
+            "`novation cascade` has it)",
+        ),
+        (
+            {"funding": {"pro_rata_settlement": True}},
+            "funding.pro_rata_settlement (pro-rated funding in a backtest; `Venue(pro_rata=...)` has it)",
+        ),
         ({"funding": {"interval_hours": 4}}, "funding.interval_hours (funding hours of one's own"),
         ({"funding": {"times_utc": ["01:00"]}}, "funding.times_utc (funding hours of one's own"),
         ({"execution": {"level": "L3"}}, "execution.level (order-by-order simulation)"),
@@ -351,7 +361,10 @@ def test_a_key_of_what_is_not_built_is_refused(folder: Path, changes: dict[str, 
 
 def test_all_keys_of_what_is_not_built_are_named_at_once(folder: Path) -> None:
     message = refusal(folder, liquidation={"adl_simulation": True}, model={"algo": "ppo", "path": "x"})
-    assert "liquidation.adl_simulation (auto-deleveraging), model.{algo, path} (models)" in message
+    assert (
+        "liquidation.adl_simulation (auto-deleveraging in a backtest, which has one trader; "
+        "`novation cascade` has it), model.{algo, path} (models)" in message
+    )
 
 
 @pytest.fixture(scope="module")

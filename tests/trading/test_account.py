@@ -78,6 +78,15 @@ def test_two_cross_longs_of_the_exchanges_example(tmp_path: Path) -> None:
     assert cross.margin_balance == Decimal("1535443.01") + Decimal("-448192.88514") + Decimal("-56354.56848")
 
 
+def test_a_liquidation_price_of_zero_is_the_exchanges_word_for_none(tmp_path: Path) -> None:
+    dump = written(tmp_path, [risk("BTCUSDT", "0.5", "60000", "61000")])
+    answer = margin_of_account(dump, wallet="5000", brackets=written(tmp_path, EXAMPLE, "tiers.json"))
+    (position,) = answer.positions
+    assert position.liquidation_price > 0
+    assert position.exchange_liquidation_price is None
+    assert position.liquidation_price_difference is None
+
+
 def test_cross_positions_are_computed_as_one_position_alone_is(tmp_path: Path) -> None:
     dump = written(tmp_path, [risk("BTCUSDT", "-0.5", "60000", "61000", leverage="10")])
     one = margin_of_account(dump, wallet=4000).positions[0]

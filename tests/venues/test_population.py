@@ -135,3 +135,9 @@ def test_commands_in_one_go_are_commands_one_by_one() -> None:
     assert one.event_hash() == many.event_hash()
     with pytest.raises(VenueError, match="COMMAND_DTYPE"):
         many.submit_all(np.zeros(3, np.int64))
+
+
+@pytest.mark.parametrize("ask", [lambda v: v.totals(5), lambda v: v.fund(3), lambda v: v.deleveraging_ranks(-1)])
+def test_what_a_venue_does_not_have_is_said_so(ask) -> None:
+    with pytest.raises(VenueError, match=r"no (asset|insurance fund|instrument) -?\d; there are \d"):
+        ask(venue(8))

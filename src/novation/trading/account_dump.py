@@ -300,7 +300,7 @@ def _of_unified(row: _Row) -> Reported | None:
         leverage=row.maybe("leverage"),
         initial=row.maybe("initialMargin"),
         maintenance=row.maybe("maintenanceMargin"),
-        liquidation=row.maybe("liquidationPrice"),
+        liquidation=row.maybe("liquidationPrice") or None,  # the exchange writes 0 for none
         derived=derived,
     )
 
@@ -326,7 +326,7 @@ def _of_the_exchange(
         leverage=leverage,
         initial=initial,
         maintenance=row.maybe("maintMargin"),
-        liquidation=row.maybe("liquidationPrice"),
+        liquidation=row.maybe("liquidationPrice") or None,  # the exchange writes 0 for none
         derived=derived,
         **rest,
     )

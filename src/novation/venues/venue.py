@@ -525,6 +525,7 @@ class Venue:
     def deleveraging_ranks(self, instrument: int) -> tuple[DeleveragingRank, ...]:
         """Every position of an instrument by its place in the deleveraging queue, at the present marks: the longs from
         the head of their queue on, then the shorts. Looks at every account."""
+        self._known(instrument, self.instruments, "instrument")
         return tuple(rank for side in (1, -1) for rank in self._ranks(instrument, side))
 
     def _ranks(self, instrument: int, side: int) -> Iterator[DeleveragingRank]:
@@ -576,14 +577,19 @@ class Venue:
         """Where an instrument is in its life."""
         return InstrumentStatus(int(self._tables["market"][instrument]["status"]))
 
+    def _known(self, index: int, of: Sequence[object], what: str) -> None:
+        if not 0 <= index < len(of):
+            raise VenueError(f"{self.rules.name}: no {what} {index}; there are {len(of)}")
+
     def fund(self, pool: int) -> int:
         """Balance of an insurance fund, in minor units."""
+        self._known(pool, self.pools, "insurance fund")
         row = self._tables["pool"][pool]
         return int(row["high"]) * LIMB + int(row["low"])
 
     def totals(self, asset: int = 0) -> Totals:
         """Both sides of the ledger of an asset, the settlement asset unless named, in Python integers."""
-
+        self._known(asset, self.assets, "asset")
         if asset:
             return totals_of(asset, len(self.assets), self._tables["asset"], self._tables["balance"])
 

@@ -110,7 +110,9 @@ class Funding(Section):
     times_utc: list[Text] | None = None
     include_in_reward: Annotated[Flag, _TRAINING] = None
     clamp_rate_bps: Annotated[Number, NotBuilt("a cap on recorded funding rates", (None,))] = None
-    pro_rata_settlement: Annotated[Flag, NotBuilt("pro-rated funding")] = None
+    pro_rata_settlement: Annotated[Flag, NotBuilt("pro-rated funding in a backtest; `Venue(pro_rata=...)` has it")] = (
+        None
+    )
     limits: FundingLimits | None = None
 
 
@@ -136,12 +138,14 @@ class Liquidation(Section):
     """What happens to those who cannot pay."""
 
     penalty_reward: Annotated[Number, _TRAINING] = None
-    simulate_cascade: Annotated[Flag, NotBuilt("liquidation cascades")] = None
+    simulate_cascade: Annotated[Flag, NotBuilt("cascades in a backtest; run `novation cascade`")] = None
     insurance_fund_deduction: Annotated[Flag, NotBuilt("liquidation without insurance fund", (None, True))] = None
-    adl_simulation: Annotated[Flag, NotBuilt("auto-deleveraging")] = None
+    adl_simulation: Annotated[
+        Flag, NotBuilt("auto-deleveraging in a backtest, which has one trader; `novation cascade` has it")
+    ] = None
     cross_margin_priority: Annotated[
-        Literal["highest_loss", "lowest_ratio", "oldest", "largest"] | None,
-        NotBuilt("closing the positions of a cross account one by one", (None,)),
+        Literal["highest_loss", "lowest_ratio", "oldest", "largest", "highest_leverage"] | None,
+        NotBuilt("another order than the exchange's in a backtest; `VenueRules` has all five", (None, "highest_loss")),
     ] = None
 
 
@@ -404,7 +408,10 @@ class Keys(Section):
     ] = None
     futures_type: Annotated[
         Literal["crypto_perp", "crypto_quarterly", "index", "commodity", "currency"] | None,
-        NotBuilt("quarterly futures of Binance", (None, "crypto_perp", "index", "commodity", "currency")),
+        NotBuilt(
+            "this key; name quarterlies in `instruments`, as binance_um:BTCUSDT_261225",
+            (None, "crypto_perp", "index", "commodity", "currency"),
+        ),
     ] = None
     vendor: Vendor | None = None
     contract: Contract | None = None
