@@ -50,8 +50,8 @@ def scene_mark(venue, p, scene):
 
 @kernel
 def notional(venue, p, price_e8):
-    """Absolute value of a position, cut to minor units."""
-    whole, _ = signed_value(price_e8, abs(p.lots), contract_(venue, p.instrument).lot_value)
+    """Absolute value of a position, cut to minor units; prices may be below zero."""
+    whole, _ = signed_value(abs(price_e8), abs(p.lots), contract_(venue, p.instrument).lot_value)
     return whole
 
 

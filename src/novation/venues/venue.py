@@ -499,7 +499,7 @@ class Venue:
                     leverage=int(p["leverage"]),
                     mark_e8=mark,
                     unrealised=profit,
-                    notional=abs(lots) * lot_value * mark // 100_000_000,
+                    notional=abs(lots * mark) * lot_value // 100_000_000,
                     initial=taken,
                     maintenance=required,
                     liquidation_e8=price,
