@@ -124,7 +124,7 @@ def _months(frame: Frame, name: str) -> Array:
     bad = whole.is_null() | ~(whole % 100).is_between(1, 12) | ~(whole // 100).is_between(1900, 2200)
     if bad.any():
         row = int(bad.arg_true()[0])
-        frame.fail(f"{name} is no month YYYYMM", row=row, value=column[row], hint="Write YYYYMM or YYYYMM00.")
+        frame.fail(f"{column.name} is no month YYYYMM", row=row, value=column[row], hint="Write YYYYMM or YYYYMM00.")
     return whole.to_numpy()
 
 
