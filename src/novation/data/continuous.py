@@ -268,7 +268,10 @@ def _plan(rolls: Iterable[Any]) -> tuple[ContractRoll, ...]:
     """The rolls, if they are a chain that goes forward in time and in months."""
     plan = []
     for roll in rolls:
-        at, old, new = (roll.ts_ns, roll.old, roll.new) if hasattr(roll, "ts_ns") else roll
+        parts = (roll.ts_ns, roll.old, roll.new) if hasattr(roll, "ts_ns") else tuple(roll)
+        if len(parts) != 3:
+            raise DataError("a roll is (instant, old month, new month)", source="rolls", value=parts)
+        at, old, new = parts
         at_ns = _instant(at, "rolls")
         plan.append(ContractRoll(at_ns, int(old), int(new), at_ns))
     for roll in plan:
