@@ -24,7 +24,7 @@ from novation.domain.errors import DataError
 from novation.domain.units import E8, NS, iso, rounded_e8, to_ns
 
 #: Names under which the stamp is looked for, first match wins.
-STAMP_NAMES = ("ts", "timestamp", "open_time", "datetime", "date", "time")
+STAMP_NAMES = ("ts", "timestamp", "open_time", "datetime", "date_time", "date", "time")
 
 _KINDS = {"pandas": "pandas", "polars": "polars", "pyarrow": "arrow"}
 #: Of a CSV every row is looked at: a column may hold its first fraction late.

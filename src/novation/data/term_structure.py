@@ -1,8 +1,9 @@
 """Importer of term-structure files and their roll calendar: at each instant the held and the next contract.
 
-Source: files in the form of pysystemtrade's `multiple_prices` and `roll_calendars`. Columns: `ts, price,
-price_contract, forward, forward_contract` (contract = YYYYMM; a null price is no price) and `ts,
-current_contract, next_contract`. Stamps have no zone and are read as they stand.
+Source: files in the form of pysystemtrade's `multiple_prices` and `roll_calendars`, as Parquet or as its own CSV.
+Columns: `ts, price, price_contract, forward, forward_contract` (contract = YYYYMM or YYYYMM00; a null price is no
+price) and `ts, current_contract, next_contract`; the stamp may be called `DATETIME` or `DATE_TIME`. Stamps have no
+zone and are read as they stand.
 
 A contract's prices are `price` while it is held and `forward` before. Each calendar day on which a contract
 has a price gives one bar, from the stamp of its first price to the following midnight, and one settlement
@@ -34,7 +35,7 @@ _OWN_CLOCK = "UTC"
 
 
 @dataclass(frozen=True)
-class _Rows:
+class TermRows:
     """The file as arrays; of the held and the next contract: month, 1e-8 price, whether it is given."""
 
     source: str
@@ -55,10 +56,10 @@ def read_term_structure(prices: Any, calendar: Any) -> ContractChain:
     after the last such roll. Raises DataError: a broken file, a calendar that is no chain or shares no
     contract with the file.
     """
-    rows = _read_rows(read_frame(prices, "term structure"))
+    rows = read_term_rows(read_frame(prices, "term structure"))
     calendar_frame = read_frame(calendar, "roll calendar")
     rolls: list[ContractRoll] = []
-    for at_ns, old, new in _read_calendar(calendar_frame):
+    for at_ns, old, new in read_calendar_rows(calendar_frame):
         roll = _place(rows, at_ns, old, new)
         rolls = [*rolls, roll] if roll else []
     if not rolls:
@@ -88,11 +89,12 @@ def read_term_structure(prices: Any, calendar: Any) -> ContractChain:
 # ---------------------------------------------------------------- reading
 
 
-def _read_rows(frame: Frame) -> _Rows:
+def read_term_rows(frame: Frame) -> TermRows:
+    """A file of held and next prices as arrays."""
     ts_ns, _, _ = read_stamps(frame, _OWN_CLOCK)
-    held_e8, held_given = _prices(frame, "price")
-    next_e8, next_given = _prices(frame, "forward")
-    return _Rows(
+    held_e8, held_given = read_given_e8(frame, "price")
+    next_e8, next_given = read_given_e8(frame, "forward")
+    return TermRows(
         frame.source,
         ts_ns,
         ts_ns // DAY_NS,
@@ -105,24 +107,29 @@ def _read_rows(frame: Frame) -> _Rows:
     )
 
 
-def _prices(frame: Frame, name: str) -> tuple[Array, Array]:
+def read_given_e8(frame: Frame, name: str) -> tuple[Array, Array]:
     """Prices in 1e-8 with 0 where none is given, and where one is."""
-    given = frame.data[frame.column(name)].is_not_null()
-    filled = Frame(frame.data.with_columns(pl.col(name).fill_null(0)), frame.source)
-    return read_e8(filled, name), given.to_numpy()
+    column = frame.data[frame.column(name)]
+    if column.null_count() == len(column):  # a CSV column without a value has no type
+        column = column.cast(pl.Float64)
+    filled = Frame(frame.data.with_columns(column.fill_null(0)), frame.source)
+    return read_e8(filled, column.name), column.is_not_null().to_numpy()
 
 
 def _months(frame: Frame, name: str) -> Array:
     column = frame.data[frame.column(name)]
     whole = column.cast(pl.Int64, strict=False)
+    with_day = (whole >= 10_000_000) & (whole % 100 == 0)  # pysystemtrade writes the month as YYYYMM00
+    whole = pl.select(pl.when(with_day).then(whole // 100).otherwise(whole)).to_series()
     bad = whole.is_null() | ~(whole % 100).is_between(1, 12) | ~(whole // 100).is_between(1900, 2200)
     if bad.any():
         row = int(bad.arg_true()[0])
-        frame.fail(f"{name} is no month YYYYMM", row=row, value=column[row])
+        frame.fail(f"{column.name} is no month YYYYMM", row=row, value=column[row], hint="Write YYYYMM or YYYYMM00.")
     return whole.to_numpy()
 
 
-def _read_calendar(frame: Frame) -> list[tuple[int, int, int]]:
+def read_calendar_rows(frame: Frame) -> list[tuple[int, int, int]]:
+    """The rolls of a calendar as (instant, old month, new month), each leaving what the one before entered."""
     ts_ns, _, _ = read_stamps(frame, _OWN_CLOCK)
     old, new = _months(frame, "current_contract"), _months(frame, "next_contract")
     broken = np.flatnonzero(old[1:] != new[:-1])
@@ -132,7 +139,7 @@ def _read_calendar(frame: Frame) -> list[tuple[int, int, int]]:
     return list(zip(ts_ns.tolist(), old.tolist(), new.tolist(), strict=True))
 
 
-def _unpriced_days(rows: _Rows) -> Array:
+def _unpriced_days(rows: TermRows) -> Array:
     """Starts of the days that have rows, but no price of the held contract."""
     return np.setdiff1d(rows.day, rows.day[rows.held_given]) * DAY_NS
 
@@ -140,7 +147,7 @@ def _unpriced_days(rows: _Rows) -> Array:
 # ---------------------------------------------------------------- rolls and days
 
 
-def _place(rows: _Rows, at_ns: int, old: int, new: int) -> ContractRoll | None:
+def _place(rows: TermRows, at_ns: int, old: int, new: int) -> ContractRoll | None:
     """Where a roll of the calendar can be made, or None."""
     both = rows.held_given & rows.next_given & (rows.held == old) & (rows.next == new)
     days = rows.day[both & (rows.day <= at_ns // DAY_NS)]
@@ -155,7 +162,7 @@ def _place(rows: _Rows, at_ns: int, old: int, new: int) -> ContractRoll | None:
     return ContractRoll(ts_ns, old, new, at_ns, file_ns=file_ns, left_out=int(left_out.sum()))
 
 
-def _days(rows: _Rows, month: int, entry: ContractRoll | None, leave: ContractRoll | None) -> ContractHistory:
+def _days(rows: TermRows, month: int, entry: ContractRoll | None, leave: ContractRoll | None) -> ContractHistory:
     """A contract's daily bars and settlements, from the roll into it to the day of the roll out of it."""
     as_held, as_next = rows.held_given & (rows.held == month), rows.next_given & (rows.next == month)
     use = as_held | as_next if entry else as_held
