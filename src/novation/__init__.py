@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         VenueError,
     )
     from novation.engine.strategy import compiled
+    from novation.reference.calendar import calendar
+    from novation.reference.products import contract
     from novation.research.backtest import Backtest
     from novation.research.cascade.run import cascade
     from novation.research.result import Result
@@ -51,8 +53,10 @@ _PLACES = {
     "UnknownInstrument": "novation.domain.errors",
     "Venue": "novation.venues.venue",
     "VenueError": "novation.domain.errors",
+    "calendar": "novation.reference.calendar",
     "cascade": "novation.research.cascade.run",
     "compiled": "novation.engine.strategy",
+    "contract": "novation.reference.products",
     "funding": "novation.data.funding",
     "margin": "novation.trading.margin",
 }
@@ -75,8 +79,10 @@ __all__ = [
     "Venue",
     "VenueError",
     "__version__",
+    "calendar",
     "cascade",
     "compiled",
+    "contract",
     "funding",
     "margin",
 ]

@@ -178,9 +178,9 @@ def test_hint_of_the_error_works() -> None:
 
 
 def test_product_without_rows_in_a_table_is_not_given_anothers(tmp_path: Path) -> None:
-    folder = contracts_of(tmp_path, "NQ", "CME,20,0.25")
-    with pytest.raises(NoRuleInForce, match="it has no row of NQ") as caught:
-        on(Reference([folder]), "NQZ2020", "2020-06-01")
+    folder = contracts_of(tmp_path, "NKD", "CME,5,5")
+    with pytest.raises(NoRuleInForce, match="it has no row of NKD") as caught:
+        on(Reference([folder]), "NKDZ2020", "2020-06-01")
     assert "NOVATION_REFERENCE" in caught.value.hint
 
 

@@ -65,17 +65,15 @@ def test_typo_is_told_the_nearest_name(written: str, nearest: str) -> None:
         Reference().resolve(written)
 
 
-@pytest.mark.parametrize("written", ["", "foo", "NQ", "NQZ26", "cme:BTCUSDT", "binance_um:ESZ26", "BTC/USDT:BTC"])
+@pytest.mark.parametrize("written", ["", "foo", "NK", "NKZ26", "cme:BTCUSDT", "binance_um:ESZ26", "BTC/USDT:BTC"])
 def test_unknown_names_are_refused(written: str) -> None:
     with pytest.raises(UnknownInstrument):
         Reference().resolve(written)
 
 
 def test_where_no_name_is_near_every_known_one_is_told_the_nearest_first() -> None:
-    with pytest.raises(
-        UnknownInstrument, match=r"'NQ'; known, the nearest first: cme:ZN, binance_um:UNIUSDT, .* and \d+ more"
-    ) as told:
-        Reference().resolve("NQ")
+    with pytest.raises(UnknownInstrument, match=r"'QQ'; known, the nearest first: cme:NQ, .* and \d+ more") as told:
+        Reference().resolve("QQ")
     assert told.value.candidates == ()
     placed = told.value.at("run.yaml", "instruments")
     assert str(placed) == f"run.yaml instruments: {told.value}"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from novation.cli import data, funding, margin, reference, results, runs, show, start
+from novation.cli import data, funding, margin, markets, reference, results, runs, show, start
 from novation.domain.errors import NovationError, RemoteError, VenueError
 
 START, ASK, RUN, DATA, RESULTS = "Start", "Ask", "Run", "Data", "Results"
@@ -24,6 +24,8 @@ _ORDER = (
     "doctor",
     "margin",
     "funding",
+    "contract",
+    "calendar",
     "backtest",
     "cascade",
     "data",
@@ -76,6 +78,8 @@ app.command("warm", rich_help_panel=START)(start.warm)
 app.command("doctor", rich_help_panel=START)(start.doctor)
 app.command("margin", rich_help_panel=ASK)(margin.margin)
 app.command("funding", rich_help_panel=ASK)(funding.funding)
+app.command("contract", rich_help_panel=ASK)(markets.contract)
+app.command("calendar", rich_help_panel=ASK)(markets.calendar)
 app.command("backtest", rich_help_panel=RUN)(runs.backtest)
 app.command("cascade", rich_help_panel=RUN)(runs.cascade)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)

@@ -23,6 +23,9 @@ class Kind(Enum):
     AMOUNT = "a number of zero or more"
     POSITIVE = "a number above zero"
     WHOLE = "a whole number above zero"
+    COUNT = "a whole number of zero or more"
+    TIME = "a time of day, HH:MM or HH:MM:SS"
+    MAYBE = "a text or nothing"
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,46 @@ CME = VenueTables(
             },
         ),
         "margins": Layout("root", {"initial_usd": Kind.POSITIVE, "maintenance_usd": Kind.POSITIVE}),
+        # Which months there are, when they end, what others call them (`reference.products`).
+        "products": Layout(
+            "root",
+            {
+                "name": Kind.TEXT,
+                "group": Kind.TEXT,
+                "cycle": Kind.TEXT,
+                "count": Kind.WHOLE,
+                "serials": Kind.COUNT,
+                "further": Kind.MAYBE,
+                "active": Kind.TEXT,
+                "last_day": Kind.TEXT,
+                "last_time": Kind.TIME,
+                "notice": Kind.TEXT,
+                "settlement": Kind.TEXT,
+                "lead": Kind.TEXT,
+                "display": Kind.TEXT,
+                "ib_symbol": Kind.TEXT,
+                "ib_exchange": Kind.TEXT,
+                "ib_class": Kind.TEXT,
+            },
+        ),
+        # Hours of a product group, Chicago time, by trade date (`reference.sessions`).
+        "sessions": Layout(
+            "group",
+            {
+                "open": Kind.TIME,
+                "close": Kind.TIME,
+                "pause_start": Kind.MAYBE,
+                "pause_end": Kind.MAYBE,
+                "rth_open": Kind.TIME,
+                "rth_close": Kind.TIME,
+            },
+        ),
+        # Special days: `<group> <holiday>` or `<group> <date>`, a close (a time, `closed`, `regular`), a late opening.
+        "holidays": Layout("day", {"open": Kind.MAYBE, "close": Kind.TEXT}),
+        # The window whose trades make the daily settlement price, Chicago time; early_end: where a day is cut short.
+        "settlements": Layout(
+            "root", {"start": Kind.TIME, "end": Kind.TIME, "early_end": Kind.MAYBE, "method": Kind.TEXT}
+        ),
     },
     groups={"contract": "contracts", "fees": "fees", "margins": "margins"},
     overrides={

@@ -27,7 +27,7 @@ from novation.reference.layouts import QUARTERLIES, VENUES, VenueTables
 from novation.reference.overrides import Override, read_override
 from novation.reference.quarterlies import delivery_ns
 from novation.reference.rulebook import ANY_KEY, SHIPPED, Rule, Rulebook, load_folder
-from novation.reference.symbols import Name, Product, parse
+from novation.reference.symbols import MONTHS, Name, Product, parse
 from novation.reference.user_store import reference_path
 
 K = TypeVar("K")
@@ -158,9 +158,17 @@ class Reference:
                         int(iso(min(first for first, _ in spans))[:4]),
                         int(iso(max(last for _, last in spans))[:4]),
                         quarterly=key in quarterlies,
+                        months=self._months(venue, key),
                     )
                 )
         return tuple(products)
+
+    def _months(self, venue: str, key: str) -> str:
+        """Letters of the months that a product can be listed for; empty where no table says."""
+        rules = self._book.rules(f"{venue}/products", key) if VENUES[venue].dated else []
+        if any(rule.row["serials"] for rule in rules):
+            return MONTHS
+        return "".join(letter for letter in MONTHS if any(letter in rule.row["cycle"] for rule in rules))
 
     # ------------------------------------------------------------ instruments
 
@@ -319,6 +327,17 @@ class Reference:
         if rule is None:
             raise NoRuleInForce(table, key, iso(at_ns), known=self._book.known(table, key))
         return rule.row
+
+    def rule(self, table: str, key: str, at_ns: int) -> Rule | None:
+        """The rule of a table's key in force at an instant, or None; it counts as used."""
+        rule = self._book.in_force(table, key, at_ns)
+        if rule is not None:
+            self._used[table, key, rule.effective_ns, rule.shown] = rule
+        return rule
+
+    def known(self, table: str, key: str) -> str:
+        """In words through which days a table knows a key; empty where it does not."""
+        return self._book.known(table, key)
 
     def latest_row(self, table: str, key: str) -> tuple[Mapping[str, Any], int, str] | None:
         """The newest row of a table's key, the last instant of which it is known, and its source; None without one."""

@@ -8,6 +8,7 @@ source in every row. An error names file, row and column.
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import difflib
 import functools
 from collections.abc import Iterable, Mapping, Sequence
@@ -140,20 +141,29 @@ def _instant(text: str, file: Path, line: int, column: str) -> int:
 
 
 def _value(text: str, kind: Kind, file: Path, line: int, column: str) -> str | Decimal:
-    if kind is Kind.TEXT:
-        good = bool(text)
-        value: str | Decimal = text
+    value: str | Decimal = text
+    if kind in (Kind.TEXT, Kind.MAYBE):
+        good = bool(text) or kind is Kind.MAYBE
+    elif kind is Kind.TIME:
+        good = _is_time(text)
     else:
         try:
             value = number = to_decimal(text)
-            good = (kind is Kind.NUMBER or number > 0 or (kind is Kind.AMOUNT and number == 0)) and (
-                kind is not Kind.WHOLE or number == number.to_integral_value()
+            good = (kind is Kind.NUMBER or number > 0 or (kind in (Kind.AMOUNT, Kind.COUNT) and number == 0)) and (
+                kind not in (Kind.WHOLE, Kind.COUNT) or number == number.to_integral_value()
             )
         except InvalidInput:
             good = False
     if not good:
         raise DataError(f"expected {kind.value}", source=str(file), where=f"row {line}, {column}", value=text)
     return value
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return len(text) in (5, 8) and bool(dt.time.fromisoformat(text).isoformat())
+    except ValueError:
+        return False
 
 
 def read_table(file: Path, table: str, layout: Layout, *, shipped: bool) -> dict[tuple[str, str], tuple[Rule, ...]]:

@@ -10,7 +10,8 @@
 | `ESZ6`                                  | needs a date: one digit names a year of every decade |
 | `BTC/USDT`                              | refused: spot or perpetual is not said |
 
-Whether a month was ever listed is not checked: the tables know products, not their listing cycles.
+A month that a product never lists (`ESF2027`) is refused; whether it was listed on a given day is asked of
+`reference.products`.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class Product:
     first_year: int = 0  #: years for which a one-digit year can stand
     last_year: int = 0
     quarterly: bool = False  #: contracts of it are delivered each quarter
+    months: str = ""  #: letters of the months it can be listed for, empty where no table says
 
     @property
     def id(self) -> str:
@@ -99,6 +101,9 @@ def parse(symbol: str, products: tuple[Product, ...], venues: tuple[str, ...], o
         for product in products:
             if product.dated and product.key == root:
                 month = MONTHS.index(letter) + 1
+                if product.months and letter not in product.months:
+                    reason = f"is no month of {product.id}, which has {' '.join(product.months)} (table cme/products)."
+                    raise UnknownInstrument(symbol, reason=reason)
                 names += [Name(product.venue, root, y * 100 + month) for y in _years(year, month, product, on_ns)]
     if len(names) == 1:
         return names[0]

@@ -1,0 +1,38 @@
+"""The verbs `contract` and `calendar`: what a contract is, and when it trades."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+import typer
+
+from novation.cli import show
+
+
+def contract(
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="ESZ6, ESZ2026; ES: the month that leads.")],
+    on: Annotated[str | None, typer.Option("--on", metavar="DATE", help="As of that day; else today.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Show a CME contract: tick, multiplier, last trading and first notice day, lead month, names at a broker."""
+    from novation.reference.products import contract as ask
+
+    show.show(ask(symbol, on=on or str(dt.date.today())), json=json)
+
+
+def calendar(
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="E.g. ES, or one contract.")],
+    start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day; else today.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="DATE", help="Day after the last; else a month after the first.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print a list of sessions as JSON, instants in UTC.")] = False,
+) -> None:
+    """Show when a CME product trades: sessions, early closes, holidays, expiries; a month at a glance."""
+    from novation.domain.units import NS, to_ns
+    from novation.reference.calendar import calendar as ask
+
+    first = start or str(dt.date.today())
+    until = end or str(dt.datetime.fromtimestamp(to_ns(first, source="--from") // NS, dt.UTC).date() + dt.timedelta(31))
+    show.show(ask(symbol, first, until), json=json)

@@ -1,0 +1,233 @@
+"""When a product trades: its sessions, one after another, out of dated rules and dated exceptions.
+
+A session is what trades between two long closes: it opens the evening before its day, and most close at 16:00 Chicago
+time. `sessions.csv` has the regular hours of a product group by trade date, `holidays.csv` the earlier closes, each
+with its source; nothing here knows an hour. Instants follow America/Chicago, so a summer's opening is an hour earlier
+in UTC.
+
+The trade date of a session is the business day it is cleared on: that of a holiday, of a holiday session until noon, or
+of a morning without regular hours is the next business day, whose settlement takes both (facts/cme.md §3). Libraries
+label such a session by its own day; here that is `Session.day`.
+
+Not modelled: sessions that an outage cut short (2025-11-28), pre-open times, products with hours of their own.
+
+>>> from novation.domain.units import iso
+>>> from novation.reference.lookup import Reference
+>>> night = sessions(Reference(), "ES", dt.date(2026, 11, 26), dt.date(2026, 11, 26))[0]  # Thanksgiving
+>>> iso(night.open_ns), iso(night.close_ns), str(night.trade_date), night.holiday
+('2026-11-25 23:00', '2026-11-26 18:00', '2026-11-27', 'thanksgiving_day')
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from novation.domain.errors import InvalidInput, NoRuleInForce
+from novation.domain.units import NS, to_ns
+from novation.reference.holidays import (
+    JOBS_REPORT_ON_GOOD_FRIDAY,
+    business_day_on_or_after,
+    holidays,
+    nth_weekday,
+)
+
+if TYPE_CHECKING:
+    from novation.reference.lookup import Reference
+
+ZONE = ZoneInfo("America/Chicago")
+CLOSED = "closed"
+REGULAR = "regular"  #: in the place of a close: from then on the day is like others
+_ONE = dt.timedelta(days=1)
+_LONG_CLOSURES = ("new_years_day", "good_friday", "christmas_day")
+_MONDAYS = ("martin_luther_king_day", "presidents_day", "memorial_day", "labor_day")
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session; instants in ns UTC.
+
+    day: the calendar day on which it closes. trade_date: the business day it is cleared on. pauses: the breaks inside
+    it. rth: regular trading hours, None where the session has none. settlement_ns: the end of the window of the daily
+    settlement, None where nothing settles. holiday: the holiday's name, empty on other days.
+    """
+
+    day: dt.date
+    trade_date: dt.date
+    open_ns: int
+    close_ns: int
+    pauses: tuple[tuple[int, int], ...]
+    rth: tuple[int, int] | None
+    early_close: bool
+    holiday: str
+    settlement_ns: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `novation calendar --json` shows it."""
+        return {
+            "trade_date": str(self.trade_date),
+            "day": str(self.day),
+            "open": _utc(self.open_ns),
+            "close": _utc(self.close_ns),
+            "breaks": [{"start": _utc(start), "end": _utc(end)} for start, end in self.pauses],
+            "rth_open": _utc(self.rth[0]) if self.rth else None,
+            "rth_close": _utc(self.rth[1]) if self.rth else None,
+            "early_close": self.early_close,
+            "holiday": bool(self.holiday),
+            "holiday_name": self.holiday or None,
+            "settlement": _utc(self.settlement_ns) if self.settlement_ns is not None else None,
+        }
+
+
+def sessions(reference: Reference, root: str, first: dt.date, last: dt.date) -> tuple[Session, ...]:
+    """The sessions whose day lies in [first, last], ascending.
+
+    Raises `UnknownInstrument`, or `NoRuleInForce` where the tables do not reach a day of the range.
+    """
+    if last < first:
+        raise InvalidInput("the range is empty", source=root, where=f"{first} to {last}")
+    product = _row(reference, "cme/products", root, first)
+    found = []
+    day = first
+    while day <= last:
+        session = _session(reference, root, product["group"], day)
+        if session is not None:
+            found.append(session)
+        day += _ONE
+    return tuple(found)
+
+
+def closed_days(reference: Reference, root: str, first: dt.date, last: dt.date) -> dict[dt.date, str]:
+    """Weekdays of a range on which a product does not trade at all, with the reason."""
+    group = _row(reference, "cme/products", root, first)["group"]
+    days = (first + _ONE * i for i in range((last - first).days + 1))
+    return {
+        day: special_day(day) or "closed"
+        for day in days
+        if day.weekday() < calendar.SATURDAY
+        and (row := _special(reference, group, day)) is not None
+        and row["close"] == CLOSED
+    }
+
+
+def special_day(day: dt.date) -> str:
+    """The name under which a day's hours may differ, as `holidays.csv` spells it; empty for an ordinary day.
+
+    >>> special_day(dt.date(2026, 4, 3)), special_day(dt.date(2026, 7, 2)), special_day(dt.date(2026, 11, 27))
+    ('good_friday', '', 'day_after_thanksgiving')
+    """
+    if name := holidays(day.year).get(day, ""):
+        return name
+    tomorrow = day + _ONE
+    after = holidays(tomorrow.year).get(tomorrow, "")
+    if after == "christmas_day" and tomorrow.day == 25:
+        return "christmas_eve"
+    if after == "independence_day" and tomorrow.day == 4:
+        return "independence_eve"
+    if holidays(day.year).get(day - _ONE) == "thanksgiving_day":
+        return "day_after_thanksgiving"
+    if day.weekday() == calendar.FRIDAY:
+        monday = day + 3 * _ONE
+        if holidays(monday.year).get(monday) in _MONDAYS:
+            return "friday_before_holiday"
+        if monday == nth_weekday(monday.year, 10, calendar.MONDAY, 2):
+            return "friday_before_columbus_day"
+    return ""
+
+
+def _session(reference: Reference, root: str, group: str, day: dt.date) -> Session | None:
+    hours = _row(reference, "cme/sessions", group, day)
+    if day.weekday() >= calendar.SATURDAY:
+        return None
+    special = _special(reference, group, day)
+    close_text = special["close"] if special else hours["close"]
+    if close_text == CLOSED:
+        return None
+    close = _at(day, close_text)
+    start, pauses = _evening(reference, group, day, hours)
+    if special and special["open"]:
+        start, pauses = _at(day - _ONE, special["open"]), []
+    if hours["pause_start"] and start < _at(day, hours["pause_start"]) and _at(day, hours["pause_end"]) < close:
+        pauses.append((_at(day, hours["pause_start"]), _at(day, hours["pause_end"])))
+    name = special_day(day)
+    holiday = name if name in holidays(day.year).values() else ""
+    rth_open, rth_close = _at(day, hours["rth_open"]), min(close, _at(day, hours["rth_close"]))
+    regular = not holiday and rth_open < rth_close
+    return Session(
+        day=day,
+        trade_date=day if regular else business_day_on_or_after(day + _ONE),
+        open_ns=start,
+        close_ns=close,
+        pauses=tuple(pauses),
+        rth=(rth_open, rth_close) if regular else None,
+        early_close=close_text < hours["close"],
+        holiday=holiday,
+        settlement_ns=_settlement(reference, root, day, close) if regular else None,
+    )
+
+
+def _evening(
+    reference: Reference, group: str, day: dt.date, hours: Mapping[str, Any]
+) -> tuple[int, list[tuple[int, int]]]:
+    """Where a session opens the evening before, and the pause of that evening.
+
+    Until 2012 equity index futures opened at 15:30 after a full day, and paused until the evening's usual opening.
+    """
+    before = day - _ONE
+    if hours["pause_start"] <= hours["close"]:
+        return _at(before, hours["open"]), []
+    special = _special(reference, group, before)
+    full = before.weekday() < calendar.SATURDAY and (special is None or special["close"] >= hours["close"])
+    pause = _at(before, hours["pause_start"]), _at(before, hours["pause_end"])
+    if full and (special is None or special["close"] != CLOSED):
+        return _at(before, hours["open"]), [pause]
+    return pause[1], []
+
+
+def _settlement(reference: Reference, root: str, day: dt.date, close_ns: int) -> int:
+    """The end of the settlement window; on a day cut short where the row says, at the latest at the close."""
+    row = _row(reference, "cme/settlements", root, day)
+    end = _at(day, row["end"])
+    if close_ns < end and row["early_end"]:
+        end = _at(day, row["early_end"])
+    return min(end, close_ns)
+
+
+def _special(reference: Reference, group: str, day: dt.date) -> Mapping[str, Any] | None:
+    """The row of `holidays.csv` for a day: of the date itself, else of the holiday's name; None on ordinary days."""
+    own = reference.rule("cme/holidays", f"{group} {day}", to_ns(day))
+    if own is not None and own.effective_ns == to_ns(day):
+        return own.row
+    name = special_day(day)
+    names = [name] if name else []
+    if name == "good_friday" and day.year in JOBS_REPORT_ON_GOOD_FRIDAY:
+        names.insert(0, "good_friday_jobs_report")
+    elif name in holidays(day.year).values() and name not in _LONG_CLOSURES and day.weekday() == calendar.FRIDAY:
+        names.insert(0, "holiday_on_friday")
+    rules = (reference.rule("cme/holidays", f"{group} {known}", to_ns(day)) for known in names)
+    row = next((rule.row for rule in rules if rule is not None), None)
+    return None if row is None or row["close"] == REGULAR else row
+
+
+def _row(reference: Reference, table: str, key: str, day: dt.date) -> Mapping[str, Any]:
+    rule = reference.rule(table, key, to_ns(day))
+    if rule is None:
+        known = reference.known(table, key) or f"it has no row of {key}"
+        raise NoRuleInForce(table, key, str(day), known=known, hint=f"Add rows to {table}.csv in a folder of your own.")
+    return rule.row
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def _at(day: dt.date, text: str) -> int:
+    """A Chicago time of day as an instant; no session opens or closes in the hour that daylight saving skips."""
+    moment = dt.datetime.combine(day, dt.time.fromisoformat(text), ZONE)
+    return round(moment.timestamp()) * NS
+
+
+def _utc(ns: int) -> str:
+    return f"{dt.datetime.fromtimestamp(ns // NS, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,50 @@
+"""`novation contract` and `novation calendar` on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+
+def test_calendar_as_json_is_a_list_of_sessions(novation: Callable[..., Any]) -> None:
+    rows = json.loads(novation("calendar", "ES", "--from", "2021-06-25", "--to", "2021-06-26", "--json").out)
+    assert rows == [
+        {
+            "trade_date": "2021-06-25",
+            "day": "2021-06-25",
+            "open": "2021-06-24T22:00:00Z",
+            "close": "2021-06-25T21:00:00Z",
+            "breaks": [{"start": "2021-06-25T20:15:00Z", "end": "2021-06-25T20:30:00Z"}],
+            "rth_open": "2021-06-25T13:30:00Z",
+            "rth_close": "2021-06-25T20:00:00Z",
+            "early_close": False,
+            "holiday": False,
+            "holiday_name": None,
+            "settlement": "2021-06-25T20:00:00Z",
+        }
+    ]
+
+
+def test_calendar_shows_a_month_with_what_is_special_in_it(novation: Callable[..., Any]) -> None:
+    shown = novation("calendar", "ES", "--from", "2026-12-01", "--to", "2027-01-01").out
+    assert "cme:ES  December 2026, America/Chicago" in shown
+    assert "21   22   23   24*  25-" in shown
+    for line in (
+        "14 Mon  ESH2027 leads",
+        "18 Fri  ESZ2026 last trading day, 08:30",
+        "24 Thu  Christmas eve, closes 12:15",
+    ):
+        assert line in shown
+    assert "25 Fri  closed: Christmas day" in shown
+
+
+def test_contract_prints_and_refuses_in_one_line(novation: Callable[..., Any]) -> None:
+    shown = novation("contract", "GCZ6", "--on", "2026-07-01")
+    assert shown.code == 0
+    assert "first notice day  Mon 2026-11-30" in shown.out
+    found = json.loads(novation("contract", "SIL", "--on", "2026-07-01", "--json").out)
+    assert (found["ib_symbol"], found["ib_trading_class"], found["multiplier"]) == ("SI", "SIL", "1000")
+    refused = novation("contract", "ESF7", "--on", "2026-07-01")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "cme/products" in refused.err
