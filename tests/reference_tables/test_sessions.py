@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from novation import calendar
 from novation.domain.errors import InvalidInput, NoRuleInForce, UnknownInstrument
 from novation.domain.units import HOUR_NS, NS
+from novation.reference.chicago import ZONE
 from novation.reference.holidays import is_business_day
 from novation.reference.lookup import Reference
-from novation.reference.sessions import ZONE, Session, sessions
+from novation.reference.sessions import Session, sessions
 
 REFERENCE = Reference()
 ROOTS = REFERENCE.symbols("cme")

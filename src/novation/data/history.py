@@ -48,7 +48,8 @@ class History:
         reach the strategy from their stamp on.
     settlement: a frame of `ts` and `settlement` (or `price`, `close`) for a daily settled future; without it
         the last close of each day in the data's own clock stands in.
-    delivery: the price a quarterly was delivered at, as the exchange publishes it; without it the mark stands in.
+    delivery: the price a quarterly was delivered at, or a dated future finally settled at, as the exchange publishes
+        it; without it the mark stands in.
     stamp: whether a bar's `ts` is its open or its close.
     tz: IANA zone of naive stamps.
     bar: bar length such as "1h", else the smallest step.

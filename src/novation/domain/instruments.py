@@ -30,7 +30,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     multiplier_e8: int = E8  #: money per 1.00 of price and unit of quantity, in 1e-8
     daily_settled: bool = False  #: variation margin is paid each day (CME)
     contract_month: int = 0  #: YYYYMM of a dated contract
-    deliver_ns: int = 0  #: when it is delivered at the mean of its index; 0: it is not
+    deliver_ns: int = 0  #: when its last position is closed at one price (delivery, final settlement); 0: never
 
     def __post_init__(self) -> None:
         if self.tick_e8 <= 0 or self.lot_e8 <= 0 or self.multiplier_e8 <= 0:

@@ -14,10 +14,11 @@ from typing import Any
 
 from novation.domain.errors import InvalidInput
 from novation.domain.units import NS, to_ns
+from novation.reference.chicago import ZONE
 from novation.reference.lookup import Reference
 from novation.reference.products import expiry as last_day
 from novation.reference.products import lead_month, listed, month_symbol, notice, product_row
-from novation.reference.sessions import ZONE, Session, closed_days, sessions, special_day
+from novation.reference.sessions import Session, closed_days, sessions, special_day
 
 _ONE = dt.timedelta(days=1)
 

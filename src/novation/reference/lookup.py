@@ -22,6 +22,8 @@ from novation.domain.instruments import Instrument, Terms, Tier
 from novation.domain.units import DAY_NS, E8, iso, money, on_grid, to_e8, to_ns
 from novation.reference.bracket_files import Brackets
 from novation.reference.brackets import tiers_of
+from novation.reference.chicago import chicago_ns
+from novation.reference.expiries import last_trading_day
 from novation.reference.files import exchange_symbol
 from novation.reference.layouts import QUARTERLIES, VENUES, VenueTables
 from novation.reference.overrides import Override, read_override
@@ -207,9 +209,16 @@ class Reference:
                 multiplier_e8=E8 if crypto else to_e8(self._static(name, "multiplier_usd")),
                 daily_settled=not crypto,
                 contract_month=200_000 + int(expiry[:4]) if expiry else name.month,
-                deliver_ns=delivery_ns(expiry) if expiry else 0,
+                deliver_ns=delivery_ns(expiry) if expiry else self._last_ns(name),
             )
         return self._instruments[name.id]
+
+    def _last_ns(self, name: Name) -> int:
+        """The instant at which a dated contract stops trading; 0 where no table says."""
+        rules = self._book.rules(f"{name.venue}/products", name.key) if name.month else []
+        if not rules:
+            return 0
+        return chicago_ns(last_trading_day(rules[-1].row["last_day"], name.month), rules[-1].row["last_time"])
 
     def _static(self, name: Name, column: str) -> Any:
         """A value that holds for good: of the override, else of the first folder that knows the key."""

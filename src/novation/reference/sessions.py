@@ -22,14 +22,13 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from novation.domain.errors import InvalidInput, NoRuleInForce
 from novation.domain.units import NS, to_ns
+from novation.reference.chicago import chicago_ns
 from novation.reference.holidays import (
     JOBS_REPORT_ON_GOOD_FRIDAY,
     business_day_on_or_after,
@@ -40,7 +39,6 @@ from novation.reference.holidays import (
 if TYPE_CHECKING:
     from novation.reference.lookup import Reference
 
-ZONE = ZoneInfo("America/Chicago")
 CLOSED = "closed"
 REGULAR = "regular"  #: in the place of a close: from then on the day is like others
 _ONE = dt.timedelta(days=1)
@@ -148,15 +146,19 @@ def _session(reference: Reference, root: str, group: str, day: dt.date) -> Sessi
     close_text = special["close"] if special else hours["close"]
     if close_text == CLOSED:
         return None
-    close = _at(day, close_text)
+    close = chicago_ns(day, close_text)
     start, pauses = _evening(reference, group, day, hours)
     if special and special["open"]:
-        start, pauses = _at(day - _ONE, special["open"]), []
-    if hours["pause_start"] and start < _at(day, hours["pause_start"]) and _at(day, hours["pause_end"]) < close:
-        pauses.append((_at(day, hours["pause_start"]), _at(day, hours["pause_end"])))
+        start, pauses = chicago_ns(day - _ONE, special["open"]), []
+    if (
+        hours["pause_start"]
+        and start < chicago_ns(day, hours["pause_start"])
+        and chicago_ns(day, hours["pause_end"]) < close
+    ):
+        pauses.append((chicago_ns(day, hours["pause_start"]), chicago_ns(day, hours["pause_end"])))
     name = special_day(day)
     holiday = name if name in holidays(day.year).values() else ""
-    rth_open, rth_close = _at(day, hours["rth_open"]), min(close, _at(day, hours["rth_close"]))
+    rth_open, rth_close = chicago_ns(day, hours["rth_open"]), min(close, chicago_ns(day, hours["rth_close"]))
     regular = not holiday and rth_open < rth_close
     return Session(
         day=day,
@@ -180,21 +182,21 @@ def _evening(
     """
     before = day - _ONE
     if hours["pause_start"] <= hours["close"]:
-        return _at(before, hours["open"]), []
+        return chicago_ns(before, hours["open"]), []
     special = _special(reference, group, before)
     full = before.weekday() < calendar.SATURDAY and (special is None or special["close"] >= hours["close"])
-    pause = _at(before, hours["pause_start"]), _at(before, hours["pause_end"])
+    pause = chicago_ns(before, hours["pause_start"]), chicago_ns(before, hours["pause_end"])
     if full and (special is None or special["close"] != CLOSED):
-        return _at(before, hours["open"]), [pause]
+        return chicago_ns(before, hours["open"]), [pause]
     return pause[1], []
 
 
 def _settlement(reference: Reference, root: str, day: dt.date, close_ns: int) -> int:
     """The end of the settlement window; on a day cut short where the row says, at the latest at the close."""
     row = _row(reference, "cme/settlements", root, day)
-    end = _at(day, row["end"])
+    end = chicago_ns(day, row["end"])
     if close_ns < end and row["early_end"]:
-        end = _at(day, row["early_end"])
+        end = chicago_ns(day, row["early_end"])
     return min(end, close_ns)
 
 
@@ -220,13 +222,6 @@ def _row(reference: Reference, table: str, key: str, day: dt.date) -> Mapping[st
         known = reference.known(table, key) or f"it has no row of {key}"
         raise NoRuleInForce(table, key, str(day), known=known, hint=f"Add rows to {table}.csv in a folder of your own.")
     return rule.row
-
-
-@functools.lru_cache(maxsize=1 << 15)
-def _at(day: dt.date, text: str) -> int:
-    """A Chicago time of day as an instant; no session opens or closes in the hour that daylight saving skips."""
-    moment = dt.datetime.combine(day, dt.time.fromisoformat(text), ZONE)
-    return round(moment.timestamp()) * NS
 
 
 def _utc(ns: int) -> str:

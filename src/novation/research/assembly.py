@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,13 +10,16 @@ from novation.data.catalog import load
 from novation.data.chain import ContractChain
 from novation.data.feed import build_feed
 from novation.data.history import History
-from novation.data.series import Prepared
+from novation.data.series import ContractRoll, Prepared
 from novation.domain.enums import InstrumentKind
 from novation.domain.errors import ConfigError, UnknownInstrument
 from novation.domain.instruments import Instrument, Terms
+from novation.domain.units import iso
+from novation.domain.words import counted
+from novation.reference.close_out import close_outs
 from novation.reference.lookup import Reference
 from novation.trading.broker import Line
-from novation.trading.rollover import PlannedRoll
+from novation.trading.rollover import PlannedExit, PlannedRoll
 from novation.venues import binance_usdm, cme_globex
 from novation.venues.venue import Venue
 from novation.venues.venue_rules import VenueRules
@@ -34,6 +37,7 @@ class VenuePlan:
     terms: list[tuple[Terms, ...]] = field(default_factory=list)
     prepared: list[Prepared] = field(default_factory=list)
     symbols: list[str] = field(default_factory=list)  #: the traded symbol each instrument belongs to
+    leave_ns: dict[int, int] = field(default_factory=dict)  #: when a given calendar rolls out of an instrument
 
     def add(self, symbol: str, instrument: Instrument, prepared: Prepared, reference: Reference) -> int:
         """One more instrument with the terms of the time its bars cover; returns its dense id."""
@@ -58,10 +62,18 @@ class VenuePlan:
             terms=rows,
             tick_steps={i: [(t.effective_ns, t.tick_step) for t in terms] for i, terms in enumerate(self.terms)},
             zone=self.rules.zone,
-            deliveries={i: instrument.deliver_ns for i, instrument in enumerate(self.instruments)},
+            deliveries={i: self._delivery_ns(i) for i in range(len(self.instruments))},
         )
         venue.attach(feed)
         return venue
+
+    def _delivery_ns(self, index: int) -> int:
+        """When what is left of an instrument is closed: not before a calendar that was given rolls out of it.
+
+        Daily data carry the last trading day's price at the day's end, so calendars roll hours after the last trade.
+        """
+        deliver_ns = self.instruments[index].deliver_ns
+        return max(deliver_ns, self.leave_ns.get(index, -1) + 1) if deliver_ns else 0
 
 
 @dataclass
@@ -71,9 +83,16 @@ class Assembly:
     plans: dict[str, VenuePlan] = field(default_factory=dict)
     lines: list[tuple[Line, tuple[str, ...]]] = field(default_factory=list)
     rolls: list[PlannedRoll] = field(default_factory=list)
+    exits: list[PlannedExit] = field(default_factory=list)
     cautions: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
     kind: str = "polars"  #: kind of frame that results return in
+
+    def plan_exits(self, symbol: str, instrument: Instrument, index: int, end_ns: int, reference: Reference) -> None:
+        """Note when a broker closes what is left of a contract, as far as the data go."""
+        if instrument.venue == "cme":
+            outs = close_outs(reference, instrument)
+            self.exits += [PlannedExit(out.ts_ns, symbol, index, out.side) for out in outs if out.ts_ns < end_ns]
 
     @property
     def symbols(self) -> list[str]:
@@ -146,9 +165,13 @@ def _add_single(
         end_ns=end_ns,
     )
     index = plan.add(symbol, instrument, prepared, reference)
+    end = int(prepared.bars.end_ns[-1])
+    out.plan_exits(symbol, instrument, index, end, reference)
     out.cautions += [f"{symbol}: {text}" for text in prepared.cautions]
-    if 0 < instrument.deliver_ns <= int(prepared.bars.end_ns[-1]) and not prepared.delivery_e8:
-        out.cautions.append(f"{symbol}: no delivery price given: the mark stands in for the mean of the index")
+    if 0 < instrument.deliver_ns <= end and not prepared.delivery_e8:
+        what = "final settlement" if instrument.daily_settled else "delivery"
+        of = "the exchange's price" if instrument.daily_settled else "the mean of the index"
+        out.cautions.append(f"{symbol}: no {what} price given: the mark stands in for {of}")
     out.digests[symbol] = prepared.digest
     return Line(symbol, plan.rules.name, instrument, index, plan.terms[index][0])
 
@@ -176,8 +199,31 @@ def _add_chain(
     held = chain.rolls[0].old if chain.rolls else months[0]
     for roll in chain.rolls:
         new = indices[roll.new]
+        plan.leave_ns[indices[roll.old]] = roll.ts_ns
         out.rolls.append(
             PlannedRoll(roll.ts_ns, symbol, indices[roll.old], new, plan.instruments[new], plan.terms[new][0])
         )
+    out.cautions += _late_rolls(symbol, chain.rolls, plan.instruments, indices, reference)
     index = indices[held]
     return Line(symbol, plan.rules.name, plan.instruments[index], index, plan.terms[index][0])
+
+
+def _late_rolls(
+    symbol: str,
+    rolls: Sequence[ContractRoll],
+    instruments: Sequence[Instrument],
+    indices: Mapping[int, int],
+    reference: Reference,
+) -> list[str]:
+    """Rolls of a given calendar that a broker would not have waited for."""
+    late = []
+    for roll in rolls:
+        outs = close_outs(reference, instruments[indices[roll.old]])
+        if outs and outs[0].ts_ns < roll.ts_ns:
+            late.append(f"{instruments[indices[roll.old]].id} {iso(outs[0].ts_ns)[:10]}")
+    if not late:
+        return []
+    return [
+        f"{symbol}: {counted(len(late), 'roll')} after the day from which a broker closes deliverable positions; "
+        f"carried out as given ({', '.join(late[:3])})"
+    ]

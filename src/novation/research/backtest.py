@@ -192,7 +192,7 @@ class Backtest:
             broker.add(line, aliases)
         for venue in venues.values():
             self._open_account(venue, cash[venue.rules.asset])
-        rollover = Rollover(broker, plan.rolls)
+        rollover = Rollover(broker, plan.rolls, plan.exits)
         if isinstance(self.strategy, Strategy):
             self._put_back(self.strategy)
             guards = {}

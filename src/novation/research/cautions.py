@@ -49,6 +49,16 @@ def cautions(run: FinishedRun) -> list[str]:
                 f"{counted(len(missed), 'roll')} not completed: the new contract was not bought or sold, for want of "
                 f"margin or price ({', '.join(missed[:3])})"
             )
+        closed_out = [
+            f"{venue.instruments[leave.contract].id} {iso(leave.ts_ns)[:10]}"
+            for leave, _ in run.rollover.exited
+            if leave.symbol.startswith(f"{name}:")
+        ]
+        if closed_out:
+            found.append(
+                f"{counted(len(closed_out), 'position')} closed by the broker at the deadline before delivery "
+                f"({', '.join(closed_out[:3])})"
+            )
         open_contracts = [
             venue.instruments[p.instrument].id
             for p in venue.account(0).positions

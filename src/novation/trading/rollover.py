@@ -2,6 +2,9 @@
 
 Both legs are market orders, sent before the instant at which both contracts open with prices of one time, so that they
 trade at those. Whatever the strategy still has working in the old contract is cancelled first.
+
+Closing out: what is still held of a physically delivered contract at its broker's deadline is closed by a market order,
+on the same schedule. With a calendar of rolls that leaves in time there is nothing left to close.
 """
 
 from __future__ import annotations
@@ -27,22 +30,51 @@ class PlannedRoll(msgspec.Struct, frozen=True):
     terms: Terms
 
 
-class Rollover:
-    """Carries out planned rolls in order of time."""
+class PlannedExit(msgspec.Struct, frozen=True):
+    """At `ts_ns` the broker closes what is held on one side (`Side.BUY`: long) of a contract (index at the venue)."""
 
-    def __init__(self, broker: Broker, rolls: Sequence[PlannedRoll]) -> None:
+    ts_ns: int
+    symbol: str
+    contract: int
+    side: Side
+
+
+class Rollover:
+    """Carries out planned rolls and exits in order of time; a roll before an exit of its instant."""
+
+    def __init__(self, broker: Broker, rolls: Sequence[PlannedRoll], exits: Sequence[PlannedExit] = ()) -> None:
         self._broker = broker
         self._waiting = sorted(rolls, key=lambda roll: (roll.ts_ns, roll.symbol))
-        self._next = 0
+        self._exits = sorted(exits, key=lambda leave: (leave.ts_ns, leave.symbol, leave.contract, leave.side))
+        self._next, self._next_exit = 0, 0
         self.done: list[tuple[PlannedRoll, int]] = []  #: roll and lots moved
+        self.exited: list[tuple[PlannedExit, int]] = []  #: exit and lots closed, where there were any
 
     @property
     def next_ns(self) -> int | None:
-        """When the next roll is, None after the last."""
-        return self._waiting[self._next].ts_ns if self._next < len(self._waiting) else None
+        """When the next roll or exit is, None after the last."""
+        ahead = [
+            row[at].ts_ns for row, at in ((self._waiting, self._next), (self._exits, self._next_exit)) if at < len(row)
+        ]
+        return min(ahead, default=None)
 
     def carry_out(self, until_ns: int) -> None:
-        """Send the orders of every roll up to an instant."""
+        """Send the orders of every roll and every exit up to an instant."""
+        self._roll(until_ns)
+        while self._next_exit < len(self._exits) and self._exits[self._next_exit].ts_ns <= until_ns:
+            leave = self._exits[self._next_exit]
+            self._next_exit += 1
+            broker = self._broker
+            line = broker.line(leave.symbol)
+            held = broker.held(line.venue, leave.contract)
+            if held * leave.side <= 0:
+                continue
+            if line.index == leave.contract:
+                broker.cancel_line(line)
+            self._trade(line.venue, leave.contract, -held)
+            self.exited.append((leave, held))
+
+    def _roll(self, until_ns: int) -> None:
         while self._next < len(self._waiting) and self._waiting[self._next].ts_ns <= until_ns:
             roll = self._waiting[self._next]
             self._next += 1

@@ -96,9 +96,11 @@ def _check_marked(venue: Made) -> None:
             instrument.deliver_ns and instrument.kind != InstrumentKind.FUTURE
         ):
             raise InvalidInput("a future is delivered, at an instant", source=instrument.id, where="deliver_ns")
+        # A daily-settled future ends at a price that is given, so no samples need be taken.
+        sampled = instrument.deliver_ns and not instrument.daily_settled
         for t in rows:
             checks = [
-                ("delivery_seconds", 1 <= t.delivery_seconds <= 3_600 or not instrument.deliver_ns),
+                ("delivery_seconds", 1 <= t.delivery_seconds <= 3_600 or not sampled),
                 ("delivery_fee_e8", 0 <= t.delivery_fee_e8 <= E8),
             ]
             if instrument.id in venue.marked:
