@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from novation.research.cascade.run import cascade
     from novation.research.result import Result
     from novation.trading.margin import margin
+    from novation.trading.roll_schedule import RolloverScheduler, roll
     from novation.trading.strategy import Strategy
     from novation.trading.targets import Targets
     from novation.venues.venue import Venue
@@ -48,6 +49,7 @@ _PLACES = {
     "OffGrid": "novation.domain.errors",
     "RemoteError": "novation.domain.errors",
     "Result": "novation.research.result",
+    "RolloverScheduler": "novation.trading.roll_schedule",
     "Strategy": "novation.trading.strategy",
     "Targets": "novation.trading.targets",
     "UnknownInstrument": "novation.domain.errors",
@@ -59,6 +61,7 @@ _PLACES = {
     "contract": "novation.reference.products",
     "funding": "novation.data.funding",
     "margin": "novation.trading.margin",
+    "roll": "novation.trading.roll_schedule",
 }
 
 __all__ = [
@@ -73,6 +76,7 @@ __all__ = [
     "OffGrid",
     "RemoteError",
     "Result",
+    "RolloverScheduler",
     "Strategy",
     "Targets",
     "UnknownInstrument",
@@ -85,6 +89,7 @@ __all__ = [
     "contract",
     "funding",
     "margin",
+    "roll",
 ]
 
 

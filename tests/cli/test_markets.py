@@ -48,3 +48,14 @@ def test_contract_prints_and_refuses_in_one_line(novation: Callable[..., Any]) -
     refused = novation("contract", "ESF7", "--on", "2026-07-01")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert "cme/products" in refused.err
+
+
+def test_roll_shows_what_to_hold_and_until_when(novation: Callable[..., Any]) -> None:
+    shown = novation("roll", "ES", "--on", "2026-11-27")
+    assert shown.code == 0
+    assert "roll into         ESH2027 on Mon 2026-12-14, in 11 business days" in shown.out
+    found = json.loads(novation("roll", "CL", "--rule", "days:8", "--on", "2026-11-10", "--json").out)
+    assert (found["held"], found["roll_day"]) == ("CLZ2026", "2026-11-12")
+    refused = novation("roll", "ES", "--rule", "soon")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "Rules: lead, days:N, expiry:N, notice:N" in refused.err

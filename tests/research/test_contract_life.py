@@ -64,7 +64,7 @@ def life(folder: Path, root: str, product: str, month: int) -> tuple[str, pl.Dat
             closes.append((dt.datetime.combine(date, dt.time(), dt.UTC), float(from_e8(on_tick))))
         day += 1
     ts, values = zip(*closes, strict=True)
-    return symbol, pl.DataFrame({"ts": ts, **{name: values for name in ("open", "high", "low", "close")}})
+    return symbol, pl.DataFrame({"ts": ts, **dict.fromkeys(("open", "high", "low", "close"), values)})
 
 
 def run(folder: Path, root: str, product: str, month: int, lots: int) -> tuple[str, pl.DataFrame, Result]:

@@ -26,6 +26,7 @@ _ORDER = (
     "funding",
     "contract",
     "calendar",
+    "roll",
     "backtest",
     "cascade",
     "data",
@@ -80,6 +81,7 @@ app.command("margin", rich_help_panel=ASK)(margin.margin)
 app.command("funding", rich_help_panel=ASK)(funding.funding)
 app.command("contract", rich_help_panel=ASK)(markets.contract)
 app.command("calendar", rich_help_panel=ASK)(markets.calendar)
+app.command("roll", rich_help_panel=ASK)(markets.roll)
 app.command("backtest", rich_help_panel=RUN)(runs.backtest)
 app.command("cascade", rich_help_panel=RUN)(runs.cascade)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)

@@ -1,4 +1,4 @@
-"""The verbs `contract` and `calendar`: what a contract is, and when it trades."""
+"""The verbs `contract`, `calendar` and `roll`: what a contract is, when it trades, when to leave it."""
 
 from __future__ import annotations
 
@@ -36,3 +36,18 @@ def calendar(
     first = start or str(dt.date.today())
     until = end or str(dt.datetime.fromtimestamp(to_ns(first, source="--from") // NS, dt.UTC).date() + dt.timedelta(31))
     show.show(ask(symbol, first, until), json=json)
+
+
+def roll(
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="The product: ES, CL, ...")],
+    rule: Annotated[
+        str, typer.Option("--rule", help="lead (the exchange's), days:N, expiry:N or notice:N before the end.")
+    ] = "lead",
+    on: Annotated[str | None, typer.Option("--on", metavar="DATE", help="As of that day; else today.")] = None,
+    months: Annotated[str, typer.Option("--months", help="Letters of the months held, e.g. Z; else the active.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Show which contract to hold on a day, when to roll it, and by when a broker would close it."""
+    from novation.trading.roll_schedule import roll as ask
+
+    show.show(ask(symbol, on=on or str(dt.date.today()), rule=rule, cycle=months), json=json)

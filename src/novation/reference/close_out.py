@@ -37,9 +37,9 @@ class CloseOut(NamedTuple):
 def close_out_days(row: Mapping[str, Any], month: int) -> dict[Side, dt.date]:
     """The first day on which longs and shorts of a contract are closed; none where it is settled in cash.
 
-    >>> days = {"settlement": "physical", "last_day": "third_last_business_day", "notice": "month_before", "group":
-    "metals"}
-    >>> [str(day) for day in close_out_days(days, 202612).values()]
+    >>> gold = {"settlement": "physical", "group": "metals", "notice": "month_before"}
+    >>> days = close_out_days(gold | {"last_day": "third_last_business_day"}, 202612)
+    >>> [str(day) for day in days.values()]
     ['2026-11-25', '2026-12-24']
     """
     if row["settlement"] == "cash":

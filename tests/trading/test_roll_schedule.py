@@ -1,0 +1,137 @@
+"""The schedule of rolls: what to hold, when to move, and when it costs too much."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+
+import novation as nv
+from novation.data.roll_rules import rolls_by_rule
+from novation.domain.enums import Side
+from novation.domain.errors import DataError, InvalidInput
+from novation.domain.units import iso
+from novation.reference.lookup import Reference
+from novation.trading.roll_schedule import Quote, RollOrder, RolloverScheduler, roll
+
+REFERENCE = Reference()
+TIGHT, WIDE = Quote("5050.00", "5050.25"), Quote("5000", "5060")
+
+
+def es(**options: Any) -> RolloverScheduler:
+    return RolloverScheduler("ES", reference=REFERENCE, **options)
+
+
+def test_before_its_day_nothing_is_sent_and_on_it_both_legs() -> None:
+    assert es().orders("2026-12-11", "ESZ2026", 3, old=TIGHT, new=TIGHT) == ()
+    assert es().orders("2026-12-14", "ESZ2026", 3, old=TIGHT, new=TIGHT) == (
+        RollOrder("ESZ2026", Side.SELL, 3),
+        RollOrder("ESH2027", Side.BUY, 3),
+    )
+
+
+def test_a_short_position_buys_back_the_old_and_sells_the_new() -> None:
+    old, new = es().orders("2026-12-14", "ESZ2026", -2, old=TIGHT, new=TIGHT)
+    assert (old.side, new.side, old.lots, new.lots) == (Side.BUY, Side.SELL, 2, 2)
+
+
+def test_as_a_spread_it_is_one_order_in_the_direction_of_the_new_month() -> None:
+    (order,) = es(as_spread=True).orders("2026-12-14", "ESZ2026", 3, new=TIGHT, spread=Quote("49.95", "50.00"))
+    assert order == RollOrder("ESH2027-ESZ2026", Side.BUY, 3)
+
+
+def test_cost_is_half_of_both_spreads_over_the_new_price() -> None:
+    """(0.25 + 0.25) / 2 / 5050.125 is 0.495 bp; the calendar spread's 0.05 / 2 / 5050.125 is 0.0495 bp."""
+    assert es().cost_bps(TIGHT, TIGHT).quantize(Decimal("0.0001")) == Decimal("0.4950")
+    cheap = es(as_spread=True).cost_bps(None, TIGHT, Quote("49.95", "50.00"))
+    assert cheap.quantize(Decimal("0.0001")) == Decimal("0.0495")
+
+
+def test_a_dear_roll_waits_but_not_beyond_the_last_chance() -> None:
+    schedule = es(max_roll_cost_bps=50)
+    assert schedule.orders("2026-12-14", "ESZ2026", 1, old=WIDE, new=WIDE) == ()
+    assert schedule.orders("2026-12-14", "ESZ2026", 1, old=TIGHT, new=TIGHT) != ()
+    assert schedule.orders("2026-12-17", "ESZ2026", 1, old=WIDE, new=WIDE) != ()  # the day before the last
+    gold = RolloverScheduler("GC", max_roll_cost_bps=1, reference=REFERENCE)
+    dear = Quote(4000, 4010)
+    assert gold.orders("2026-11-24", "GCZ2026", 1, old=dear, new=dear) == ()  # not yet its day
+    assert gold.orders("2026-11-25", "GCZ2026", 1, old=dear, new=dear) != ()  # the broker's deadline for longs
+    assert gold.orders("2026-11-25", "GCZ2026", -1, old=dear, new=dear) == ()  # that for shorts is in December
+
+
+@pytest.mark.parametrize(
+    ("quotes", "words"),
+    [
+        ({"old": Quote(2, 1), "new": TIGHT}, "old: bid above ask"),
+        ({"new": TIGHT}, "old: no quote"),
+        ({"old": TIGHT, "new": Quote(-38, -37)}, "a price above zero"),
+    ],
+)
+def test_quotes_that_give_no_cost(quotes: dict[str, Quote], words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        es().orders("2026-12-14", "ESZ2026", 1, **quotes)
+
+
+def test_a_contract_of_another_product_and_a_negative_guard_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="no contract of ES"):
+        es().orders("2026-12-14", "NQZ2026", 1, old=TIGHT, new=TIGHT)
+    with pytest.raises(InvalidInput, match="must not be negative"):
+        es(max_roll_cost_bps=-1)
+
+
+def test_the_plan_says_what_to_hold_and_by_when_a_broker_closes() -> None:
+    plan = roll("CL", on="2026-11-10", reference=REFERENCE).to_dict()
+    assert (plan["held"], plan["next"], plan["roll_day"], plan["business_days_left"]) == (
+        "CLZ2026", "CLF2027", "2026-11-18", 6,
+    )  # fmt: skip
+    assert plan["close_out"] == {"longs": "2026-11-18", "shorts": "2026-11-18"}
+    assert plan["upcoming"][1] == {"day": "2026-12-17", "old": "CLF2027", "new": "CLG2027"}
+
+
+def test_a_rule_later_than_the_brokers_deadline_is_a_caution() -> None:
+    late = roll("GC", on="2026-11-10", rule="days:1", reference=REFERENCE)
+    assert any("later than the day from which a broker closes longs" in text for text in late.cautions)
+
+
+def test_only_products_are_rolled() -> None:
+    for symbol in ("ESZ2026", "BTCUSDT"):
+        with pytest.raises(InvalidInput, match="Name the product"):
+            roll(symbol, on="2026-07-01", reference=REFERENCE)
+
+
+# -- in a backtest ---------------------------------------------------------------------------------------------------
+
+
+def daily(first: str, last: str, price: float) -> pl.DataFrame:
+    days = pl.datetime_range(pl.lit(first).str.to_date(), pl.lit(last).str.to_date(), "1d", time_zone="UTC", eager=True)
+    frame = pl.DataFrame({"ts": days}).filter(pl.col("ts").dt.weekday() <= 5)
+    return frame.with_columns(**{name: pl.lit(price) for name in ("open", "high", "low", "close")})
+
+
+class Hold(nv.Strategy):
+    def on_bar(self, bar: Any) -> None:
+        if not self.position("ES"):
+            self.buy("ES", 1)
+
+
+def test_a_chain_rolled_by_a_rule_holds_each_contract_until_its_day() -> None:
+    bars = {
+        202003: daily("2019-12-02", "2020-03-19", 3000.0),
+        202006: daily("2020-02-03", "2020-06-17", 2990.0),
+        202009: daily("2020-05-01", "2020-09-01", 2980.0),
+    }
+    rolls = rolls_by_rule("ES", bars, "days:8", reference=REFERENCE)
+    assert [(iso(at)[:10], old, new) for at, old, new in rolls] == [
+        ("2020-03-12", 202003, 202006),
+        ("2020-06-11", 202006, 202009),
+    ]
+    result = nv.Backtest(Hold(), {"ES": nv.ContractChain(bars, rolls, bar="1d")}, cash=50_000).run()
+    assert result.frame("rolls").filter(pl.col("qty") != 0).height == 2
+
+
+def test_a_roll_without_common_bars_is_refused() -> None:
+    bars = {202003: daily("2019-12-02", "2020-03-10", 3000.0), 202006: daily("2020-02-03", "2020-06-17", 2990.0)}
+    with pytest.raises(DataError, match=r"no bar of 202003 and 202006 opens at one time from 2020-03-1"):
+        rolls_by_rule("ES", bars, reference=REFERENCE)
