@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         VenueError,
     )
     from novation.engine.strategy import compiled
-    from novation.reference.calendar import calendar
+    from novation.reference.trading_calendar import calendar
     from novation.reference.products import contract
     from novation.research.backtest import Backtest
     from novation.research.cascade.run import cascade
@@ -55,7 +55,7 @@ _PLACES = {
     "UnknownInstrument": "novation.domain.errors",
     "Venue": "novation.venues.venue",
     "VenueError": "novation.domain.errors",
-    "calendar": "novation.reference.calendar",
+    "calendar": "novation.reference.trading_calendar",
     "cascade": "novation.research.cascade.run",
     "compiled": "novation.engine.strategy",
     "contract": "novation.reference.products",

@@ -31,7 +31,7 @@ def calendar(
 ) -> None:
     """Show when a CME product trades: sessions, early closes, holidays, expiries; a month at a glance."""
     from novation.domain.units import NS, to_ns
-    from novation.reference.calendar import calendar as ask
+    from novation.reference.trading_calendar import calendar as ask
 
     first = start or str(dt.date.today())
     until = end or str(dt.datetime.fromtimestamp(to_ns(first, source="--from") // NS, dt.UTC).date() + dt.timedelta(31))
