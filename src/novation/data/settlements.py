@@ -14,7 +14,6 @@ final settlement prices: a contract's last trading day is left out.
 
 from __future__ import annotations
 
-import bisect
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,8 +37,6 @@ VWAP, CLOSE, GIVEN = "vwap", "close", "given"
 
 _ONE = dt.timedelta(days=1)
 _EPOCH = dt.date(1970, 1, 1)
-#: Days around an instant in which its trade date's sessions lie: a long weekend and a holiday beside it.
-_AROUND = 7 * _ONE
 _NAMED = 5
 _DATE_NAMES = ("trade_date", "date")
 _PRICE_NAMES = ("settlement", "settle", "price")
@@ -118,7 +115,7 @@ def settle_by_trades(
         if not run.reached(window, int(stamps[0]), int(stamps[-1]) + 1):
             continue
         rows = slice(*np.searchsorted(stamps, (window.start_ns, window.end_ns)).tolist())
-        if not run.settle_by_vwap(window, rows, prices[rows], lots[rows], parts=1):
+        if not run.settle_by_vwap(window, rows, {"price": prices}, lots):
             run.without(window)
     return run.result()
 
@@ -136,7 +133,7 @@ def settle_by_bars(
     """Settlement prices out of one contract's bars: the VWAP of those inside each window, else a close that stands in.
 
     bars: a frame or path with `ts`, `open`, `high`, `low`, `close`, `volume`, shorter than a day. The bar that stands
-        in lies in the trade date's own sessions.
+        in traded, and lies in the trade date's own sessions.
     symbol, prior, tz: as in `settle_by_trades`. stamp, bar: as in `History`.
 
     >>> bars = pl.DataFrame({"ts": ["2024-03-05T20:58:00Z", "2024-03-05T20:59:00Z"], "open": [5000.0, 5000.5],
@@ -156,7 +153,7 @@ def settle_by_bars(
         )
     opened, high, low, close = candles.prices_e8
     lots = _read_lots(frame, frame.column("volume", "vol"))
-    starts, ends = candles.start_ns, candles.end_ns
+    starts, ends, traded = candles.start_ns, candles.end_ns, np.flatnonzero(lots)
     first, last = int(starts[0]), int(ends[-1])
     product = _Product(symbol, first, reference)
     run = _Run(frame, product, _e8_of(prior, opened[0]), prior is None)
@@ -166,11 +163,10 @@ def settle_by_bars(
         rows = slice(
             int(np.searchsorted(starts, window.start_ns)), int(np.searchsorted(ends, window.end_ns, side="right"))
         )
-        typical = np.array([high[rows], low[rows], close[rows]])
-        if run.settle_by_vwap(window, rows, typical, lots[rows], parts=3):
+        if run.settle_by_vwap(window, rows, {"high": high, "low": low, "close": close}, lots):
             continue
-        before = rows.stop - 1
-        if before >= 0 and starts[before] >= window.open_ns:
+        before = int(traded[max(0, np.searchsorted(traded, rows.stop) - 1)]) if len(traded) else len(starts)
+        if before < rows.stop and starts[before] >= window.open_ns:
             run.settle_by_close(window, before, int(close[before]), int(ends[before]))
         else:
             run.without(window)
@@ -198,9 +194,8 @@ def check_settlements(given: Any, symbol: str, *, reference: Reference | None = 
         if product.last_day is not None and day > product.last_day:
             frame.fail(f"{day} comes after the last trading day of {symbol}, {product.last_day}", row=row)
         if day not in ends:
-            near = bisect.bisect(sorted(ends), day)
-            after = f" The next one is {sorted(ends)[near]}." if near < len(ends) else ""
-            frame.fail(f"{day} ({day:%A}) is no trade date of {product.root}", row=row, hint=f"Drop the row.{after}")
+            hint = "Correct the date or drop the row."
+            frame.fail(f"{day} ({day:%A}) is no trade date of {product.root}", row=row, hint=hint)
         ticks.append(product.tick_e8(ends[day]))
         _check_grid(frame, name, row, price, ticks[-1], final=day == product.last_day)
     absent = [day for day in ends if days[0] <= day <= days[-1] and day not in set(days)]
@@ -250,7 +245,8 @@ class _Product:
     def windows(self, first_ns: int, last_ns: int) -> Iterator[_Window]:
         """Trade dates that have begun by `last_ns` and whose windows end after `first_ns`."""
         opened: dict[dt.date, int] = {}
-        for session in sessions(self.reference, self.root, _day(first_ns) - _AROUND, _day(last_ns) + _AROUND):
+        # a session closes on the UTC day of each of its instants or on the next one
+        for session in sessions(self.reference, self.root, _day(first_ns), _day(last_ns) + _ONE):
             open_ns = opened.setdefault(session.trade_date, session.open_ns)
             end_ns = session.settlement_ns
             if end_ns is not None and first_ns < end_ns and open_ns <= last_ns:
@@ -258,8 +254,8 @@ class _Product:
                 yield _Window(session.trade_date, open_ns, start_ns, end_ns, self.tick_e8(end_ns))
 
     def settled(self, first: dt.date, last: dt.date) -> dict[dt.date, int]:
-        """Trade dates of a range of days and a week more, each with the end of its window."""
-        found = sessions(self.reference, self.root, first, last + _AROUND)
+        """Trade dates of a range of days, each with the end of its window."""
+        found = sessions(self.reference, self.root, first, last)
         return {one.trade_date: one.settlement_ns for one in found if one.settlement_ns is not None}
 
     def tick_e8(self, at_ns: int) -> int:
@@ -303,26 +299,25 @@ class _Run:
             self.final.append(window.day)
             return False
         if until_ns <= window.start_ns:
-            self.notes.append(f"{self.frame.source} ends before the settlement window of {window.day}: not settled")
+            self.notes.append(f"{self.frame.source}: ends before the settlement window of {window.day}, not settled")
             return False
         if window.start_ns < first_ns or until_ns < window.end_ns:
             self.partly.append(window.day)
         return True
 
-    def settle_by_vwap(self, window: _Window, rows: slice, prices_e8: Array, lots: Array, *, parts: int) -> bool:
-        """Settle a window by its rows, if a lot of it traded; each row's price is the mean of `parts` prices."""
-        columns = np.atleast_2d(prices_e8)
-        traded = np.flatnonzero(lots)
+    def settle_by_vwap(self, window: _Window, rows: slice, prices_e8: dict[str, Array], lots: Array) -> bool:
+        """Settle a window by its rows, if a lot of it traded; a row's price is the mean of those of its columns."""
+        traded = rows.start + np.flatnonzero(lots[rows])
         if not len(traded):
             return False
-        for column in columns:
+        for name, column in prices_e8.items():
             off = traded[column[traded] % window.tick_e8 != 0]
             if len(off):
-                _check_grid(self.frame, "price", rows.start + int(off[0]), int(column[off[0]]), window.tick_e8)
-        ticks = (columns // window.tick_e8).sum(axis=0)
-        total, count = weigh(map(Trade, ticks[traded].tolist(), lots[traded].tolist()))
-        self.whole_bars += parts > 1
-        self._add(window, total, count * parts, VWAP)
+                _check_grid(self.frame, name, int(off[0]), int(column[off[0]]), window.tick_e8)
+        ticks = sum(column[traded] // window.tick_e8 for column in prices_e8.values())
+        total, count = weigh(map(Trade, ticks.tolist(), lots[traded].tolist()))
+        self.whole_bars += len(prices_e8) > 1
+        self._add(window, total, count * len(prices_e8), VWAP)
         return True
 
     def settle_by_close(self, window: _Window, row: int, close_e8: int, end_ns: int) -> None:
@@ -363,7 +358,7 @@ class _Run:
             )
         if self.partly:
             cautions.append(
-                f"{self.frame.source} begins or ends inside the settlement window of {_listed(self.partly)}"
+                f"{self.frame.source}: begins or ends inside the settlement window of {_listed(self.partly)}"
             )
         if self.final:
             cautions.append(
