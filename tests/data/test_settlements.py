@@ -403,7 +403,7 @@ def contract(path: Path, expiry: int) -> pl.DataFrame:
 
 
 def closes(novation_data: Path, root: str, expiry: int) -> dict[dt.date, int]:
-    """Daily closes of the chain in 1e-8, by the trade date after `file_date`: its highs are those of that day's bars."""
+    """Daily closes of the chain in 1e-8, by the trade date after `file_date`, whose bars have the same highs."""
     chain = contract(novation_data / "cme" / "daily_chain" / f"{root}_chain.parquet", expiry)
     after = {day.date(): to_e8(close) for day, close in zip(chain["file_date"], chain["close"].to_list(), strict=True)}
     return {np.busday_offset(day, 1).astype(dt.date): close for day, close in after.items()}

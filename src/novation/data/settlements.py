@@ -165,8 +165,9 @@ def settle_by_bars(
         )
         if run.settle_by_vwap(window, rows, {"high": high, "low": low, "close": close}, lots):
             continue
-        before = int(traded[max(0, np.searchsorted(traded, rows.stop) - 1)]) if len(traded) else len(starts)
-        if before < rows.stop and starts[before] >= window.open_ns:
+        earlier = int(np.searchsorted(traded, rows.stop))
+        before = int(traded[earlier - 1]) if earlier else -1
+        if earlier and starts[before] >= window.open_ns:
             run.settle_by_close(window, before, int(close[before]), int(ends[before]))
         else:
             run.without(window)
