@@ -26,8 +26,8 @@ if TYPE_CHECKING:
         VenueError,
     )
     from novation.engine.strategy import compiled
-    from novation.reference.trading_calendar import calendar
     from novation.reference.products import contract
+    from novation.reference.trading_calendar import calendar
     from novation.research.backtest import Backtest
     from novation.research.cascade.run import cascade
     from novation.research.result import Result

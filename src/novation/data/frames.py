@@ -143,10 +143,11 @@ def _pandas_column(values: Any) -> pl.Series:
 # ---------------------------------------------------------------- instants
 
 
-def read_stamps(frame: Frame, tz: str | None) -> tuple[np.ndarray, str, str]:
+def read_stamps(frame: Frame, tz: str | None, *, repeats: bool = False) -> tuple[np.ndarray, str, str]:
     """The stamps in ns UTC, the zone of the frame's own clock, and the name of the column they are in.
 
-    Refuses null, unsorted and repeated stamps, and naive ones unless `tz` names their zone.
+    Refuses null, unsorted and repeated stamps, and naive ones unless `tz` names their zone. repeats: several rows may
+    have one stamp, as trades do.
     """
     name = frame.column(*STAMP_NAMES)
     column = frame.data[name]
@@ -166,7 +167,7 @@ def read_stamps(frame: Frame, tz: str | None) -> tuple[np.ndarray, str, str]:
             f"{name} is of type {column.dtype}, not an instant",
             hint="Give aware datetimes or epoch integers.",
         )
-    back = np.flatnonzero(np.diff(stamps) <= 0)
+    back = np.flatnonzero(np.diff(stamps) < (0 if repeats else 1))
     if len(back):
         row = int(back[0]) + 1
         here, before = iso(stamps[row]), iso(stamps[row - 1])
