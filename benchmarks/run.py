@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The benchmarks of `make bench`: print figures with machine, workload and spread. Nothing here is asserted.
 
-run.py [--only first_light|sweep|crowd] [--accounts N] [--quick] [--no-peer] [--json FILE] [--write]
+run.py [--only first_light|sweep|crowd|calendar] [--accounts N] [--quick] [--no-peer] [--json FILE] [--write]
 
---write stores the pages benchmarks/results/first_light.md, sweep.md and crowd.md, --json the figures of every round.
+--write stores the pages benchmarks/results/first_light.md, sweep.md, crowd.md and calendar.md, --json the figures of every round.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import calendar_lookups  # noqa: E402
 import crowd  # noqa: E402
 import first_light  # noqa: E402
 import kernels  # noqa: E402
@@ -209,7 +210,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="NautilusTrader beside it")
-    parser.add_argument("--only", choices=("first_light", "sweep", "crowd"), help="one of the pages")
+    parser.add_argument("--only", choices=("first_light", "sweep", "crowd", "calendar"), help="one of the pages")
     parser.add_argument("--accounts", type=int, default=1_000_000, help="of the sweep")
     parser.add_argument("--json", type=Path, metavar="FILE", help="store the figures of every round")
     parser.add_argument("--write", action="store_true", help="store the page in benchmarks/results")
@@ -238,6 +239,11 @@ def main() -> None:
         machine()
         FIGURES["crowd"] = crowd.report(say, given.quick)
         store("crowd", given.write)
+    if given.only in (None, "calendar"):
+        say("# Looking an instant up among sessions\n")
+        machine()
+        FIGURES["calendar"] = calendar_lookups.report(say, spread, given.quick)
+        store("calendar", given.write)
     if given.json:
         given.json.write_text(json.dumps(FIGURES, indent=1) + "\n")
 
