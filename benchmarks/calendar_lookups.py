@@ -79,7 +79,7 @@ def report(say: Callable[..., None], spread: Callable[..., str], quick: bool) ->
     """Measure and print; returns the figures."""
     found = measure(3 if quick else 7)
     say(
-        "\nNanoseconds a look-up of a random instant in 17 years of ES sessions (the aim inside the engine: below 200), "
+        "\nNanoseconds a look-up of a random instant in 17 years of ES sessions (aim inside the engine: below 200), "
         "median (least .. most).\n\n| look-up | ns |\n|---|---|"
     )
     for name, values in found.items():

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The benchmarks of `make bench`: print figures with machine, workload and spread. Nothing here is asserted.
 
-run.py [--only first_light|sweep|crowd|calendar] [--accounts N] [--quick] [--no-peer] [--json FILE] [--write]
+run.py [--only PAGE] [--accounts N] [--quick] [--no-peer] [--json FILE] [--write]
 
---write stores the pages benchmarks/results/first_light.md, sweep.md, crowd.md and calendar.md, --json the figures of every round.
+--write stores each page as benchmarks/results/PAGE.md (first_light, sweep, crowd, calendar); --json the figures of
+every round.
 """
 
 from __future__ import annotations
