@@ -13,7 +13,7 @@ from novation.data.multiple_prices import MultiplePrices, product_files, read_ad
 from novation.data.series import Array, ContractRoll
 from novation.domain.units import E8, iso
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.slow]
 
 CENT_E8 = E8 // 100
 

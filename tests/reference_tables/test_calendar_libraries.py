@@ -10,6 +10,8 @@ import pytest
 from novation.reference.holidays import is_business_day
 from tests.reference_tables.libraries import FIRST, Compared, Difference, compare, listed
 
+pytestmark = pytest.mark.slow
+
 #: Day ends that a library holds constant over years in which they were others; each with its evidence in the list.
 LONG = 60
 

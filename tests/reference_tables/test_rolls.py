@@ -105,6 +105,7 @@ CALENDARS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "root", "rule"), CALENDARS)
 def test_nine_of_ten_given_rolls_lie_within_five_business_days_of_the_rules(
     novation_data: Path, capsys: pytest.CaptureFixture[str], code: str, root: str, rule: str

@@ -16,6 +16,8 @@ from novation.reference.holidays import is_business_day
 from novation.reference.lookup import Reference
 from novation.research.result import Result
 
+pytestmark = pytest.mark.slow
+
 CASH = 200_000
 LIVES = [
     ("ES", "SP500_micro", 201306, 1),
