@@ -15,11 +15,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from novation.reference.chicago import ZONE
 from novation.reference.lookup import Reference
 from novation.reference.products import product_row
 from novation.reference.sessions import Session, sessions
+
+ZONE = ZoneInfo("America/Chicago")
 
 FIRST, LAST = dt.date(2012, 1, 1), dt.date(2026, 12, 31)
 LISTED = Path(__file__).parent / "calendar_differences.csv"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from novation.domain.enums import Side
 from novation.domain.units import NS
-from novation.reference.chicago import ZONE
 from novation.reference.close_out import close_out_days, close_outs
 from novation.reference.lookup import Reference
 from novation.reference.products import expiry, listed, notice, product_row
+
+ZONE = ZoneInfo("America/Chicago")
 
 REFERENCE = Reference()
 ON = dt.date(2026, 7, 1)

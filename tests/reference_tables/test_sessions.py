@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 from novation import calendar
 from novation.domain.errors import InvalidInput, NoRuleInForce, UnknownInstrument
 from novation.domain.units import HOUR_NS, NS
-from novation.reference.chicago import ZONE
 from novation.reference.holidays import is_business_day
 from novation.reference.lookup import Reference
 from novation.reference.sessions import Session, sessions
+
+ZONE = ZoneInfo("America/Chicago")
 
 REFERENCE = Reference()
 ROOTS = REFERENCE.symbols("cme")

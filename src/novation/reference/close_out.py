@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from novation.domain.enums import Side
 from novation.domain.instruments import Instrument
 from novation.reference.expiries import first_notice_day, last_trading_day
-from novation.reference.holidays import business_days_before, is_business_day
+from novation.reference.holidays import business_days_before, business_days_of
 from novation.reference.sessions import sessions
 
 if TYPE_CHECKING:
@@ -37,18 +37,19 @@ class CloseOut(NamedTuple):
 def close_out_days(row: Mapping[str, Any], month: int) -> dict[Side, dt.date]:
     """The first day on which longs and shorts of a contract are closed; none where it is settled in cash.
 
-    >>> gold = {"settlement": "physical", "group": "metals", "notice": "month_before"}
-    >>> days = close_out_days(gold | {"last_day": "third_last_business_day"}, 202612)
-    >>> [str(day) for day in days.values()]
+    >>> gold = {"settlement": "physical", "group": "metals", "notice": "month_before", "calendar": "us"}
+    >>> found = close_out_days(gold | {"last_day": "third_last_business_day"}, 202612)
+    >>> [str(day) for day in found.values()]
     ['2026-11-25', '2026-12-24']
     """
     if row["settlement"] == "cash":
         return {}
-    short = business_days_before(last_trading_day(row["last_day"], month), 2)
-    notice = first_notice_day(row["last_day"], row["notice"], month)
+    days = business_days_of(row["calendar"])
+    short = business_days_before(last_trading_day(row["last_day"], month, days), 2, days)
+    notice = first_notice_day(row["last_day"], row["notice"], month, days)
     if notice is None:
         return {Side.BUY: short, Side.SELL: short}
-    long = business_days_before(notice, 1 if row["group"] == "rates" else 2)
+    long = business_days_before(notice, 1 if row["group"] == "rates" else 2, days)
     return {Side.BUY: min(long, short), Side.SELL: short}
 
 
@@ -59,11 +60,12 @@ def close_outs(reference: Reference, instrument: Instrument) -> tuple[CloseOut, 
         return ()
     row = reference.row("cme/products", instrument.root, instrument.deliver_ns)
     month = instrument.contract_month
-    last = last_trading_day(row["last_day"], month)
+    days = business_days_of(row["calendar"])
+    last = last_trading_day(row["last_day"], month, days)
     found = []
     for side, first in close_out_days(row, month).items():
         for day in (first + _ONE * i for i in range((last - first).days + 1)):
-            if is_business_day(day):
+            if days.is_open(day):
                 found += [
                     CloseOut(session.rth[0], side)
                     for session in sessions(reference, instrument.root, day, day)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import functools
+from dataclasses import dataclass
 
 _ONE = dt.timedelta(days=1)
 _JUNETEENTH_SINCE = 2022
@@ -85,44 +86,71 @@ def holidays(year: int) -> dict[dt.date, str]:
     return {day: name for name, day in sorted(days.items(), key=lambda item: item[1])}
 
 
-def is_business_day(day: dt.date) -> bool:
+@dataclass(frozen=True)
+class BusinessDays:
+    """The weekdays on which an exchange clears: all but its holidays.
+
+    closed: days without business, for an exchange whose holidays are given as dates; None: the United States' rules.
+    """
+
+    closed: frozenset[dt.date] | None = None
+
+    def is_open(self, day: dt.date) -> bool:
+        """Whether a day is a business day."""
+        closed = holidays(day.year) if self.closed is None else self.closed
+        return day.weekday() < calendar.SATURDAY and day not in closed
+
+
+UNITED_STATES = BusinessDays()
+
+
+@functools.lru_cache(maxsize=64)
+def business_days_of(text: str) -> BusinessDays:
+    """The calendar that a row of `products.csv` names: `us`, or the closed days as ISO dates with spaces between.
+
+    >>> business_days_of("2026-12-24 2026-12-25").is_open(dt.date(2026, 12, 24))
+    False
+    """
+    return UNITED_STATES if text == "us" else BusinessDays(frozenset(map(dt.date.fromisoformat, text.split())))
+
+
+def is_business_day(day: dt.date, days: BusinessDays = UNITED_STATES) -> bool:
     """Whether a day is a weekday and no holiday."""
-    return day.weekday() < calendar.SATURDAY and day not in holidays(day.year)
+    return days.is_open(day)
 
 
-def business_day_on_or_before(day: dt.date) -> dt.date:
+def business_day_on_or_before(day: dt.date, days: BusinessDays = UNITED_STATES) -> dt.date:
     """The day itself where it is a business day, else the nearest before it."""
-    while not is_business_day(day):
+    while not days.is_open(day):
         day -= _ONE
     return day
 
 
-def business_day_on_or_after(day: dt.date) -> dt.date:
+def business_day_on_or_after(day: dt.date, days: BusinessDays = UNITED_STATES) -> dt.date:
     """The day itself where it is a business day, else the nearest after it."""
-    while not is_business_day(day):
+    while not days.is_open(day):
         day += _ONE
     return day
 
 
-def business_days_before(day: dt.date, count: int) -> dt.date:
+def business_days_before(day: dt.date, count: int, days: BusinessDays = UNITED_STATES) -> dt.date:
     """The business day so many before a day, which need not be one itself; the day for 0."""
     for _ in range(count):
-        day = business_day_on_or_before(day - _ONE)
+        day = business_day_on_or_before(day - _ONE, days)
     return day
 
 
-def business_days_after(day: dt.date, count: int) -> dt.date:
+def business_days_after(day: dt.date, count: int, days: BusinessDays = UNITED_STATES) -> dt.date:
     """The business day so many after a day, which need not be one itself; the day for 0."""
     for _ in range(count):
-        day = business_day_on_or_after(day + _ONE)
+        day = business_day_on_or_after(day + _ONE, days)
     return day
 
 
-def last_business_day(year: int, month: int, n: int = 1) -> dt.date:
+def last_business_day(year: int, month: int, n: int = 1, days: BusinessDays = UNITED_STATES) -> dt.date:
     """The nth last business day of a month: 1 is the last.
 
     >>> last_business_day(2026, 12, 3)
     datetime.date(2026, 12, 29)
     """
-    after = dt.date(year + month // 12, month % 12 + 1, 1)
-    return business_days_before(after, n)
+    return business_days_before(dt.date(year + month // 12, month % 12 + 1, 1), n, days)

@@ -173,6 +173,8 @@ CME = VenueTables(
                 "active": Kind.TEXT,
                 "last_day": Kind.TEXT,
                 "last_time": Kind.TIME,
+                "zone": Kind.TEXT,
+                "calendar": Kind.TEXT,
                 "notice": Kind.TEXT,
                 "settlement": Kind.TEXT,
                 "lead": Kind.TEXT,
@@ -182,7 +184,7 @@ CME = VenueTables(
                 "ib_class": Kind.TEXT,
             },
         ),
-        # Hours of a product group, Chicago time, by trade date (`reference.sessions`).
+        # Hours of a product group, in its products' zone, by trade date (`reference.sessions`).
         "sessions": Layout(
             "group",
             {
@@ -196,7 +198,7 @@ CME = VenueTables(
         ),
         # Special days: `<group> <holiday>` or `<group> <date>`, a close (a time, `closed`, `regular`), a late opening.
         "holidays": Layout("day", {"open": Kind.MAYBE, "close": Kind.TEXT}),
-        # The window whose trades make the daily settlement price, Chicago time; early_end: where a day is cut short.
+        # The window whose trades make the daily settlement price, local time; early_end: where a day is cut short.
         "settlements": Layout(
             "root", {"start": Kind.TIME, "end": Kind.TIME, "early_end": Kind.MAYBE, "method": Kind.TEXT}
         ),

@@ -22,10 +22,11 @@ from novation.domain.instruments import Instrument, Terms, Tier
 from novation.domain.units import DAY_NS, E8, iso, money, on_grid, to_e8, to_ns
 from novation.reference.bracket_files import Brackets
 from novation.reference.brackets import tiers_of
-from novation.reference.chicago import chicago_ns
 from novation.reference.expiries import last_trading_day
 from novation.reference.files import exchange_symbol
+from novation.reference.holidays import business_days_of
 from novation.reference.layouts import QUARTERLIES, VENUES, VenueTables
+from novation.reference.local_time import instant_ns
 from novation.reference.overrides import Override, read_override
 from novation.reference.quarterlies import delivery_ns
 from novation.reference.rulebook import ANY_KEY, SHIPPED, Rule, Rulebook, load_folder
@@ -218,7 +219,9 @@ class Reference:
         rules = self._book.rules(f"{name.venue}/products", name.key) if name.month else []
         if not rules:
             return 0
-        return chicago_ns(last_trading_day(rules[-1].row["last_day"], name.month), rules[-1].row["last_time"])
+        row = rules[-1].row
+        day = last_trading_day(row["last_day"], name.month, business_days_of(row["calendar"]))
+        return instant_ns(day, row["last_time"], row["zone"])
 
     def _static(self, name: Name, column: str) -> Any:
         """A value that holds for good: of the override, else of the first folder that knows the key."""

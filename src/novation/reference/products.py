@@ -19,7 +19,7 @@ from typing import Any
 from novation.domain.errors import InvalidInput, NoRuleInForce, UnknownInstrument
 from novation.domain.units import NS, to_ns
 from novation.reference.expiries import first_notice_day, first_position_day, last_trading_day, month_before
-from novation.reference.holidays import business_days_before, nth_weekday
+from novation.reference.holidays import business_days_before, business_days_of, nth_weekday
 from novation.reference.lookup import Reference
 from novation.reference.symbols import MONTHS, Name
 
@@ -50,12 +50,12 @@ def product_row(reference: Reference, root: str, day: dt.date) -> Mapping[str, A
 
 def expiry(row: Mapping[str, Any], month: int) -> dt.date:
     """Last trading day of a contract month."""
-    return last_trading_day(row["last_day"], month)
+    return last_trading_day(row["last_day"], month, business_days_of(row["calendar"]))
 
 
 def notice(row: Mapping[str, Any], month: int) -> dt.date | None:
     """First notice day of a contract month, None without notices."""
-    return first_notice_day(row["last_day"], row["notice"], month)
+    return first_notice_day(row["last_day"], row["notice"], month, business_days_of(row["calendar"]))
 
 
 def months_from(row: Mapping[str, Any], letters: str, day: dt.date) -> Iterator[int]:
@@ -96,7 +96,7 @@ def lead_until(row: Mapping[str, Any], month: int) -> dt.date:
     kind, _, days = rule.partition(":")
     ends = notice(row, month) if kind == "notice" else expiry(row, month)
     assert ends is not None, f"{rule} of a product without notices"
-    return business_days_before(ends, int(days))
+    return business_days_before(ends, int(days), business_days_of(row["calendar"]))
 
 
 def lead_month(row: Mapping[str, Any], day: dt.date) -> int:
@@ -118,7 +118,8 @@ class Contract:
     tick_value: Decimal
     currency: str
     last_trading_day: dt.date
-    last_trading_time: str  #: Chicago time
+    last_trading_time: str
+    zone: str  #: of that time, an IANA name
     first_notice_day: dt.date | None
     first_position_day: dt.date | None
     settlement: str  #: "cash" or "physical"
@@ -149,7 +150,7 @@ class Contract:
             "tick_value": _text(self.tick_value),
             "currency": self.currency,
             "last_trading_day": str(self.last_trading_day),
-            "last_trading_time": f"{self.last_trading_time} America/Chicago",
+            "last_trading_time": f"{self.last_trading_time} {self.zone}",
             "first_notice_day": None if notice is None else str(notice),
             "first_position_day": None if position is None else str(position),
             "settlement": self.settlement,
@@ -171,7 +172,7 @@ class Contract:
             ("exchange", f"{self.exchange}, {self.settlement} settlement"),
             ("multiplier", f"{_text(self.multiplier)} {self.currency} per 1.00"),
             ("tick", tick),
-            ("last trading day", f"{self.last_trading_day:%a %Y-%m-%d} {self.last_trading_time} Chicago"),
+            ("last trading day", f"{self.last_trading_day:%a %Y-%m-%d} {self.last_trading_time} {self.zone}"),
             ("first notice day", notice),
             ("lead month", f"{lead} on {self.on}"),
             ("at IB", f"{self.ib_symbol}, {self.ib_exchange}, trading class {self.ib_trading_class}"),
@@ -228,8 +229,9 @@ def contract(symbol: str, *, on: Any, reference: Reference | None = None) -> Con
         currency=terms["currency"],
         last_trading_day=expiry(row, month),
         last_trading_time=row["last_time"],
+        zone=row["zone"],
         first_notice_day=notice(row, month),
-        first_position_day=first_position_day(row["notice"], month),
+        first_position_day=first_position_day(row["notice"], month, business_days_of(row["calendar"])),
         settlement=row["settlement"],
         lead_month=month_symbol(root, lead_month(row, day)),
         listed=month in months,

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from novation.domain.errors import InvalidInput
 from novation.domain.units import NS, to_ns
 from novation.reference.expiries import month_before
-from novation.reference.holidays import business_day_on_or_before, business_days_before
+from novation.reference.holidays import business_day_on_or_before, business_days_before, business_days_of
 from novation.reference.products import expiry, lead_until, notice, product_row
 from novation.reference.symbols import MONTHS
 
@@ -45,18 +45,19 @@ class Roll(NamedTuple):
 
 def leave_day(row: Mapping[str, Any], month: int, rule: str = "lead") -> dt.date:
     """The trade date from which a month is no longer held. Raises `InvalidInput` for a rule that is none."""
+    days = business_days_of(row["calendar"])
     if rule == "lead":
-        return business_day_on_or_before(lead_until(row, month))
+        return business_day_on_or_before(lead_until(row, month), days)
     kind, _, digits = rule.partition(":")
     if kind not in ("days", "expiry", "notice") or not digits.isdigit():
         raise InvalidInput("is no roll rule", source="rule", value=rule, hint=f"Rules: {', '.join(RULES)}.")
     count = int(digits)
     if kind == "days":
-        return business_day_on_or_before(expiry(row, month) - dt.timedelta(count))
+        return business_day_on_or_before(expiry(row, month) - dt.timedelta(count), days)
     ends = expiry(row, month) if kind == "expiry" else notice(row, month)
     if ends is None:
         raise InvalidInput("has no first notice", source=row["name"], where=rule, hint="Use lead, days:N or expiry:N.")
-    return business_days_before(ends, count)
+    return business_days_before(ends, count, days)
 
 
 def held_month(row: Mapping[str, Any], day: dt.date, rule: str = "lead", cycle: str = "") -> int:

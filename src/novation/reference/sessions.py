@@ -2,8 +2,8 @@
 
 A session is what trades between two long closes: it opens the evening before its day, and most close at 16:00 Chicago
 time. `sessions.csv` has the regular hours of a product group by trade date, `holidays.csv` the earlier closes, each
-with its source; nothing here knows an hour. Instants follow America/Chicago, so a summer's opening is an hour earlier
-in UTC.
+with its source; nothing here knows an hour. Instants follow the product's zone, so a summer's opening is an hour
+earlier in UTC.
 
 The trade date of a session is the business day it is cleared on: that of a holiday, of a holiday session until noon, or
 of a morning without regular hours is the next business day, whose settlement takes both (facts/cme.md §3). Libraries
@@ -22,19 +22,21 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from novation.domain.errors import InvalidInput, NoRuleInForce
 from novation.domain.units import NS, to_ns
-from novation.reference.chicago import chicago_ns
 from novation.reference.holidays import (
     JOBS_REPORT_ON_GOOD_FRIDAY,
     business_day_on_or_after,
+    business_days_of,
     holidays,
     nth_weekday,
 )
+from novation.reference.local_time import instant_ns
 
 if TYPE_CHECKING:
     from novation.reference.lookup import Reference
@@ -93,7 +95,7 @@ def sessions(reference: Reference, root: str, first: dt.date, last: dt.date) -> 
     found = []
     day = first
     while day <= last:
-        session = _session(reference, root, product["group"], day)
+        session = _session(reference, root, product, day)
         if session is not None:
             found.append(session)
         day += _ONE
@@ -102,10 +104,11 @@ def sessions(reference: Reference, root: str, first: dt.date, last: dt.date) -> 
 
 def closed_days(reference: Reference, root: str, first: dt.date, last: dt.date) -> dict[dt.date, str]:
     """Weekdays of a range on which a product does not trade at all, with the reason."""
-    group = _row(reference, "cme/products", root, first)["group"]
+    product = _row(reference, "cme/products", root, first)
+    group = product["group"]
     days = (first + _ONE * i for i in range((last - first).days + 1))
     return {
-        day: special_day(day) or "closed"
+        day: special_day(day) if product["calendar"] == "us" else "closed"
         for day in days
         if day.weekday() < calendar.SATURDAY
         and (row := _special(reference, group, day)) is not None
@@ -138,7 +141,8 @@ def special_day(day: dt.date) -> str:
     return ""
 
 
-def _session(reference: Reference, root: str, group: str, day: dt.date) -> Session | None:
+def _session(reference: Reference, root: str, product: Mapping[str, Any], day: dt.date) -> Session | None:
+    group, at = product["group"], functools.partial(instant_ns, zone=product["zone"])
     hours = _row(reference, "cme/sessions", group, day)
     if day.weekday() >= calendar.SATURDAY:
         return None
@@ -146,57 +150,59 @@ def _session(reference: Reference, root: str, group: str, day: dt.date) -> Sessi
     close_text = special["close"] if special else hours["close"]
     if close_text == CLOSED:
         return None
-    close = chicago_ns(day, close_text)
-    start, pauses = _evening(reference, group, day, hours)
+    close = at(day, close_text)
+    start, pauses = _opening(reference, product, day, hours)
     if special and special["open"]:
-        start, pauses = chicago_ns(day - _ONE, special["open"]), []
-    if (
-        hours["pause_start"]
-        and start < chicago_ns(day, hours["pause_start"])
-        and chicago_ns(day, hours["pause_end"]) < close
-    ):
-        pauses.append((chicago_ns(day, hours["pause_start"]), chicago_ns(day, hours["pause_end"])))
-    name = special_day(day)
+        start, pauses = at(day - _ONE, special["open"]), []
+    if hours["pause_start"]:
+        pause = at(day, hours["pause_start"]), at(day, hours["pause_end"])
+        if start < pause[0] and pause[1] < close:
+            pauses.append(pause)
+    name = special_day(day) if product["calendar"] == "us" else ""
     holiday = name if name in holidays(day.year).values() else ""
-    rth_open, rth_close = chicago_ns(day, hours["rth_open"]), min(close, chicago_ns(day, hours["rth_close"]))
+    rth_open, rth_close = at(day, hours["rth_open"]), min(close, at(day, hours["rth_close"]))
     regular = not holiday and rth_open < rth_close
     return Session(
         day=day,
-        trade_date=day if regular else business_day_on_or_after(day + _ONE),
+        trade_date=day if regular else business_day_on_or_after(day + _ONE, business_days_of(product["calendar"])),
         open_ns=start,
         close_ns=close,
         pauses=tuple(pauses),
         rth=(rth_open, rth_close) if regular else None,
         early_close=close_text < hours["close"],
         holiday=holiday,
-        settlement_ns=_settlement(reference, root, day, close) if regular else None,
+        settlement_ns=_settlement(reference, root, product, day, close) if regular else None,
     )
 
 
-def _evening(
-    reference: Reference, group: str, day: dt.date, hours: Mapping[str, Any]
+def _opening(
+    reference: Reference, product: Mapping[str, Any], day: dt.date, hours: Mapping[str, Any]
 ) -> tuple[int, list[tuple[int, int]]]:
-    """Where a session opens the evening before, and the pause of that evening.
+    """Where a session opens (the evening before, if that is later in the day than its close), and the pause of that
+    evening.
 
     Until 2012 equity index futures opened at 15:30 after a full day, and paused until the evening's usual opening.
     """
+    at = functools.partial(instant_ns, zone=product["zone"])
+    if hours["open"] < hours["close"]:
+        return at(day, hours["open"]), []
     before = day - _ONE
     if hours["pause_start"] <= hours["close"]:
-        return chicago_ns(before, hours["open"]), []
-    special = _special(reference, group, before)
+        return at(before, hours["open"]), []
+    special = _special(reference, product["group"], before)
     full = before.weekday() < calendar.SATURDAY and (special is None or special["close"] >= hours["close"])
-    pause = chicago_ns(before, hours["pause_start"]), chicago_ns(before, hours["pause_end"])
+    pause = at(before, hours["pause_start"]), at(before, hours["pause_end"])
     if full and (special is None or special["close"] != CLOSED):
-        return chicago_ns(before, hours["open"]), [pause]
+        return at(before, hours["open"]), [pause]
     return pause[1], []
 
 
-def _settlement(reference: Reference, root: str, day: dt.date, close_ns: int) -> int:
+def _settlement(reference: Reference, root: str, product: Mapping[str, Any], day: dt.date, close_ns: int) -> int:
     """The end of the settlement window; on a day cut short where the row says, at the latest at the close."""
     row = _row(reference, "cme/settlements", root, day)
-    end = chicago_ns(day, row["end"])
+    end = instant_ns(day, row["end"], product["zone"])
     if close_ns < end and row["early_end"]:
-        end = chicago_ns(day, row["early_end"])
+        end = instant_ns(day, row["early_end"], product["zone"])
     return min(end, close_ns)
 
 

@@ -11,10 +11,10 @@ import datetime as dt
 import itertools
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from novation.domain.errors import InvalidInput
 from novation.domain.units import NS, to_ns
-from novation.reference.chicago import ZONE
 from novation.reference.lookup import Reference
 from novation.reference.products import expiry as last_day
 from novation.reference.products import lead_month, listed, month_symbol, notice, product_row
@@ -28,6 +28,7 @@ class Calendar:
     """The sessions of a product whose day lies in [start, end), and what falls on days without one."""
 
     id: str
+    zone: str  #: IANA name, in which it is shown
     start: dt.date
     end: dt.date
     sessions: tuple[Session, ...]
@@ -48,7 +49,7 @@ class Calendar:
 
     def _month(self, year: int, month: int) -> str:
         by_day = {session.day: session for session in self.sessions}
-        lines = [f"{self.id}  {_days.month_name[month]} {year}, America/Chicago", "   Mo   Tu   We   Th   Fr"]
+        lines = [f"{self.id}  {_days.month_name[month]} {year}, {self.zone}", "   Mo   Tu   We   Th   Fr"]
         for week in _days.Calendar().monthdatescalendar(year, month):
             cells = []
             for day in week[:5]:
@@ -62,12 +63,21 @@ class Calendar:
         usual: dict[tuple[str, str], int] = {}
         for session in inside:
             if not session.early_close:
-                usual[_hours(session)] = usual.get(_hours(session), 0) + 1
+                usual.setdefault(self._hours(session), len(usual))
         for hours in usual:
-            lines.append(f"  {hours[0]} the evening before to {hours[1]}")
+            lines.append(f"  {hours[0]} to {hours[1]}")
         for day in (dt.date(year, month, n) for n in range(1, _days.monthrange(year, month)[1] + 1)):
             lines += [f"  {day.day:>2} {day:%a}  {text}" for text in self._notes(day, by_day.get(day))]
         return "\n".join(lines)
+
+    def _clock(self, ns: int) -> str:
+        return f"{dt.datetime.fromtimestamp(ns // NS, ZoneInfo(self.zone)):%H:%M}"
+
+    def _hours(self, session: Session) -> tuple[str, str]:
+        opens = dt.datetime.fromtimestamp(session.open_ns // NS, ZoneInfo(self.zone))
+        evening = " the evening before" if opens.date() < session.day else ""
+        pauses = "".join(f", pause {self._clock(start)}-{self._clock(end)}" for start, end in session.pauses)
+        return f"{opens:%H:%M}{evening}", self._clock(session.close_ns) + pauses
 
     def _notes(self, day: dt.date, session: Session | None) -> list[str]:
         notes = []
@@ -75,7 +85,7 @@ class Calendar:
             reason = special_day(day)
             name = f"{_words(reason)}, " if reason else ""
             to = f", of trade date {session.trade_date}" if session.trade_date != day else ""
-            notes.append(f"{name}closes {_clock(session.close_ns)}{to}")
+            notes.append(f"{name}closes {self._clock(session.close_ns)}{to}")
         if day in self.closed:
             notes.append(f"closed: {_words(self.closed[day])}")
         return notes + list(self.events.get(day, ()))
@@ -101,10 +111,10 @@ def calendar(symbol: str, start: Any, end: Any, *, reference: Reference | None =
         raise InvalidInput("trades at all hours: only dated futures have a calendar", source=id)
     root = code if known.is_rolled(id) else code[:-5]
     last = after - _ONE
+    zone = product_row(known, root, first)["zone"]
     found = sessions(known, root, first, last)
-    return Calendar(
-        f"cme:{root}", first, after, found, closed_days(known, root, first, last), _events(known, root, first, last)
-    )
+    closed, events = closed_days(known, root, first, last), _events(known, root, first, last)
+    return Calendar(f"cme:{root}", zone, first, after, found, closed, events)
 
 
 def _events(reference: Reference, root: str, first: dt.date, last: dt.date) -> dict[dt.date, tuple[str, ...]]:
@@ -129,16 +139,6 @@ def _events(reference: Reference, root: str, first: dt.date, last: dt.date) -> d
 
 def _day(given: Any, name: str) -> dt.date:
     return dt.datetime.fromtimestamp(to_ns(given, source=name) // NS, dt.UTC).date()
-
-
-def _clock(ns: int) -> str:
-    return f"{dt.datetime.fromtimestamp(ns // NS, ZONE):%H:%M}"
-
-
-def _hours(session: Session) -> tuple[str, str]:
-    return _clock(session.open_ns), _clock(session.close_ns) + "".join(
-        f", pause {_clock(start)}-{_clock(end)}" for start, end in session.pauses
-    )
 
 
 def _words(name: str) -> str:
