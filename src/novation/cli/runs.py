@@ -42,6 +42,9 @@ def backtest(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Put a value over the file's, e.g. margin.leverage=10."),
     ] = None,
+    products: Annotated[
+        Path | None, typer.Option("--products", metavar="FILE", help="Products of your own: a YAML file, asked first.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for Parquet tables, report.html and manifest.json.")
     ] = None,
@@ -51,7 +54,8 @@ def backtest(
     from novation.research.config import load_config
     from novation.research.config.run import run_config
 
-    checked = load_config(config, settings or ())
+    own = [f"products={products.resolve()}"] if products is not None else []
+    checked = load_config(config, [*(settings or ()), *own])
     with show.bars_bar("backtest") as progress:
         result = run_config(checked, out=out, progress=progress)
     show.show(result, json=json)

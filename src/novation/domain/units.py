@@ -34,7 +34,7 @@ DIVISOR_BOUND = 1 << 50
 NO_CAP = 1 << 62
 
 #: Decimals of each settlement asset's minor unit: USDT counts 1e-8, USD 1e-6.
-ASSET_DECIMALS: dict[str, int] = {"USDT": 8, "USDC": 8, "USD": 6}
+ASSET_DECIMALS: dict[str, int] = {"USDT": 8, "USDC": 8, "USD": 6, "EUR": 6}
 
 Number = int | float | str | Decimal
 

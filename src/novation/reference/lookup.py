@@ -29,7 +29,7 @@ from novation.reference.layouts import QUARTERLIES, VENUES, VenueTables
 from novation.reference.local_time import instant_ns
 from novation.reference.overrides import Override, read_override
 from novation.reference.quarterlies import delivery_ns
-from novation.reference.rulebook import ANY_KEY, SHIPPED, Rule, Rulebook, load_folder
+from novation.reference.rulebook import ANY_KEY, SHIPPED, Folder, Rule, Rulebook, load_folder
 from novation.reference.symbols import MONTHS, Name, Product, parse
 from novation.reference.user_store import reference_path
 
@@ -42,8 +42,9 @@ _SHOWN = {"contract": "contract rules"}
 class Reference:
     """The facts one run rests on; make one per run, since it remembers what was asked (files are read once).
 
-    tables: folders laid out as `reference/tables`, the first asked first, all before the shipped rows. A
-    folder answers for the instants at which it has a row in force, and is never mixed with another for one.
+    tables: folders laid out as `reference/tables`, or YAML files of products (`reference.product_files`); the first is
+    asked first, all before the shipped rows. One answers for the instants at which it has a row in force, and is never
+    mixed with another for one.
 
     rules_as_of: an instant (ns, date or ISO text) at which every table is looked up in place of the asked
     one. A table that knows nothing of that day keeps its dated rows, and `cautions()` says so. Or a mapping
@@ -59,7 +60,7 @@ class Reference:
         rules_as_of: Any = None,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self._book = Rulebook([load_folder(Path(path)) for path in (*tables, SHIPPED)])
+        self._book = Rulebook([_folder(Path(path)) for path in (*tables, SHIPPED)])
         self._products = self._read_products()
         self._pins = _read_pins(rules_as_of)
         self._used: dict[tuple[str, str, int, str], Rule] = {}
@@ -242,6 +243,15 @@ class Reference:
 
     def _override(self, name: Name) -> Override:
         return Override() if name.delivery else self._overrides.get((name.venue, name.key), Override())
+
+    def currency(self, symbol: str, on_ns: int | None = None) -> str:
+        """What an instrument, or a rolled symbol, is settled in. Raises `UnknownInstrument`.
+
+        >>> Reference().currency("cme:ES"), Reference().currency("BTCUSDT")
+        ('USD', 'USDT')
+        """
+        name = self._name(symbol, on_ns)
+        return str(self._static(name, _tables(name).asset))
 
     # ------------------------------------------------------------ terms
 
@@ -601,6 +611,15 @@ class Reference:
             lines += [f"override {venue}:{key} {text}" for text in texts]
             lines += [f"override {venue}:{key} tier {tier}" for tier in override.tiers]
         return hashlib.blake2b("\n".join(sorted(lines)).encode(), digest_size=16).hexdigest()
+
+
+def _folder(path: Path) -> Folder:
+    """A folder of tables, or a file of products."""
+    if path.suffix not in (".yaml", ".yml"):
+        return load_folder(path)
+    from novation.reference.product_files import load_products
+
+    return load_products(path)
 
 
 def _tables(name: Name) -> VenueTables:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from novation.data.catalog import load
 from novation.data.chain import ContractChain
 from novation.data.feed import build_feed
@@ -130,13 +132,28 @@ def assemble(
         venue = symbol.split(":", 1)[0]
         if venue not in RULES:
             raise UnknownInstrument(given, reason=f"is at {venue}, which is not simulated; known: {', '.join(RULES)}.")
-        plan = out.plans.setdefault(venue, VenuePlan(RULES[venue]))
+        plan = _plan(out, venue, symbol, reference.currency(symbol))
         if isinstance(source, ContractChain):
             line = _add_chain(out, plan, symbol, source, reference, start_ns, end_ns)
         else:
             line = _add_single(out, plan, symbol, source, reference, start_ns, end_ns)
         out.lines.append((line, tuple({given, symbol.split(":", 1)[1]})))
     return out
+
+
+def _plan(out: Assembly, venue: str, symbol: str, currency: str) -> VenuePlan:
+    """The plan of a symbol's venue, whose accounts are in the symbol's currency."""
+    rules = RULES[venue]
+    if venue not in out.plans:
+        out.plans[venue] = VenuePlan(msgspec.structs.replace(rules, asset=currency))
+    if out.plans[venue].rules.asset != currency:
+        raise ConfigError(
+            f"settles in {currency}, what was named before it in {out.plans[venue].rules.asset}",
+            source="data",
+            where=symbol,
+            hint="One run's contracts of a venue have one currency: run them apart.",
+        )
+    return out.plans[venue]
 
 
 def _add_single(

@@ -49,6 +49,7 @@ class Traded:
     perpetual: bool
     rolled: bool
     of_contract: bool
+    quote: str  #: the currency it settles in
 
     @classmethod
     def of(cls, name: str, reference: Reference, start: Any, vendor: str | None, contract: str | None = None) -> Traded:
@@ -61,12 +62,8 @@ class Traded:
         instrument = None if rolled else reference.instrument(id, on_ns)
         venue = id.partition(":")[0]
         product = id if instrument is None else f"{venue}:{instrument.root}"
-        return cls(name, id, product, venue, venue == "binance_um", rolled, id == contract)
-
-    @property
-    def quote(self) -> str:
-        """The currency it settles in."""
-        return RULES[self.venue].asset
+        quote = reference.currency(id, on_ns)
+        return cls(name, id, product, venue, venue == "binance_um", rolled, id == contract, quote)
 
 
 def venue_of(vendor: str | None) -> str | None:

@@ -400,6 +400,7 @@ class Keys(Section):
     seed: int | None = None
     data: Data | None = None
     tables: list[Text] | None = None
+    products: Text | None = None
     overrides: dict[str, dict[str, Any]] | None = None
 
     mode: Annotated[

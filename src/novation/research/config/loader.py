@@ -48,7 +48,13 @@ class BacktestConfig:
 
     @functools.cached_property
     def _reference(self) -> Reference:
-        return Reference.default(tables=[self.folder / table for table in self.keys.tables or ()])
+        return Reference.default(tables=self._tables)
+
+    @property
+    def _tables(self) -> list[Path]:
+        """The user's own tables: his file of products, then his folders."""
+        own = [self.keys.products] if self.keys.products is not None else []
+        return [self.folder / table for table in (*own, *(self.keys.tables or ()))]
 
     @functools.cached_property
     def traded(self) -> tuple[Traded, ...]:
@@ -133,7 +139,7 @@ class BacktestConfig:
         if keys.strategy is None:
             raise ConfigError("is missing", source=self.source, where="strategy", hint='For example "my.py:Carry".')
         overrides = self.overrides()
-        tables = [self.folder / table for table in keys.tables or ()]
+        tables = self._tables
         try:
             Reference.default(tables=tables, overrides=overrides)  # refuses a wrong override before any data is read
             strategy = load_strategy(keys.strategy, keys.params or {}, self.folder, self.source)

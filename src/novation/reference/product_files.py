@@ -1,0 +1,301 @@
+"""Products of a user's own, one YAML file: what CME's tables have no row of, or other rows for what they have.
+
+    FDAX:
+      name: DAX future
+      exchange: EUREX
+      currency: EUR
+      multiplier: 25          # money per 1.00 of price
+      tick: 1
+      months: HMUZ
+      last_day: third_friday  # a rule of reference.expiries
+      last_time: "13:00"
+      settlement: cash
+      zone: Europe/Berlin
+      hours: {open: "01:10", close: "22:00", regular_open: "09:00", regular_close: "17:30"}
+      settles: {start: "17:29", end: "17:30"}
+      closed: [2026-04-03, 2026-12-25]
+      margin: {initial: 40000, maintenance: 36000}
+      fee: 1.50
+      effective_from: 2024-01-01
+      known_through: 2026-12-31
+      source: Eurex, product specification of 2026
+
+Such a file is one more folder of tables, asked before the shipped ones (`Reference(tables=[FILE])`, `--products FILE`,
+`products:` in a configuration). It is validated whole when it is read. Of a product that is shipped it may give
+`margin` and `fee` alone. Whatever it gives holds from `effective_from` through `known_through`; every weekday that
+`closed` does not list is a business day.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+
+from novation.domain.errors import ConfigError, DataError, InvalidInput
+from novation.domain.units import ASSET_DECIMALS, DAY_NS, to_decimal, to_ns
+from novation.reference.expiries import LAST_DAYS
+from novation.reference.rulebook import Folder, Rule
+from novation.reference.symbols import MONTHS
+from novation.reference.yaml_text import parse_yaml
+
+_ROOT = "A-Z, 0-9"
+
+
+def _decimal(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError("expected a number")
+    try:
+        number = to_decimal(value)
+    except InvalidInput as error:
+        raise ValueError(error.problem) from None
+    if number < 0:
+        raise ValueError("expected a number of zero or more")
+    return number
+
+
+def _above_zero(value: Decimal) -> Decimal:
+    if value <= 0:
+        raise ValueError("expected a number above zero")
+    return value
+
+
+def _time(value: Any) -> str:
+    try:
+        text = str(value)
+        dt.time.fromisoformat(text)
+    except ValueError:
+        text = ""
+    if len(text) not in (5, 8):
+        raise ValueError('expected a time of day, "HH:MM"')
+    return text
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError("is no IANA time zone, e.g. Europe/Berlin") from None
+    return value
+
+
+def _months(value: str) -> str:
+    if not value or any(letter not in MONTHS for letter in value):
+        raise ValueError(f"expected letters of {MONTHS}")
+    return value
+
+
+def _last_day(value: str) -> str:
+    if value not in LAST_DAYS:
+        raise ValueError(f"is no rule of the last day; known: {', '.join(LAST_DAYS)}")
+    return value
+
+
+def _notice(value: str) -> str:
+    kind, _, digits = value.partition(":")
+    if value not in ("none", "month_before") and not (kind == "after" and digits.isdigit()):
+        raise ValueError("expected none, month_before or after:N")
+    return value
+
+
+def _lead(value: str) -> str:
+    kind, _, digits = value.partition(":")
+    if value not in ("index", "fx") and not (kind in ("expiry", "notice") and digits.isdigit()):
+        raise ValueError("expected index, fx, expiry:N or notice:N")
+    return value
+
+
+Amount = Annotated[Decimal, BeforeValidator(_decimal)]
+Positive = Annotated[Amount, AfterValidator(_above_zero)]
+Time = Annotated[str, BeforeValidator(_time)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Hours(_Model):
+    """Regular hours in the product's zone; an opening later in the day than the close is of the evening before."""
+
+    open: Time
+    close: Time
+    pause_start: Time | Literal[""] = ""
+    pause_end: Time | Literal[""] = ""
+    regular_open: Time
+    regular_close: Time
+
+
+class Window(_Model):
+    """The settlement window in the product's zone."""
+
+    start: Time
+    end: Time
+
+
+class OwnMargin(_Model):
+    """Margin of one contract."""
+
+    initial: Positive
+    maintenance: Positive
+
+
+class Names(_Model):
+    """What Interactive Brokers calls it; else the root."""
+
+    symbol: str = ""
+    exchange: str = ""
+    trading_class: str = ""
+
+
+class OwnProduct(_Model):
+    """One product of a file."""
+
+    effective_from: dt.date
+    known_through: dt.date
+    source: str
+    exchange: str | None = None
+    currency: str | None = None
+    multiplier: Positive | None = None
+    tick: Positive | None = None
+    name: str | None = None
+    months: Annotated[str, AfterValidator(_months)] | None = None
+    listed: int = 4
+    last_day: Annotated[str, AfterValidator(_last_day)] | None = None
+    last_time: Time | None = None
+    notice: Annotated[str, AfterValidator(_notice)] = "none"
+    settlement: Literal["cash", "physical"] | None = None
+    lead: Annotated[str, AfterValidator(_lead)] = "expiry:1"
+    zone: Annotated[str, AfterValidator(_zone)] | None = None
+    hours: Hours | None = None
+    settles: Window | None = None
+    closed: tuple[dt.date, ...] = ()
+    early_closes: dict[dt.date, Time] = {}
+    ib: Names = Names()
+    margin: OwnMargin | None = None
+    fee: Amount | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.known_through < self.effective_from:
+            raise ValueError("known_through lies before effective_from")
+        for names in (("exchange", "currency", "multiplier", "tick"), _CALENDAR):
+            given = [name for name in names if getattr(self, name) is not None]
+            missing = [name for name in names if name not in given]
+            if given and missing:
+                raise ValueError(
+                    f"{', '.join(missing)} missing beside {given[0]}: give all of {', '.join(names)}, or none"
+                )
+        if self.currency is not None and self.currency not in ASSET_DECIMALS:
+            raise ValueError(f"currency {self.currency} is not known; known: {', '.join(sorted(ASSET_DECIMALS))}")
+        if self.margin and self.margin.initial < self.margin.maintenance:
+            raise ValueError("margin: initial lies below maintenance")
+        if not self.source:
+            raise ValueError("source is empty: say where the values come from")
+        if self.lead.startswith("notice") and self.notice == "none":
+            raise ValueError("lead by notice needs notices")
+        return self
+
+
+_CALENDAR = ("name", "months", "last_day", "last_time", "settlement", "zone", "hours", "settles")
+
+
+def load_products(path: Path) -> Folder:
+    """A product file as a folder of tables. Raises `ConfigError` or `DataError` naming file, product and key."""
+    try:
+        stamp = path.stat()
+    except OSError:
+        raise ConfigError("no such file", source=str(path)) from None
+    return _load(path, (stamp.st_mtime_ns, stamp.st_size))
+
+
+@functools.lru_cache(maxsize=16)
+def _load(path: Path, stamp: tuple[int, int]) -> Folder:
+    given = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    if not isinstance(given, Mapping) or not given:
+        raise DataError(
+            "holds no product", source=str(path), hint="See `novation.reference.product_files` for the layout."
+        )
+    rules: dict[tuple[str, str], tuple[Rule, ...]] = {}
+    known: dict[tuple[str, str], int] = {}
+    for root, values in given.items():
+        if not root.isascii() or not root.isalnum() or root != root.upper():
+            raise DataError("is no product symbol", source=str(path), where=root, hint=f"Letters: {_ROOT}.")
+        try:
+            product = OwnProduct.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join([root, *map(str, first["loc"])])
+            problem = str(first["msg"]).removeprefix("Value error, ")
+            shown = first["input"] if first["loc"] and not isinstance(first["input"], Mapping) else None
+            raise DataError(problem, source=str(path), where=where, value=shown) from None
+        for table, key, row, at in _rows(root, product):
+            place = f"cme/{table}", key
+            rules[place] = (Rule(*place, at, (row,), product.source, f"{path}"),)
+            known[place] = to_ns(product.known_through) + DAY_NS
+    return Folder(rules, known)
+
+
+def _rows(root: str, product: OwnProduct) -> list[tuple[str, str, dict[str, Any], int]]:
+    """Rows of tables: (table, key, columns, from when)."""
+    since = to_ns(product.effective_from)
+    rows: list[tuple[str, str, dict[str, Any], int]] = []
+    if product.multiplier is not None:
+        contract = {
+            "exchange": product.exchange,
+            "multiplier_usd": product.multiplier,
+            "tick_points": product.tick,
+            "currency": product.currency,
+        }
+        rows.append(("contracts", root, contract, since))
+    if product.margin is not None:
+        margin = {"initial_usd": product.margin.initial, "maintenance_usd": product.margin.maintenance}
+        rows.append(("margins", root, margin, since))
+    if product.fee is not None:
+        fee = {"commission_usd": product.fee, "exchange_usd": Decimal(0), "regulatory_usd": Decimal(0)}
+        rows.append(("fees", root, fee, since))
+    if product.hours is None or product.settles is None:
+        return rows
+    rows.append(
+        (
+            "products",
+            root,
+            {
+                "name": product.name,
+                "group": root,
+                "cycle": product.months,
+                "count": Decimal(product.listed),
+                "serials": Decimal(0),
+                "further": "",
+                "active": product.months,
+                "last_day": product.last_day,
+                "last_time": product.last_time,
+                "zone": product.zone,
+                "calendar": " ".join(map(str, product.closed)) or "1970-01-01",
+                "notice": product.notice,
+                "settlement": product.settlement,
+                "lead": product.lead,
+                "display": "decimal",
+                "ib_symbol": product.ib.symbol or root,
+                "ib_exchange": product.ib.exchange or product.exchange or "",
+                "ib_class": product.ib.trading_class or root,
+            },
+            since,
+        )
+    )
+    hours = product.hours
+    regular = {"rth_open": hours.regular_open, "rth_close": hours.regular_close}
+    pauses = {"pause_start": hours.pause_start, "pause_end": hours.pause_end}
+    rows.append(("sessions", root, {"open": hours.open, "close": hours.close} | pauses | regular, since))
+    window = {"start": product.settles.start, "end": product.settles.end, "early_end": "", "method": "vwap"}
+    rows.append(("settlements", root, window, since))
+    for day in product.closed:
+        rows.append(("holidays", f"{root} {day}", {"open": "", "close": "closed"}, to_ns(day)))
+    for day, close in product.early_closes.items():
+        rows.append(("holidays", f"{root} {day}", {"open": "", "close": close}, to_ns(day)))
+    return rows
