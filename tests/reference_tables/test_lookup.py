@@ -443,3 +443,35 @@ def test_what_an_asset_counts_for_is_a_dated_row() -> None:
         reference.asset("binance_um", "DOGE", at, at)
     with pytest.raises(NoRuleInForce):
         reference.asset("binance_um", "BNB", to_ns("2020-01-01"), at)
+
+
+# ------------------------------------------------------------ margins of an account
+
+
+def es_margins(**said: object) -> tuple[int, int]:
+    reference = Reference(overrides={"cme:ES": said} if said else None)
+    (terms,) = reference.terms("cme:ESH2022", to_ns("2022-02-01"), to_ns("2022-02-02"))
+    return terms.initial_per_lot, terms.maintenance_per_lot
+
+
+def test_the_rows_are_of_a_heightened_risk_account_and_a_ratio_makes_them_anothers() -> None:
+    """ES 11,880 / 10,800 in February 2022, 110 % (facts/cme.md §0 row 11, §11)."""
+    assert es_margins() == (11_880_000_000, 10_800_000_000)
+    assert es_margins(initial_ratio=1) == (10_800_000_000, 10_800_000_000)
+    assert es_margins(initial_ratio="1.1") == es_margins()
+
+
+def test_a_house_add_on_raises_both_margins_and_is_said_in_the_cautions() -> None:
+    assert es_margins(house_add_on="0.25") == (14_850_000_000, 13_500_000_000)
+    assert es_margins(house_add_on="0.25", maintenance_margin=12_000, initial_ratio=1) == (15_000_000_000,) * 2
+    assert es_margins(house_add_on="0.0000000001") == (11_880_000_002, 10_800_000_002)  # rounded up
+    reference = Reference(overrides={"cme:ES": {"house_add_on": "0.25"}})
+    reference.terms("cme:ESH2022", to_ns("2022-02-01"), to_ns("2022-02-02"))
+    assert "house_add_on 0.25 of cme:ES is an override, not the exchange's" in reference.cautions()
+
+
+def test_a_ratio_below_one_and_a_negative_add_on_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="initial margin lies below maintenance"):
+        es_margins(initial_ratio="0.9")
+    with pytest.raises(ConfigError, match=r"cme:ES\.house_add_on"):
+        es_margins(house_add_on=-1)

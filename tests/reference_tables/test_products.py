@@ -153,3 +153,35 @@ def test_no_price_in_32nds(text: str) -> None:
 def test_a_price_finer_than_an_eighth_of_a_32nd_has_no_such_form() -> None:
     with pytest.raises(InvalidInput, match="eighth"):
         to_32nds("110.001")
+
+
+# -- position limits --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("root", "on", "shown"),
+    [
+        ("GC", "2019-06-03", "3,000 from the close before first notice; accountability 6,000 any month"),
+        ("GC", "2020-05-28", "6,000 from the close before first notice; accountability 8,000 any month"),
+        ("CL", "2015-06-01", "3,000 in the last three days; accountability 10,000 any month, 20,000 all months"),
+        (
+            "NG",
+            "2026-06-01",
+            "2,000 in the last three days; accountability 6,000 any month, 12,000 all months (unverified)",
+        ),
+        ("6E", "2026-06-01", "accountability 10,000 any month"),
+        ("ZB", "2008-06-02", "25,000 in the last ten trading days; accountability 10,000 any month"),
+        ("ZN", "2013-01-02", "95,000 in the last ten trading days; accountability 7,500 any month"),
+        ("ES", "2026-06-01", "140,000 in all months"),
+    ],
+)
+def test_position_limits_are_dated_and_say_where_they_are_unverified(root: str, on: str, shown: str) -> None:
+    """facts/cme.md §10, and the notices named in the rows."""
+    limits = contract(root, on=on, reference=REFERENCE).position_limits
+    assert str(limits) == shown
+
+
+def test_a_product_without_known_limits_says_none() -> None:
+    found = contract("MCL", on="2026-07-01", reference=REFERENCE)
+    assert found.position_limits is None
+    assert "position limits   none known" in str(found)

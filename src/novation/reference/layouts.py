@@ -11,7 +11,7 @@ To add a product is to add rows; to add a venue is to add an entry of `VENUES`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 
@@ -53,6 +53,7 @@ class VenueTables:
     asset: str  #: column of the contracts table
     fixed: dict[str, str]
     dated: bool  #: products are traded as dated months
+    said: dict[str, Kind] = field(default_factory=dict)  #: columns that only overrides have
 
 
 _CONTRACT = {
@@ -198,6 +199,18 @@ CME = VenueTables(
         ),
         # Special days: `<group> <holiday>` or `<group> <date>`, a close (a time, `closed`, `regular`), a late opening.
         "holidays": Layout("day", {"open": Kind.MAYBE, "close": Kind.TEXT}),
+        # How many contracts one account may hold; `verified` is no where the value in force today is not confirmed.
+        "position_limits": Layout(
+            "root",
+            {
+                "spot_lots": Kind.MAYBE,
+                "spot_period": Kind.MAYBE,
+                "all_months_lots": Kind.MAYBE,
+                "any_month_accountability_lots": Kind.MAYBE,
+                "all_months_accountability_lots": Kind.MAYBE,
+                "verified": Kind.TEXT,
+            },
+        ),
         # The window whose trades make the daily settlement price, local time; early_end: where a day is cut short.
         "settlements": Layout(
             "root", {"start": Kind.TIME, "end": Kind.TIME, "early_end": Kind.MAYBE, "method": Kind.TEXT}
@@ -210,11 +223,16 @@ CME = VenueTables(
         "fee_per_contract": ("fees", ("commission_usd", "exchange_usd", "regulatory_usd")),
         "initial_margin": ("margins", ("initial_usd",)),
         "maintenance_margin": ("margins", ("maintenance_usd",)),
+        # Initial over maintenance: 1.1 of a heightened-risk account, 1 of members and hedgers (facts/cme.md §0 row 11).
+        "initial_ratio": ("margins", ("initial_ratio",)),
+        # What a broker asks beyond the exchange, a fraction of both margins.
+        "house_add_on": ("margins", ("house_add_on_fraction",)),
     },
     tick="tick_points",
     asset="currency",
     fixed={},
     dated=True,
+    said={"initial_ratio": Kind.POSITIVE, "house_add_on_fraction": Kind.AMOUNT},
 )
 
 #: The quarterlies of the same venue: other tables, no overrides.

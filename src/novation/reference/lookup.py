@@ -11,7 +11,7 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from novation.domain.assets import Asset, AssetTerms
 from novation.domain.enums import InstrumentKind, MarginMethod
 from novation.domain.errors import ConfigError, DataError, InvalidInput, NoRuleInForce, UnknownInstrument
 from novation.domain.instruments import Instrument, Terms, Tier
-from novation.domain.units import DAY_NS, E8, iso, money, on_grid, to_e8, to_ns
+from novation.domain.units import DAY_NS, E8, asset_decimals, iso, money, on_grid, to_e8, to_ns
 from novation.reference.bracket_files import Brackets
 from novation.reference.brackets import tiers_of
 from novation.reference.expiries import last_trading_day
@@ -520,7 +520,7 @@ class Reference:
                 **common,
             )
         fee = sum(value("fees", column) for column in VENUES[name.venue].layouts["fees"].columns)
-        initial, maintenance = (value("margins", column) for column in ("initial_usd", "maintenance_usd"))
+        initial, maintenance = _margins(override.values.get("margins", {}), value)
         if initial < maintenance:
             raise InvalidInput(
                 "initial margin lies below maintenance",
@@ -530,8 +530,8 @@ class Reference:
             )
         return Terms(
             fee_per_lot=money(fee, asset),
-            initial_per_lot=money(initial, asset),
-            maintenance_per_lot=money(maintenance, asset),
+            initial_per_lot=_raised(initial, asset),
+            maintenance_per_lot=_raised(maintenance, asset),
             **common,
         )
 
@@ -624,6 +624,19 @@ def _folder(path: Path) -> Folder:
 
 def _tables(name: Name) -> VenueTables:
     return QUARTERLIES if name.delivery else VENUES[name.venue]
+
+
+def _margins(own: Mapping[str, Decimal], value: Callable[[str, str], Decimal]) -> tuple[Decimal, Decimal]:
+    """Initial and maintenance of a contract: the rows', or what an account's ratio and a broker's add-on make of it."""
+    maintenance = value("margins", "maintenance_usd")
+    initial = maintenance * own["initial_ratio"] if "initial_ratio" in own else value("margins", "initial_usd")
+    raised = 1 + own.get("house_add_on_fraction", Decimal(0))
+    return initial * raised, maintenance * raised
+
+
+def _raised(amount: Decimal, asset: str) -> int:
+    """An amount in minor units, rounded up: in the broker's favour."""
+    return int((amount.scaleb(asset_decimals(asset))).to_integral_value(ROUND_CEILING))
 
 
 def default_cap(first: Tier) -> tuple[int, str]:

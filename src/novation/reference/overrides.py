@@ -74,7 +74,8 @@ def read_override(id: str, venue: str, asset: str, given: Mapping[str, Any]) -> 
             tiers = _tiers(id, value, asset)
             said[group] = (*said.get(group, ()), f"brackets of {len(tiers)} tiers")
             continue
-        kind = VENUES[venue].layouts[VENUES[venue].groups[group]].columns[columns[0]]
+        kinds = VENUES[venue].layouts[VENUES[venue].groups[group]].columns | VENUES[venue].said
+        kind = kinds[columns[0]]
         number = _number(value, kind, f"{id}.{name}")
         values.setdefault(group, {}).update({column: Decimal(0) for column in columns} | {columns[0]: number})
         said[group] = (*said.get(group, ()), f"{name} {number.normalize():f}")

@@ -21,6 +21,7 @@ from novation.domain.units import NS, to_ns
 from novation.reference.expiries import first_notice_day, first_position_day, last_trading_day, month_before
 from novation.reference.holidays import business_days_before, business_days_of, nth_weekday
 from novation.reference.lookup import Reference
+from novation.reference.position_limits import PositionLimits, position_limits
 from novation.reference.symbols import MONTHS, Name
 
 _ONE = dt.timedelta(days=1)
@@ -128,6 +129,7 @@ class Contract:
     ib_symbol: str
     ib_exchange: str
     ib_trading_class: str
+    position_limits: PositionLimits | None
     on: dt.date
     cautions: tuple[str, ...]
 
@@ -160,6 +162,7 @@ class Contract:
             "ib_symbol": self.ib_symbol,
             "ib_exchange": self.ib_exchange,
             "ib_trading_class": self.ib_trading_class,
+            "position_limits": None if self.position_limits is None else self.position_limits.to_dict(),
             "on": str(self.on),
             "cautions": list(self.cautions),
         }
@@ -175,6 +178,7 @@ class Contract:
             ("last trading day", f"{self.last_trading_day:%a %Y-%m-%d} {self.last_trading_time} {self.zone}"),
             ("first notice day", notice),
             ("lead month", f"{lead} on {self.on}"),
+            ("position limits", "none known" if self.position_limits is None else str(self.position_limits)),
             ("at IB", f"{self.ib_symbol}, {self.ib_exchange}, trading class {self.ib_trading_class}"),
         ]
         lines = [f"{self.id}: {self.name}", *(f"  {what:<17} {value}" for what, value in rows)]
@@ -238,6 +242,7 @@ def contract(symbol: str, *, on: Any, reference: Reference | None = None) -> Con
         ib_symbol=row["ib_symbol"],
         ib_exchange=row["ib_exchange"],
         ib_trading_class=row["ib_class"],
+        position_limits=position_limits(known, root, at_ns),
         on=day,
         cautions=(*((f"assumed: {assumed}",) if assumed else ()), *cautions),
     )
