@@ -9,6 +9,8 @@ Not modelled: an index price of its own, and funding intervals other than the gi
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -48,6 +50,8 @@ class History:
         reach the strategy from their stamp on.
     settlement: a frame of `ts` and `settlement` (or `price`, `close`) for a daily settled future; without it
         the last close of each day in the data's own clock stands in.
+    settle: "window": settlement prices of a CME contract are made of the intraday bars themselves, in the product's
+        settlement window of each trade date (`data.settlements`; needs `volume`); else "close".
     delivery: the price a quarterly was delivered at, or a dated future finally settled at, as the exchange publishes
         it; without it the mark stands in.
     stamp: whether a bar's `ts` is its open or its close.
@@ -71,6 +75,7 @@ class History:
         funding: Any = None,
         *,
         settlement: Any = None,
+        settle: Literal["close", "window"] = "close",
         delivery: Number | None = None,
         stamp: Literal["open", "close"] = "open",
         tz: str | None = None,
@@ -79,6 +84,9 @@ class History:
         missing_mark: Literal["error", "count"] = "error",
     ) -> None:
         _choice("stamp", stamp, ("open", "close"))
+        _choice("settle", settle, ("close", "window"))
+        if settle == "window" and settlement is not None:
+            raise DataError("settlement is given", source="settle", value=settle, hint="Leave one of the two out.")
         _choice("missing_mark", missing_mark, ("error", "count"))
         if bar is not None:
             bar_length(bar)
@@ -100,8 +108,15 @@ class History:
         self.delivery_e8 = 0 if delivery is None else to_scaled(delivery, 8, source="delivery")
         if delivery is not None and not 0 < self.delivery_e8 < 1 << 50:
             raise DataError("is a price above zero", source="delivery", value=str(delivery))
+        self.settle = settle
         self.stamp, self.tz, self.bar = stamp, tz, bar
         self.funding_interval_hours, self.missing_mark = funding_interval_hours, missing_mark
+
+    def settled_at(self, settlement: Any, notes: Iterable[str]) -> History:
+        """The same history with settlement prices, and what is to be said of them."""
+        other = copy.copy(self)
+        other.settlement, other.settle, other.notes = settlement, "close", (*self.notes, *notes)
+        return other
 
     @property
     def kind(self) -> str:

@@ -13,6 +13,7 @@ from novation.data.chain import ContractChain
 from novation.data.feed import build_feed
 from novation.data.history import History
 from novation.data.series import ContractRoll, Prepared
+from novation.data.settlements import settle_by_bars
 from novation.domain.enums import InstrumentKind
 from novation.domain.errors import ConfigError, UnknownInstrument
 from novation.domain.instruments import Instrument, Terms
@@ -174,6 +175,8 @@ def _add_single(
         )
     instrument = reference.instrument(symbol, on_ns=start_ns)
     perpetual = instrument.kind == InstrumentKind.PERPETUAL
+    if source.settle == "window":
+        source = _settled_in_the_window(source, instrument, reference)
     prepared = source.prepare(
         instrument.symbol,
         perpetual=perpetual,
@@ -191,6 +194,16 @@ def _add_single(
         out.cautions.append(f"{symbol}: no {what} price given: the mark stands in for {of}")
     out.digests[symbol] = prepared.digest
     return Line(symbol, plan.rules.name, instrument, index, plan.terms[index][0])
+
+
+def _settled_in_the_window(source: History, instrument: Instrument, reference: Reference) -> History:
+    """A history whose daily settlements are those of its bars in the product's settlement window."""
+    if instrument.venue != "cme":
+        raise ConfigError("has no settlement window", source=instrument.id, where="settle", value=source.settle)
+    found = settle_by_bars(
+        source.last, instrument.id, stamp=source.stamp, tz=source.tz, bar=source.bar, reference=reference
+    )
+    return source.settled_at(found.frame(), found.cautions)
 
 
 def _add_chain(
