@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from novation.cli import show
+from novation.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
     from novation.reference.lookup import Reference
@@ -57,14 +58,33 @@ def calendar(
 def roll(
     symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="The product: ES, CL, ...")],
     rule: Annotated[
-        str, typer.Option("--rule", help="lead (the exchange's), days:N, expiry:N or notice:N before the end.")
+        str,
+        typer.Option(
+            "--rule",
+            help="lead (the exchange's), days:N, expiry:N, notice:N; volume or open_interest with --data.",
+        ),
     ] = "lead",
     on: Annotated[str | None, typer.Option("--on", metavar="DATE", help="As of that day; else today.")] = None,
     months: Annotated[str, typer.Option("--months", help="Letters of the months held, e.g. Z; else the active.")] = "",
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="PATH", help="Volumes: a daily chain, or a folder of CSVs, one a contract."),
+    ] = None,
+    confirm: Annotated[int, typer.Option("--confirm", help="Days in a row that volume has to say so.")] = 1,
     products: Products = None,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Show which contract to hold on a day, when to roll it, and by when a broker would close it."""
+    if rule in ("volume", "open_interest"):
+        from novation.research.roll_by_activity import roll_by_activity
+
+        if data is None:
+            raise InvalidInput("needs a file of daily volumes", source="--rule", value=rule, hint="Pass --data PATH.")
+        day, own = on or str(dt.date.today()), _reference(products)
+        by: Literal["volume", "open_interest"] = "volume" if rule == "volume" else "open_interest"
+        found = roll_by_activity(symbol, data, on=day, by=by, confirm=confirm, cycle=months, reference=own)
+        show.show(found, json=json)
+        return
     from novation.trading.roll_schedule import roll as ask
 
     show.show(
