@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 import novation as nv
+from novation.data.continuous import continuous
+from novation.data.expiries import read_expiries
 from novation.data.roll_rules import rolls_by_rule
 from novation.domain.enums import Side
 from novation.domain.errors import DataError, InvalidInput
@@ -129,6 +132,21 @@ def test_a_chain_rolled_by_a_rule_holds_each_contract_until_its_day() -> None:
     ]
     result = nv.Backtest(Hold(), {"ES": nv.ContractChain(bars, rolls, bar="1d")}, cash=50_000).run()
     assert result.frame("rolls").filter(pl.col("qty") != 0).height == 2
+
+
+def test_a_folder_of_files_becomes_a_chain_and_a_continuous_series(tmp_path: Path) -> None:
+    """The lines of docs/own-data.md."""
+    daily("2019-12-02", "2020-03-19", 3000.0).write_csv(tmp_path / "ESH2020.csv")
+    daily("2020-02-03", "2020-06-17", 2990.0).write_csv(tmp_path / "ESM2020.csv")
+    contracts = read_expiries(tmp_path, root="ES")
+    rolls = rolls_by_rule("ES", contracts.files, "lead", reference=REFERENCE)
+    assert [(iso(at)[:10], old, new) for at, old, new in rolls] == [("2020-03-12", 202003, 202006)]
+    chain = nv.ContractChain(contracts.files, rolls, bar="1d")
+    result = nv.Backtest(Hold(), {"ES": chain}, cash=50_000).run()
+    assert result.frame("rolls").filter(pl.col("qty") != 0).height == 1
+    series = continuous(contracts.prices, rolls, method="difference")
+    assert series.adjusted.tolist()[0] == 299_000_000_000
+    assert any("settlement" in text for text in contracts.cautions)
 
 
 def test_a_roll_without_common_bars_is_refused() -> None:

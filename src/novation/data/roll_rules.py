@@ -44,6 +44,8 @@ def rolls_by_rule(
     last = max(int(ts_ns[-1]) for ts_ns in stamps.values())
     found: list[tuple[int, int, int]] = []
     for day, old, new in rolls(known, root, iso(first)[:10], iso(last)[:10], rule, cycle):
+        if new > max(stamps):
+            break  # the last contract that is given is held to its end
         if old not in stamps or new not in stamps:
             if found:
                 raise DataError(
