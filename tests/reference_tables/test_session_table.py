@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,3 +55,26 @@ def test_at_an_opening_a_market_trades_and_at_a_closing_it_no_longer_does() -> N
 def test_an_instant_outside_the_table_is_refused(at: str) -> None:
     with pytest.raises(NoRuleInForce, match=r"cme/sessions.*sessions of 2012-01-03 to 2027-12-31"):
         TABLES["ES"].trade_date(to_ns(at))
+
+
+@pytest.mark.parametrize(
+    ("file", "root", "stamped_by_close"),
+    [
+        ("bars_1m/ES_2013-10_trade", "ES", False),
+        ("bars_1m/ES_2020-01_trade", "ES", False),
+        ("bars_1m/GC_2013-10_trade", "GC", False),
+        ("ticks/GC_20131008_trades", "GC", False),
+        ("bars_1m/6EH4_2024-01_1m", "6E", True),
+    ],
+)
+def test_every_real_trade_lies_inside_a_session(
+    novation_data: Path, file: str, root: str, stamped_by_close: bool
+) -> None:
+    """Among them gold and the E-mini until 16:15 Chicago in 2013, and New Year's and King holidays of 2024."""
+    stamps = pl.read_parquet(novation_data / f"cme/{file}.parquet")["ts"].dt.replace_time_zone(None)
+    ts_ns = stamps.cast(pl.Datetime("ns")).to_physical().to_numpy() - (60 * NS if stamped_by_close else 0)
+    first, last = stamps.min().date(), stamps.max().date()
+    table = SessionTable.of(Reference(), root, first - dt.timedelta(4), last + dt.timedelta(5))
+    inside = np.searchsorted(table.edges, ts_ns, side="right") % 2 == 1
+    assert len(ts_ns) > 1_000
+    assert inside.all()

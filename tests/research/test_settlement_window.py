@@ -61,3 +61,12 @@ def test_real_minutes_settle_at_the_close_before_the_window_ends(novation_data: 
     settled = nv.Backtest(Once(), data, cash=50_000).run().frame("settlements")
     assert settled["price"].to_list()[:3] == [1668.0, 1649.5, 1648.75]
     assert {f"{ts:%H:%M}" for ts in settled["ts"]} == {"20:15"}
+
+
+def test_bars_at_hours_when_the_exchange_is_closed_are_a_caution() -> None:
+    """16:15 Chicago is the close of 2013; 16:20 is not traded."""
+    late = minutes().with_columns(ts=pl.col("ts") + pl.duration(minutes=70))
+    result = nv.Backtest(Once(), {"cme:ESZ2013": nv.History(late, bar="1m")}, cash=50_000).run()
+    assert any("5 bars of 8 open outside the exchange's sessions" in text for text in result.cautions)
+    good = nv.Backtest(Once(), {"cme:ESZ2013": nv.History(minutes(), bar="1m")}, cash=50_000).run()
+    assert not any("outside the exchange's sessions" in text for text in good.cautions)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from novation.data.catalog import load
 from novation.data.chain import ContractChain
@@ -15,12 +17,13 @@ from novation.data.history import History
 from novation.data.series import ContractRoll, Prepared
 from novation.data.settlements import settle_by_bars
 from novation.domain.enums import InstrumentKind
-from novation.domain.errors import ConfigError, UnknownInstrument
+from novation.domain.errors import ConfigError, NoRuleInForce, UnknownInstrument
 from novation.domain.instruments import Instrument, Terms
-from novation.domain.units import iso
+from novation.domain.units import DAY_NS, iso
 from novation.domain.words import counted
 from novation.reference.close_out import close_outs
 from novation.reference.lookup import Reference
+from novation.reference.session_table import SessionTable
 from novation.trading.broker import Line
 from novation.trading.rollover import PlannedExit, PlannedRoll
 from novation.venues import binance_usdm, cme_globex
@@ -29,6 +32,7 @@ from novation.venues.venue_rules import VenueRules
 
 RULES: dict[str, VenueRules] = {rules.name: rules for rules in (binance_usdm.RULES, cme_globex.RULES)}
 _MONTH_CODES = "FGHJKMNQUVXZ"
+_EPOCH, _ONE_DAY = dt.date(1970, 1, 1), dt.timedelta(1)
 
 
 @dataclass
@@ -187,6 +191,11 @@ def _add_single(
     index = plan.add(symbol, instrument, prepared, reference)
     end = int(prepared.bars.end_ns[-1])
     out.plan_exits(symbol, instrument, index, end, reference)
+    if outside := _outside_sessions(instrument, prepared, reference):
+        out.cautions.append(
+            f"{symbol}: {counted(outside, 'bar')} of {len(prepared.bars):,} open outside the exchange's sessions: "
+            "wrong stamps or zone, or quotes without trades?"
+        )
     out.cautions += [f"{symbol}: {text}" for text in prepared.cautions]
     if 0 < instrument.deliver_ns <= end and not prepared.delivery_e8:
         what = "final settlement" if instrument.daily_settled else "delivery"
@@ -194,6 +203,19 @@ def _add_single(
         out.cautions.append(f"{symbol}: no {what} price given: the mark stands in for {of}")
     out.digests[symbol] = prepared.digest
     return Line(symbol, plan.rules.name, instrument, index, plan.terms[index][0])
+
+
+def _outside_sessions(instrument: Instrument, prepared: Prepared, reference: Reference) -> int:
+    """How many intraday bars open while the exchange is closed; 0 where no table of sessions reaches all of them."""
+    bars = prepared.bars
+    if instrument.venue != "cme" or int((bars.end_ns - bars.start_ns).max()) >= DAY_NS:
+        return 0
+    first, last = (_EPOCH + dt.timedelta(int(ns) // DAY_NS) for ns in (bars.start_ns[0], bars.start_ns[-1]))
+    try:
+        table = SessionTable.of(reference, instrument.root, first - 4 * _ONE_DAY, last + 5 * _ONE_DAY)
+    except NoRuleInForce:
+        return 0
+    return int((np.searchsorted(table.edges, bars.start_ns, side="right") % 2 == 0).sum())
 
 
 def _settled_in_the_window(source: History, instrument: Instrument, reference: Reference) -> History:
