@@ -134,6 +134,21 @@ def test_a_chain_rolled_by_a_rule_holds_each_contract_until_its_day() -> None:
     assert result.frame("rolls").filter(pl.col("qty") != 0).height == 2
 
 
+def test_a_calendar_that_rolls_after_the_last_trade_is_carried_out_as_given() -> None:
+    """ESH0 ends on 2020-03-20 at 13:30 UTC; its daily price stands at 23:00, where the calendar rolls."""
+    late = pl.duration(hours=23)
+    bars = {
+        202003: daily("2020-03-02", "2020-03-20", 3000.0).with_columns(pl.col("ts") + late),
+        202006: daily("2020-03-02", "2020-06-01", 2990.0).with_columns(pl.col("ts") + late),
+    }
+    at = "2020-03-20T23:00:00Z"
+    result = nv.Backtest(Hold(), {"ES": nv.ContractChain(bars, [(at, 202003, 202006)], bar="1d")}, cash=50_000).run()
+    rolled = result.frame("fills").filter(pl.col("ts") == pl.lit(at).str.to_datetime(time_zone="UTC"))
+    assert rolled.select("contract", "qty").rows() and rolled.height == 2
+    assert result.frame("refusals").height == 0
+    assert result.frame("deliveries").height == 0
+
+
 def test_a_folder_of_files_becomes_a_chain_and_a_continuous_series(tmp_path: Path) -> None:
     """The lines of docs/own-data.md."""
     daily("2019-12-02", "2020-03-19", 3000.0).write_csv(tmp_path / "ESH2020.csv")

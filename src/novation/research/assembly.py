@@ -44,7 +44,6 @@ class VenuePlan:
     terms: list[tuple[Terms, ...]] = field(default_factory=list)
     prepared: list[Prepared] = field(default_factory=list)
     symbols: list[str] = field(default_factory=list)  #: the traded symbol each instrument belongs to
-    leave_ns: dict[int, int] = field(default_factory=dict)  #: when a given calendar rolls out of an instrument
 
     def add(self, symbol: str, instrument: Instrument, prepared: Prepared, reference: Reference) -> int:
         """One more instrument with the terms of the time its bars cover; returns its dense id."""
@@ -69,18 +68,10 @@ class VenuePlan:
             terms=rows,
             tick_steps={i: [(t.effective_ns, t.tick_step) for t in terms] for i, terms in enumerate(self.terms)},
             zone=self.rules.zone,
-            deliveries={i: self._delivery_ns(i) for i in range(len(self.instruments))},
+            deliveries={i: instrument.deliver_ns for i, instrument in enumerate(self.instruments)},
         )
         venue.attach(feed)
         return venue
-
-    def _delivery_ns(self, index: int) -> int:
-        """When what is left of an instrument is closed: not before a calendar that was given rolls out of it.
-
-        Daily data carry the last trading day's price at the day's end, so calendars roll hours after the last trade.
-        """
-        deliver_ns = self.instruments[index].deliver_ns
-        return max(deliver_ns, self.leave_ns.get(index, -1) + 1) if deliver_ns else 0
 
 
 @dataclass
@@ -250,14 +241,27 @@ def _add_chain(
     months = sorted(chain.contracts)
     held = chain.rolls[0].old if chain.rolls else months[0]
     for roll in chain.rolls:
+        old = indices[roll.old]
+        plan.instruments[old] = _trading_until(plan.instruments[old], roll.ts_ns)
+    for roll in chain.rolls:
         new = indices[roll.new]
-        plan.leave_ns[indices[roll.old]] = roll.ts_ns
         out.rolls.append(
             PlannedRoll(roll.ts_ns, symbol, indices[roll.old], new, plan.instruments[new], plan.terms[new][0])
         )
     out.cautions += _late_rolls(symbol, chain.rolls, plan.instruments, indices, reference)
     index = indices[held]
     return Line(symbol, plan.rules.name, plan.instruments[index], index, plan.terms[index][0])
+
+
+def _trading_until(instrument: Instrument, leave_ns: int) -> Instrument:
+    """A contract that ends after a given calendar has rolled out of it, and after the settlement of that day.
+
+    Daily data carry the last trading day's price at the day's end, so calendars roll hours after the last trade.
+    """
+    settled_ns = (leave_ns // DAY_NS + 1) * DAY_NS
+    if not 0 < instrument.deliver_ns <= settled_ns:
+        return instrument
+    return msgspec.structs.replace(instrument, deliver_ns=settled_ns + 1)
 
 
 def _late_rolls(
