@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from novation.domain.enums import Side
-from novation.domain.units import NS
+from novation.domain.units import NS, to_ns
 from novation.reference.close_out import close_out_days, close_outs
 from novation.reference.lookup import Reference
 from novation.reference.products import expiry, listed, notice, product_row
@@ -17,6 +17,7 @@ ZONE = ZoneInfo("America/Chicago")
 
 REFERENCE = Reference()
 ON = dt.date(2026, 7, 1)
+LATE = to_ns("2027-06-01")
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_longs_leave_before_notice_and_shorts_before_the_last_day(root: str, mon
 
 def test_what_is_settled_in_cash_is_left_alone() -> None:
     assert close_out_days(product_row(REFERENCE, "ES", ON), 202612) == {}
-    assert close_outs(REFERENCE, REFERENCE.instrument("MCLZ2026")) == ()
+    assert close_outs(REFERENCE, REFERENCE.instrument("MCLZ2026"), LATE) == ()
 
 
 def test_no_long_is_left_when_notices_begin_nor_anything_on_the_last_day() -> None:
@@ -49,6 +50,6 @@ def test_no_long_is_left_when_notices_begin_nor_anything_on_the_last_day() -> No
 
 
 def test_each_day_from_the_deadline_is_tried_when_regular_hours_begin() -> None:
-    outs = close_outs(REFERENCE, REFERENCE.instrument("CLZ2026"))
+    outs = close_outs(REFERENCE, REFERENCE.instrument("CLZ2026"), LATE)
     at = [f"{dt.datetime.fromtimestamp(out.ts_ns // NS, ZONE):%m-%d %H:%M}" for out in outs if out.side == Side.BUY]
     assert at == ["11-18 08:00", "11-19 08:00", "11-20 08:00"]

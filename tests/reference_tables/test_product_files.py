@@ -109,6 +109,12 @@ def test_a_shipped_product_can_be_given_a_margin_alone(tmp_path: Path) -> None:
         (("FDAX:", "fdax:"), "is no product symbol"),
         (("fee: 1.50", "fees: 1.50"), "FDAX.fees"),
         (("settlement: cash", "settlement: paper"), "FDAX.settlement"),
+        (('regular_open: "09:00"', 'regular_open: "19:00"'), "regular_open lies at or after regular_close"),
+        (('open: "01:10"', 'open: "09:30"'), "regular hours lie outside open and close"),
+        (('start: "17:29"', 'start: "17:31"'), "start lies at or after end"),
+        (("listed: 3", "listed: 0"), "FDAX.listed"),
+        (("  fee: 1.50\n", '  early_closes: {"2026-12-24": "14:00"}\n'), "2026-12-24 is in closed and in early_closes"),
+        (("lead: expiry:1", "lead: expiry:²"), "FDAX.lead"),
         (("lead: expiry:1", "lead: soon"), "expected index, fx, expiry:N or notice:N"),
     ],
 )
@@ -123,6 +129,9 @@ def test_what_is_wrong_in_a_file_is_named_with_product_and_key(
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary.yaml").write_bytes(bytes(range(128, 256)))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Reference([tmp_path / "binary.yaml"])
     with pytest.raises(ConfigError, match="no such file"):
         Reference([tmp_path / "none.yaml"])
     with pytest.raises(DataError, match="holds no product"):

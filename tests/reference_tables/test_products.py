@@ -119,6 +119,18 @@ def test_every_product_is_found_again_by_what_a_broker_calls_it() -> None:
         assert REFERENCE.resolve(raw_symbol(root, found.month), on_ns=1_782_864_000_000_000_000) == found.id
 
 
+@pytest.mark.parametrize(("month", "size"), [(202613, None), (20261218, None), (202612, "many")])
+def test_months_and_sizes_that_are_none_are_refused(month: int, size: str | None) -> None:
+    with pytest.raises(InvalidInput):
+        from_ib("ES", "CME", month, multiplier=size, on="2026-07-01", reference=REFERENCE)
+
+
+def test_what_lies_beyond_the_tables_is_a_caution() -> None:
+    far = contract("CLZ2030", on="2026-07-01", reference=REFERENCE)
+    assert any("beyond 2028-12-31" in text for text in far.cautions)
+    assert any("first position day of metals" in text for text in contract("GC", on="2026-07-01").cautions)
+
+
 def test_what_no_broker_calls_a_contract_is_refused() -> None:
     with pytest.raises(UnknownInstrument, match="cme/products"):
         from_ib("FDAX", "EUREX", 202612, on="2026-07-01", reference=REFERENCE)
@@ -172,7 +184,7 @@ def test_a_price_finer_than_an_eighth_of_a_32nd_has_no_such_form() -> None:
         ("6E", "2026-06-01", "accountability 10,000 any month"),
         ("ZB", "2008-06-02", "25,000 in the last ten trading days; accountability 10,000 any month"),
         ("ZN", "2013-01-02", "95,000 in the last ten trading days; accountability 7,500 any month"),
-        ("ES", "2026-06-01", "140,000 in all months"),
+        ("ES", "2026-06-01", "140,000 in all months (unverified)"),
     ],
 )
 def test_position_limits_are_dated_and_say_where_they_are_unverified(root: str, on: str, shown: str) -> None:

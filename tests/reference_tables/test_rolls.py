@@ -86,7 +86,10 @@ def test_the_lead_rule_leaves_deliverable_contracts_before_a_broker_closes_them(
         ("ES", "soon", "", "is no roll rule.*Rules: lead, days:N"),
         ("ES", "days:x", "", "is no roll rule"),
         ("ES", "notice:2", "", "has no first notice"),
-        ("ES", "lead", "F", "has no month F"),
+        ("ES", "lead", "F", "has no month 'F'"),
+        ("ES", "lead", "z", "has no month 'z'"),
+        ("ES", "days:²", "", "is no roll rule"),
+        ("ES", "days:99999", "", "is no roll rule"),
     ],
 )
 def test_rules_and_cycles_that_are_none(root: str, rule: str, cycle: str, words: str) -> None:

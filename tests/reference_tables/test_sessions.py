@@ -99,6 +99,17 @@ def test_a_holiday_session_is_of_the_next_trade_date_and_one_settlement_takes_bo
     assert on("6E", "2026-06-19").trade_date == dt.date(2026, 6, 22)  # a Friday: Monday's
 
 
+def test_two_days_cut_short_in_a_row_are_both_of_the_next_day_that_settles() -> None:
+    """Hurricane Sandy: 29 and 30 October 2012 ended at 08:15, so both are of trade date Wednesday 31."""
+    dates = {str(s.trade_date) for s in sessions(REFERENCE, "ES", dt.date(2012, 10, 29), dt.date(2012, 10, 31))}
+    assert dates == {"2012-10-31"}
+
+
+def test_a_calendar_of_a_year_shows_contracts_that_are_listed_later_in_it() -> None:
+    shown = str(calendar("ZN", "2025-01-01", "2026-01-05", reference=REFERENCE))
+    assert "ZNZ2025 first notice day" in shown and "ZNZ2025 last trading day" in shown
+
+
 def test_after_a_closed_day_the_market_opens_in_its_evening() -> None:
     assert clock(on("ES", "2025-12-26").open_ns) == "12-25 17:00"
 

@@ -11,6 +11,7 @@ import pytest
 
 import novation as nv
 from novation.data.multiple_prices import product_files, read_multiple_prices
+from novation.domain.errors import ConfigError
 from novation.domain.units import DAY_NS, from_e8, iso, to_ns
 from novation.reference.holidays import is_business_day
 from novation.reference.lookup import Reference
@@ -99,3 +100,22 @@ def test_a_contract_held_to_its_end_leaves_cash_of_price_change_less_fees(
     assert Decimal(str(equity)).quantize(Decimal("0.01")) == expected.quantize(Decimal("0.01"))
     assert not any("still open" in text for text in result.cautions)
     assert iso(instrument.deliver_ns)[:10] == f"{bars['ts'][-1]:%Y-%m-%d}"
+
+
+def test_a_run_that_begins_after_the_contract_has_ended_is_refused() -> None:
+    days = [dt.datetime(2013, 6, day, tzinfo=dt.UTC) for day in (24, 25)]
+    bars = pl.DataFrame({"ts": days, **{name: [1600.0, 1601.0] for name in ("open", "high", "low", "close")}})
+    with pytest.raises(ConfigError, match="stopped trading at 2013-06-21 13:30, before the first bar"):
+        nv.Backtest(Hold("cme:ESM2013", 1), {"cme:ESM2013": nv.History(bars, bar="1d")}, cash=CASH).run()
+
+
+def test_a_final_settlement_may_lie_below_zero() -> None:
+    """CLK0 settled at -37.63 on 2020-04-20 and at 10.01 on its last day; a contract may end below zero."""
+    days = [dt.datetime(2021, 7, day, tzinfo=dt.UTC) for day in (14, 15, 16, 19, 20)]
+    bars = pl.DataFrame({"ts": days, **{name: [2.0, 1.0, 0.5, 0.2, -0.3] for name in ("open", "high", "low", "close")}})
+    history = nv.History(bars, bar="1d", delivery="-0.30")
+    data = {"cme:MCLQ2021": history}
+    result = nv.Backtest(Hold("cme:MCLQ2021", 1), data, cash=CASH).run()
+    entry = Decimal(str(result.frame("fills")["price"][0]))
+    expected = CASH + 100 * (Decimal("-0.30") - entry) - Decimal("0.77")
+    assert Decimal(str(result.frame("equity")["equity"][-1])).quantize(Decimal("0.01")) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from novation.data.continuous import continuous
 from novation.data.expiries import read_expiries
 from novation.data.roll_rules import rolls_by_rule
 from novation.domain.enums import Side
-from novation.domain.errors import DataError, InvalidInput
+from novation.domain.errors import ConfigError, DataError, InvalidInput
 from novation.domain.units import iso
 from novation.reference.lookup import Reference
 from novation.trading.roll_schedule import Quote, RollOrder, RolloverScheduler, roll
 
 REFERENCE = Reference()
+FDAX = Path(__file__).parents[2] / "examples" / "fdax.yaml"
 TIGHT, WIDE = Quote("5050.00", "5050.25"), Quote("5000", "5060")
 
 
@@ -98,6 +100,23 @@ def test_a_rule_later_than_the_brokers_deadline_is_a_caution() -> None:
     assert any("later than the day from which a broker closes longs" in text for text in late.cautions)
 
 
+def test_months_that_a_product_has_not_and_contracts_that_have_ended_are_refused() -> None:
+    for months in ("A", "F", "z"):
+        with pytest.raises(InvalidInput, match="has no month"):
+            roll("ES", on="2026-07-01", cycle=months, reference=REFERENCE)
+    with pytest.raises(InvalidInput, match="stopped trading on 2026-12-18"):
+        es().orders("2027-01-10", "ESZ2026", 1, old=TIGHT, new=TIGHT)
+    with pytest.raises(InvalidInput, match="at least 1"):
+        es().plan("2026-07-01", count=0)
+
+
+def test_the_days_left_are_counted_in_the_products_own_business_days() -> None:
+    own = Reference([FDAX])
+    plan = roll("FDAX", on="2026-06-30", reference=own)
+    assert (plan.roll_day, plan.business_days_left) == (dt.date(2026, 9, 17), 57)  # 3 July and Labor Day among them
+    assert roll("ES", on="2026-06-30", rule="expiry:1", reference=REFERENCE).business_days_left == 55
+
+
 def test_only_products_are_rolled() -> None:
     for symbol in ("ESZ2026", "BTCUSDT"):
         with pytest.raises(InvalidInput, match="Name the product"):
@@ -162,6 +181,47 @@ def test_a_folder_of_files_becomes_a_chain_and_a_continuous_series(tmp_path: Pat
     series = continuous(contracts.prices, rolls, method="difference")
     assert series.adjusted.tolist()[0] == 299_000_000_000
     assert any("settlement" in text for text in contracts.cautions)
+
+
+def test_a_roll_days_after_the_last_trade_is_refused_and_one_by_rule_is_never_placed_there() -> None:
+    """ESH0 stopped trading on Friday 2020-03-20."""
+    stale = daily("2020-03-02", "2020-03-31", 3000.0)
+    bars = {202003: stale, 202006: daily("2020-03-02", "2020-06-01", 2990.0)}
+    chain = nv.ContractChain(bars, [("2020-03-27", 202003, 202006)], bar="1d")
+    with pytest.raises(ConfigError, match=r"rolled out of at 2020-03-27.*stopped trading at 2020-03-20 13:30"):
+        nv.Backtest(Hold(), {"ES": chain}, cash=50_000).run()
+    late = {202003: stale, 202006: daily("2020-03-24", "2020-06-01", 2990.0)}
+    with pytest.raises(DataError, match="to the last trade at 2020-03-20 13:30"):
+        rolls_by_rule("ES", late, reference=REFERENCE)
+
+
+def test_a_roll_on_the_last_day_of_the_data_is_made() -> None:
+    """Trade date 2020-03-12 begins on the evening before, in hourly data that end on it."""
+    hours = [dt.datetime(2020, 3, 11, 20, tzinfo=dt.UTC) + dt.timedelta(hours=i) for i in range(24)]
+    frame = pl.DataFrame({"ts": hours, **{name: [3000.0] * 24 for name in ("open", "high", "low", "close")}})
+    found = rolls_by_rule("ES", {202003: frame, 202006: frame}, "days:8", reference=REFERENCE)
+    assert [(iso(at), old, new) for at, old, new in found] == [("2020-03-11 22:00", 202003, 202006)]
+
+
+def test_the_last_contract_of_a_chain_is_closed_out_like_a_single_one() -> None:
+    bars = {
+        201212: daily("2012-10-01", "2012-11-20", 1700.0),
+        201302: daily("2012-10-01", "2013-02-26", 1700.0),
+    }
+    chain = nv.ContractChain(bars, [("2012-11-20", 201212, 201302)], bar="1d")
+
+    class Gold(nv.Strategy):
+        done = False
+
+        def on_bar(self, bar: Any) -> None:
+            if not self.done:
+                self.done = True
+                self.buy("GC", 1)
+
+    result = nv.Backtest(Gold(), {"GC": chain}, cash=50_000).run()
+    assert any(
+        "closed by the broker at the deadline before delivery (cme:GCG2013 2013-01-29)" in c for c in result.cautions
+    )
 
 
 def test_a_roll_without_common_bars_is_refused() -> None:

@@ -106,8 +106,8 @@ class History:
             kind_of(funding, "funding")
         self.last, self.mark, self.funding, self.settlement = last, mark, funding, settlement
         self.delivery_e8 = 0 if delivery is None else to_scaled(delivery, 8, source="delivery")
-        if delivery is not None and not 0 < self.delivery_e8 < 1 << 50:
-            raise DataError("is a price above zero", source="delivery", value=str(delivery))
+        if delivery is not None and (self.delivery_e8 == 0 or abs(self.delivery_e8) >= 1 << 50):
+            raise DataError("is no price that can be settled at", source="delivery", value=str(delivery))
         self.settle = settle
         self.stamp, self.tz, self.bar = stamp, tz, bar
         self.funding_interval_hours, self.missing_mark = funding_interval_hours, missing_mark

@@ -14,8 +14,9 @@ import numpy as np
 
 from novation.data.frames import read_frame, read_stamps
 from novation.domain.errors import DataError
-from novation.domain.units import iso
+from novation.domain.units import DAY_NS, iso
 from novation.reference.lookup import Reference
+from novation.reference.products import month_symbol
 from novation.reference.rolls import rolls
 from novation.reference.sessions import sessions
 
@@ -43,7 +44,7 @@ def rolls_by_rule(
     first = min(int(ts_ns[0]) for ts_ns in stamps.values())
     last = max(int(ts_ns[-1]) for ts_ns in stamps.values())
     found: list[tuple[int, int, int]] = []
-    for day, old, new in rolls(known, root, iso(first)[:10], iso(last)[:10], rule, cycle):
+    for day, old, new in rolls(known, root, iso(first)[:10], iso(last + DAY_NS)[:10], rule, cycle):
         if new > max(stamps):
             break  # the last contract that is given is held to its end
         if old not in stamps or new not in stamps:
@@ -57,10 +58,11 @@ def rolls_by_rule(
             continue
         begins = _opening(known, root, day)
         both = np.intersect1d(stamps[old], stamps[new])
-        later = both[both >= begins]
+        ends = known.instrument(f"cme:{month_symbol(root, old)}").deliver_ns
+        later = both[(both >= begins) & (both < (ends // DAY_NS + 1) * DAY_NS)]
         if not len(later):
             raise DataError(
-                f"no bar of {old} and {new} opens at one time from {iso(begins)} on",
+                f"no bar of {old} and {new} opens at one time from {iso(begins)} to the last trade at {iso(ends)}",
                 source="bars",
                 hint="Give bars of both months around the roll, or a rule that rolls earlier.",
             )

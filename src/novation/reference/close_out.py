@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from novation.domain.enums import Side
 from novation.domain.instruments import Instrument
+from novation.domain.units import DAY_NS
 from novation.reference.expiries import first_notice_day, last_trading_day
 from novation.reference.holidays import business_days_before, business_days_of
 from novation.reference.sessions import sessions
@@ -53,22 +54,26 @@ def close_out_days(row: Mapping[str, Any], month: int) -> dict[Side, dt.date]:
     return {Side.BUY: min(long, short), Side.SELL: short}
 
 
-def close_outs(reference: Reference, instrument: Instrument) -> tuple[CloseOut, ...]:
-    """When a broker closes what is left of a contract: at the regular opening of each day from the deadline to the
-    last."""
+def close_outs(reference: Reference, instrument: Instrument, before_ns: int) -> tuple[CloseOut, ...]:
+    """When a broker closes what is left of a contract, before an instant: at the regular opening of each day from the
+    deadline to the last."""
     if not instrument.contract_month or not reference.known("cme/products", instrument.root):
         return ()
-    row = reference.row("cme/products", instrument.root, instrument.deliver_ns)
+    rule = reference.rule("cme/products", instrument.root, instrument.deliver_ns)
+    latest = reference.latest_row("cme/products", instrument.root)
+    assert latest is not None, instrument.root
+    row = rule.row if rule is not None else latest[0]
     month = instrument.contract_month
     days = business_days_of(row["calendar"])
     last = last_trading_day(row["last_day"], month, days)
+    ahead = dt.date(1970, 1, 1) + dt.timedelta(before_ns // DAY_NS)
     found = []
     for side, first in close_out_days(row, month).items():
-        for day in (first + _ONE * i for i in range((last - first).days + 1)):
+        for day in (first + _ONE * i for i in range((min(last, ahead) - first).days + 1)):
             if days.is_open(day):
                 found += [
                     CloseOut(session.rth[0], side)
                     for session in sessions(reference, instrument.root, day, day)
-                    if session.rth
+                    if session.rth and session.rth[0] < before_ns
                 ]
     return tuple(sorted(found))

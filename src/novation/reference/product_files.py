@@ -14,6 +14,7 @@
       hours: {open: "01:10", close: "22:00", regular_open: "09:00", regular_close: "17:30"}
       settles: {start: "17:29", end: "17:30"}
       closed: [2026-04-03, 2026-12-25]
+      early_closes: {"2026-12-30": "14:00"}  # dates in quotes
       margin: {initial: 40000, maintenance: 36000}
       fee: 1.50
       effective_from: 2024-01-01
@@ -30,13 +31,14 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from novation.domain.errors import ConfigError, DataError, InvalidInput
 from novation.domain.units import ASSET_DECIMALS, DAY_NS, to_decimal, to_ns
@@ -46,6 +48,7 @@ from novation.reference.symbols import MONTHS
 from novation.reference.yaml_text import parse_yaml
 
 _ROOT = "A-Z, 0-9"
+_COUNT = re.compile("[0-9]{1,3}")
 
 
 def _decimal(value: Any) -> Decimal:
@@ -99,14 +102,14 @@ def _last_day(value: str) -> str:
 
 def _notice(value: str) -> str:
     kind, _, digits = value.partition(":")
-    if value not in ("none", "month_before") and not (kind == "after" and digits.isdigit()):
+    if value not in ("none", "month_before") and not (kind == "after" and _COUNT.fullmatch(digits)):
         raise ValueError("expected none, month_before or after:N")
     return value
 
 
 def _lead(value: str) -> str:
     kind, _, digits = value.partition(":")
-    if value not in ("index", "fx") and not (kind in ("expiry", "notice") and digits.isdigit()):
+    if value not in ("index", "fx") and not (kind in ("expiry", "notice") and _COUNT.fullmatch(digits)):
         raise ValueError("expected index, fx, expiry:N or notice:N")
     return value
 
@@ -130,12 +133,30 @@ class Hours(_Model):
     regular_open: Time
     regular_close: Time
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.regular_open >= self.regular_close:
+            raise ValueError("regular_open lies at or after regular_close")
+        if self.open == self.close:
+            raise ValueError("open and close are the same time")
+        if self.open < self.close and not self.open <= self.regular_open < self.regular_close <= self.close:
+            raise ValueError("regular hours lie outside open and close")
+        if bool(self.pause_start) != bool(self.pause_end):
+            raise ValueError("a pause needs pause_start and pause_end")
+        return self
+
 
 class Window(_Model):
     """The settlement window in the product's zone."""
 
     start: Time
     end: Time
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError("start lies at or after end")
+        return self
 
 
 class OwnMargin(_Model):
@@ -165,7 +186,7 @@ class OwnProduct(_Model):
     tick: Positive | None = None
     name: str | None = None
     months: Annotated[str, AfterValidator(_months)] | None = None
-    listed: int = 4
+    listed: Annotated[int, Field(ge=1, le=200)] = 4
     last_day: Annotated[str, AfterValidator(_last_day)] | None = None
     last_time: Time | None = None
     notice: Annotated[str, AfterValidator(_notice)] = "none"
@@ -195,6 +216,9 @@ class OwnProduct(_Model):
             raise ValueError(f"currency {self.currency} is not known; known: {', '.join(sorted(ASSET_DECIMALS))}")
         if self.margin and self.margin.initial < self.margin.maintenance:
             raise ValueError("margin: initial lies below maintenance")
+        twice = sorted(set(self.closed) & set(self.early_closes))
+        if twice:
+            raise ValueError(f"{twice[0]} is in closed and in early_closes")
         if not self.source:
             raise ValueError("source is empty: say where the values come from")
         if self.lead.startswith("notice") and self.notice == "none":
@@ -216,7 +240,11 @@ def load_products(path: Path) -> Folder:
 
 @functools.lru_cache(maxsize=16)
 def _load(path: Path, stamp: tuple[int, int]) -> Folder:
-    given = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", source=str(path)) from None
+    given = parse_yaml(text, str(path))
     if not isinstance(given, Mapping) or not given:
         raise DataError(
             "holds no product", source=str(path), hint="See `novation.reference.product_files` for the layout."

@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from novation.domain.errors import InvalidInput, NoRuleInForce, UnknownInstrument
-from novation.domain.units import NS, to_ns
+from novation.domain.units import NS, to_decimal, to_ns
 from novation.reference.expiries import first_notice_day, first_position_day, last_trading_day, month_before
 from novation.reference.holidays import business_days_before, business_days_of, nth_weekday
 from novation.reference.lookup import Reference
@@ -244,7 +244,7 @@ def contract(symbol: str, *, on: Any, reference: Reference | None = None) -> Con
         ib_trading_class=row["ib_class"],
         position_limits=position_limits(known, root, at_ns),
         on=day,
-        cautions=(*((f"assumed: {assumed}",) if assumed else ()), *cautions),
+        cautions=(*((f"assumed: {assumed}",) if assumed else ()), *cautions, *_later(known, row, root, month)),
     )
 
 
@@ -270,6 +270,9 @@ def from_ib(
     """
     known = reference or Reference.default()
     at_ns = to_ns(on, source="on")
+    if not 190001 <= month <= 220012 or not 1 <= month % 100 <= 12:
+        raise InvalidInput("is no contract month YYYYMM", source="month", value=month, hint="Write e.g. 202612.")
+    size = None if multiplier is None else to_decimal(multiplier, source="multiplier")
     found = []
     for root in known.symbols("cme"):
         rule = known.rule("cme/products", root, at_ns)
@@ -277,7 +280,7 @@ def from_ib(
             continue
         if trading_class and rule.row["ib_class"] != trading_class:
             continue
-        if multiplier is not None and _ticks(known, root, at_ns)[0]["multiplier_usd"] != Decimal(str(multiplier)):
+        if size is not None and _ticks(known, root, at_ns)[0]["multiplier_usd"] != size:
             continue
         found.append(root)
     ids = tuple(Name("cme", root, month).id for root in found)
@@ -300,6 +303,19 @@ def _ticks(reference: Reference, root: str, at_ns: int) -> tuple[Mapping[str, An
         raise NoRuleInForce("cme/contracts", root, str(day), known=known)
     until = dt.datetime.fromtimestamp(latest[1] // NS, dt.UTC).date()
     return latest[0], (f"tick and multiplier as of {until}, the last day of table cme/contracts",)
+
+
+def _later(reference: Reference, row: Mapping[str, Any], root: str, month: int) -> tuple[str, ...]:
+    """What cannot be vouched for of a contract's days."""
+    found = []
+    latest = reference.latest_row("cme/products", root)
+    last = expiry(row, month)
+    if latest is not None and to_ns(last) > latest[1]:
+        until = dt.datetime.fromtimestamp(latest[1] // NS, dt.UTC).date()
+        found.append(f"the last day lies beyond {until}, to which rules and holidays are known")
+    if row["notice"] == "month_before" and row["group"] == "metals":
+        found.append("the first position day of metals is unverified")
+    return tuple(found)
 
 
 def _text(value: Decimal) -> str:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,6 +33,7 @@ from novation.reference.symbols import MONTHS
 if TYPE_CHECKING:
     from novation.reference.lookup import Reference
 
+_COUNT = re.compile("[0-9]{1,4}")
 RULES = ("lead", "days:N", "expiry:N", "notice:N")
 
 
@@ -49,7 +51,7 @@ def leave_day(row: Mapping[str, Any], month: int, rule: str = "lead") -> dt.date
     if rule == "lead":
         return business_day_on_or_before(lead_until(row, month), days)
     kind, _, digits = rule.partition(":")
-    if kind not in ("days", "expiry", "notice") or not digits.isdigit():
+    if kind not in ("days", "expiry", "notice") or not _COUNT.fullmatch(digits):
         raise InvalidInput("is no roll rule", source="rule", value=rule, hint=f"Rules: {', '.join(RULES)}.")
     count = int(digits)
     if kind == "days":
@@ -62,7 +64,7 @@ def leave_day(row: Mapping[str, Any], month: int, rule: str = "lead") -> dt.date
 
 def held_month(row: Mapping[str, Any], day: dt.date, rule: str = "lead", cycle: str = "") -> int:
     """The contract month held on a trade date. cycle: letters of the months that are held; else the active ones."""
-    letters = cycle or row["active"]
+    letters = _letters(row, cycle)
     month = month_before(day.year * 100 + day.month, 2)
     while MONTHS[month % 100 - 1] not in letters or leave_day(row, month, rule) <= day:
         month = month_before(month, -1)
@@ -71,7 +73,7 @@ def held_month(row: Mapping[str, Any], day: dt.date, rule: str = "lead", cycle: 
 
 def next_month(row: Mapping[str, Any], month: int, cycle: str = "") -> int:
     """The month of the cycle after one."""
-    letters = cycle or row["active"]
+    letters = _letters(row, cycle)
     later = (month_before(month, -i) for i in itertools.count(1))
     return next(m for m in later if MONTHS[m % 100 - 1] in letters)
 
@@ -86,7 +88,6 @@ def rolls(
     """
     begin, end = _day(first, "first"), _day(last, "last")
     row = product_row(reference, root, begin)
-    _check_cycle(row, root, cycle)
     month = held_month(row, begin - dt.timedelta(1), rule, cycle)
     found: list[Roll] = []
     while (day := leave_day(row, month, rule)) < end:
@@ -98,11 +99,14 @@ def rolls(
     return tuple(found)
 
 
-def _check_cycle(row: Mapping[str, Any], root: str, cycle: str) -> None:
+def _letters(row: Mapping[str, Any], cycle: str) -> str:
+    """The letters of the months held: the product's active ones, or a cycle of months that it lists."""
     known = MONTHS if row["serials"] else row["cycle"]
     odd = [letter for letter in cycle if letter not in known]
     if odd:
-        raise InvalidInput(f"has no month {odd[0]}", source=root, where="cycle", value=cycle, hint=f"Months: {known}.")
+        hint = f"Months: {known}."
+        raise InvalidInput(f"has no month {odd[0]!r}", source=row["name"], where="cycle", value=cycle, hint=hint)
+    return cycle or str(row["active"])
 
 
 def _day(given: Any, name: str) -> dt.date:

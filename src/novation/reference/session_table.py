@@ -1,7 +1,8 @@
 """Sessions as sorted arrays: what a compiled loop and a clock look an instant up in.
 
-Built once for a product and a range of days; a look-up is a binary search (`rules.session_edges`), also from Python. An
-instant between two sessions belongs to the one that opens next: an order that waits then is of its trade date.
+Built once for a product and a range of days; a look-up is a binary search: `rules.session_edges` in a compiled loop,
+the methods from Python. An instant between two sessions belongs to the one that opens next: an order that waits then is
+of its trade date.
 
 >>> import datetime as dt
 >>> from novation.domain.units import to_ns

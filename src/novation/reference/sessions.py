@@ -108,7 +108,7 @@ def closed_days(reference: Reference, root: str, first: dt.date, last: dt.date) 
     group = product["group"]
     days = (first + _ONE * i for i in range((last - first).days + 1))
     return {
-        day: special_day(day) if product["calendar"] == "us" else "closed"
+        day: (special_day(day) if product["calendar"] == "us" else "") or "closed"
         for day in days
         if day.weekday() < calendar.SATURDAY
         and (row := _special(reference, group, day)) is not None
@@ -164,7 +164,7 @@ def _session(reference: Reference, root: str, product: Mapping[str, Any], day: d
     regular = not holiday and rth_open < rth_close
     return Session(
         day=day,
-        trade_date=day if regular else business_day_on_or_after(day + _ONE, business_days_of(product["calendar"])),
+        trade_date=day if regular else _next_trade_date(reference, product, day),
         open_ns=start,
         close_ns=close,
         pauses=tuple(pauses),
@@ -195,6 +195,17 @@ def _opening(
     if full and (special is None or special["close"] != CLOSED):
         return at(before, hours["open"]), [pause]
     return pause[1], []
+
+
+def _next_trade_date(reference: Reference, product: Mapping[str, Any], day: dt.date) -> dt.date:
+    """The first business day after a day whose session reaches regular hours."""
+    days = business_days_of(product["calendar"])
+    while True:
+        day = business_day_on_or_after(day + _ONE, days)
+        special = _special(reference, product["group"], day)
+        hours = reference.rule("cme/sessions", product["group"], to_ns(day))
+        if special is None or hours is None or hours.row["rth_open"] < special["close"] != CLOSED:
+            return day
 
 
 def _settlement(reference: Reference, root: str, product: Mapping[str, Any], day: dt.date, close_ns: int) -> int:

@@ -29,6 +29,7 @@ class Calendar:
 
     id: str
     zone: str  #: IANA name, in which it is shown
+    names: bool  #: whether special days have the names of the United States' holidays
     start: dt.date
     end: dt.date
     sessions: tuple[Session, ...]
@@ -82,7 +83,7 @@ class Calendar:
     def _notes(self, day: dt.date, session: Session | None) -> list[str]:
         notes = []
         if session and (session.early_close or session.holiday):
-            reason = special_day(day)
+            reason = special_day(day) if self.names else ""
             name = f"{_words(reason)}, " if reason else ""
             to = f", of trade date {session.trade_date}" if session.trade_date != day else ""
             notes.append(f"{name}closes {self._clock(session.close_ns)}{to}")
@@ -111,10 +112,10 @@ def calendar(symbol: str, start: Any, end: Any, *, reference: Reference | None =
         raise InvalidInput("trades at all hours: only dated futures have a calendar", source=id)
     root = code if known.is_rolled(id) else code[:-5]
     last = after - _ONE
-    zone = product_row(known, root, first)["zone"]
+    row = product_row(known, root, first)
     found = sessions(known, root, first, last)
     closed, events = closed_days(known, root, first, last), _events(known, root, first, last)
-    return Calendar(f"cme:{root}", zone, first, after, found, closed, events)
+    return Calendar(f"cme:{root}", row["zone"], row["calendar"] == "us", first, after, found, closed, events)
 
 
 def _events(reference: Reference, root: str, first: dt.date, last: dt.date) -> dict[dt.date, tuple[str, ...]]:
@@ -125,7 +126,8 @@ def _events(reference: Reference, root: str, first: dt.date, last: dt.date) -> d
         if day is not None and first <= day <= last:
             events[day] = (*events.get(day, ()), text)
 
-    months = [month for month in listed(row, first) if month <= last.year * 100 + last.month + 100]
+    days = [*(first + dt.timedelta(i) for i in range(0, (last - first).days + 1, 28)), last]
+    months = sorted({month for day in days for month in listed(product_row(reference, root, day), day)})
     for month in months:
         name = month_symbol(root, month)
         add(last_day(row, month), f"{name} last trading day, {row['last_time']}")

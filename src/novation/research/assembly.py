@@ -17,13 +17,14 @@ from novation.data.history import History
 from novation.data.series import ContractRoll, Prepared
 from novation.data.settlements import settle_by_bars
 from novation.domain.enums import InstrumentKind
-from novation.domain.errors import ConfigError, NoRuleInForce, UnknownInstrument
+from novation.domain.errors import ConfigError, DataError, NoRuleInForce, UnknownInstrument
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.units import DAY_NS, iso
 from novation.domain.words import counted
 from novation.reference.close_out import close_outs
 from novation.reference.lookup import Reference
 from novation.reference.session_table import SessionTable
+from novation.reference.symbols import MONTHS
 from novation.trading.broker import Line
 from novation.trading.rollover import PlannedExit, PlannedRoll
 from novation.venues import binance_usdm, cme_globex
@@ -31,7 +32,6 @@ from novation.venues.venue import Venue
 from novation.venues.venue_rules import VenueRules
 
 RULES: dict[str, VenueRules] = {rules.name: rules for rules in (binance_usdm.RULES, cme_globex.RULES)}
-_MONTH_CODES = "FGHJKMNQUVXZ"
 _EPOCH, _ONE_DAY = dt.date(1970, 1, 1), dt.timedelta(1)
 
 
@@ -89,8 +89,8 @@ class Assembly:
     def plan_exits(self, symbol: str, instrument: Instrument, index: int, end_ns: int, reference: Reference) -> None:
         """Note when a broker closes what is left of a contract, as far as the data go."""
         if instrument.venue == "cme":
-            outs = close_outs(reference, instrument)
-            self.exits += [PlannedExit(out.ts_ns, symbol, index, out.side) for out in outs if out.ts_ns < end_ns]
+            outs = close_outs(reference, instrument, end_ns)
+            self.exits += [PlannedExit(out.ts_ns, symbol, index, out.side) for out in outs]
 
     @property
     def symbols(self) -> list[str]:
@@ -188,12 +188,33 @@ def _add_single(
             "wrong stamps or zone, or quotes without trades?"
         )
     out.cautions += [f"{symbol}: {text}" for text in prepared.cautions]
+    _check_the_end(instrument, prepared)
     if 0 < instrument.deliver_ns <= end and not prepared.delivery_e8:
-        what = "final settlement" if instrument.daily_settled else "delivery"
-        of = "the exchange's price" if instrument.daily_settled else "the mean of the index"
-        out.cautions.append(f"{symbol}: no {what} price given: the mark stands in for {of}")
+        out.cautions.append(_no_final_price(symbol, instrument))
     out.digests[symbol] = prepared.digest
     return Line(symbol, plan.rules.name, instrument, index, plan.terms[index][0])
+
+
+def _check_the_end(instrument: Instrument, prepared: Prepared) -> None:
+    """Refuse a run that begins after the contract's end, and a price below zero where there can be none."""
+    begins = int(prepared.bars.start_ns[0])
+    if 0 < instrument.deliver_ns <= begins:
+        raise ConfigError(
+            f"stopped trading at {iso(instrument.deliver_ns)}, before the first bar at {iso(begins)}",
+            source="data",
+            where=instrument.id,
+            hint="Give bars of its life, or name a later contract.",
+        )
+    if prepared.delivery_e8 < 0 and not instrument.daily_settled:
+        raise DataError("must be a price above zero", source=instrument.id, where="delivery")
+
+
+def _no_final_price(symbol: str, instrument: Instrument) -> str:
+    """The caution of a contract whose last price nobody gave."""
+    if not instrument.daily_settled:
+        return f"{symbol}: no delivery price given: the mark stands in for the mean of the index"
+    at = iso(instrument.deliver_ns)
+    return f"{symbol}: no final settlement price given: the mark known at {at} stands in for the exchange's price"
 
 
 def _outside_sessions(instrument: Instrument, prepared: Prepared, reference: Reference) -> int:
@@ -233,22 +254,29 @@ def _add_chain(
     chain = source.prepare(symbol, start_ns, end_ns)
     indices: dict[int, int] = {}
     for month, prepared in chain.contracts.items():
-        code = _MONTH_CODES[month % 100 - 1]
+        code = MONTHS[month % 100 - 1]
         instrument = reference.instrument(f"{symbol}{code}{month // 100}", on_ns=start_ns)
         indices[month] = plan.add(symbol, instrument, prepared, reference)
         out.digests[f"{instrument.id}"] = prepared.digest
     out.cautions += [f"{symbol}: {text}" for text in chain.cautions]
     months = sorted(chain.contracts)
     held = chain.rolls[0].old if chain.rolls else months[0]
+    out.cautions += _late_rolls(symbol, chain.rolls, plan.instruments, indices, reference)
     for roll in chain.rolls:
         old = indices[roll.old]
         plan.instruments[old] = _trading_until(plan.instruments[old], roll.ts_ns)
+    left = {roll.old for roll in chain.rolls}
+    for month, prepared in chain.contracts.items():
+        if month not in left:
+            instrument, end = plan.instruments[indices[month]], int(prepared.bars.end_ns[-1])
+            out.plan_exits(symbol, instrument, indices[month], end, reference)
+            if 0 < instrument.deliver_ns <= end:
+                out.cautions.append(_no_final_price(symbol, instrument))
     for roll in chain.rolls:
         new = indices[roll.new]
         out.rolls.append(
             PlannedRoll(roll.ts_ns, symbol, indices[roll.old], new, plan.instruments[new], plan.terms[new][0])
         )
-    out.cautions += _late_rolls(symbol, chain.rolls, plan.instruments, indices, reference)
     index = indices[held]
     return Line(symbol, plan.rules.name, plan.instruments[index], index, plan.terms[index][0])
 
@@ -256,9 +284,17 @@ def _add_chain(
 def _trading_until(instrument: Instrument, leave_ns: int) -> Instrument:
     """A contract that ends after a given calendar has rolled out of it, and after the settlement of that day.
 
-    Daily data carry the last trading day's price at the day's end, so calendars roll hours after the last trade.
+    Daily data carry the last trading day's price at the day's end, so calendars roll hours after the last trade, some a
+    day later. A roll beyond that is of a contract that nobody trades any more, and refused.
     """
     settled_ns = (leave_ns // DAY_NS + 1) * DAY_NS
+    if instrument.deliver_ns and leave_ns >= (instrument.deliver_ns // DAY_NS + 2) * DAY_NS:
+        raise ConfigError(
+            f"is rolled out of at {iso(leave_ns)}, but stopped trading at {iso(instrument.deliver_ns)}",
+            source="rolls",
+            where=instrument.id,
+            hint="Roll before the last trading day (`novation roll`).",
+        )
     if not 0 < instrument.deliver_ns <= settled_ns:
         return instrument
     return msgspec.structs.replace(instrument, deliver_ns=settled_ns + 1)
@@ -272,14 +308,20 @@ def _late_rolls(
     reference: Reference,
 ) -> list[str]:
     """Rolls of a given calendar that a broker would not have waited for."""
-    late = []
+    late, ended = [], []
     for roll in rolls:
-        outs = close_outs(reference, instruments[indices[roll.old]])
-        if outs and outs[0].ts_ns < roll.ts_ns:
-            late.append(f"{instruments[indices[roll.old]].id} {iso(outs[0].ts_ns)[:10]}")
-    if not late:
-        return []
-    return [
-        f"{symbol}: {counted(len(late), 'roll')} after the day from which a broker closes deliverable positions; "
-        f"carried out as given ({', '.join(late[:3])})"
-    ]
+        instrument = instruments[indices[roll.old]]
+        outs = close_outs(reference, instrument, roll.ts_ns)
+        if outs:
+            late.append(f"{instrument.id} {iso(outs[0].ts_ns)[:10]}")
+        if 0 < instrument.deliver_ns < roll.ts_ns:
+            ended.append(f"{instrument.id} {iso(instrument.deliver_ns)}")
+    found = []
+    for which, what in (
+        (late, "after the day from which a broker closes deliverable positions"),
+        (ended, "after the contract's last trade"),
+    ):
+        if which:
+            some = ", ".join(which[:3])
+            found.append(f"{symbol}: {counted(len(which), 'roll')} {what}; carried out as given ({some})")
+    return found

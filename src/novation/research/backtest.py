@@ -207,6 +207,11 @@ class Backtest:
             bars = driver.bars
         else:
             bars = self._run_compiled(plan, venues)
+            if plan.exits:
+                plan.cautions.append(
+                    "a compiled strategy is not closed out by the broker before delivery: what it holds is settled on "
+                    "the last day"
+                )
             if progress is not None:
                 progress(bars, bars)
         for venue in venues.values():

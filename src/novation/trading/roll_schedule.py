@@ -21,7 +21,7 @@ from novation.domain.enums import Side
 from novation.domain.errors import InvalidInput
 from novation.domain.units import NS, Number, to_decimal, to_ns
 from novation.reference.close_out import close_out_days
-from novation.reference.holidays import business_days_before
+from novation.reference.holidays import BusinessDays, business_days_before, business_days_of
 from novation.reference.lookup import Reference
 from novation.reference.products import expiry, month_symbol, notice, product_row
 from novation.reference.rolls import held_month, leave_day, next_month
@@ -58,11 +58,6 @@ class RollPlan:
     close_out: dict[str, str]  #: from when a broker closes longs and shorts; empty where settled in cash
     upcoming: tuple[tuple[dt.date, str, str], ...]
     cautions: tuple[str, ...]
-
-    @property
-    def due(self) -> bool:
-        """Whether a position in what was held the day before has to move on this day."""
-        return self.on >= self.roll_day
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, days as ISO text."""
@@ -134,8 +129,11 @@ class RolloverScheduler:
 
     def plan(self, on: Any, count: int = 4) -> RollPlan:
         """Where the roll stands on a day, and the next `count` rolls."""
+        if count < 1:
+            raise InvalidInput("must be at least 1", source="count", value=count)
         day = _day(on)
         row = product_row(self._reference, self.root, day)
+        days = business_days_of(row["calendar"])
         month = held_month(row, day, self.rule, self.cycle)
         leave = leave_day(row, month, self.rule)
         outs = close_out_days(row, month)
@@ -147,8 +145,9 @@ class RolloverScheduler:
             upcoming.append((leave_day(row, at, self.rule), *symbols))
             at = after
         cautions = []
-        if outs and leave > outs[Side.BUY]:
-            cautions.append(f"the roll is later than the day from which a broker closes longs, {outs[Side.BUY]}")
+        for side, whose in ((Side.BUY, "longs"), (Side.SELL, "shorts")):
+            if outs and leave > outs[side]:
+                cautions.append(f"the roll is later than the day from which a broker closes {whose}, {outs[side]}")
         rule = self._reference.rule("cme/products", self.root, to_ns(day))
         if self.rule == "lead" and rule is not None and rule.assumption:
             cautions.append(f"assumed: {rule.assumption}")
@@ -159,7 +158,7 @@ class RolloverScheduler:
             held=month_symbol(self.root, month),
             next=upcoming[0][2],
             roll_day=leave,
-            business_days_left=_business_days(day, leave),
+            business_days_left=_business_days(day, leave, days),
             last_trading_day=expiry(row, month),
             first_notice_day=notice(row, month),
             close_out={"longs" if side == Side.BUY else "shorts": str(first) for side, first in outs.items()},
@@ -203,12 +202,14 @@ class RolloverScheduler:
         day = _day(on)
         row = product_row(self._reference, self.root, day)
         month = self._month(contract, day)
+        if day > expiry(row, month):
+            raise InvalidInput(f"stopped trading on {expiry(row, month)}", source=contract, where=str(day))
         if not lots or day < leave_day(row, month, self.rule):
             return ()
         outs = close_out_days(row, month)
         deadline = outs[Side.BUY if lots > 0 else Side.SELL] if outs else expiry(row, month)
         cost = self.cost_bps(old, new, spread)
-        last_chance = day >= business_days_before(deadline, 1)
+        last_chance = day >= business_days_before(deadline, 1, business_days_of(row["calendar"]))
         if self.max_roll_cost_bps is not None and cost > self.max_roll_cost_bps and not last_chance:
             return ()
         into = month_symbol(self.root, held_month(row, day, self.rule, self.cycle))
@@ -242,12 +243,9 @@ def roll(symbol: str, *, on: Any, rule: str = "lead", cycle: str = "", reference
     return RolloverScheduler(root, rule, cycle=cycle, reference=known).plan(on)
 
 
-def _business_days(start: dt.date, end: dt.date) -> int:
+def _business_days(start: dt.date, end: dt.date, days: BusinessDays) -> int:
     """Business days after a day up to another."""
-    count = 0
-    while business_days_before(end, count) > start:
-        count += 1
-    return count
+    return sum(days.is_open(start + dt.timedelta(i)) for i in range(1, (end - start).days + 1))
 
 
 def _day(given: Any) -> dt.date:

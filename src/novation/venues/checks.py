@@ -168,7 +168,12 @@ def _wrong_index(venue: Made, feed: np.ndarray) -> Iterator[tuple[np.ndarray, st
     yield marked & brought, "brings a mark or a rate of an instrument that the venue marks itself"
     yield index & ~(marked | delivered), "has an index of an instrument that is neither marked nor delivered"
     yield index & (feed["index_e8"] <= 0), "has no index"
-    strange = np.any([(feed[name] < 0) | (feed[name] > _INDEX_TOP_E8) for name in _INDEX_PRICES], axis=0)
+    # What a daily-settled future ends at may lie below zero, as its marks may.
+    daily = np.array([i.daily_settled for i in venue.instruments])[feed["instrument"]]
+    least = {"index_e8": np.where(status & daily, -_INDEX_TOP_E8, 0)}
+    strange = np.any(
+        [(feed[name] < least.get(name, 0)) | (feed[name] > _INDEX_TOP_E8) for name in _INDEX_PRICES], axis=0
+    )
     yield strange, "has an index, or a price beside it, that is negative or not below 2**50 in 1e-8"
     yield status & ~np.isin(feed["status"], _STATUSES), "names no status that can be set"
     ends = status & (feed["status"] == InstrumentStatus.DELIVERING)
