@@ -15,6 +15,7 @@ from novation.domain.errors import ConfigError, DataError, InvalidInput, NoRuleI
 from novation.domain.instruments import Tier
 from novation.domain.units import NO_CAP, iso, money, to_e8, to_ns
 from novation.reference import Reference
+from novation.reference.close_out import close_outs
 
 HINT = 'Pass rules_as_of="2026-05-01" to use the rules of that day for all dates, and the report will say so.'
 BRACKETS_ONLY = {"binance_um/brackets": "2026-05-01"}
@@ -475,3 +476,13 @@ def test_a_ratio_below_one_and_a_negative_add_on_are_refused() -> None:
         es_margins(initial_ratio="0.9")
     with pytest.raises(ConfigError, match=r"cme:ES\.house_add_on"):
         es_margins(house_add_on=-1)
+
+
+def test_what_a_row_assumes_of_other_values_is_no_caution_of_a_run() -> None:
+    """Hours and last days rest on rows that assume a lead month or a settlement window; those touch nothing there."""
+    reference = Reference()
+    close_outs(reference, reference.instrument("GCZ2012"), to_ns("2013-01-01"))
+    assert reference.cautions() == ()
+    assert any(line.startswith("GC: cme/products") for line in reference.used())  # but a record names them
+    reference.rule("cme/products", "GC", to_ns("2012-12-27"))
+    assert any("lead month" in text for text in reference.cautions())

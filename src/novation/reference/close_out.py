@@ -59,7 +59,7 @@ def close_outs(reference: Reference, instrument: Instrument, before_ns: int) -> 
     deadline to the last."""
     if not instrument.contract_month or not reference.known("cme/products", instrument.root):
         return ()
-    rule = reference.rule("cme/products", instrument.root, instrument.deliver_ns)
+    rule = reference.rule("cme/products", instrument.root, instrument.deliver_ns, in_part=True)
     latest = reference.latest_row("cme/products", instrument.root)
     assert latest is not None, instrument.root
     row = rule.row if rule is not None else latest[0]

@@ -64,6 +64,7 @@ class Reference:
         self._products = self._read_products()
         self._pins = _read_pins(rules_as_of)
         self._used: dict[tuple[str, str, int, str], Rule] = {}
+        self._in_part: set[tuple[str, str, int, str]] = set()  #: of those used, whose assumptions touch nothing
         self._instruments: dict[str, Instrument] = {}
         self._pinned: dict[tuple[str, int], list[str]] = {}
         self._not_pinned: dict[tuple[str, int], list[str]] = {}
@@ -350,11 +351,19 @@ class Reference:
             raise NoRuleInForce(table, key, iso(at_ns), known=self._book.known(table, key))
         return rule.row
 
-    def rule(self, table: str, key: str, at_ns: int) -> Rule | None:
-        """The rule of a table's key in force at an instant, or None; it counts as used."""
+    def rule(self, table: str, key: str, at_ns: int, *, in_part: bool = False) -> Rule | None:
+        """The rule of a table's key in force at an instant, or None; it counts as used.
+
+        in_part: only values that the row is sure of are wanted, so what it assumes of others is no caution.
+        """
         rule = self._book.in_force(table, key, at_ns)
         if rule is not None:
-            self._used[table, key, rule.effective_ns, rule.shown] = rule
+            place = table, key, rule.effective_ns, rule.shown
+            if not in_part:
+                self._in_part.discard(place)
+            elif place not in self._used:
+                self._in_part.add(place)
+            self._used[place] = rule
         return rule
 
     def known(self, table: str, key: str) -> str:
@@ -586,8 +595,8 @@ class Reference:
             what = f"{_SHOWN.get(group, group)} not known in {iso(pin_ns)[:7]}"
             found.append(f"{what}, so the rows in force at each date used ({', '.join(ids)})")
         assumed: dict[str, list[str]] = {}
-        for rule in self._used.values():
-            if rule.assumption:
+        for place, rule in self._used.items():
+            if rule.assumption and place not in self._in_part:
                 _note(assumed, f"{rule.table} {rule.key}", rule.assumption)
         found += [f"assumed in {place}: {'; '.join(texts)}" for place, texts in assumed.items()]
         return tuple(found + list(self._overridden))

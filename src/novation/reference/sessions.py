@@ -203,7 +203,7 @@ def _next_trade_date(reference: Reference, product: Mapping[str, Any], day: dt.d
     while True:
         day = business_day_on_or_after(day + _ONE, days)
         special = _special(reference, product["group"], day)
-        hours = reference.rule("cme/sessions", product["group"], to_ns(day))
+        hours = reference.rule("cme/sessions", product["group"], to_ns(day), in_part=True)
         if special is None or hours is None or hours.row["rth_open"] < special["close"] != CLOSED:
             return day
 
@@ -219,7 +219,7 @@ def _settlement(reference: Reference, root: str, product: Mapping[str, Any], day
 
 def _special(reference: Reference, group: str, day: dt.date) -> Mapping[str, Any] | None:
     """The row of `holidays.csv` for a day: of the date itself, else of the holiday's name; None on ordinary days."""
-    own = reference.rule("cme/holidays", f"{group} {day}", to_ns(day))
+    own = reference.rule("cme/holidays", f"{group} {day}", to_ns(day), in_part=True)
     if own is not None and own.effective_ns == to_ns(day):
         return own.row
     name = special_day(day)
@@ -228,13 +228,13 @@ def _special(reference: Reference, group: str, day: dt.date) -> Mapping[str, Any
         names.insert(0, "good_friday_jobs_report")
     elif name in holidays(day.year).values() and name not in _LONG_CLOSURES and day.weekday() == calendar.FRIDAY:
         names.insert(0, "holiday_on_friday")
-    rules = (reference.rule("cme/holidays", f"{group} {known}", to_ns(day)) for known in names)
+    rules = (reference.rule("cme/holidays", f"{group} {known}", to_ns(day), in_part=True) for known in names)
     row = next((rule.row for rule in rules if rule is not None), None)
     return None if row is None or row["close"] == REGULAR else row
 
 
 def _row(reference: Reference, table: str, key: str, day: dt.date) -> Mapping[str, Any]:
-    rule = reference.rule(table, key, to_ns(day))
+    rule = reference.rule(table, key, to_ns(day), in_part=True)
     if rule is None:
         known = reference.known(table, key) or f"it has no row of {key}"
         raise NoRuleInForce(table, key, str(day), known=known, hint=f"Add rows to {table}.csv in a folder of your own.")
