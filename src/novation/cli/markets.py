@@ -47,11 +47,11 @@ def calendar(
     json: Annotated[bool, typer.Option("--json", help="Print a list of sessions as JSON, instants in UTC.")] = False,
 ) -> None:
     """Show when a CME product trades: sessions, early closes, holidays, expiries; a month at a glance."""
-    from novation.domain.units import NS, to_ns
+    from novation.domain.units import to_ns, utc_date
     from novation.reference.trading_calendar import calendar as ask
 
     first = start or str(dt.date.today())
-    until = end or str(dt.datetime.fromtimestamp(to_ns(first, source="--from") // NS, dt.UTC).date() + dt.timedelta(31))
+    until = end or str(utc_date(to_ns(first, source="--from")) + dt.timedelta(31))
     show.show(ask(symbol, first, until, reference=_reference(products)), json=json)
 
 

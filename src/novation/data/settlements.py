@@ -26,7 +26,7 @@ from novation.data.bars import bar_name, read_candles
 from novation.data.frames import Frame, read_e8, read_frame, read_stamps
 from novation.data.series import Array, frozen
 from novation.domain.errors import DataError, InvalidInput, NoRuleInForce
-from novation.domain.units import DAY_NS, NS, Number, from_e8, iso, to_e8, to_ns
+from novation.domain.units import DAY_NS, NS, Number, from_e8, iso, to_e8, to_ns, utc_date
 from novation.domain.words import counted
 from novation.reference.lookup import Reference
 from novation.reference.products import expiry, product_row
@@ -240,14 +240,14 @@ class _Product:
         if not self.reference.is_rolled(self.symbol):
             instrument = self.reference.instrument(self.symbol)
             self.root = instrument.root
-            row = product_row(self.reference, self.root, _day(on_ns))
+            row = product_row(self.reference, self.root, utc_date(on_ns))
             self.last_day = expiry(row, instrument.contract_month)
 
     def windows(self, first_ns: int, last_ns: int) -> Iterator[_Window]:
         """Trade dates that have begun by `last_ns` and whose windows end after `first_ns`."""
         opened: dict[dt.date, int] = {}
         # a session closes on the UTC day of each of its instants or on the next one
-        for session in sessions(self.reference, self.root, _day(first_ns), _day(last_ns) + _ONE):
+        for session in sessions(self.reference, self.root, utc_date(first_ns), utc_date(last_ns) + _ONE):
             open_ns = opened.setdefault(session.trade_date, session.open_ns)
             end_ns = session.settlement_ns
             if end_ns is not None and first_ns < end_ns and open_ns <= last_ns:
@@ -455,10 +455,6 @@ def _e8_of(prior: Number | None, first_e8: int) -> int:
 
 def _price(price_e8: int) -> str:
     return f"{from_e8(price_e8).normalize():f}"
-
-
-def _day(ns: int) -> dt.date:
-    return _EPOCH + dt.timedelta(days=ns // DAY_NS)
 
 
 def _listed(days: list[dt.date]) -> str:

@@ -168,6 +168,15 @@ def to_ns(value: Any, *, source: str = "", where: str = "") -> int:
     raise InvalidInput("expected a date or an instant", source=source, where=where, value=value)
 
 
+def utc_date(ns: int) -> dt.date:
+    """The day of an instant, UTC.
+
+    >>> utc_date(1577836800000000000)
+    datetime.date(2020, 1, 1)
+    """
+    return dt.date(1970, 1, 1) + dt.timedelta(int(ns) // DAY_NS)
+
+
 def iso(ns: int) -> str:
     """An instant as text, UTC, as short as it is exact.
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from novation.domain.enums import Side
 from novation.domain.instruments import Instrument
-from novation.domain.units import DAY_NS
+from novation.domain.units import utc_date
 from novation.reference.expiries import first_notice_day, last_trading_day
 from novation.reference.holidays import business_days_before, business_days_of
 from novation.reference.sessions import sessions
@@ -66,7 +66,7 @@ def close_outs(reference: Reference, instrument: Instrument, before_ns: int) -> 
     month = instrument.contract_month
     days = business_days_of(row["calendar"])
     last = last_trading_day(row["last_day"], month, days)
-    ahead = dt.date(1970, 1, 1) + dt.timedelta(before_ns // DAY_NS)
+    ahead = utc_date(before_ns)
     found = []
     for side, first in close_out_days(row, month).items():
         for day in (first + _ONE * i for i in range((min(last, ahead) - first).days + 1)):

@@ -366,6 +366,15 @@ class Reference:
             self._used[place] = rule
         return rule
 
+    def required(self, table: str, key: str, at_ns: int, *, in_part: bool = False) -> Rule:
+        """As `rule`; raises `NoRuleInForce` where none is."""
+        rule = self.rule(table, key, at_ns, in_part=in_part)
+        if rule is None:
+            known = self.known(table, key) or f"it has no row of {key}"
+            at, hint = iso(at_ns).removesuffix(" 00:00"), f"Add rows to {table}.csv in a folder of your own."
+            raise NoRuleInForce(table, key, at, known=known, hint=hint)
+        return rule
+
     def known(self, table: str, key: str) -> str:
         """In words through which days a table knows a key; empty where it does not."""
         return self._book.known(table, key)

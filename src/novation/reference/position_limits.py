@@ -12,7 +12,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from novation.domain.units import to_ns
+from novation.domain.units import to_ns, utc_date
 
 if TYPE_CHECKING:
     from novation.reference.lookup import Reference
@@ -61,7 +61,7 @@ def position_limits(reference: Reference, root: str, on: Any) -> PositionLimits 
     if rule is None:
         return None
     counts = {name: int(rule.row[f"{name}_lots"]) if rule.row[f"{name}_lots"] else None for name in _COUNTS}
-    since = dt.datetime.fromtimestamp(rule.effective_ns // 10**9, dt.UTC).date()
+    since = utc_date(rule.effective_ns)
     return PositionLimits(
         spot_period=rule.row["spot_period"],
         verified=rule.row["verified"] == "yes",

@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from novation.domain.errors import InvalidInput, NoRuleInForce, UnknownInstrument
-from novation.domain.units import NS, to_decimal, to_ns
+from novation.domain.units import to_decimal, to_ns, utc_date
 from novation.reference.expiries import first_notice_day, first_position_day, last_trading_day, month_before
 from novation.reference.holidays import business_days_before, business_days_of, nth_weekday
 from novation.reference.lookup import Reference
@@ -42,11 +42,7 @@ def raw_symbol(root: str, month: int) -> str:
 
 def product_row(reference: Reference, root: str, day: dt.date) -> Mapping[str, Any]:
     """The row of a product on a day. Raises `NoRuleInForce` naming the table."""
-    rule = reference.rule("cme/products", root, to_ns(day))
-    if rule is None:
-        known = reference.known("cme/products", root) or f"it has no row of {root}"
-        raise NoRuleInForce("cme/products", root, str(day), known=known, hint="Add rows in a folder of your own.")
-    return rule.row
+    return reference.required("cme/products", root, to_ns(day)).row
 
 
 def expiry(row: Mapping[str, Any], month: int) -> dt.date:
@@ -197,7 +193,7 @@ def contract(symbol: str, *, on: Any, reference: Reference | None = None) -> Con
     """
     known = reference or Reference.default()
     at_ns = to_ns(on, source="on")
-    day = dt.datetime.fromtimestamp(at_ns // NS, dt.UTC).date()
+    day = utc_date(at_ns)
     id = known.resolve(symbol, on_ns=at_ns)
     venue, _, code = id.partition(":")
     if venue != "cme":
@@ -299,9 +295,9 @@ def _ticks(reference: Reference, root: str, at_ns: int) -> tuple[Mapping[str, An
     latest = reference.latest_row("cme/contracts", root)
     if latest is None or at_ns <= latest[1]:
         known = reference.known("cme/contracts", root) or f"it has no row of {root}"
-        day = dt.datetime.fromtimestamp(at_ns // NS, dt.UTC).date()
+        day = utc_date(at_ns)
         raise NoRuleInForce("cme/contracts", root, str(day), known=known)
-    until = dt.datetime.fromtimestamp(latest[1] // NS, dt.UTC).date()
+    until = utc_date(latest[1])
     return latest[0], (f"tick and multiplier as of {until}, the last day of table cme/contracts",)
 
 
@@ -311,7 +307,7 @@ def _later(reference: Reference, row: Mapping[str, Any], root: str, month: int) 
     latest = reference.latest_row("cme/products", root)
     last = expiry(row, month)
     if latest is not None and to_ns(last) > latest[1]:
-        until = dt.datetime.fromtimestamp(latest[1] // NS, dt.UTC).date()
+        until = utc_date(latest[1])
         found.append(f"the last day lies beyond {until}, to which rules and holidays are known")
     if row["notice"] == "month_before" and row["group"] == "metals":
         found.append("the first position day of metals is unverified")

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from novation.domain.errors import InvalidInput
-from novation.domain.units import NS, to_ns
+from novation.domain.units import to_ns, utc_date
 from novation.reference.expiries import month_before
 from novation.reference.holidays import business_day_on_or_before, business_days_before, business_days_of
 from novation.reference.products import expiry, lead_until, notice, product_row
@@ -86,7 +86,7 @@ def rolls(
     first, last: dates or ISO text. cycle: letters of the months held ("Z": Decembers only); else the active ones.
     Raises `InvalidInput` for a rule or a cycle that is none, `NoRuleInForce` for a product no table knows on a day.
     """
-    begin, end = _day(first, "first"), _day(last, "last")
+    begin, end = utc_date(to_ns(first, source="first")), utc_date(to_ns(last, source="last"))
     row = product_row(reference, root, begin)
     month = held_month(row, begin - dt.timedelta(1), rule, cycle)
     found: list[Roll] = []
@@ -107,7 +107,3 @@ def _letters(row: Mapping[str, Any], cycle: str) -> str:
         hint = f"Months: {known}."
         raise InvalidInput(f"has no month {odd[0]!r}", source=row["name"], where="cycle", value=cycle, hint=hint)
     return cycle or str(row["active"])
-
-
-def _day(given: Any, name: str) -> dt.date:
-    return dt.datetime.fromtimestamp(to_ns(given, source=name) // NS, dt.UTC).date()

@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from novation.domain.errors import InvalidInput, NoRuleInForce
+from novation.domain.errors import InvalidInput
 from novation.domain.units import NS, to_ns
 from novation.reference.holidays import (
     JOBS_REPORT_ON_GOOD_FRIDAY,
@@ -234,11 +234,7 @@ def _special(reference: Reference, group: str, day: dt.date) -> Mapping[str, Any
 
 
 def _row(reference: Reference, table: str, key: str, day: dt.date) -> Mapping[str, Any]:
-    rule = reference.rule(table, key, to_ns(day), in_part=True)
-    if rule is None:
-        known = reference.known(table, key) or f"it has no row of {key}"
-        raise NoRuleInForce(table, key, str(day), known=known, hint=f"Add rows to {table}.csv in a folder of your own.")
-    return rule.row
+    return reference.required(table, key, to_ns(day), in_part=True).row
 
 
 def _utc(ns: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from novation.domain.errors import InvalidInput
-from novation.domain.units import NS, to_ns
+from novation.domain.units import NS, to_ns, utc_date
 from novation.reference.lookup import Reference
 from novation.reference.products import expiry as last_day
 from novation.reference.products import lead_month, listed, month_symbol, notice, product_row
@@ -101,7 +101,7 @@ def calendar(symbol: str, start: Any, end: Any, *, reference: Reference | None =
     ['2026-11-25', '2026-11-27', '2026-11-27']
     """
     known = reference or Reference.default()
-    first, after = (_day(given, name) for given, name in ((start, "start"), (end, "end")))
+    first, after = (utc_date(to_ns(given, source=name)) for given, name in ((start, "start"), (end, "end")))
     if after <= first:
         raise InvalidInput(
             "the range is empty", source=symbol, where=f"{first} to {after}", hint="The end is not in it."
@@ -137,10 +137,6 @@ def _events(reference: Reference, root: str, first: dt.date, last: dt.date) -> d
         if now != before:
             add(first + _ONE * i, f"{month_symbol(root, now)} leads")
     return events
-
-
-def _day(given: Any, name: str) -> dt.date:
-    return dt.datetime.fromtimestamp(to_ns(given, source=name) // NS, dt.UTC).date()
 
 
 def _words(name: str) -> str:

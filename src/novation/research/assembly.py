@@ -19,7 +19,7 @@ from novation.data.settlements import settle_by_bars
 from novation.domain.enums import InstrumentKind
 from novation.domain.errors import ConfigError, DataError, NoRuleInForce, UnknownInstrument
 from novation.domain.instruments import Instrument, Terms
-from novation.domain.units import DAY_NS, iso
+from novation.domain.units import DAY_NS, iso, utc_date
 from novation.domain.words import counted
 from novation.reference.close_out import close_outs
 from novation.reference.lookup import Reference
@@ -32,7 +32,7 @@ from novation.venues.venue import Venue
 from novation.venues.venue_rules import VenueRules
 
 RULES: dict[str, VenueRules] = {rules.name: rules for rules in (binance_usdm.RULES, cme_globex.RULES)}
-_EPOCH, _ONE_DAY = dt.date(1970, 1, 1), dt.timedelta(1)
+_ONE_DAY = dt.timedelta(1)
 
 
 @dataclass
@@ -222,7 +222,7 @@ def _outside_sessions(instrument: Instrument, prepared: Prepared, reference: Ref
     bars = prepared.bars
     if instrument.venue != "cme" or int((bars.end_ns - bars.start_ns).max()) >= DAY_NS:
         return 0
-    first, last = (_EPOCH + dt.timedelta(int(ns) // DAY_NS) for ns in (bars.start_ns[0], bars.start_ns[-1]))
+    first, last = (utc_date(ns) for ns in (bars.start_ns[0], bars.start_ns[-1]))
     try:
         table = SessionTable.of(reference, instrument.root, first - 4 * _ONE_DAY, last + 5 * _ONE_DAY)
     except NoRuleInForce:

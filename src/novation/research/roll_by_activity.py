@@ -16,7 +16,7 @@ import numpy as np
 from novation.data.crossover import NOT_GIVEN, Activity, Crossover, crossover_rolls, read_daily_chain
 from novation.data.expiries import read_expiries
 from novation.domain.errors import DataError
-from novation.domain.units import DAY_NS, NS, to_ns
+from novation.domain.units import DAY_NS, to_ns, utc_date
 from novation.reference.lookup import Reference
 from novation.reference.products import month_symbol, product_row
 from novation.reference.symbols import MONTHS
@@ -84,7 +84,7 @@ def roll_by_activity(
     months held, else the product's active ones. Raises `DataError`: no row before the day, no figures.
     """
     known = reference or Reference.default()
-    day = dt.datetime.fromtimestamp(to_ns(on, source="on") // NS, dt.UTC).date()
+    day = utc_date(to_ns(on, source="on"))
     root = known.resolve(symbol, on_ns=to_ns(day)).partition(":")[2]
     cycle = cycle or product_row(known, root, day)["active"]
     months = read_expiries(data, root=root).activity if Path(data).is_dir() else read_daily_chain(data)

@@ -8,19 +8,13 @@ is open in [edges[2k], edges[2k+1]). `opens` are the openings of whole sessions.
 from __future__ import annotations
 
 from novation._jit import kernel
+from novation.rules.ordering import how_many_up_to
 
 
 @kernel
 def edges_passed(edges, at_ns):
-    """How many edges lie at or before an instant (binary search); the market is open where that is odd."""
-    low, high = 0, len(edges)
-    while low < high:
-        middle = (low + high) // 2
-        if edges[middle] <= at_ns:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    """How many edges lie at or before an instant; the market is open where that is odd."""
+    return how_many_up_to(edges, len(edges), at_ns)
 
 
 @kernel

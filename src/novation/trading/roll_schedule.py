@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from novation.domain.enums import Side
 from novation.domain.errors import InvalidInput
-from novation.domain.units import NS, Number, to_decimal, to_ns
+from novation.domain.units import Number, to_decimal, to_ns, utc_date
 from novation.reference.close_out import close_out_days
 from novation.reference.holidays import BusinessDays, business_days_before, business_days_of
 from novation.reference.lookup import Reference
@@ -123,7 +123,7 @@ class RolloverScheduler:
 
     def held(self, on: Any) -> str:
         """The contract held on a trade date."""
-        day = _day(on)
+        day = utc_date(to_ns(on, source="on"))
         row = product_row(self._reference, self.root, day)
         return month_symbol(self.root, held_month(row, day, self.rule, self.cycle))
 
@@ -131,7 +131,7 @@ class RolloverScheduler:
         """Where the roll stands on a day, and the next `count` rolls."""
         if count < 1:
             raise InvalidInput("must be at least 1", source="count", value=count)
-        day = _day(on)
+        day = utc_date(to_ns(on, source="on"))
         row = product_row(self._reference, self.root, day)
         days = business_days_of(row["calendar"])
         month = held_month(row, day, self.rule, self.cycle)
@@ -199,7 +199,7 @@ class RolloverScheduler:
         contract: as held, 'ESZ2026'. From the last business day ahead of the broker's deadline, or of the last trading
         day, the cost is no longer looked at.
         """
-        day = _day(on)
+        day = utc_date(to_ns(on, source="on"))
         row = product_row(self._reference, self.root, day)
         month = self._month(contract, day)
         if day > expiry(row, month):
@@ -246,7 +246,3 @@ def roll(symbol: str, *, on: Any, rule: str = "lead", cycle: str = "", reference
 def _business_days(start: dt.date, end: dt.date, days: BusinessDays) -> int:
     """Business days after a day up to another."""
     return sum(days.is_open(start + dt.timedelta(i)) for i in range(1, (end - start).days + 1))
-
-
-def _day(given: Any) -> dt.date:
-    return dt.datetime.fromtimestamp(to_ns(given, source="on") // NS, dt.UTC).date()
