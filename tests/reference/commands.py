@@ -15,13 +15,14 @@ from novation.domain.enums import (
     InstrumentStatus,
     MarginMethod,
     MarginScope,
+    MarketPhase,
     OrderKind,
     PositionSide,
     RejectReason,
 )
 from novation.domain.events import REDUCE_ONLY, TRANSFERRED
 from novation.domain.units import BALANCE_BOUND, E8
-from tests.reference import ladder, margin
+from tests.reference import ladder, margin, phases
 from tests.reference.state import Order
 
 if TYPE_CHECKING:
@@ -128,12 +129,14 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
     limit = c.order_kind == OrderKind.LIMIT
     market = ex.markets[i]
     if ex.has_ladder(i):
-        reached = ladder.reach(ex, i, c.side, c.lots, c.price_ticks if limit else None)
+        limit_price = c.price_ticks if limit else None
+        reached = ladder.reach(ex, i, c.side, c.lots, limit_price) if phases.is_open(ex, i) else None
         trades_now, taker = reached is not None, reached or 0
         best = ladder.levels(ex, i, c.side)[0][0] if trades_now else 0
     else:
-        taker = ex.taker_ticks(i, market.last_e8, c.side)
-        trades_now = ex.opens_now(i) and (not limit or c.side * (c.price_ticks - taker) >= 0)
+        taker = ex.opening_ticks(i, c.side)
+        found = ex.opens_now(i) and not phases.is_locked(ex, i, c.side)
+        trades_now = found and (not limit or c.side * (c.price_ticks - taker) >= 0)
         best = taker
     if trades_now:
         asked = Asked(i, q, c.order_kind, c.price_ticks, best, taker)
@@ -217,7 +220,10 @@ def _well_formed(ex: Exchange, c: Command) -> Refusal | None:
     if status == InstrumentStatus.PRE_DELIVERING and c.lots != (min(abs(held), abs(q)) if held * q < 0 else 0):
         return Refusal(RejectReason.OPENING_NOT_ALLOWED, status, InstrumentStatus.TRADING)
     terms, instrument = ex.terms_of(i), ex.instruments[i]
-    limit = c.order_kind == OrderKind.LIMIT
+    limit, moved = c.order_kind == OrderKind.LIMIT, c.kind == CommandKind.TRANSFER_POSITION
+    refused = None if moved else phases.refused_now(ex, i, c)
+    if refused:
+        return Refusal(*refused)
     if not limit and (c.order_kind != OrderKind.MARKET or c.kind == CommandKind.TRANSFER_POSITION):
         return Refusal(RejectReason.BAD_ORDER_KIND, c.order_kind)
     if c.lots <= 0 or c.side not in (1, -1):
@@ -243,6 +249,9 @@ def _well_formed(ex: Exchange, c: Command) -> Refusal | None:
         room = max(0, abs(held) - busy) if held * c.side < 0 else 0
         if c.lots > room:
             return Refusal(RejectReason.WOULD_NOT_REDUCE, c.lots, room)
+    refused = phases.refused_price(ex, i, c) if limit and not moved else None
+    if refused:
+        return Refusal(*refused)
     return too_large(ex, c.account, i, c.side, c.lots, c.price_ticks if limit else 0)
 
 
@@ -380,6 +389,9 @@ def _cancel(ex: Exchange, c: Command) -> Refusal | None:
     order = ex.accounts[c.account].orders.get(c.order)
     if order is None:
         return Refusal(RejectReason.UNKNOWN_ORDER, c.order)
+    phase = ex.markets[order.instrument].phase
+    if phase == MarketPhase.NO_CANCEL:
+        return Refusal(RejectReason.CANCEL_NOT_ALLOWED, c.order, phase)
     ex.drop(order, CancelReason.REQUESTED)
     return None
 

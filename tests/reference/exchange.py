@@ -24,15 +24,16 @@ from novation.domain.enums import (
     MarginMethod,
     MarginScope,
     MarketEventKind,
+    MarketPhase,
     MarkRule,
     OrderKind,
 )
 from novation.domain.events import EVENT_FORMAT, ISOLATED, LONG_SIDE, MAKER, SHORT_SIDE, Event
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
-from novation.domain.market import MarketEvent
+from novation.domain.market import NO_LIMIT_E8, MarketEvent
 from novation.domain.units import E8, asset_decimals
-from tests.reference import commands, ladder, margin, marking
+from tests.reference import commands, ladder, margin, marking, phases
 from tests.reference.liquidation import run_test
 from tests.reference.state import Account, Ledger, Market, Order, Position, Pricing
 
@@ -66,6 +67,7 @@ class Rules(Protocol):
     hedge_mode: bool
     liquidation_target_e8: int
     profit_withdrawable: bool
+    hold_orders: bool
     liquidation_priority: int
     deleveraging: int
 
@@ -112,6 +114,7 @@ class Exchange:
         self.feed: list[MarketEvent] = []
         self.ladders = dict(ladders or {})
         self.settled: int | None = None  #: trade date of a settlement at this instant
+        self.deadline = False  #: whether overnight margins take effect at this instant
         self.events: list[Event] = []
 
     # -- doors ------------------------------------------------------------------------------------------------------
@@ -147,11 +150,15 @@ class Exchange:
     def _instant(self, rows: list[MarketEvent]) -> None:
         rows = [msgspec.structs.replace(row, instrument=2 * row.instrument) for row in rows]
         by_kind = {kind: [row for row in rows if row.kind == kind] for kind in MarketEventKind}
-        self.settled = None
+        self.settled, self.deadline = None, False
         for row in by_kind[MarketEventKind.TERMS]:
             self._change_terms(row)
         if by_kind[MarketEventKind.BAR_CLOSE]:
             self._close_bars(by_kind[MarketEventKind.BAR_CLOSE])
+        for row in by_kind[MarketEventKind.PHASE]:
+            phases.change_phase(self, row)
+        for row in by_kind[MarketEventKind.LIMITS]:
+            phases.change_limits(self, row)
         for row in by_kind[MarketEventKind.BAR_OPEN]:
             self.markets[row.instrument].last_e8 = self.markets[row.instrument].centre_e8 = row.last_e8
             self.markets[row.instrument].open_ns = self.clock_ns
@@ -173,6 +180,7 @@ class Exchange:
 
     def _change_terms(self, row: MarketEvent) -> None:
         self.markets[row.instrument].terms = row.terms - self.first_terms(row.instrument)
+        self.deadline |= bool(self.terms_of(row.instrument).calls_due)
         self.emit(EventKind.TERMS_CHANGED, -1, row.instrument, amount=row.terms)
         for order in list(self.orders.values()):
             if order.price_ticks % self.terms_of(order.instrument).tick_step:
@@ -195,7 +203,8 @@ class Exchange:
                 and traded
                 and order.arrival_ns <= started[order.instrument - order.instrument % 2]
             ):
-                if traded[0] < price if order.side > 0 else traded[1] > price:
+                through = traded[0] < price if order.side > 0 else traded[1] > price
+                if through and phases.may_trade(self, order.instrument, price):
                     self.execute(order, order.price_ticks, price, maker=True)
                     filled = True
         if filled:
@@ -282,18 +291,21 @@ class Exchange:
             if self.has_ladder(i):
                 ladder.meet(self, order)
                 continue
-            if not self.opens_now(i):
+            last, price = self.markets[i].last_e8, order.price_ticks * self.instruments[i].tick_e8
+            if order.kind == OrderKind.MARKET and self.markets[i].halt:
+                self.drop(order, CancelReason.MARKET_HALTED)
+            elif not self.opens_now(i):
                 continue
-            last = self.markets[i].last_e8
-            if order.kind == OrderKind.MARKET:
-                self._meet_market_order(order)
-            elif order.side * (order.price_ticks * self.instruments[i].tick_e8 - last) > 0:
-                ticks = self.to_tick(i, last, order.side)
+            elif order.kind == OrderKind.MARKET:
+                if not phases.is_locked(self, i, order.side):
+                    self._meet_market_order(order)
+            elif phases.may_trade(self, i, price) and order.side * (price - last) > 0:
+                ticks = phases.within_limits(self, i, self.to_tick(i, last, order.side))
                 ticks = min(ticks, order.price_ticks) if order.side > 0 else max(ticks, order.price_ticks)
                 self.execute(order, ticks, last, maker=True)
 
     def _meet_market_order(self, order: Order) -> None:
-        ticks = self.taker_ticks(order.instrument, self.markets[order.instrument].last_e8, order.side)
+        ticks = self.opening_ticks(order.instrument, order.side)
         held = self.accounts[order.account].positions[order.instrument].lots
         if order.reduce_only and not (held * order.side < 0 and order.lots <= abs(held)):
             self.drop(order, CancelReason.WOULD_NOT_REDUCE)
@@ -311,7 +323,11 @@ class Exchange:
 
     def opens_now(self, i: int) -> bool:
         """Whether the instrument can be had at this instant."""
-        return self.markets[i].open_ns == self.clock_ns
+        return self.markets[i].open_ns == self.clock_ns and phases.is_open(self, i)
+
+    def opening_ticks(self, i: int, side: int) -> int:
+        """What a taker pays or gets as a bar opens."""
+        return phases.within_limits(self, i, self.taker_ticks(i, self.markets[i].last_e8, side))
 
     def to_tick(self, i: int, price_e8: int, side: int) -> int:
         """A price moved to the tick in force, against who buys or sells, in ticks."""
@@ -522,11 +538,14 @@ class Exchange:
         for pool, balance in enumerate(self.funds):
             yield "pool", (pool, balance)
         lines: list[Line] = []
+        limited: list[Line] = []
         for i, m in enumerate(self.markets[::2]):
             yield "market", (i, m.terms, m.last_e8, m.mark_e8, m.open_ns, m.settlement_ticks, m.status)
+            if (m.phase, m.halt, m.limits_e8, m.refuse_beyond) != (MarketPhase.OPEN, 0, (-NO_LIMIT_E8, NO_LIMIT_E8), 0):
+                limited.append(("phase", (i, m.phase, m.halt, *m.limits_e8, m.refuse_beyond)))
             if self.has_ladder(2 * i):
                 lines.append(("ladder", (i, m.centre_e8, m.missing[-1], m.missing[1])))
-        yield from lines
+        yield from limited + lines
         yield from self._pricing_lines()
         for account, a in enumerate(self.accounts):
             yield "account", (account, a.wallet, a.called, a.hedge)

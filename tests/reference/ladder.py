@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from novation.domain.enums import CancelReason, OrderKind
+from novation.domain.enums import CancelReason, MarketPhase, OrderKind
 from novation.domain.liquidity import Ladder
 from novation.domain.units import NS
 from tests.reference.state import Order
@@ -79,7 +79,7 @@ def take_all(ex: Exchange, order: Order) -> None:
 
 def meet(ex: Exchange, order: Order) -> None:
     """A working limit order that the ladder has moved onto trades at its own price."""
-    while order.id in ex.orders:
+    while order.id in ex.orders and ex.markets[order.instrument].phase == MarketPhase.OPEN:
         best = levels(ex, order.instrument, order.side)
         if not best or order.side * (best[0][0] - order.price_ticks) > 0:
             return

@@ -18,12 +18,14 @@ from novation.domain.enums import (
 )
 from novation.domain.events import ISOLATED, LIQUIDATED
 from novation.domain.units import E8
-from tests.reference import collateral, deleveraging, ladder, margin
+from tests.reference import collateral, deleveraging, ladder, margin, phases
 
 if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
 
 PATH = 2**30
+#: Of an account to be closed out as soon as its markets trade.
+OVERDUE = -1
 #: Ratios in 1e-8 stop here.
 RATIO_CAP_E8 = 40_000_000_000 * E8
 
@@ -129,7 +131,7 @@ def _test_cross(ex: Exchange, account: int, at_check: bool) -> bool:
         fall, rise = margin.cross_surplus(ex, account, lows), margin.cross_surplus(ex, account, highs)
         scene = lows if fall <= rise else highs
     measure = margin.cross_surplus if at_once else margin.cross_equity
-    if measure(ex, account, scene) <= 0:
+    if measure(ex, account, scene) <= 0 and phases.can_close_all(ex, account):
         _close_cross(ex, account, _triggers(ex, account, scene, at_check))
         return True
     return _cross_call(ex, account, scene, at_check)
@@ -231,12 +233,19 @@ def _cross_call(ex: Exchange, account: int, scene: list[int], at_check: bool) ->
                 amount=margin.taken_by_all(ex, account) - equity,
             )
             a.called = 1 if ex.settled is None else ex.settled + 2
-        elif not at_once and at_check and ex.settled is not None:
-            if a.called > 1 and ex.settled > a.called - 2:
+            if not ex.deadline:
+                return False
+        if at_once or not at_check:
+            return False
+        due = ex.settled is not None and a.called > 1 and ex.settled > a.called - 2
+        if due or ex.deadline or a.called == OVERDUE:
+            a.called = OVERDUE
+            if phases.can_close_all(ex, account):
                 _close_cross(ex, account, ex.marks())
                 return True
+        elif ex.settled is not None:
             a.called = ex.settled + 2
-    elif at_check and (at_once or ex.settled is not None):
+    elif at_check and (at_once or ex.settled is not None or a.called == OVERDUE):
         a.called = 0
     return False
 
@@ -258,7 +267,7 @@ def _close(
                 return _take_over(ex, account, i, trigger, stands, at_any_cost)
         ticks, there = best[0] if best else (ex.traded_ticks(i, ex.markets[i].last_e8, -1), abs(p.lots))
     else:
-        ticks, there = ex.taker_ticks(i, trigger, -p.lots), abs(p.lots)
+        ticks, there = phases.within_limits(ex, i, ex.taker_ticks(i, trigger, -p.lots)), abs(p.lots)
 
     def left_and_fees(k: int) -> tuple[Fraction, int, int]:
         worth = margin.traded_value(ex.instruments[i], ticks, k)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from novation.domain.enums import InstrumentStatus, MarginScope
+from novation.domain.enums import InstrumentStatus, MarginScope, MarketPhase
+from novation.domain.market import NO_LIMIT_E8
 
 
 @dataclass
@@ -62,6 +63,10 @@ class Market:
     low_e8: int = 0  #: extremes of the mark in the bar that closes now, else the mark itself
     high_e8: int = 0
     traded: tuple[int, int] | None = None  #: low and high of the last price in the bar that closes now
+    phase: int = int(MarketPhase.OPEN)
+    halt: int = 0
+    limits_e8: tuple[int, int] = (-NO_LIMIT_E8, NO_LIMIT_E8)
+    refuse_beyond: int = 0
     centre_e8: int = 0  #: of a ladder
     missing: dict[int, int] = field(default_factory=lambda: {1: 0, -1: 0})  #: lots that a buyer, a seller does not find
 

@@ -15,18 +15,20 @@ from novation.domain.commands import Command
 from novation.domain.enums import (
     CommandKind,
     DeleveragingMethod,
+    HaltReason,
     InstrumentKind,
     InstrumentStatus,
     LiquidationPriority,
     MarginCallPolicy,
     MarginMethod,
     MarketEventKind,
+    MarketPhase,
     MarkRule,
     OrderKind,
 )
 from novation.domain.instruments import Instrument, Terms, Tier
 from novation.domain.liquidity import Ladder
-from novation.domain.market import MARKET_DTYPE, MarketEvent
+from novation.domain.market import MARKET_DTYPE, NO_LIMIT_E8, MarketEvent
 from novation.domain.units import E8, HOUR_NS, NO_CAP, NS
 from novation.venues import binance_usdm, cme_globex
 from novation.venues.venue_rules import VenueRules
@@ -209,6 +211,8 @@ def future(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
             liquidation_fee_e8=r.choice([0, 0, 100_000]),
             initial_per_lot=margin * 1_100_000 * r.randint(1, 2),
             maintenance_per_lot=margin * 1_000_000 * r.randint(1, 2) // 2,
+            band_ticks=r.choice([0, 0, 3, 40]),
+            calls_due=r.choice([0, 0, 1]),
             **pricing(r),
         )
         for n in range(r.randint(1, 3))
@@ -234,6 +238,7 @@ def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
         rules, made = binance_usdm.RULES, [perpetual(r, i) for i in range(count)]
     elif kind == "futures":
         rules, made = cme_globex.RULES, [future(r, i) for i in range(count)]
+        rules = msgspec.structs.replace(rules, hold_orders=bool(r.randint(0, 1)))
     else:
         rules = msgspec.structs.replace(
             EITHER, deficit_to_fund=bool(r.randint(0, 1)), call_policy=r.choice(list(MarginCallPolicy))
@@ -331,6 +336,7 @@ class World:
         self.wild = r.choice([20, 60, 300])  #: a crash once in so many bars
         self.before = -1  #: the instant before the next one
         self.postponed = r.randint(0, 3) == 0  #: whether deliveries wait for an hour or more
+        self.sessions = r.randint(0, 1)  #: whether markets close, halt and have price limits
         self.first_index = [E8, 60_000_000_000, 6_000_000_000_000, 12_345][: len(setup.assets)]
         self.index = list(self.first_index)
 
@@ -397,6 +403,8 @@ class World:
                         trade_date=ts // TRADE_DATE_NS,
                     )
                 )
+            if self.sessions and instrument.daily_settled and r.randint(0, 3) == 0:
+                rows += self._phases(i, instrument, ts)
         self.before = ts
         for asset in range(len(self.index)):
             if self.now == 0 or r.randint(0, 2) == 0:
@@ -448,6 +456,30 @@ class World:
                 rows.append(
                     MarketEvent(ts_ns=at, kind=MarketEventKind.STATUS, instrument=i, status=status, index_e8=known)
                 )
+        return rows
+
+    def _phases(self, i: int, instrument: Instrument, ts: int) -> list[MarketEvent]:
+        """A market opens, closes or halts, and price limits come and go."""
+        r, rows = self.r, []
+        if r.randint(0, 2):
+            phase = r.choice([*MarketPhase, MarketPhase.OPEN, MarketPhase.OPEN, MarketPhase.OPEN])
+            halt = 0 if phase == MarketPhase.OPEN else r.choice([0, 0, 0, *HaltReason])
+            rows.append(MarketEvent(ts_ns=ts, kind=MarketEventKind.PHASE, instrument=i, status=phase, terms=int(halt)))
+        if instrument.id not in self.setup.ladders and r.randint(0, 2):
+            last, tick = self.last[i], instrument.tick_e8
+            width = last * r.choice([0, 1, 5, 20]) // 100
+            limits = r.choice([(last - width, last + width), (-NO_LIMIT_E8, last + width), (-NO_LIMIT_E8, NO_LIMIT_E8)])
+            low, high = (x if abs(x) == NO_LIMIT_E8 else x // tick * tick + r.choice([0, 0, tick // 2]) for x in limits)
+            rows.append(
+                MarketEvent(
+                    ts_ns=ts,
+                    kind=MarketEventKind.LIMITS,
+                    instrument=i,
+                    last_low_e8=min(low, high),
+                    last_high_e8=max(low, high),
+                    status=r.randint(0, 1),
+                )
+            )
         return rows
 
     def _index(self, asset: int, ts: int) -> MarketEvent:
@@ -502,6 +534,10 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
     if dice < 60:
         return _order(r, setup, twin, account, i, named if r.randint(0, 29) else r.randint(0, 3))
     if dice < 64:
+        slots = range(2 * len(setup.instruments))
+        isolated = [k for k in slots if twin.accounts[account].positions[k].margin]
+        if isolated and r.randint(0, 3):
+            i, slot = isolated[0] // 2, isolated[0]
         p = twin.accounts[account].positions[slot]
         return Command(
             kind=CommandKind.ADJUST_MARGIN,

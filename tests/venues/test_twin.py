@@ -62,7 +62,7 @@ def test_thousands_of_commands_of_hundreds_of_accounts_are_the_same_on_both(kind
 def test_the_runs_meet_everything_that_can_happen() -> None:
     seen: Counter[tuple[str, int]] = Counter()
     for kind in KINDS:
-        for seed in range(60):
+        for seed in range(90):
             r = Random(seed)
             pair = Lockstep(scenarios.setup(r, kind=kind, accounts=6 if seed % 2 else None))
             random_run(r, pair, 80)
@@ -70,11 +70,14 @@ def test_the_runs_meet_everything_that_can_happen() -> None:
             seen.update(("flags", e.flags) for e in pair.twin.events if e.kind in (EventKind.FILL, EventKind.FUNDING))
     names = {name for name, _ in seen}
     assert names >= set(EventKind.__members__)
-    assert {reason for name, reason in seen if name == "ORDER_CANCELLED"} >= {1, 2, 3, 4, 5, 6, 9}
+    assert {reason for name, reason in seen if name == "ORDER_CANCELLED"} >= {1, 2, 3, 4, 5, 6, 9, 14}
     refused = {reason for name, reason in seen if name in ("ORDER_REJECTED", "COMMAND_REJECTED")}
     assert refused >= {
         101,
         201,
+        205,
+        206,
+        207,
         301,
         302,
         303,
@@ -83,6 +86,8 @@ def test_the_runs_meet_everything_that_can_happen() -> None:
         306,
         307,
         308,
+        310,
+        311,
         401,
         402,
         403,

@@ -32,6 +32,29 @@ class InstrumentStatus(IntEnum):
     DELIVERED = 5
 
 
+class MarketPhase(IntEnum):
+    """What an exchange does with orders at this time of its day (facts/cme.md §8).
+
+    CLOSED: it takes none. PRE_OPEN: limit orders are taken, changed and cancelled, and nothing matches. NO_CANCEL: as
+    before an opening, and what is there stays. OPEN: it trades. PAUSED: orders can only be cancelled.
+    """
+
+    CLOSED = 1
+    PRE_OPEN = 2
+    NO_CANCEL = 3
+    OPEN = 4
+    PAUSED = 5
+
+
+class HaltReason(IntEnum):
+    """Why a market is not open: by its schedule, or halted though it would be."""
+
+    SCHEDULE = 0
+    CASH_MARKET = 1
+    CIRCUIT_BREAKER = 2
+    VELOCITY = 3
+
+
 class MarkRule(IntEnum):
     """How a venue marks an instrument itself, at each sample of its index.
 
@@ -136,6 +159,8 @@ class MarketEventKind(IntEnum):
 
     TERMS = 10
     BAR_CLOSE = 20
+    PHASE = 22
+    LIMITS = 24
     BAR_OPEN = 30
     INDEX = 35
     ASSET_INDEX = 32
@@ -170,6 +195,8 @@ class EventKind(IntEnum):
     MULTI_ASSETS_SET = 25
     AUTO_EXCHANGE = 26
     TAKEN_OVER = 33
+    PHASE_CHANGED = 40
+    LIMITS_CHANGED = 41
 
 
 class RejectReason(IntEnum):
@@ -181,6 +208,9 @@ class RejectReason(IntEnum):
     NO_TERMS = 202
     NOT_TRADING = 203
     OPENING_NOT_ALLOWED = 204
+    MARKET_CLOSED = 205
+    MARKET_ORDER_BEFORE_OPEN = 206
+    CANCEL_NOT_ALLOWED = 207
     QTY_NOT_POSITIVE = 301
     QTY_BELOW_MIN = 302
     QTY_ABOVE_MAX = 303
@@ -190,6 +220,8 @@ class RejectReason(IntEnum):
     UNKNOWN_ORDER = 307
     BAD_ORDER_KIND = 308
     UNKNOWN_COMMAND = 309
+    PRICE_BEYOND_LIMIT = 310
+    PRICE_OUTSIDE_BAND = 311
     INSUFFICIENT_MARGIN = 401
     POSITION_LIMIT = 402
     LEVERAGE_ABOVE_BRACKET = 403
@@ -227,3 +259,4 @@ class CancelReason(IntEnum):
     WOULD_NOT_REDUCE = 9
     DELIVERY = 10
     NO_LIQUIDITY = 13
+    MARKET_HALTED = 14

@@ -119,6 +119,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_per_lot: int = 0
     tiers: tuple[Tier, ...] = ()
     sources: dict[str, str] = {}
+    # Of an instrument with sessions (docs/rules/phases.md).
+    band_ticks: int = 0  #: a limit price further than this from the market, against its sender, is refused; 0: none is
+    calls_due: int = 0  #: 1: as these terms take effect, who is below maintenance is closed out (a margin deadline)
     # Of an instrument that the venue marks itself (docs/rules/mark.md, funding.md). 0 hours: not stated.
     funding_interval_hours: int = 0
     funding_floor_e8: int = 0  #: per interval, after the division by 8 / N

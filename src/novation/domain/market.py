@@ -5,6 +5,9 @@ Rows are ordered by (`ts_ns`, `kind`, `instrument`); the integer of `MarketEvent
     TERMS       `terms`: index of the row of dated terms that takes effect
     BAR_CLOSE   the bar [`start_ns`, `ts_ns`) is complete: `last_e8` (close), `last_high_e8`, `last_low_e8`, and the
                 same of the mark; `bar`: its row in the history
+    PHASE       `status` (`MarketPhase`) from now on; `terms` (`HaltReason`): why it is not open though it would be
+    LIMITS      nothing trades below `last_low_e8` or above `last_high_e8` from now on (-+NO_LIMIT_E8: no limit); with
+                `status` 1 orders beyond are refused, else they rest
     BAR_OPEN    a bar opens: `last_e8`, `mark_e8` are its open prices; `bar`
     INDEX       `index_e8`: one sample of the price index, for an instrument that the venue marks itself or delivers;
                 `bid_e8`, `ask_e8` best prices of its book and `impact_bid_e8`, `impact_ask_e8` the average prices at
@@ -52,6 +55,9 @@ class MarketEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     asset: int = 0
 
 
-MARKET_SCHEMA = 5
+#: Above every price: no limit, of a LIMITS row.
+NO_LIMIT_E8 = 1 << 53
+
+MARKET_SCHEMA = 6
 MARKET_DTYPE = record_dtype(MarketEvent)
 MARKET_FORMAT = record_format(MarketEvent)

@@ -25,6 +25,7 @@ from novation.engine.margining import (
     worth,
 )
 from novation.engine.orders import cancel_order, find_order, place, reject
+from novation.engine.phases import can_cancel
 from novation.engine.state import (
     LEGS,
     account_,
@@ -68,6 +69,7 @@ _COMMAND_REJECTED = int(EventKind.COMMAND_REJECTED)
 _UNKNOWN_ACCOUNT = int(RejectReason.UNKNOWN_ACCOUNT)
 _UNKNOWN_INSTRUMENT = int(RejectReason.UNKNOWN_INSTRUMENT)
 _UNKNOWN_ORDER = int(RejectReason.UNKNOWN_ORDER)
+_CANCEL_NOT_ALLOWED = int(RejectReason.CANCEL_NOT_ALLOWED)
 _UNKNOWN_COMMAND = int(RejectReason.UNKNOWN_COMMAND)
 _NO_TERMS = int(RejectReason.NO_TERMS)
 _LEVERAGE_ABOVE_BRACKET = int(RejectReason.LEVERAGE_ABOVE_BRACKET)
@@ -177,6 +179,10 @@ def cancel(venue, c):
     row = find_order(venue, c.account, c.order)
     if row < 0:
         refuse(venue, c, _UNKNOWN_ORDER, c.order, 0)
+        return
+    instrument = order_(venue, row).instrument
+    if not can_cancel(venue, instrument):
+        refuse(venue, c, _CANCEL_NOT_ALLOWED, c.order, market_(venue, instrument).phase)
         return
     cancel_order(venue, row, _REQUESTED)
 

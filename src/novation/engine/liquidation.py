@@ -8,7 +8,8 @@ nothing; then the insurance fund lifts a negative balance to zero: the same as a
 
 CME (`NEXT_SETTLEMENT`): equity <= maintenance makes a margin call, of the trade date that settles then or next. Unmet
 at a settlement of a later trade date, the account is closed out at the mark; so it is at once when its equity is gone.
-There is no fund: a deficit is a debt.
+There is no fund: a deficit is a debt. As overnight margins take effect (a margin deadline) who is below maintenance is
+closed out then. While a market of its positions is not open, or locked against it, the close-out waits for it.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from novation.engine.margining import (
 )
 from novation.engine.orders import cancel_order
 from novation.engine.parametric import traded_ticks
+from novation.engine.phases import can_close_all
 from novation.engine.reduction import (
     forced_fees,
     left_after,
@@ -47,7 +49,7 @@ from novation.engine.reduction import (
     remaining_equity,
     remaining_maintenance,
 )
-from novation.engine.state import account_, contract_, market_, own_order, position_row_, terms_of
+from novation.engine.state import OVERDUE, account_, contract_, market_, own_order, position_row_, terms_of
 from novation.engine.triggers import find_triggers, is_gone, liquidation_price
 from novation.engine.watch import changed
 from novation.rules.integers import E8, exact_add, exact_towards_zero, mul_div
@@ -140,7 +142,7 @@ def check_cross(venue, account, extremes):
     whole, part, needed, needed_part, maintenance = cross_balance(venue, account, scene, -1)
     if not at_once:
         needed, needed_part = 0, 0
-    if reached(whole, part, needed, needed_part):
+    if reached(whole, part, needed, needed_part) and can_close_all(venue, account):
         find_triggers(venue, account, scene, at_once)
         begin(venue, account, -1, -1)
         return True
@@ -149,14 +151,19 @@ def check_cross(venue, account, extremes):
         if not a.called:
             a.called = 1 + venue.settled
             call(venue, account, -1, 0, 0, equity, maintenance, initial_total(venue, account), 0)
-        elif not at_once and venue.settled and not extremes:
+            if at_once or extremes or not venue.deadline:
+                return False
+        if not at_once and not extremes:
             # a call stands from the settlement of its own trade date, and is due at that of a later one
-            if 1 < a.called <= venue.settled:
-                find_triggers(venue, account, NOW, False)
-                begin(venue, account, -1, -1)
-                return True
-            a.called = 1 + venue.settled
-    elif not extremes and (at_once or venue.settled):
+            if venue.deadline or a.called == OVERDUE or (venue.settled and 1 < a.called <= venue.settled):
+                a.called = OVERDUE
+                if can_close_all(venue, account):
+                    find_triggers(venue, account, NOW, False)
+                    begin(venue, account, -1, -1)
+                    return True
+            elif venue.settled:
+                a.called = 1 + venue.settled
+    elif not extremes and (at_once or venue.settled or a.called == OVERDUE):
         a.called = 0
     return False
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.engine.ladder import best_level, depth, ladder_average, take_lots
 from novation.engine.parametric import ANY_PRICE, NO_PRICE, opening_ticks, taker_ticks
+from novation.engine.phases import is_open, within_limits
 from novation.engine.state import contract_, market_
 
 
@@ -27,6 +28,8 @@ def within(side, ticks, worst_ticks):
 @kernel
 def offer(venue, instrument, side, lots, worst_ticks):
     """Ticks at which a taker trades now, and how many of its lots; (NO_PRICE, 0) when none do."""
+    if not is_open(venue, instrument):
+        return NO_PRICE, 0
     ticks, there = NO_PRICE, 0
     if has_ladder(venue, instrument):
         ticks, there = best_level(venue, instrument, side)
@@ -40,7 +43,7 @@ def offer(venue, instrument, side, lots, worst_ticks):
 @kernel
 def reach(venue, instrument, side, lots, worst_ticks):
     """The worst price in ticks that a taker of so many lots would trade at now, NO_PRICE when none of them do."""
-    if has_ladder(venue, instrument):
+    if has_ladder(venue, instrument) and is_open(venue, instrument):
         _, _, ticks = depth(venue, instrument, side, lots, worst_ticks, 0)
         return ticks
     ticks, _ = offer(venue, instrument, side, lots, worst_ticks)
@@ -61,7 +64,8 @@ def closing_offer(venue, p):
     side = -1 if p.lots > 0 else 1
     if has_ladder(venue, p.instrument):
         return offer(venue, p.instrument, side, abs(p.lots), ANY_PRICE)
-    return taker_ticks(venue, p.instrument, side, p.trigger_e8), abs(p.lots)
+    ticks = taker_ticks(venue, p.instrument, side, p.trigger_e8)
+    return within_limits(venue, p.instrument, side, ticks), abs(p.lots)
 
 
 @kernel

@@ -28,6 +28,7 @@ from novation.engine.ledger import next_event
 from novation.engine.liquidity import has_ladder, offer, reach, take
 from novation.engine.order_margin import assumed_for, risk_reason
 from novation.engine.parametric import ANY_PRICE, NO_PRICE
+from novation.engine.phases import phase_reason, price_reason
 from novation.engine.state import account_, contract_, market_, order_, position_row_, row_of, terms_of
 from novation.rules.clearing import closed_lots
 from novation.rules.integers import E8, sign
@@ -279,11 +280,14 @@ def place(venue, c):
     hedge = account_(venue, account).hedge
     row = row_of(venue, account, instrument, 1 if hedge and position_side == _SHORT else 0)
     reason, value, limit = 0, 0, 0
+    closed, phase, halt = phase_reason(venue, instrument, kind)
     over = 0 < c.deliver_ns <= venue.clock_ns  # whether or not a row has said so yet
     if over or (m.status != _TRADING and m.status != _PRE_DELIVERING):
         reason, value, limit = _NOT_TRADING, m.status, _TRADING
     elif m.status != _TRADING and closed_lots(position_row_(venue, row).lots, signed) != lots:
         reason, value, limit = _OPENING_NOT_ALLOWED, m.status, _TRADING
+    elif closed != 0 and not moved:
+        reason, value, limit = closed, phase, halt
     elif kind != _LIMIT and (moved or kind != _MARKET):
         reason, value = _BAD_ORDER_KIND, kind
     elif lots <= 0 or (side != 1 and side != -1):
@@ -305,7 +309,9 @@ def place(venue, c):
     elif (reduce_only or closes(hedge, side, position_side)) and lots > reducible(venue, row, side):
         reason, value, limit = _WOULD_NOT_REDUCE, lots, reducible(venue, row, side)
     else:
-        if too_large(venue, row, side, lots, price_ticks):
+        if kind == _LIMIT and not moved:
+            reason, value, limit = price_reason(venue, instrument, side, price_ticks)
+        if reason == 0 and too_large(venue, row, side, lots, price_ticks):
             reason, value, limit = _NUMBER_TOO_LARGE, lots, 0
     if reason == 0 and moved:
         price_e8, grid = price_ticks * c.tick_e8, t.tick_step * c.tick_e8

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import MarginMethod
+from novation.engine.phases import is_executable, is_locked, is_open, within_limits
 from novation.engine.state import contract_, market_, terms_of
 from novation.rules.integers import E8, mul_div_ceil
 from novation.rules.value import price_to_ticks
@@ -21,9 +22,9 @@ ANY_PRICE = 1 << 62
 
 @kernel
 def offered_now(venue, instrument):
-    """Whether a bar of the instrument opens at this instant."""
+    """Whether a bar of the instrument opens at this instant, and the market with it."""
     m = market_(venue, instrument)
-    return m.open_ns == venue.clock_ns and m.last_e8 != 0
+    return m.open_ns == venue.clock_ns and m.last_e8 != 0 and is_open(venue, instrument)
 
 
 @kernel
@@ -47,16 +48,23 @@ def taker_ticks(venue, instrument, side, price_e8):
 
 @kernel
 def opening_ticks(venue, instrument, side):
-    """Ticks at which any size trades now, or NO_PRICE: no bar opens."""
-    if not offered_now(venue, instrument):
+    """Ticks at which any size trades now, or NO_PRICE: no bar opens, or the market is locked against the taker."""
+    if not offered_now(venue, instrument) or is_locked(venue, instrument, side):
         return NO_PRICE
-    return taker_ticks(venue, instrument, side, market_(venue, instrument).last_e8)
+    ticks = taker_ticks(venue, instrument, side, market_(venue, instrument).last_e8)
+    return within_limits(venue, instrument, side, ticks)
 
 
 @kernel
 def traded_through(venue, instrument, side, limit_ticks):
-    """Whether the bar that just closed traded beyond a resting limit price: touching it is not enough."""
+    """Whether the bar that just closed traded beyond a resting limit price: touching it is not enough.
+
+    Nor is it where the market is not open as the bar closes: a halt that a bar brings leaves all its orders as they
+    were.
+    """
     m = market_(venue, instrument)
+    if not is_executable(venue, instrument, limit_ticks):
+        return False
     limit_e8 = limit_ticks * contract_(venue, instrument).tick_e8
     if side > 0:
         return m.last_low_e8 < limit_e8
@@ -66,7 +74,7 @@ def traded_through(venue, instrument, side, limit_ticks):
 @kernel
 def opened_beyond(venue, instrument, side, limit_ticks):
     """Ticks of the open when the bar opens at a better price than a resting limit, else NO_PRICE."""
-    if not offered_now(venue, instrument):
+    if not offered_now(venue, instrument) or not is_executable(venue, instrument, limit_ticks):
         return NO_PRICE
     m = market_(venue, instrument)
     c = contract_(venue, instrument)
@@ -74,6 +82,7 @@ def opened_beyond(venue, instrument, side, limit_ticks):
     if side * (limit_e8 - m.last_e8) <= 0:
         return NO_PRICE
     ticks = price_to_ticks(m.last_e8, c.tick_e8, terms_of(venue, instrument).tick_step, side)
+    ticks = within_limits(venue, instrument, side, ticks)
     if side * (ticks - limit_ticks) > 0:
         return limit_ticks
     return ticks

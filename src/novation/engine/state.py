@@ -17,6 +17,8 @@ from novation.domain.commands import COMMAND_DTYPE
 from novation.domain.events import EVENT_DTYPE
 from novation.domain.market import MARKET_DTYPE
 
+#: Of an account whose margin call came due while it could not be closed out.
+OVERDUE = -1
 #: Positions of one account in one instrument.
 LEGS = 2
 #: Instruments up to which all rows of an account are looked at, instead of its list.
@@ -59,13 +61,14 @@ HEAD = _table(
     "clock_ns sequence order_sequence trade_sequence",
     # rules of the venue (venues.binance_usdm, venues.cme_globex)
     "call_policy call_ratio_e8 liquidation_target_e8 hedge_mode deficit_to_fund spread_e8 asset_unit",
-    "profit_withdrawable",
+    "profit_withdrawable hold_orders",
     # the ledger beside the accounts; totals in two limbs of 2**60
     "fees_high fees_low outside_high outside_low",
     "deposits_high deposits_low rounding",
     # the work in hand: stage of the instant, and the row at which it stands
     # `settled`: 1 + the trade date of a settlement at this instant, 0 if there was none
-    "stage cursor next_order closed_from closed_to closing touched settled",
+    # `deadline`: 1 when overnight margins take effect at this instant
+    "stage cursor next_order closed_from closed_to closing touched settled deadline",
     "liquidating liquidating_position liquidating_instrument deleveraging deleveraging_ticks",
     # the order that is taking liquidity, -1: none
     "taking",
@@ -100,6 +103,7 @@ TERMS = _table(
     "funding_interval_hours funding_floor_e8 funding_cap_e8 interest_e8 funding_clamp_e8 impact_base hourly_at_limit "
     "quiet_needed quiet_e8 quiet_hours basis_seconds delivery_seconds delivery_fee_e8",
     "limit_sell_above_last_e8 market_buy_above_ask_e8",
+    "band_ticks calls_due",
 )
 TIER = _table("cap rate_e8 max_leverage cum")
 #: One instrument: what the market did. `mark_low_e8`/`mark_high_e8` are the extremes to be checked, equal to the mark
@@ -109,9 +113,11 @@ MARKET = _table(
     "bar_low_e8 bar_high_e8 start_ns closed_ns open_ns closing bar settlement_ticks",
     "centre_e8 bid_taken ask_taken healed_ns",
     "status",
+    "phase halt limit_low_e8 limit_high_e8 refuse_beyond",
 )
 #: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
-#: `called`: 0 no margin call, 1 called, trade date + 2: called (or still called) at the settlement of that trade date.
+#: `called`: 0 no margin call, 1 called, trade date + 2: called (or still called) at the settlement of that trade date,
+#: OVERDUE: to be closed out as soon as its markets trade.
 #: `multi`: whether all its assets stand behind its positions. Its working orders are a list of their own.
 ACCOUNT = _table(
     "wallet first_position last_position positions called version hedge",

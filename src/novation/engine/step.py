@@ -1,7 +1,7 @@
 """One instant after another: the order of things inside the exchange, resumable at every unit.
 
-At one instant (DESIGN §2): dated rules; bars that close; bars that open; funding; settlement; the liquidation check;
-orders that waited for a price; then the commands, in order of arrival.
+At one instant (DESIGN §2): dated rules; bars that close; phases and price limits; bars that open; funding; settlement;
+the liquidation check; orders that waited for a price; then the commands, in order of arrival.
 
 A bar that closes is three steps: accounts as they stood in the bar are tested at the mark's adverse extreme (surviving
 that one, they survive the other); then the limit orders it traded through are filled; then, if any was, every account
@@ -25,6 +25,7 @@ from novation.engine.liquidity import has_ladder
 from novation.engine.marking import delivery_price, index_mark, settle_due
 from novation.engine.orders import cancel_order, fill_working, meet_ladder, taking_unit
 from novation.engine.parametric import NO_PRICE, opened_beyond, opening_ticks, traded_through
+from novation.engine.phases import change_limits, change_phase
 from novation.engine.sampling import sample_account
 from novation.engine.state import (
     LEGS,
@@ -52,6 +53,8 @@ _DELIVER_ORDERS, _DELIVER = 11, 12
 _TERMS = int(MarketEventKind.TERMS)
 _ASSET_INDEX = int(MarketEventKind.ASSET_INDEX)
 _BAR_CLOSE = int(MarketEventKind.BAR_CLOSE)
+_PHASE = int(MarketEventKind.PHASE)
+_LIMITS_ROW = int(MarketEventKind.LIMITS)
 _BAR_OPEN = int(MarketEventKind.BAR_OPEN)
 _FUNDING = int(MarketEventKind.FUNDING)
 _SETTLEMENT = int(MarketEventKind.SETTLEMENT)
@@ -63,6 +66,7 @@ _MARKET = int(OrderKind.MARKET)
 _TERMS_CHANGED = int(EventKind.TERMS_CHANGED)
 _STATUS_CHANGED = int(EventKind.STATUS_CHANGED)
 _OFF_TICK = int(CancelReason.OFF_TICK_BY_NEW_TERMS)
+_CANCEL_HALTED = int(CancelReason.MARKET_HALTED)
 _CANCEL_DELIVERY = int(CancelReason.DELIVERY)
 
 
@@ -84,6 +88,7 @@ def begin_instant(venue, ts_ns):
     venue.closed_to = venue.feed_next
     venue.closing = 0
     venue.settled = 0
+    venue.deadline = 0
 
 
 @kernel
@@ -110,6 +115,10 @@ def apply_row(venue, row):
         m.centre_e8 = row.last_e8
         m.open_ns = row.ts_ns
         set_mark(m, row.mark_e8)
+    elif row.kind == _PHASE:
+        change_phase(venue, row)
+    elif row.kind == _LIMITS_ROW:
+        change_limits(venue, row)
     elif row.kind == _ASSET_INDEX:
         x = asset_(venue, row.asset)
         x.index_e8 = row.index_e8
@@ -140,6 +149,8 @@ def apply_row(venue, row):
         return
     elif row.kind == _TERMS:
         m.terms = row.terms
+        if terms_of(venue, row.instrument).calls_due:
+            venue.deadline = 1
         venue.terms_changes += 1
         all_changed(venue)
         e = next_event(venue, _TERMS_CHANGED, -1, row.instrument)
@@ -187,8 +198,9 @@ def finish_bars(venue):
 
 @kernel
 def rows_unit(venue):
-    """Take the rows of this instant until one starts a stage, or leave for the stage that is due."""
-    while venue.stage == _ROWS:
+    """Take the rows of this instant until one says something or starts a stage, or leave for the stage that is due."""
+    events = venue.event_count
+    while venue.stage == _ROWS and venue.event_count == events:
         more = venue.feed_next < venue.feed_rows
         if more:
             row = feed_(venue, venue.feed_next)
@@ -302,6 +314,9 @@ def opening_unit(venue):
             venue.next_order = after
         return
     venue.next_order = o.next
+    if o.kind == _MARKET and market_(venue, o.instrument).halt != 0:
+        cancel_order(venue, row, _CANCEL_HALTED)
+        return
     if o.kind == _MARKET:
         ticks = opening_ticks(venue, o.instrument, o.side)
         maker = 0

@@ -5,6 +5,8 @@
     pool      pool, balance
     market    instrument, row of terms (counted within the instrument), last_e8, mark_e8, open_ns, settlement_ticks,
               status
+    phase     of a market that is not open, or has limits: instrument, phase, halt, lowest and highest price in 1e-8,
+              whether orders beyond are refused
     ladder    instrument on a ladder, centre_e8, lots missing from its bids, from its asks
     pricing   of a marked or delivered instrument: instrument, index_e8, stamp that ends the interval, its hours, the
               hours the terms state, quiet rates, last rate and its instant, last premium, its five seconds (-1: none),
@@ -29,11 +31,15 @@ from typing import Any, Protocol
 
 from novation.domain.account import InsurancePool, Totals
 from novation.domain.digest import Line
-from novation.domain.enums import MarginScope, MarkRule
+from novation.domain.enums import HaltReason, MarginScope, MarketPhase, MarkRule
 from novation.domain.instruments import Instrument
+from novation.domain.market import NO_LIMIT_E8
 from novation.domain.units import NS
 from novation.engine.state import BASIS_ROWS, NO_SECOND
 from novation.venues.venue_rules import VenueRules
+
+#: Phase, halt and limits of a market that no row has said anything about.
+_UNTOUCHED = (MarketPhase.OPEN, HaltReason.SCHEDULE, -NO_LIMIT_E8, NO_LIMIT_E8, 0)
 
 
 class HasState(Protocol):
@@ -94,6 +100,10 @@ def state_lines(venue: HasState) -> Iterator[Line]:
                 m["status"],
             ),
         )
+    for i, m in enumerate(venue.table("market")):
+        state = (m["phase"], m["halt"], m["limit_low_e8"], m["limit_high_e8"], m["refuse_beyond"])
+        if state != _UNTOUCHED:
+            yield "phase", (i, *state)
     for i, c in enumerate(venue.table("contract")):
         if c["level_count"]:
             m, healed = venue.table("market")[i], int(c["heals"]) * number("clock_ns") // NS

@@ -9,7 +9,15 @@ import numpy as np
 
 from novation.domain.account import InsurancePool
 from novation.domain.assets import Asset
-from novation.domain.enums import InstrumentKind, InstrumentStatus, MarginMethod, MarketEventKind, MarkRule
+from novation.domain.enums import (
+    HaltReason,
+    InstrumentKind,
+    InstrumentStatus,
+    MarginMethod,
+    MarketEventKind,
+    MarketPhase,
+    MarkRule,
+)
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
@@ -151,10 +159,27 @@ def check_feed(venue: Made, feed: np.ndarray) -> None:
             "has a price below zero of an instrument with brackets",
         ),
         (np.any([np.abs(feed[name]) > _TOP_E8 for name in _PRICES], axis=0), "has a price beyond 2**53 in 1e-8"),
+        *_wrong_phase(venue, feed),
         *_wrong_index(venue, feed),
     ):
         if wrong.any():
             raise VenueError(f"{venue.rules.name}: row {int(np.argmax(wrong))} of the feed {what}")
+
+
+def _wrong_phase(venue: Made, feed: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+    """What is wrong with rows of phases and price limits."""
+    phase, limits = feed["kind"] == MarketEventKind.PHASE, feed["kind"] == MarketEventKind.LIMITS
+    if not phase.any() and not limits.any():
+        return
+    daily = np.array([i.daily_settled for i in venue.instruments])[feed["instrument"]]
+    yield (phase | limits) & ~daily, "has a phase or price limits of an instrument that trades at all hours"
+    laddered = np.array([i.id in venue.ladders for i in venue.instruments])[feed["instrument"]]
+    yield limits & laddered, "has price limits of an instrument on a ladder, which knows none"
+    yield phase & ~np.isin(feed["status"], list(MarketPhase)), "names no phase"
+    yield phase & ~np.isin(feed["terms"], list(HaltReason)), "names no reason of a halt"
+    yield phase & (feed["status"] == MarketPhase.OPEN) & (feed["terms"] != 0), "opens a market that it halts"
+    yield limits & ~np.isin(feed["status"], (0, 1)), "says neither 0 nor 1 to orders beyond its limits"
+    yield limits & (feed["last_low_e8"] > feed["last_high_e8"]), "has a lowest price above its highest"
 
 
 def _wrong_index(venue: Made, feed: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:

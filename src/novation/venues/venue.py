@@ -25,6 +25,7 @@ from novation.domain.enums import (
     InstrumentKind,
     InstrumentStatus,
     MarginScope,
+    MarketPhase,
     MarkRule,
     PositionSide,
 )
@@ -33,7 +34,7 @@ from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.funding import FundingState
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
-from novation.domain.market import MARKET_DTYPE
+from novation.domain.market import MARKET_DTYPE, NO_LIMIT_E8
 from novation.domain.units import NO_CAP, asset_decimals, from_e8, iso
 from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
@@ -175,6 +176,7 @@ class Venue:
         h["liquidation_target_e8"] = rules.liquidation_target_e8
         h["hedge_mode"] = int(rules.hedge_mode)
         h["deficit_to_fund"] = int(rules.deficit_to_fund)
+        h["hold_orders"] = int(rules.hold_orders)
         h["profit_withdrawable"] = int(rules.profit_withdrawable)
         h["asset_unit"] = 10 ** asset_decimals(rules.asset)
         h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
@@ -239,6 +241,9 @@ class Venue:
             )
             levels += int(self._tables["contract"][i]["level_count"])
             self._tables["market"][i]["status"] = int(InstrumentStatus.TRADING)
+            self._tables["market"][i]["phase"] = int(MarketPhase.OPEN)
+            self._tables["market"][i]["limit_low_e8"] = -NO_LIMIT_E8
+            self._tables["market"][i]["limit_high_e8"] = NO_LIMIT_E8
             self._tables["market"][i]["terms"] = first
             self._tables["market"][i]["open_ns"] = self._tables["market"][i]["closed_ns"] = -1
             self.first_terms.append(first)

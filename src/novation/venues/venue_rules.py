@@ -19,6 +19,8 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
     hedge_mode: bool  #: whether an account may hold a long and a short position of one instrument
     deficit_to_fund: bool  #: whether an insurance fund lifts a negative balance to zero
     default_leverage: int
+    #: whether orders sent outside trading hours wait (a broker keeps them) instead of being refused (the exchange)
+    hold_orders: bool = False
     profit_withdrawable: bool = False  #: whether unrealised profit may be taken out
     #: which position of a cross account goes first: ours, Binance documents none (docs/rules/liquidation.md)
     liquidation_priority: LiquidationPriority = LiquidationPriority.HIGHEST_LOSS_FIRST
