@@ -11,8 +11,12 @@ To add a product is to add rows; to add a venue is to add an entry of `VENUES`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
+
+from novation.reference.limit_rows import circuit_breakers_problem, price_limits_problem, verified_problem
 
 
 class Kind(Enum):
@@ -24,6 +28,7 @@ class Kind(Enum):
     POSITIVE = "a number above zero"
     WHOLE = "a whole number above zero"
     COUNT = "a whole number of zero or more"
+    SHARE = "a number above zero, at most 1"
     TIME = "a time of day, HH:MM or HH:MM:SS"
     MAYBE = "a text or nothing"
 
@@ -35,13 +40,15 @@ class Layout:
     key: str
     columns: dict[str, Kind]
     many: bool = False  #: several rows make up one rule (the tiers of a bracket table)
+    problem: Callable[[Mapping[str, Any]], str] | None = None  #: what is wrong with a row as a whole; empty: nothing
 
 
 @dataclass(frozen=True)
 class VenueTables:
     """The tables of one venue.
 
-    groups: the group of `Terms.sources` -> its table. fixed: groups keyed by something else than the product.
+    groups: the group of `Terms.sources` -> its table. optional: further groups, each the name of its table, without
+    whose rows there are terms all the same. fixed: groups keyed by something else than the product.
     overrides: the name of an override -> (group, the columns that it replaces). Where an override names
     several columns, the first takes the value and the others become zero.
     """
@@ -54,6 +61,7 @@ class VenueTables:
     fixed: dict[str, str]
     dated: bool  #: products are traded as dated months
     said: dict[str, Kind] = field(default_factory=dict)  #: columns that only overrides have
+    optional: tuple[str, ...] = ()
 
 
 _CONTRACT = {
@@ -211,6 +219,49 @@ CME = VenueTables(
                 "verified": Kind.TEXT,
             },
         ),
+        # How far a price may be from where it was the day before (`reference.market_limits`, `limit_rows`): each method
+        # fills the cells it needs. points: of price.
+        "price_limits": Layout(
+            "root",
+            {
+                "method": Kind.TEXT,
+                "band_fraction": Kind.MAYBE,
+                "first_fraction": Kind.MAYBE,
+                "second_fraction": Kind.MAYBE,
+                "third_fraction": Kind.MAYBE,
+                "after_fraction": Kind.MAYBE,
+                "step_fraction": Kind.MAYBE,
+                "first_points": Kind.MAYBE,
+                "step_points": Kind.MAYBE,
+                "expansions": Kind.MAYBE,
+                "rounding": Kind.MAYBE,
+                "outside": Kind.MAYBE,
+                "verified": Kind.TEXT,
+            },
+            problem=price_limits_problem,
+        ),
+        # How far it may be from the trades of the last hour; without a fraction there is none.
+        "circuit_breakers": Layout(
+            "root",
+            {
+                "fraction": Kind.MAYBE,
+                "window_minutes": Kind.MAYBE,
+                "halt_seconds": Kind.MAYBE,
+                "late_minutes": Kind.MAYBE,
+                "late_halt_seconds": Kind.MAYBE,
+                "rounding": Kind.MAYBE,
+                "verified": Kind.TEXT,
+            },
+            problem=circuit_breakers_problem,
+        ),
+        # A move too fast, and how far a limit price may be from the market. CME's numbers are in spreadsheets that we
+        # do not have: no rows are shipped, a file of products or a folder may state them.
+        "velocity": Layout(
+            "root",
+            {"ticks": Kind.WHOLE, "milliseconds": Kind.WHOLE, "halt_seconds": Kind.WHOLE, "verified": Kind.TEXT},
+            problem=verified_problem,
+        ),
+        "banding": Layout("root", {"points": Kind.POSITIVE, "verified": Kind.TEXT}, problem=verified_problem),
         # The window whose trades make the daily settlement price, local time; early_end: where a day is cut short.
         "settlements": Layout(
             "root", {"start": Kind.TIME, "end": Kind.TIME, "early_end": Kind.MAYBE, "method": Kind.TEXT}
@@ -227,12 +278,17 @@ CME = VenueTables(
         "initial_ratio": ("margins", ("initial_ratio",)),
         # What a broker asks beyond the exchange, a fraction of both margins.
         "house_add_on": ("margins", ("house_add_on_fraction",)),
+        # What a broker asks by day, a share of both margins (`reference.market_limits.intraday_ratio_e8`).
+        "intraday_ratio": ("margins", ("intraday_ratio",)),
+        # How far beyond the market a limit price may be, points of price.
+        "price_band": ("banding", ("points",)),
     },
     tick="tick_points",
     asset="currency",
     fixed={},
     dated=True,
-    said={"initial_ratio": Kind.POSITIVE, "house_add_on_fraction": Kind.AMOUNT},
+    said={"initial_ratio": Kind.POSITIVE, "house_add_on_fraction": Kind.AMOUNT, "intraday_ratio": Kind.SHARE},
+    optional=("banding",),
 )
 
 #: The quarterlies of the same venue: other tables, no overrides.

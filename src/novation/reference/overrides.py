@@ -2,10 +2,10 @@
 
 {"binance_um:BTCUSDT": {"taker_fee": "0.0004", "tick": "0.5"}, "cme:ES": {"initial_margin": 12_000}}
 
-Amounts are in the settlement asset, fees and rates fractions, `fee_per_contract` per side. An override holds
-at all dates. Brackets are a tuple of `Tier` (as `brackets_from_file` gives them) or a list of {"floor",
-"cap", "rate", "max_leverage"}, where `cum` follows from the recurrence unless it is given too, and a cap of
-None is none.
+Amounts are in the settlement asset, fees and rates fractions, `fee_per_contract` per side, `price_band` points of
+price, `intraday_ratio` a share of the margins. An override holds at all dates. Brackets are a tuple of `Tier` (as
+`brackets_from_file` gives them) or a list of {"floor", "cap", "rate", "max_leverage"}, where `cum` follows from the
+recurrence unless it is given too, and a cap of None is none.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def read_override(id: str, venue: str, asset: str, given: Mapping[str, Any]) -> 
             tiers = _tiers(id, value, asset)
             said[group] = (*said.get(group, ()), f"brackets of {len(tiers)} tiers")
             continue
-        kinds = VENUES[venue].layouts[VENUES[venue].groups[group]].columns | VENUES[venue].said
+        kinds = VENUES[venue].layouts[VENUES[venue].groups.get(group, group)].columns | VENUES[venue].said
         kind = kinds[columns[0]]
         number = _number(value, kind, f"{id}.{name}")
         values.setdefault(group, {}).update({column: Decimal(0) for column in columns} | {columns[0]: number})
@@ -90,7 +90,8 @@ def _number(value: Any, kind: Kind, where: str) -> Decimal:
     whole = number == number.to_integral_value()
     if (
         (kind is Kind.AMOUNT and number < 0)
-        or (kind in (Kind.POSITIVE, Kind.WHOLE) and number <= 0)
+        or (kind in (Kind.POSITIVE, Kind.WHOLE, Kind.SHARE) and number <= 0)
+        or (kind is Kind.SHARE and number > 1)
         or (kind is Kind.WHOLE and not whole)
     ):
         raise ConfigError(f"expected {kind.value}", source="overrides", where=where, value=value)

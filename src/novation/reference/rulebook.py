@@ -152,6 +152,7 @@ def _value(text: str, kind: Kind, file: Path, line: int, column: str) -> str | D
             good = (kind is Kind.NUMBER or number > 0 or (kind in (Kind.AMOUNT, Kind.COUNT) and number == 0)) and (
                 kind not in (Kind.WHOLE, Kind.COUNT) or number == number.to_integral_value()
             )
+            good = good and (kind is not Kind.SHARE or number <= 1)
         except InvalidInput:
             good = False
     if not good:
@@ -191,6 +192,8 @@ def read_table(file: Path, table: str, layout: Layout, *, shipped: bool) -> dict
                 value=cells["effective_from"],
             )
         row = {name: _value(cells[name], kind, file, line, name) for name, kind in layout.columns.items()}
+        if layout.problem and (problem := layout.problem(row)):
+            raise DataError(problem, source=str(file), where=f"row {line}, {key}")
         dates.setdefault(at, []).append(row)
         # Tiers are usually cited alike; where they are not, an assumed one must not hide behind a sound one.
         if cells["source"].startswith(ASSUMED) or (key, at) not in sources:
