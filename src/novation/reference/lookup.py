@@ -260,7 +260,7 @@ class Reference:
         """The dated rules in [start_ns, end_ns): those in force at the start, then those after every change.
 
         The first has the date of its newest row, or the start where that row is pinned and younger; each
-        further one the instant at which a row of contract, fees, margins or brackets takes over. Raises
+        further one the instant at which a row of contract, fees, margins, brackets or banding takes over. Raises
         `NoRuleInForce` where a table has no row in force at some instant of the range. A rolled symbol has
         the terms of all its contracts.
 
@@ -272,15 +272,17 @@ class Reference:
         name = self._name(symbol)
         instants = {start_ns}
         groups = [*self._groups(name), *(["marks"] if marked else [])]
-        limited = marked and not name.delivery
-        for group in [*groups, *(["funding"] if limited else [])]:
+        # Groups that may have no row: the limits of rates, and those that an override does not cover.
+        own = self._override(name).values
+        optional = [group for group in _tables(name).optional if group not in own]
+        optional += ["funding"] if marked and not name.delivery else []
+        for group in [*groups, *optional]:
             instants |= self._changes(name, group, start_ns, end_ns)
         found: list[Terms] = []
         before: dict[str, Rule] | None = None
         for at_ns in sorted(instants):
             rules = {group: self._rule(name, group, at_ns) for group in groups}
-            if limited and self._in_force(name, "funding", at_ns):
-                rules["funding"] = self._rule(name, "funding", at_ns)
+            rules |= {group: self._rule(name, group, at_ns) for group in optional if self._in_force(name, group, at_ns)}
             if rules != before:
                 newest = max(rule.effective_ns for rule in rules.values())
                 found.append(self._build(name, rules, at_ns if found else min(newest, at_ns)))
@@ -374,6 +376,15 @@ class Reference:
             at, hint = iso(at_ns).removesuffix(" 00:00"), f"Add rows to {table}.csv in a folder of your own."
             raise NoRuleInForce(table, key, at, known=known, hint=hint)
         return rule
+
+    def changes(self, table: str, key: str, start_ns: int, end_ns: int) -> set[int]:
+        """Instants strictly inside a range from which on another rule of a table's key is in force, or none."""
+        edges = self._book.changes(table, key, start_ns, end_ns)
+        return {at for at in edges if self._book.in_force(table, key, at) != self._book.in_force(table, key, at - 1)}
+
+    def overridden(self, symbol: str, group: str, column: str) -> Decimal | None:
+        """What an override says of one value of an instrument; None where none does."""
+        return self._override(self._name(symbol)).values.get(group, {}).get(column)
 
     def known(self, table: str, key: str) -> str:
         """In words through which days a table knows a key; empty where it does not."""
@@ -546,7 +557,9 @@ class Reference:
                 where=sources["margins"],
                 value=f"{initial} and {maintenance}",
             )
+        banded = "banding" in rules or "banding" in override.values
         return Terms(
+            band_ticks=_band(instrument, value("banding", "points"), sources["banding"]) if banded else 0,
             fee_per_lot=money(fee, asset),
             initial_per_lot=_raised(initial, asset),
             maintenance_per_lot=_raised(maintenance, asset),
@@ -650,6 +663,16 @@ def _margins(own: Mapping[str, Decimal], value: Callable[[str, str], Decimal]) -
     initial = maintenance * own["initial_ratio"] if "initial_ratio" in own else value("margins", "initial_usd")
     raised = 1 + own.get("house_add_on_fraction", Decimal(0))
     return initial * raised, maintenance * raised
+
+
+def _band(instrument: Instrument, points: Decimal, source: str) -> int:
+    """A price band in ticks of the grid."""
+    ticks = on_grid(points, instrument.tick_e8)
+    if ticks is None:
+        raise InvalidInput(
+            "the price band is no multiple of the tick", source=instrument.id, where=source, value=points
+        )
+    return ticks
 
 
 def _raised(amount: Decimal, asset: str) -> int:
