@@ -17,14 +17,20 @@
       early_closes: {"2026-12-30": "14:00"}  # dates in quotes
       margin: {initial: 40000, maintenance: 36000}
       fee: 1.50
+      price_limits: {method: percent, first_fraction: 0.07, step_fraction: 0.035, expansions: 2, outside: rest}
+      circuit_breakers:
+        {fraction: 0.1, window_minutes: 60, halt_seconds: 120, late_minutes: 5, late_halt_seconds: 5}
+      velocity: {ticks: 40, milliseconds: 1000, halt_seconds: 5}
+      banding: {points: 100}
       effective_from: 2024-01-01
       known_through: 2026-12-31
       source: Eurex, product specification of 2026
 
 Such a file is one more folder of tables, asked before the shipped ones (`Reference(tables=[FILE])`, `--products FILE`,
 `products:` in a configuration). It is validated whole when it is read. Of a product that is shipped it may give
-`margin` and `fee` alone. Whatever it gives holds from `effective_from` through `known_through`; every weekday that
-`closed` does not list is a business day.
+`margin`, `fee` and the last four alone, whose cells are those of the tables of that name (`reference.market_limits`,
+`limit_rows`); they are unverified where `source` begins with `assumed:`. Whatever it gives holds from `effective_from`
+through `known_through`; every weekday that `closed` does not list is a business day.
 """
 
 from __future__ import annotations
@@ -43,7 +49,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from novation.domain.errors import ConfigError, DataError, InvalidInput
 from novation.domain.units import ASSET_DECIMALS, DAY_NS, to_decimal, to_ns
 from novation.reference.expiries import LAST_DAYS
-from novation.reference.rulebook import Folder, Rule
+from novation.reference.limit_rows import circuit_breakers_problem, price_limits_problem
+from novation.reference.rulebook import ASSUMED, Folder, Rule
 from novation.reference.symbols import MONTHS
 from novation.reference.yaml_text import parse_yaml
 
@@ -114,9 +121,16 @@ def _lead(value: str) -> str:
     return value
 
 
+def _cell(value: Any) -> str:
+    """A cell of a table, as its file would have it."""
+    return value if isinstance(value, str) else f"{_decimal(value):f}"
+
+
 Amount = Annotated[Decimal, BeforeValidator(_decimal)]
 Positive = Annotated[Amount, AfterValidator(_above_zero)]
 Time = Annotated[str, BeforeValidator(_time)]
+Cell = Annotated[str, BeforeValidator(_cell)]
+Whole = Annotated[int, Field(ge=1, strict=True)]
 
 
 class _Model(BaseModel):
@@ -174,6 +188,65 @@ class Names(_Model):
     trading_class: str = ""
 
 
+class OwnPriceLimits(_Model):
+    """Price limits: the cells that the method needs, and no others."""
+
+    method: Literal["index", "percent", "amount", "none"]
+    band_fraction: Cell = ""
+    first_fraction: Cell = ""
+    second_fraction: Cell = ""
+    third_fraction: Cell = ""
+    after_fraction: Cell = ""
+    step_fraction: Cell = ""
+    first_points: Cell = ""
+    step_points: Cell = ""
+    expansions: Cell = ""
+    rounding: Cell = ""
+    outside: Cell = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if problem := price_limits_problem(self.row()):
+            raise ValueError(problem)
+        return self
+
+    def row(self) -> dict[str, Any]:
+        """The cells of the table; limits go inward to a tick where nothing else is said."""
+        rounds = self.method in ("index", "percent")
+        return self.model_dump() | {"rounding": self.rounding or ("inward" if rounds else "")}
+
+
+class OwnCircuitBreaker(_Model):
+    """A dynamic circuit breaker."""
+
+    fraction: Cell
+    window_minutes: Cell
+    halt_seconds: Cell
+    late_minutes: Cell
+    late_halt_seconds: Cell
+    rounding: Cell = "inward"
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if problem := circuit_breakers_problem(self.model_dump()):
+            raise ValueError(problem)
+        return self
+
+
+class OwnVelocity(_Model):
+    """Velocity logic."""
+
+    ticks: Whole
+    milliseconds: Whole
+    halt_seconds: Whole
+
+
+class OwnBanding(_Model):
+    """A price band."""
+
+    points: Positive
+
+
 class OwnProduct(_Model):
     """One product of a file."""
 
@@ -200,6 +273,10 @@ class OwnProduct(_Model):
     ib: Names = Names()
     margin: OwnMargin | None = None
     fee: Amount | None = None
+    price_limits: OwnPriceLimits | None = None
+    circuit_breakers: OwnCircuitBreaker | None = None
+    velocity: OwnVelocity | None = None
+    banding: OwnBanding | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -287,6 +364,7 @@ def _rows(root: str, product: OwnProduct) -> list[tuple[str, str, dict[str, Any]
     if product.fee is not None:
         fee = {"commission_usd": product.fee, "exchange_usd": Decimal(0), "regulatory_usd": Decimal(0)}
         rows.append(("fees", root, fee, since))
+    rows += [(table, root, row, since) for table, row in _limits(product)]
     if product.hours is None or product.settles is None:
         return rows
     rows.append(
@@ -327,3 +405,18 @@ def _rows(root: str, product: OwnProduct) -> list[tuple[str, str, dict[str, Any]
     for day, close in product.early_closes.items():
         rows.append(("holidays", f"{root} {day}", {"open": "", "close": close}, to_ns(day)))
     return rows
+
+
+def _limits(product: OwnProduct) -> list[tuple[str, dict[str, Any]]]:
+    """Rows of the tables of limits: (table, columns)."""
+    rows: list[tuple[str, dict[str, Any]]] = []
+    if product.price_limits is not None:
+        rows.append(("price_limits", product.price_limits.row()))
+    if product.circuit_breakers is not None:
+        rows.append(("circuit_breakers", product.circuit_breakers.model_dump()))
+    if product.velocity is not None:
+        rows.append(("velocity", {name: Decimal(n) for name, n in product.velocity.model_dump().items()}))
+    if product.banding is not None:
+        rows.append(("banding", product.banding.model_dump()))
+    verified = "no" if product.source.startswith(ASSUMED) else "yes"
+    return [(table, row | {"verified": verified}) for table, row in rows]
