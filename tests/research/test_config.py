@@ -294,7 +294,7 @@ def test_the_plans_template_is_known_and_names_what_is_not_built(folder: Path) -
         "liquidation.adl_simulation",
         "liquidation.simulate_cascade",
         "funding.pro_rata_settlement",
-        "session.circuit_breakers.enabled",
+        "session.circuit_breakers.levels",
         "risk.kill_switch.enabled",
         "execution.slippage.impact_coef_base",
         "features.include_oi_features",
@@ -329,8 +329,11 @@ def test_every_key_of_the_template_is_in_the_schema() -> None:
         ),
         ({"margin": {"span": {"enabled": True}}}, "margin.span.enabled (SPAN margin)"),
         ({"margin": {"span": {"scanning_range": 0.1}}}, "margin.span.scanning_range (SPAN margin)"),
-        ({"session": {"circuit_breakers": {"enabled": True}}}, "session.circuit_breakers.enabled (circuit breakers)"),
-        ({"session": {"calendar": "cme_futures"}}, "session.calendar (trading sessions)"),
+        (
+            {"session": {"circuit_breakers": {"enabled": True, "overnight_limit_pct": 5}}},
+            "session.circuit_breakers.overnight_limit_pct (halts other than the exchange's own",
+        ),
+        ({"session": {"calendar": "forex_24x5"}}, "session.calendar (trading sessions other than the exchange's)"),
         (
             {"liquidation": {"adl_simulation": True}},
             "liquidation.adl_simulation (auto-deleveraging in a backtest, which has one trader; "
@@ -381,6 +384,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         {"mode": "backtest"},
         {"margin": {"scope": "isolated", "leverage": 5, "span": {"enabled": False, "scanning_range": 0.1}}},
         {"session": {"circuit_breakers": None}},
+        {"session": {"circuit_breakers": {"enabled": True}, "calendar": "cme_futures"}},
         {"session": {"circuit_breakers": {"enabled": False, "levels": [{"threshold_pct": -7}]}}},
         {"session": {"calendar": "crypto_24x7", "cme": {"holidays": "us_federal"}}},
         {"execution": {"level": "L2", "lob": {"impact_model": "kyle"}}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,9 @@ from novation.data.series import Array, Prepared
 from novation.domain.enums import InstrumentStatus, MarketEventKind
 from novation.domain.errors import InvalidInput
 from novation.domain.market import MARKET_DTYPE
+
+if TYPE_CHECKING:
+    from novation.data.day_limits import Limits
 
 #: Rows of one kind and one instrument, ascending in time: kind, instrument, stamps, columns.
 _Block = tuple[MarketEventKind, int, Array, dict[str, Array]]
@@ -24,6 +28,8 @@ def build_feed(
     tick_steps: Mapping[int, Sequence[tuple[int, int]]] | None = None,
     zone: str = "UTC",
     deliveries: Mapping[int, int] | None = None,
+    phases: Mapping[int, Sequence[tuple[int, int, int]]] | None = None,
+    limits: Mapping[int, Sequence[Limits]] | None = None,
 ) -> Array:
     """The market events of several instruments, sorted by (ts_ns, kind, instrument).
 
@@ -37,6 +43,7 @@ def build_feed(
     zone: the exchange's, in which its trade dates are: a settlement belongs to the date of the instant before it.
     deliveries: by instrument, when it is delivered: a STATUS row unless the feed ends before it, at the price of its
         history, else at what the venue finds.
+    phases, limits: by instrument, as of `data.market_states`; without them a market is open and has no limits.
     """
     blocks: list[_Block] = []
     for instrument in sorted(prepared):
@@ -53,6 +60,13 @@ def build_feed(
             price = prepared[instrument].delivery_e8
             columns = {"status": np.array([InstrumentStatus.DELIVERING]), "index_e8": np.array([price])}
             blocks.append((MarketEventKind.STATUS, instrument, np.array([deliver_ns]), columns))
+    for instrument, changes in sorted((phases or {}).items()):
+        stamps, phase, halt = np.array(changes, dtype=np.int64).reshape(-1, 3).T
+        blocks.append((MarketEventKind.PHASE, instrument, stamps, {"status": phase, "terms": halt}))
+    for instrument, rows in sorted((limits or {}).items()):
+        stamps, low, high, refuse = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+        columns = {"last_low_e8": low, "last_high_e8": high, "status": refuse}
+        blocks.append((MarketEventKind.LIMITS, instrument, stamps, columns))
     return _merged(blocks)
 
 

@@ -4,7 +4,7 @@ Three frames: last prices, mark prices, funding. Each is a pandas or polars Data
 path to a Parquet or CSV file. Nothing is read before `prepare`, which alone knows the instrument and the
 period.
 
-Not modelled: an index price of its own, and funding intervals other than the given stamps.
+Not modelled: an index price of a perpetual, and funding intervals other than the given stamps.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ class History:
         settlement window of each trade date (`data.settlements`; needs `volume`); else "close".
     delivery: the price a quarterly was delivered at, or a dated future finally settled at, as the exchange publishes
         it; without it the mark stands in.
+    index: of an equity index future, a frame of `ts` and `index` (or `price`, `close`): the cash index, each value
+        known at its stamp. Price limits are as wide as a share of it, and halts of the cash market follow it
+        (docs/rules/market_states.md).
     stamp: whether a bar's `ts` is its open or its close.
     tz: IANA zone of naive stamps.
     bar: bar length such as "1h", else the smallest step.
@@ -77,6 +80,7 @@ class History:
         settlement: Any = None,
         settle: Literal["close", "window"] = "close",
         delivery: Number | None = None,
+        index: Any = None,
         stamp: Literal["open", "close"] = "open",
         tz: str | None = None,
         bar: str | None = None,
@@ -99,12 +103,13 @@ class History:
         #: Cautions about where the data is from, put before those of `prepare`.
         self.notes: tuple[str, ...] = ()
         self._kind = kind_of(last, "last")
-        for name, given in (("mark", mark), ("settlement", settlement)):
+        for name, given in (("mark", mark), ("settlement", settlement), ("index", index)):
             if given is not None:
                 kind_of(given, name)
         if funding is not None and not _is_number(funding):
             kind_of(funding, "funding")
         self.last, self.mark, self.funding, self.settlement = last, mark, funding, settlement
+        self.index = index
         self.delivery_e8 = 0 if delivery is None else to_scaled(delivery, 8, source="delivery")
         if delivery is not None and (self.delivery_e8 == 0 or abs(self.delivery_e8) >= 1 << 50):
             raise DataError("is no price that can be settled at", source="delivery", value=str(delivery))
@@ -179,7 +184,17 @@ class History:
         gaps = weekday_gaps(bars) if daily else gap_frame(bars.start_ns, bars.end_ns, last.step_ns)
         if gaps.height:
             cautions.append(gap_caution(gaps, last.step_ns))
-        return Prepared(bars, *funding, *settlement, tuple(cautions), gaps, delivery_e8=self.delivery_e8)
+        index_ns, index_e8 = self._index(symbol, daily_settled, until)
+        return Prepared(
+            bars,
+            *funding,
+            *settlement,
+            tuple(cautions),
+            gaps,
+            delivery_e8=self.delivery_e8,
+            index_ns=index_ns,
+            index_e8=index_e8,
+        )
 
     # ------------------------------------------------------------ parts of `prepare`
 
@@ -269,6 +284,22 @@ class History:
             prices = read_e8(frame, frame.column("settlement", "settle", "price", "close"))
         inside = (stamps > first) & (stamps <= until)
         return stamps[inside], prices[inside]
+
+    def _index(self, symbol: str, daily_settled: bool, until: int) -> tuple[Array, Array]:
+        """Instants of the cash index up to the end, those before the first bar too: yesterday's close is among them."""
+        if self.index is None:
+            return _NONE, _NONE
+        if not daily_settled:
+            raise DataError(
+                "index given for an instrument without price limits", source=symbol, hint="Leave index out."
+            )
+        frame = read_frame(self.index, f"{symbol} index")
+        stamps, _, _ = read_stamps(frame, self.tz)
+        values = read_e8(frame, frame.column("index", "price", "close"))
+        wrong = np.flatnonzero((values <= 0) | (values >= 1 << 50))
+        if len(wrong):
+            frame.fail("is no value of an index", row=int(wrong[0]), value=float(from_e8(int(values[wrong[0]]))))
+        return stamps[stamps <= until], values[stamps <= until]
 
 
 def _is_number(value: Any) -> bool:

@@ -105,15 +105,19 @@ class Prepared:
     gaps: pl.DataFrame
     digest: str = ""
     delivery_e8: int = 0  #: what the contract was delivered at, 0 where that is not given
+    #: Samples of the cash index, for price limits and halts of its future.
+    index_ns: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    index_e8: Array = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
-        for name in EVENT_ARRAYS:
+        for name in (*EVENT_ARRAYS, *_INDEX_ARRAYS):
             object.__setattr__(self, name, frozen(getattr(self, name)))
         if not self.digest:
             object.__setattr__(self, "digest", _digest(self))
 
 
 EVENT_ARRAYS = ("funding_ns", "funding_rate_e8", "funding_mark_e8", "settlement_ns", "settlement_e8")
+_INDEX_ARRAYS = ("index_ns", "index_e8")
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,8 @@ def _digest(prepared: Prepared) -> str:
 
 
 def _parts(prepared: Prepared) -> Iterator[tuple[str, bytes]]:
-    for owner, names in ((prepared.bars, ARRAYS), (prepared, EVENT_ARRAYS)):
+    given = _INDEX_ARRAYS if len(prepared.index_ns) else ()  # without an index the digest is what it always was
+    for owner, names in ((prepared.bars, ARRAYS), (prepared, EVENT_ARRAYS), (prepared, given)):
         for name in names:
             yield name, getattr(owner, name).astype("<i8", copy=False).tobytes()
     for name in sorted(prepared.bars.extra):

@@ -139,4 +139,3 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     delivery_fee_e8: int = 0
     limit_sell_above_last_e8: int = 0  #: a limit sell is assumed to fill so far above the last price; 0: at its price
     market_buy_above_ask_e8: int = 0  #: a market buy is assumed to fill so far above the best ask
-    band_ticks: int = 0  #: how far beyond the market a limit price may be, ticks of the grid; 0: as far as it likes

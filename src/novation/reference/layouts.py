@@ -203,6 +203,8 @@ CME = VenueTables(
                 "pause_end": Kind.MAYBE,
                 "rth_open": Kind.TIME,
                 "rth_close": Kind.TIME,
+                "pre_open": Kind.MAYBE,  # of weekdays and of Sundays, blank: orders are taken from the opening on
+                "pre_open_sunday": Kind.MAYBE,
             },
         ),
         # Special days: `<group> <holiday>` or `<group> <date>`, a close (a time, `closed`, `regular`), a late opening.
@@ -280,6 +282,7 @@ CME = VenueTables(
         "house_add_on": ("margins", ("house_add_on_fraction",)),
         # What a broker asks by day, a share of both margins (`reference.market_limits.intraday_ratio_e8`).
         "intraday_ratio": ("margins", ("intraday_ratio",)),
+        "margin_deadline_minutes": ("margins", ("margin_deadline_minutes",)),
         # How far beyond the market a limit price may be, points of price.
         "price_band": ("banding", ("points",)),
     },
@@ -287,7 +290,12 @@ CME = VenueTables(
     asset="currency",
     fixed={},
     dated=True,
-    said={"initial_ratio": Kind.POSITIVE, "house_add_on_fraction": Kind.AMOUNT, "intraday_ratio": Kind.SHARE},
+    said={
+        "initial_ratio": Kind.POSITIVE,
+        "house_add_on_fraction": Kind.AMOUNT,
+        "intraday_ratio": Kind.SHARE,
+        "margin_deadline_minutes": Kind.WHOLE,
+    },
     optional=("banding",),
 )
 

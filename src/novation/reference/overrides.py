@@ -3,9 +3,9 @@
 {"binance_um:BTCUSDT": {"taker_fee": "0.0004", "tick": "0.5"}, "cme:ES": {"initial_margin": 12_000}}
 
 Amounts are in the settlement asset, fees and rates fractions, `fee_per_contract` per side, `price_band` points of
-price, `intraday_ratio` a share of the margins. An override holds at all dates. Brackets are a tuple of `Tier` (as
-`brackets_from_file` gives them) or a list of {"floor", "cap", "rate", "max_leverage"}, where `cum` follows from the
-recurrence unless it is given too, and a cap of None is none.
+price, `intraday_ratio` a share of the margins until `margin_deadline_minutes` before the close. An override holds at
+all dates. Brackets are a tuple of `Tier` (as `brackets_from_file` gives them) or a list of {"floor", "cap", "rate",
+"max_leverage"}, where `cum` follows from the recurrence unless it is given too, and a cap of None is none.
 """
 
 from __future__ import annotations

@@ -146,6 +146,8 @@ class Hours(_Model):
     pause_end: Time | Literal[""] = ""
     regular_open: Time
     regular_close: Time
+    pre_open: Time | Literal[""] = ""
+    pre_open_sunday: Time | Literal[""] = ""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -396,8 +398,9 @@ def _rows(root: str, product: OwnProduct) -> list[tuple[str, str, dict[str, Any]
     )
     hours = product.hours
     regular = {"rth_open": hours.regular_open, "rth_close": hours.regular_close}
+    before = {"pre_open": hours.pre_open, "pre_open_sunday": hours.pre_open_sunday}
     pauses = {"pause_start": hours.pause_start, "pause_end": hours.pause_end}
-    rows.append(("sessions", root, {"open": hours.open, "close": hours.close} | pauses | regular, since))
+    rows.append(("sessions", root, {"open": hours.open, "close": hours.close} | pauses | regular | before, since))
     window = {"start": product.settles.start, "end": product.settles.end, "early_end": "", "method": "vwap"}
     rows.append(("settlements", root, window, since))
     for day in product.closed:

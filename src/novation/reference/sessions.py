@@ -9,7 +9,7 @@ The trade date of a session is the business day it is cleared on: that of a holi
 of a morning without regular hours is the next business day, whose settlement takes both (facts/cme.md §3). Libraries
 label such a session by its own day; here that is `Session.day`.
 
-Not modelled: sessions that an outage cut short (2025-11-28), pre-open times, products with hours of their own.
+Not modelled: sessions that an outage cut short (2025-11-28), products with hours of their own.
 
 >>> from novation.domain.units import iso
 >>> from novation.reference.lookup import Reference
@@ -54,7 +54,8 @@ class Session:
 
     day: the calendar day on which it closes. trade_date: the business day it is cleared on. pauses: the breaks inside
     it. rth: regular trading hours, None where the session has none. settlement_ns: the end of the window of the daily
-    settlement, None where nothing settles. holiday: the holiday's name, empty on other days.
+    settlement, None where nothing settles. holiday: the holiday's name, empty on other days. pre_open_ns: from when on
+    orders are taken ahead of the opening, None where that is not known.
     """
 
     day: dt.date
@@ -66,6 +67,7 @@ class Session:
     early_close: bool
     holiday: str
     settlement_ns: int | None
+    pre_open_ns: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As `novation calendar --json` shows it."""
@@ -172,6 +174,7 @@ def _session(reference: Reference, root: str, product: Mapping[str, Any], day: d
         early_close=close_text < hours["close"],
         holiday=holiday,
         settlement_ns=_settlement(reference, root, product, day, close) if regular else None,
+        pre_open_ns=_pre_open(product, day, hours, start),
     )
 
 
@@ -195,6 +198,18 @@ def _opening(
     if full and (special is None or special["close"] != CLOSED):
         return at(before, hours["open"]), [pause]
     return pause[1], []
+
+
+def _pre_open(product: Mapping[str, Any], day: dt.date, hours: Mapping[str, Any], start: int) -> int | None:
+    """From when on orders are taken, of the day on which a session opens; None where that is not known."""
+    zone = product["zone"]
+    evening = start < instant_ns(day, "00:00", zone)
+    opens = day - _ONE if evening else day
+    text = hours["pre_open_sunday" if opens.weekday() == calendar.SUNDAY else "pre_open"]
+    if not text:
+        return None
+    found = instant_ns(opens, text, zone)
+    return found if found < start else None
 
 
 def _next_trade_date(reference: Reference, product: Mapping[str, Any], day: dt.date) -> dt.date:

@@ -12,66 +12,26 @@ import numpy as np
 
 from novation.data.catalog import load
 from novation.data.chain import ContractChain
-from novation.data.feed import build_feed
 from novation.data.history import History
 from novation.data.series import ContractRoll, Prepared
 from novation.data.settlements import settle_by_bars
 from novation.domain.enums import InstrumentKind
 from novation.domain.errors import ConfigError, DataError, NoRuleInForce, UnknownInstrument
-from novation.domain.instruments import Instrument, Terms
+from novation.domain.instruments import Instrument
 from novation.domain.units import DAY_NS, iso, utc_date
 from novation.domain.words import counted
 from novation.reference.close_out import close_outs
 from novation.reference.lookup import Reference
 from novation.reference.session_table import SessionTable
 from novation.reference.symbols import MONTHS
+from novation.research.venue_plan import VenuePlan
 from novation.trading.broker import Line
 from novation.trading.rollover import PlannedExit, PlannedRoll
 from novation.venues import binance_usdm, cme_globex
-from novation.venues.venue import Venue
 from novation.venues.venue_rules import VenueRules
 
 RULES: dict[str, VenueRules] = {rules.name: rules for rules in (binance_usdm.RULES, cme_globex.RULES)}
 _ONE_DAY = dt.timedelta(1)
-
-
-@dataclass
-class VenuePlan:
-    """What one venue will trade: parallel lists by dense instrument id."""
-
-    rules: VenueRules
-    instruments: list[Instrument] = field(default_factory=list)
-    terms: list[tuple[Terms, ...]] = field(default_factory=list)
-    prepared: list[Prepared] = field(default_factory=list)
-    symbols: list[str] = field(default_factory=list)  #: the traded symbol each instrument belongs to
-
-    def add(self, symbol: str, instrument: Instrument, prepared: Prepared, reference: Reference) -> int:
-        """One more instrument with the terms of the time its bars cover; returns its dense id."""
-        bars = prepared.bars
-        terms = reference.terms(instrument.id, int(bars.start_ns[0]), int(bars.end_ns[-1]) + 1)
-        self.instruments.append(instrument)
-        self.terms.append(terms)
-        self.prepared.append(prepared)
-        self.symbols.append(symbol)
-        return len(self.instruments) - 1
-
-    def build(self, spread_e8: int) -> Venue:
-        """The venue with its feed attached."""
-        venue = Venue(self.rules, self.instruments, self.terms, spread_e8=spread_e8, sampling=True)
-        rows = {
-            i: [(t.effective_ns, venue.first_terms[i] + k) for k, t in enumerate(terms)]
-            for i, terms in enumerate(self.terms)
-        }
-        feed = build_feed(
-            dict(enumerate(self.prepared)),
-            settlement_tick_e8={i: instrument.tick_e8 for i, instrument in enumerate(self.instruments)},
-            terms=rows,
-            tick_steps={i: [(t.effective_ns, t.tick_step) for t in terms] for i, terms in enumerate(self.terms)},
-            zone=self.rules.zone,
-            deliveries={i: instrument.deliver_ns for i, instrument in enumerate(self.instruments)},
-        )
-        venue.attach(feed)
-        return venue
 
 
 @dataclass
@@ -111,8 +71,14 @@ def assemble(
     start_ns: int | None,
     end_ns: int | None,
     root: Any = None,
+    obey_states: bool = True,
+    hold_orders: bool = True,
 ) -> Assembly:
-    """Resolve, prepare and number everything; errors name the symbol."""
+    """Resolve, prepare and number everything; errors name the symbol.
+
+    obey_states: whether contracts with sessions open, close, halt and have price limits. hold_orders: whether a broker
+    keeps the orders sent outside their hours, instead of the exchange refusing them.
+    """
     if (data is None) == (symbols is None):
         raise ConfigError("give data={symbol: History} or symbols=[...], one of the two", source="Backtest")
     out = Assembly()
@@ -134,6 +100,11 @@ def assemble(
         else:
             line = _add_single(out, plan, symbol, source, reference, start_ns, end_ns)
         out.lines.append((line, tuple({given, symbol.split(":", 1)[1]})))
+    for plan in out.plans.values():
+        plan.rules = msgspec.structs.replace(plan.rules, hold_orders=hold_orders)
+        if obey_states and plan.rules.name == "cme":
+            out.cautions += plan.find_states(reference)
+        out.cautions += plan.set_day_margins(reference, obey_states)
     return out
 
 

@@ -51,6 +51,9 @@ class Backtest:
     hedge: hold a long and a short position of each symbol; orders then name one (`position_side`).
     spread_bps: stated full spread; market orders pay half of it. rules_as_of: pins the instant at which dated tables
     are read. tables: folders of the user's own tables. overrides: exchange facts replaced, listed as such.
+    market_states: CME contracts with bars of at most an hour open, close, halt and have price limits as the exchange's
+    do; False: always open. hold_orders: a broker keeps orders sent outside those hours for the next opening; False:
+    they are refused, as the exchange does.
     report_currency, rates: currency of totals over several accounts, {currency: value of one in it}.
     risk: own limits, {"max_drawdown_pct": 15}. seed: recorded with the run; the engine itself draws no chance.
 
@@ -78,6 +81,8 @@ class Backtest:
         report_currency: str | None = None,
         rates: Mapping[str, Number] | None = None,
         risk: Mapping[str, Any] | RiskLimits | None = None,
+        market_states: bool = True,
+        hold_orders: bool = True,
         seed: int = 0,
         data_root: str | Path | None = None,
     ) -> None:
@@ -96,8 +101,9 @@ class Backtest:
             raise ConfigError("is a whole number of at least 1", source="Backtest", where="leverage", value=leverage)
         if leverage is not None and leverage > 1_000_000:
             raise ConfigError("is beyond any exchange's", source="Backtest", where="leverage", value=leverage)
-        if not isinstance(hedge, bool):
-            raise ConfigError("is True or False", source="Backtest", where="hedge", value=hedge)
+        for name, flag in (("hedge", hedge), ("market_states", market_states), ("hold_orders", hold_orders)):
+            if not isinstance(flag, bool):
+                raise ConfigError("is True or False", source="Backtest", where=name, value=flag)
         if hedge and not isinstance(strategy, Strategy):
             raise ConfigError(
                 "a compiled strategy cannot name a position, and holds one a symbol",
@@ -134,7 +140,7 @@ class Backtest:
                 value=f"{iso(self.start_ns)} .. {iso(self.end_ns)}",
             )
         self.cash, self.leverage, self.margin, self.seed = cash, leverage, margin, int(seed)
-        self.hedge = hedge
+        self.hedge, self.market_states, self.hold_orders = hedge, market_states, hold_orders
         self.spread_e8 = to_scaled(spread_bps, 4, source="Backtest", where="spread_bps")  # 1 bp = 1e-4 = 1e4 of 1e-8
         self.rules_as_of = rules_as_of
         self.tables, self.overrides = tuple(tables), dict(overrides or {})
@@ -173,6 +179,8 @@ class Backtest:
             start_ns=self.start_ns,
             end_ns=self.end_ns,
             root=self.data_root,
+            obey_states=self.market_states,
+            hold_orders=self.hold_orders,
         )
         assets = [venue_plan.rules.asset for venue_plan in plan.plans.values()]
         cash, rates = self._cash(assets), self._report_rates(assets)
@@ -346,7 +354,11 @@ class Backtest:
                 "report_currency": self.report_currency,
                 "rates": {name: str(rate) for name, rate in rates.items()},
             },
-            "execution": {"spread_bps": str(from_scaled(self.spread_e8, 4).normalize())},
+            "execution": {
+                "spread_bps": str(from_scaled(self.spread_e8, 4).normalize()),
+                "market_states": self.market_states,
+                "hold_orders": self.hold_orders,
+            },
             "rules_as_of": str(self.rules_as_of) if self.rules_as_of is not None else None,
             "overrides": json.loads(json.dumps(self.overrides, default=str)),
             "risk": msgspec.to_builtins(self.risk),

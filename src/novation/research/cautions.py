@@ -88,7 +88,9 @@ def _off_tick_fills(venue: Venue) -> int:
     for index, (instrument, rows) in enumerate(zip(venue.instruments, venue.terms, strict=True)):
         own = events["instrument"] == index
         fills = events[filled & own]
-        changes = events["sequence"][(events["kind"] == EventKind.TERMS_CHANGED) & own]
-        steps = np.array([terms.tick_step for terms in rows])[np.searchsorted(changes, fills["sequence"])]
+        changes = events[(events["kind"] == EventKind.TERMS_CHANGED) & own]
+        in_force = np.concatenate([[0], changes["amount"] - venue.first_terms[index]])
+        numbers = in_force[np.searchsorted(changes["sequence"], fills["sequence"])]
+        steps = np.array([terms.tick_step for terms in rows])[numbers]
         count += int((fills["price_e8"] % (instrument.tick_e8 * steps) != 0).sum())
     return count

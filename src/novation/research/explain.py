@@ -94,8 +94,9 @@ class _Case:
     def terms_of(self, index: int) -> dict[str, Any]:
         """The last dated row of an instrument that took effect at or before the event."""
         before = self.events[: self.row + 1]
-        changed = (before["kind"] == EventKind.TERMS_CHANGED) & (before["instrument"] == index)
-        return dict(self.instruments[index]["terms"][int(changed.sum())])
+        changed = before[(before["kind"] == EventKind.TERMS_CHANGED) & (before["instrument"] == index)]
+        first = sum(len(instrument["terms"]) for instrument in self.instruments[:index])
+        return dict(self.instruments[index]["terms"][int(changed["amount"][-1]) - first if len(changed) else 0])
 
     def lots_held(self) -> list[tuple[int, int]]:
         """Instrument and lots of every position the account holds at the event, from its fills and deliveries."""
@@ -373,6 +374,9 @@ def _close_out_rule(c: _Case) -> str:
     if int(closed["equity"][0]) <= 0:  # of the first position closed; its costs count for those after it
         return "closed out at once when equity is gone (equity <= 0) at the marks"
     called = iso(int(own["ts_ns"][own["kind"] == EventKind.MARGIN_CALL][-1]))
+    changed = before[(before["kind"] == EventKind.TERMS_CHANGED) & (before["ts_ns"] == c.ts_ns)]
+    if any(c.terms_of(int(index)).get("calls_due") for index in changed["instrument"]):
+        return "closed out at the mark at the margin deadline: equity does not carry the position overnight"
     return f"closed out at the mark, the margin call of {called} being unmet at a settlement of a later trade date"
 
 

@@ -29,7 +29,7 @@ _TRAINING = NotBuilt("training", _NEVER)
 _SLIPPAGE = NotBuilt("slippage terms", _NEVER)
 _LIMIT = NotBuilt("own limits other than max_drawdown_pct")
 _SESSION = NotBuilt("trading sessions")
-_HALT = NotBuilt("circuit breakers")
+_HALT = NotBuilt("halts other than the exchange's own; a `products` file states those of a product")
 _ROLL = NotBuilt("roll rules other than the roll calendar")
 _FEATURE = NotBuilt("features")
 _SPAN = NotBuilt("SPAN margin")
@@ -173,21 +173,26 @@ class Velocity(Section):
 
 
 class CircuitBreakers(Section):
-    """Trading halts of equity index futures."""
+    """Price limits and halts as the exchange has them; `session.market_states` is the same switch."""
 
-    enabled: Annotated[Flag, _HALT] = None
+    enabled: Flag = None
     levels: Annotated[Rows, _HALT] = None
     overnight_limit_pct: Annotated[Number, _HALT] = None
     velocity_logic: Velocity | None = None
 
 
 class Session(Section):
-    """When the exchange is open. Bars say when it was; hours of their own are not built."""
+    """When the exchange is open: its own hours; hours of one's own are not built.
+
+    market_states, hold_orders: of CME contracts with bars of at most an hour (`novation.Backtest`).
+    """
 
     calendar: Annotated[
         Literal["crypto_24x7", "cme_futures", "forex_24x5"] | None,
-        NotBuilt("trading sessions", (None, "crypto_24x7")),
+        NotBuilt("trading sessions other than the exchange's", (None, "crypto_24x7", "cme_futures")),
     ] = None
+    market_states: Flag = None
+    hold_orders: Flag = None
     cme: CmeSession | None = None
     circuit_breakers: CircuitBreakers | None = None
 

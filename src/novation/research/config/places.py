@@ -20,6 +20,8 @@ _KEYS = {
     "margin": "margin.scope",
     "leverage": "margin.leverage",
     "hedge": "margin.hedge",
+    "market_states": "session.market_states",
+    "hold_orders": "session.hold_orders",
     "spread_bps": "execution.spread_bps",
 }
 #: Override -> the key of the plan's template that stands for it, where no `overrides` section has it.

@@ -20,6 +20,7 @@ from novation.research.tables.happenings import (
     ledger,
     liquidations,
     margin_calls,
+    market_states,
     orders,
     refusals,
     settlements,
@@ -42,6 +43,7 @@ TABLES: dict[str, Callable[[RunRecord], pl.DataFrame]] = {
     "margin_calls": margin_calls,
     "liquidations": liquidations,
     "rolls": rolls,
+    "market_states": market_states,
     "ledger": ledger,
     "events": events,
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from novation.domain.enums import CancelReason, EventKind, RejectReason
+from novation.domain.enums import CancelReason, EventKind, HaltReason, MarketPhase, RejectReason
 from novation.domain.events import ISOLATED, LIQUIDATED, LONG_SIDE, MAKER, SHORT_SIDE
+from novation.domain.market import NO_LIMIT_E8
 from novation.domain.units import E8
 from novation.trading.record import RunRecord, frame
 
@@ -198,6 +199,32 @@ def liquidations(record: RunRecord) -> pl.DataFrame:
     )
 
 
+def market_states(record: RunRecord) -> pl.DataFrame:
+    """Phases of the day, halts and price limits as they took effect; null what a row does not change or limit."""
+    phases = {int(phase): phase.name.lower() for phase in MarketPhase}
+    halts = {int(reason): reason.name.lower() for reason in HaltReason if reason != HaltReason.SCHEDULE}
+    of_phase = pl.col("kind") == int(EventKind.PHASE_CHANGED)
+
+    def limit(column: str, none_e8: int) -> pl.Expr:
+        price = pl.when(~of_phase & (pl.col(column) != none_e8)).then(pl.col(column))
+        return price / pl.col("_e8")
+
+    return base(record, EventKind.PHASE_CHANGED, EventKind.LIMITS_CHANGED).select(
+        "ts",
+        "symbol",
+        "contract",
+        pl.when(of_phase)
+        .then(pl.col("amount").replace_strict(phases, default=None, return_dtype=pl.String))
+        .alias("phase"),
+        pl.when(of_phase)
+        .then(pl.col("reason").replace_strict(halts, default=None, return_dtype=pl.String))
+        .alias("halt"),
+        limit("price_e8", -NO_LIMIT_E8).alias("low"),
+        limit("amount", NO_LIMIT_E8).alias("high"),
+        *_KEY,
+    )
+
+
 #: Reasons whose value and limit are money, lots, ticks; of the others they are numbers of another kind.
 _OF_MONEY = (
     RejectReason.MIN_NOTIONAL,
@@ -213,7 +240,12 @@ _OF_LOTS = (
     RejectReason.OPEN_POSITION,
     RejectReason.WOULD_NOT_REDUCE,
 )
-_OF_TICKS = (RejectReason.PRICE_NOT_POSITIVE, RejectReason.PRICE_OFF_TICK)
+_OF_TICKS = (
+    RejectReason.PRICE_NOT_POSITIVE,
+    RejectReason.PRICE_OFF_TICK,
+    RejectReason.PRICE_BEYOND_LIMIT,
+    RejectReason.PRICE_OUTSIDE_BAND,
+)
 
 
 def _refused(column: str, name: str) -> pl.Expr:

@@ -1,0 +1,112 @@
+"""What one venue trades in a run: instruments, terms, histories, what their markets do; and the venue made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from novation.data.feed import build_feed
+from novation.data.market_states import States, TradedContract, can_show, market_states, sessions_of
+from novation.data.series import Prepared
+from novation.domain.errors import ConfigError, NoRuleInForce
+from novation.domain.instruments import Instrument, Terms
+from novation.domain.units import E8
+from novation.domain.words import percent
+from novation.reference.day_margin import day_and_night, deadline_ns
+from novation.reference.lookup import Reference
+from novation.reference.market_limits import intraday_ratio_e8
+from novation.venues.venue import Venue
+from novation.venues.venue_rules import VenueRules
+
+
+@dataclass
+class VenuePlan:
+    """What one venue will trade: parallel lists by dense instrument id."""
+
+    rules: VenueRules
+    instruments: list[Instrument] = field(default_factory=list)
+    terms: list[tuple[Terms, ...]] = field(default_factory=list)
+    prepared: list[Prepared] = field(default_factory=list)
+    symbols: list[str] = field(default_factory=list)  #: the traded symbol each instrument belongs to
+    states: dict[int, States] = field(default_factory=dict)  #: what markets do, of those that obey a schedule
+    #: When other rows of terms take effect, where that is not their dates: (instant, row), the first from the start.
+    changes: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+
+    def add(self, symbol: str, instrument: Instrument, prepared: Prepared, reference: Reference) -> int:
+        """One more instrument with the terms of the time its bars cover; returns its dense id."""
+        bars = prepared.bars
+        terms = reference.terms(instrument.id, int(bars.start_ns[0]), int(bars.end_ns[-1]) + 1)
+        self.instruments.append(instrument)
+        self.terms.append(terms)
+        self.prepared.append(prepared)
+        self.symbols.append(symbol)
+        return len(self.instruments) - 1
+
+    def build(self, spread_e8: int) -> Venue:
+        """The venue with its feed attached."""
+        venue = Venue(self.rules, self.instruments, self.terms, spread_e8=spread_e8, sampling=True)
+        rows = {}
+        for i, terms in enumerate(self.terms):
+            dated = self.changes.get(i, [(t.effective_ns, k) for k, t in enumerate(terms)])
+            rows[i] = [(ts_ns, venue.first_terms[i] + k) for ts_ns, k in dated]
+        feed = build_feed(
+            dict(enumerate(self.prepared)),
+            settlement_tick_e8={i: instrument.tick_e8 for i, instrument in enumerate(self.instruments)},
+            terms=rows,
+            tick_steps={i: [(t.effective_ns, t.tick_step) for t in terms] for i, terms in enumerate(self.terms)},
+            zone=self.rules.zone,
+            deliveries={i: instrument.deliver_ns for i, instrument in enumerate(self.instruments)},
+            phases={i: states.phases for i, states in self.states.items()},
+            limits={i: states.limits for i, states in self.states.items()},
+        )
+        venue.attach(feed)
+        return venue
+
+    def find_states(self, reference: Reference) -> list[str]:
+        """Find what the markets do, product by product; cautions about it.
+
+        Of a contract whose bars are longer than an hour nobody can say when in a bar it traded, so it is always open.
+        """
+        cautions: list[str] = []
+        for root in dict.fromkeys(instrument.root for instrument in self.instruments):
+            own = [i for i, instrument in enumerate(self.instruments) if instrument.root == root]
+            shown = [i for i in own if can_show(self.prepared[i].bars)]
+            symbol = self.symbols[own[0]]
+            if len(shown) < len(own):
+                cautions.append(
+                    f"{symbol}: bars longer than an hour: the exchange's hours, halts and price limits are not obeyed"
+                )
+            contracts = {i: TradedContract(self.instruments[i], self.prepared[i], self.terms[i]) for i in shown}
+            try:
+                found = market_states(reference, root, contracts, zone=self.rules.zone)
+            except NoRuleInForce as error:
+                hint = "Extend the table (`tables=`), or give market_states=False: always open, without price limits."
+                raise NoRuleInForce(error.table, error.key, error.at, known=error.known, hint=hint) from None
+            self.states |= found
+            cautions += dict.fromkeys(f"{symbol}: {text}" for states in found.values() for text in states.cautions)
+        return cautions
+
+    def set_day_margins(self, reference: Reference, obey_states: bool) -> list[str]:
+        """Let margins change at openings and deadlines where the broker has day-trading margins; cautions about it."""
+        cautions: list[str] = []
+        for i, instrument in enumerate(self.instruments):
+            ratio = intraday_ratio_e8(reference, instrument.id) if instrument.daily_settled else E8
+            if ratio == E8:
+                continue
+            bars = self.prepared[i].bars
+            if not obey_states or not can_show(bars):
+                raise ConfigError(
+                    "needs market_states and bars of at most an hour: longer ones do not show the deadline",
+                    source="overrides",
+                    where=f"{self.symbols[i]}.intraday_ratio",
+                    value=percent(ratio),
+                )
+            before_ns = deadline_ns(reference, instrument.id)
+            sessions = sessions_of(reference, instrument.root, bars)
+            span = int(bars.start_ns[0]), int(bars.end_ns[-1])
+            self.terms[i], changes = day_and_night(self.terms[i], sessions, ratio, before_ns, *span)
+            self.changes[i] = ((0, 0), *changes)
+            cautions.append(
+                f"{self.symbols[i]}: margins by day are {percent(ratio)} of the overnight ones; who cannot carry a "
+                f"position {before_ns // 60_000_000_000} minutes before the close is closed out then"
+            )
+        return list(dict.fromkeys(cautions))
