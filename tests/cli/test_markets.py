@@ -59,3 +59,18 @@ def test_roll_shows_what_to_hold_and_until_when(novation: Callable[..., Any]) ->
     refused = novation("roll", "ES", "--rule", "soon")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert "Rules: lead, days:N, expiry:N, notice:N" in refused.err
+
+
+def test_contract_shows_32nds_limits_and_breakers(novation: Callable[..., Any]) -> None:
+    assert "0.015625 (0-005) = 15.625 USD" in novation("contract", "ZNZ6", "--on", "2026-07-01").out
+    text = novation("contract", "ESZ6", "--on", "2026-07-01").out
+    assert "7 % each way overnight, 7 %, 13 %, 20 % down by day" in text
+    assert "3.5 % within 60 min halts 120 s" in text
+    shown = json.loads(novation("contract", "CLQ6", "--on", "2026-07-01", "--json").out)
+    assert shown["circuit_breaker"] == "15 % within 60 min halts 120 s (unverified)"
+    assert shown["price_limits"] is None
+
+
+def test_an_unknown_product_names_the_table_to_extend(novation: Callable[..., Any]) -> None:
+    refused = novation("contract", "XXZ6")
+    assert "A product is a row of table cme/products" in refused.err

@@ -297,6 +297,12 @@ def test_no_row_knows_what_comes_after_it(seed: int) -> None:
     )
     assert part.phases == [row for row in whole.phases if row[0] <= until]
     assert part.limits == [row for row in whole.limits if row.ts_ns <= until]
+    assert all(row.low_e8 <= row.high_e8 for row in whole.limits)
+
+
+def test_limits_never_cross_even_where_prices_are_below_the_last_level() -> None:
+    found = a_day(last=3_500.0)
+    assert prices(found)[-1] == ("Tue 15:00:00", 4_000.0, 4_000.0)
 
 
 def test_bars_longer_than_an_hour_show_no_phases() -> None:

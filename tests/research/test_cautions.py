@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pytest
 
 import novation as nv
@@ -42,3 +43,23 @@ def test_fills_off_the_tick_are_counted_by_the_tick_in_force(price: float, sprea
         assert fills.filter(fills["price"] != price).height == expected
     assert all(("1 fill " if expected == 1 else " fills ") in caution for caution in moved)
     assert [int(caution.split()[1]) for caution in moved] == ([expected] if expected else [])
+
+
+def test_more_contracts_than_the_exchange_lets_anybody_hold_are_a_caution() -> None:
+    """Gold's accountability level of 6,000 contracts over all months (until 2020-05-28)."""
+
+    class Much(nv.Strategy):
+        def on_start(self) -> None:
+            self.done = False
+
+        def on_bar(self, bar: nv.Bar) -> None:
+            if not self.done:
+                self.done = True
+                self.buy(bar.symbol, 6_001)
+
+    frame = pl.DataFrame({"ts": [1425312000, 1425398400, 1425484800]}).with_columns(
+        **{name: pl.lit(1_200.0) for name in ("open", "high", "low", "close")}
+    )
+    history = {"cme:GCM2015": nv.History(frame, bar="1d")}
+    found = nv.Backtest(Much(), history, cash=200_000_000, rules_as_of="2022-01-01").run().cautions
+    assert any("6,001 contracts held" in text and "accountability level of 6,000" in text for text in found)

@@ -116,3 +116,11 @@ def test_a_date_that_the_hours_do_not_reach_names_the_table_and_the_way_out() ->
     with pytest.raises(NoRuleInForce, match=r"cme/sessions.*market_states=False"):
         history = {"cme:ESM2009": nv.History(frame, bar="1m")}
         nv.Backtest(At(9), history, cash=100_000, rules_as_of="2021-03-08").run()
+
+
+def test_a_treasury_order_may_name_its_price_in_32nds() -> None:
+    frame = bars(("2021-03-08T10:00", 132.5), ("2021-03-08T10:01", 132.25), ("2021-03-08T10:02", 132.0))
+    history = {"cme:ZNM2021": nv.History(frame, bar="1m")}
+    strategy = At(1, price="132-105")  # type: ignore[arg-type]
+    result = nv.Backtest(strategy, history, cash=100_000).run()
+    assert result.orders["price"].to_list() == [132.328125]

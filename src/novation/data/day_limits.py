@@ -102,7 +102,7 @@ def index_day(
         )
         low_e8 = -NO_LIMIT_E8 if low == NO_LOWER else int(low) * tick_e8
         high_e8 = NO_LIMIT_E8 if high == NO_UPPER else int(high) * tick_e8
-        return Limits(ts_ns, low_e8, high_e8, int(rule.rejects))
+        return Limits(ts_ns, low_e8, max(low_e8, high_e8), int(rule.rejects))  # data below a level cross its band
 
     cash_e8 = index.at(cash_close_ns(before))
     begins = session.open_ns if session.pre_open_ns is None else session.pre_open_ns

@@ -72,7 +72,7 @@ class UnknownInstrument(NovationError):
     """No instrument of that name, or several: `candidates` lists the names it could be.
 
     known: the names there are, the nearest first, where none is near enough to be a candidate. source, where: the
-    file or argument, and the key or column in it, that has the name.
+    file or argument, and the key or column in it, that has the name. hint: what to do, put behind the message.
     """
 
     def __init__(
@@ -84,9 +84,10 @@ class UnknownInstrument(NovationError):
         known: Iterable[str] = (),
         source: str = "",
         where: str = "",
+        hint: str = "",
     ) -> None:
         self.symbol, self.candidates, self.reason, self.known = symbol, candidates, reason, tuple(known)
-        self.source, self.where = source, where
+        self.source, self.where, self.hint = source, where, hint
         if reason:
             message = f"{symbol!r} {reason}"
         elif len(candidates) > 1:
@@ -100,6 +101,7 @@ class UnknownInstrument(NovationError):
             )
         else:
             message = f"unknown instrument {symbol!r}."
+        message = f"{message} {hint}".strip()
         place = " ".join(part for part in (source, where) if part)
         super().__init__(f"{place}: {message}" if place else message)
 
@@ -126,7 +128,13 @@ class UnknownInstrument(NovationError):
     def at(self, source: str, where: str) -> Self:
         """The same error about the place where the name was written."""
         return type(self)(
-            self.symbol, self.candidates, reason=self.reason, known=self.known, source=source, where=where
+            self.symbol,
+            self.candidates,
+            reason=self.reason,
+            known=self.known,
+            source=source,
+            where=where,
+            hint=self.hint,
         )
 
     def to_dict(self) -> dict[str, Any]:

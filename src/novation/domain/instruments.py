@@ -8,6 +8,7 @@ import msgspec
 
 from novation.domain.enums import InstrumentKind, MarginMethod
 from novation.domain.errors import InvalidInput, OffGrid
+from novation.domain.treasury_price import from_32nds
 from novation.domain.units import E8, Number, asset_decimals, from_e8, iso, on_grid
 
 
@@ -31,6 +32,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     daily_settled: bool = False  #: variation margin is paid each day (CME)
     contract_month: int = 0  #: YYYYMM of a dated contract
     deliver_ns: int = 0  #: when its last position is closed at one price (delivery, final settlement); 0: never
+    display: str = "decimal"  #: how people write its prices, or "32nds" (`domain.treasury_price`)
 
     def __post_init__(self) -> None:
         if self.tick_e8 <= 0 or self.lot_e8 <= 0 or self.multiplier_e8 <= 0:
@@ -72,6 +74,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
                 hint="Use self.round_price(symbol, price, side).",
             )
         return steps * step
+
+    def read_price(self, price: Number) -> Number:
+        """A price as given, of a Treasury future also as people write it: '110-165' is 110 and 16.5 thirty-seconds."""
+        if self.display == "32nds" and isinstance(price, str) and "-" in price[1:]:
+            return from_32nds(price)
+        return price
 
     def price(self, ticks: int) -> float:
         """Ticks as a price."""

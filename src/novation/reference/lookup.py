@@ -213,8 +213,14 @@ class Reference:
                 daily_settled=not crypto,
                 contract_month=200_000 + int(expiry[:4]) if expiry else name.month,
                 deliver_ns=delivery_ns(expiry) if expiry else self._last_ns(name),
+                display=self._display(name),
             )
         return self._instruments[name.id]
+
+    def _display(self, name: Name) -> str:
+        """How people write a product's prices."""
+        rules = self._book.rules(f"{name.venue}/products", name.key) if name.month else []
+        return str(rules[-1].row["display"]) if rules else "decimal"
 
     def _last_ns(self, name: Name) -> int:
         """The instant at which a dated contract stops trading; 0 where no table says."""

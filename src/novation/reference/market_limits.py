@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from novation.domain.units import E8, NS, to_e8
+from novation.domain.units import E8, NS, from_scaled, to_e8
 from novation.reference.limit_rows import ANY
 
 if TYPE_CHECKING:
@@ -57,6 +57,19 @@ class PriceLimits:
     verified: bool
     source: str
 
+    def __str__(self) -> str:
+        if self.method == "index":
+            levels = ", ".join(_percent(level) for level in (self.first_e8, self.second_e8, self.third_e8))
+            text = f"{_percent(self.band_e8)} each way overnight, {levels} down by day"
+            text += f", {_percent(self.after_e8)} each way after the cash close"
+        else:
+            show = _percent if self.method == "percent" else _points
+            text = f"{show(self.first_e8)} each way"
+            if self.expansions:
+                often = "without end" if self.expansions == WITHOUT_END else f"{self.expansions} times"
+                text += f", wider by {show(self.step_e8)} {often}"
+        return text + ("" if self.verified else " (unverified)")
+
 
 @dataclass(frozen=True)
 class CircuitBreaker:
@@ -71,6 +84,11 @@ class CircuitBreaker:
     effective_ns: int
     verified: bool
     source: str
+
+    def __str__(self) -> str:
+        minutes = self.window_ns // (60 * NS)
+        text = f"{_percent(self.fraction_e8)} within {minutes} min halts {self.halt_ns // NS} s"
+        return text + ("" if self.verified else " (unverified)")
 
 
 @dataclass(frozen=True)
@@ -169,6 +187,14 @@ def intraday_ratio_e8(reference: Reference, symbol: str) -> int:
 def _rule(reference: Reference, table: str, root: str, at_ns: int) -> Rule | None:
     known = reference.known(f"cme/{table}", root)
     return reference.required(f"cme/{table}", root, at_ns) if known else None
+
+
+def _percent(share_e8: int) -> str:
+    return f"{from_scaled(share_e8, 6).normalize():f} %"
+
+
+def _points(amount_e8: int) -> str:
+    return f"{from_scaled(amount_e8, 8).normalize():f}"
 
 
 def _e8(cell: str) -> int:

@@ -11,19 +11,22 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from novation.domain.errors import InvalidInput, NoRuleInForce, UnknownInstrument
+from novation.domain.treasury_price import to_32nds
 from novation.domain.units import to_decimal, to_ns, utc_date
 from novation.reference.expiries import first_notice_day, first_position_day, last_trading_day, month_before
 from novation.reference.holidays import business_days_before, business_days_of, nth_weekday
 from novation.reference.lookup import Reference
+from novation.reference.market_limits import CircuitBreaker, PriceLimits, circuit_breaker, price_limits
 from novation.reference.position_limits import PositionLimits, position_limits
 from novation.reference.symbols import MONTHS, Name
 
+_T = TypeVar("_T")
 _ONE = dt.timedelta(days=1)
 #: First expiry whose lead month changes on the Monday of its week; before it was the Thursday eight days ahead of
 # expiry.
@@ -126,6 +129,9 @@ class Contract:
     ib_exchange: str
     ib_trading_class: str
     position_limits: PositionLimits | None
+    price_limits: PriceLimits | None
+    circuit_breaker: CircuitBreaker | None
+    display: str  #: how prices are shown, "decimal" or "32nds"
     on: dt.date
     cautions: tuple[str, ...]
 
@@ -159,6 +165,9 @@ class Contract:
             "ib_exchange": self.ib_exchange,
             "ib_trading_class": self.ib_trading_class,
             "position_limits": None if self.position_limits is None else self.position_limits.to_dict(),
+            "price_limits": None if self.price_limits is None else str(self.price_limits),
+            "circuit_breaker": None if self.circuit_breaker is None else str(self.circuit_breaker),
+            "display": self.display,
             "on": str(self.on),
             "cautions": list(self.cautions),
         }
@@ -166,7 +175,8 @@ class Contract:
     def __str__(self) -> str:
         notice = "none" if self.first_notice_day is None else f"{self.first_notice_day:%a %Y-%m-%d}"
         lead = "leads" if self.lead_month == self.symbol else f"{self.lead_month} leads"
-        tick = f"{_text(self.tick_size)} = {_text(self.tick_value)} {self.currency}"
+        shown = f" ({to_32nds(self.tick_size)})" if self.display == "32nds" else ""
+        tick = f"{_text(self.tick_size)}{shown} = {_text(self.tick_value)} {self.currency}"
         rows = [
             ("exchange", f"{self.exchange}, {self.settlement} settlement"),
             ("multiplier", f"{_text(self.multiplier)} {self.currency} per 1.00"),
@@ -175,6 +185,8 @@ class Contract:
             ("first notice day", notice),
             ("lead month", f"{lead} on {self.on}"),
             ("position limits", "none known" if self.position_limits is None else str(self.position_limits)),
+            ("price limits", "none known" if self.price_limits is None else str(self.price_limits)),
+            ("circuit breaker", "none known" if self.circuit_breaker is None else str(self.circuit_breaker)),
             ("at IB", f"{self.ib_symbol}, {self.ib_exchange}, trading class {self.ib_trading_class}"),
         ]
         lines = [f"{self.id}: {self.name}", *(f"  {what:<17} {value}" for what, value in rows)]
@@ -239,6 +251,9 @@ def contract(symbol: str, *, on: Any, reference: Reference | None = None) -> Con
         ib_exchange=row["ib_exchange"],
         ib_trading_class=row["ib_class"],
         position_limits=position_limits(known, root, at_ns),
+        price_limits=_if_known(price_limits, known, root, at_ns),
+        circuit_breaker=_if_known(circuit_breaker, known, root, at_ns),
+        display=row["display"],
         on=day,
         cautions=(*((f"assumed: {assumed}",) if assumed else ()), *cautions, *_later(known, row, root, month)),
     )
@@ -312,6 +327,16 @@ def _later(reference: Reference, row: Mapping[str, Any], root: str, month: int) 
     if row["notice"] == "month_before" and row["group"] == "metals":
         found.append("the first position day of metals is unverified")
     return tuple(found)
+
+
+def _if_known(
+    ask: Callable[[Reference, str, int], _T | None], reference: Reference, root: str, at_ns: int
+) -> _T | None:
+    """What a table says at an instant, None where it does not reach it."""
+    try:
+        return ask(reference, root, at_ns)
+    except NoRuleInForce:
+        return None
 
 
 def _text(value: Decimal) -> str:

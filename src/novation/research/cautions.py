@@ -8,6 +8,7 @@ from novation.domain.enums import EventKind, InstrumentKind
 from novation.domain.events import DELEVERAGED, LIQUIDATED
 from novation.domain.units import from_scaled, iso
 from novation.domain.words import counted, percent
+from novation.reference.position_limits import position_limits
 from novation.research.finished import FinishedRun
 from novation.trading.record import events_of
 from novation.trading.rollover import PlannedRoll
@@ -59,6 +60,7 @@ def cautions(run: FinishedRun) -> list[str]:
                 f"{counted(len(closed_out), 'position')} closed by the broker at the deadline before delivery "
                 f"({', '.join(closed_out[:3])})"
             )
+        found += _beyond_position_limits(run, venue)
         open_contracts = [
             venue.instruments[p.instrument].id
             for p in venue.account(0).positions
@@ -67,6 +69,38 @@ def cautions(run: FinishedRun) -> list[str]:
         if open_contracts:
             found.append(f"still open at the end of the data, valued at its last mark: {', '.join(open_contracts)}")
     return list(dict.fromkeys(found))
+
+
+def _beyond_position_limits(run: FinishedRun, venue: Venue) -> list[str]:
+    """Products of which more was held, net over their months, than the exchange's limit or accountability level."""
+    events = events_of(venue.log or [])
+    fills = events[np.isin(events["kind"], [EventKind.FILL, EventKind.DELIVERY])]
+    found = []
+    for root in dict.fromkeys(i.root for i in venue.instruments if i.daily_settled):
+        own = [k for k, instrument in enumerate(venue.instruments) if instrument.root == root]
+        mine = fills[np.isin(fills["instrument"], own)]
+        moved = np.zeros(len(mine), np.int64)
+        for k in own:
+            rows = mine["instrument"] == k
+            moved[rows] = np.diff(mine["position_lots"][rows], prepend=0)
+        net = np.abs(np.cumsum(moved))
+        most = int(net.max(initial=0))
+        when = int(mine["ts_ns"][net.argmax()]) if most else 0
+        limits = position_limits(run.reference, root, when) if most else None
+        if limits is None:
+            continue
+        levels = (
+            (limits.all_months, "the exchange's limit"),
+            (limits.all_months_accountability, "the exchange's accountability level"),
+        )
+        for level, what in levels:
+            if level is not None and most > level:
+                known = "" if limits.verified else " (unverified)"
+                found.append(
+                    f"{venue.rules.name}:{root}: {most:,} contracts held at {iso(when)}, above {what} of "
+                    f"{level:,}{known}; nobody refused them"
+                )
+    return found
 
 
 def _missed_rolls(venue: Venue, rolls: list[PlannedRoll]) -> list[str]:

@@ -96,7 +96,7 @@ class Working(NamedTuple):
 def _number(value: Number, line: Line, what: str) -> Decimal:
     """A number of an order, or an error that says whose."""
     try:
-        return to_decimal(value)
+        return to_decimal(line.instrument.read_price(value) if what == "price" else value)
     except InvalidInput as error:
         raise InvalidInput(f"{what}: {error.problem}", source=line.symbol, value=value) from None
 
@@ -281,8 +281,9 @@ class Broker:
             return None
         ticks = 0
         if price is not None:
-            ticks = self._passive(line, _number(price, line, "price"), side)
-            if ticks * line.instrument.tick_e8 != to_decimal(price) * E8:
+            exact = _number(price, line, "price")
+            ticks = self._passive(line, exact, side)
+            if ticks * line.instrument.tick_e8 != exact * E8:
                 self.rounded["price"] += 1
         return self._send(line, leg, side, lots, ticks, price is not None, reduce_only)
 
