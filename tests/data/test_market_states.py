@@ -310,6 +310,10 @@ def test_bars_longer_than_an_hour_show_no_phases() -> None:
     assert not can_show(bars((0, 1.0, 1.0, 1.0, 1.0), length=61 * MINUTE))
 
 
+def test_one_short_bar_a_day_is_a_price_of_the_day() -> None:
+    assert not can_show(flat(*((at(f"2026-03-{day:02}", "17:00"), 1.0) for day in range(2, 7))))
+
+
 def test_days_without_a_row_of_hours_are_an_error_that_names_the_table() -> None:
     with pytest.raises(NoRuleInForce, match="cme/sessions"):
         states(contract("cme:ESH2026", flat((at("2009-03-03", "10:00"), 700.0))))

@@ -33,7 +33,7 @@ from novation.domain.enums import HaltReason, MarketPhase
 from novation.domain.errors import NoRuleInForce
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.market import NO_LIMIT_E8
-from novation.domain.units import HOUR_NS, NS, iso, utc_date
+from novation.domain.units import DAY_NS, HOUR_NS, NS, iso, utc_date
 from novation.domain.words import counted
 from novation.reference.lookup import Reference
 from novation.reference.market_limits import circuit_breaker, price_limits, velocity
@@ -46,6 +46,8 @@ LONGEST_BAR_NS = HOUR_NS
 NO_CANCEL_NS = 30 * NS
 _NO_LIMITS = (-NO_LIMIT_E8, NO_LIMIT_E8, 0)
 _FAR_NS = 1 << 62
+#: Bars come several a day where at least so many of them begin within half a day of the one before.
+_SEVERAL = 0.2
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,13 @@ class States:
 
 
 def can_show(bars: Bars) -> bool:
-    """Whether bars are short enough for phases and limits."""
-    return int((bars.end_ns - bars.start_ns).max()) <= LONGEST_BAR_NS
+    """Whether bars are short enough for phases and limits: at most an hour, and several a day.
+
+    One a day that begins an hour before midnight is a day's price under a stamp, and says nothing of its hour.
+    """
+    steps = np.diff(bars.start_ns)
+    once_a_day = len(steps) > 0 and float((steps < DAY_NS // 2).mean()) < _SEVERAL
+    return int((bars.end_ns - bars.start_ns).max()) <= LONGEST_BAR_NS and not once_a_day
 
 
 def market_states(

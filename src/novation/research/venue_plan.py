@@ -73,7 +73,7 @@ class VenuePlan:
             symbol = self.symbols[own[0]]
             if len(shown) < len(own):
                 cautions.append(
-                    f"{symbol}: bars longer than an hour: the exchange's hours, halts and price limits are not obeyed"
+                    f"{symbol}: bars longer than an hour or one a day: hours, halts and price limits are not obeyed"
                 )
             contracts = {i: TradedContract(self.instruments[i], self.prepared[i], self.terms[i]) for i in shown}
             try:
