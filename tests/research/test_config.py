@@ -529,3 +529,23 @@ def test_an_unknown_name_is_told_with_file_key_and_the_nearest(
     assert str(error.value) == (
         f"my.yaml {where}: unknown instrument 'BTCUSD'; the nearest known name is binance_um:BTCUSDT."
     )
+
+
+def test_a_folder_of_contracts_is_rolled_by_a_rule(folder: Path) -> None:
+    days = pl.datetime_range(dt.datetime(2021, 2, 1), dt.datetime(2021, 4, 30), "1d", time_zone="UTC", eager=True)
+    (folder / "es").mkdir()
+    for month, price in (("ESH2021", 3_800.0), ("ESM2021", 3_790.0)):
+        bars = pl.DataFrame({"ts": days}).with_columns(
+            **{name: pl.lit(price) for name in ("open", "high", "low", "close")}
+        )
+        bars.write_parquet(folder / "es" / f"{month}.parquet")
+    given: dict[str, Any] = {"instruments": ["cme:ES"], "rules_as_of": "2021-03-01", "account": {"cash": 100_000}}
+    given |= {"margin": None, "period": {"from": "2021-02-01", "to": "2021-04-30"}}
+    lead = config(folder, **given, data={"cme:ES": {"contracts": "es", "roll": "lead", "bar": "1d"}})
+    result = lead.backtest().run()
+    assert [str(ts.date()) for ts in result.rolls["ts"]] == ["2021-03-11"]  # the Thursday eight days ahead, until 2022
+    ten = {"auto_roll": {"days_before_expiry": 10}}
+    early = config(folder, **given, settlement=ten, data={"cme:ES": {"contracts": "es", "bar": "1d"}})
+    assert [str(ts.date()) for ts in early.backtest().run().rolls["ts"]] == ["2021-03-09"]
+    assert "contracts needs a rule" in refusal(folder, **given, data={"cme:ES": {"contracts": "es"}})
+    assert "a roll rule where a roll calendar is given" in refusal(folder, **given, settlement=ten)

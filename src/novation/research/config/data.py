@@ -9,7 +9,9 @@ from typing import Any
 
 from novation.data.catalog import load
 from novation.data.chain import ContractChain
+from novation.data.expiries import read_expiries
 from novation.data.history import History
+from novation.data.roll_rules import rolls_by_rule
 from novation.data.synthetic import load_synthetic
 from novation.data.term_structure import read_term_structure
 from novation.domain.errors import ConfigError, UnknownInstrument
@@ -47,9 +49,19 @@ def way_of(data: Data | None, source: str) -> str:
 
 
 def histories(
-    data: Data | None, traded: dict[str, str], *, folder: Path, seed: int, reference: Reference, source: str
+    data: Data | None,
+    traded: dict[str, str],
+    *,
+    folder: Path,
+    seed: int,
+    reference: Reference,
+    source: str,
+    days: int | None = None,
 ) -> dict[str, History | ContractChain]:
-    """A history for each traded symbol. traded: symbol as written -> public id."""
+    """A history for each traded symbol.
+
+    traded: symbol as written -> public id. days: before expiry at which folders of contracts without a rule are rolled.
+    """
     way = way_of(data, source)
     if way == "synthetic":
         return {name: load_synthetic(id, seed=seed) for name, id in traded.items()}
@@ -66,7 +78,7 @@ def histories(
         for name, id in traded.items():
             if id not in by_id:
                 raise ConfigError(f"no files of {name}", source=source, where="data")
-        return {name: _of_files(*by_id[id], folder, source) for name, id in traded.items()}
+        return {name: _of_files(*by_id[id], id, folder, source, reference, days) for name, id in traded.items()}
     if way == "paths":
         assert data is not None
         return {name: _of_patterns(data, id.partition(":")[2], folder, source) for name, id in traded.items()}
@@ -74,8 +86,21 @@ def histories(
     return {name: load(id, root=root) for name, id in traded.items()}
 
 
-def _of_files(name: str, files: Files, folder: Path, source: str) -> History | ContractChain:
+def _of_files(
+    name: str, files: Files, id: str, folder: Path, source: str, reference: Reference, days: int | None
+) -> History | ContractChain:
     where = f"data.{name}"
+    if files.given("contracts") or files.given("roll"):
+        others = sorted(files.model_fields_set - {"contracts", "roll", "stamp", "tz", "bar"})
+        rule = files.roll or (f"days:{days}" if days is not None else None)
+        if files.contracts is None or rule is None or others:
+            raise ConfigError(
+                "contracts needs a rule (roll, or settlement.auto_roll.days_before_expiry), and goes with stamp, tz "
+                "and bar alone",
+                source=source,
+                where=where,
+            )
+        return _of_contracts(files, id.partition(":")[2], rule, folder, reference)
     if files.given("term_structure") or files.given("roll_calendar"):
         others = sorted(files.model_fields_set - {"term_structure", "roll_calendar"})
         if files.term_structure is None or files.roll_calendar is None or others:
@@ -90,9 +115,17 @@ def _of_files(name: str, files: Files, folder: Path, source: str) -> History | C
         value = getattr(files, key)
         if value is None:
             continue
-        is_path = key in ("mark", "settlement") or (key == "funding" and isinstance(value, str))
+        is_path = key in ("mark", "settlement", "index") or (key == "funding" and isinstance(value, str))
         options[key] = folder / value if is_path else value
     return History(folder / files.last, **options)
+
+
+def _of_contracts(files: Files, root: str, rule: str, folder: Path, reference: Reference) -> ContractChain:
+    """A chain of a folder's months, rolled by a rule."""
+    assert files.contracts is not None
+    found = read_expiries(folder / files.contracts, tz=files.tz).files
+    rolls = rolls_by_rule(root, found, rule, tz=files.tz, reference=reference)
+    return ContractChain(found, rolls, stamp=files.stamp or "open", tz=files.tz, bar=files.bar)
 
 
 def _of_patterns(data: Data, symbol: str, folder: Path, source: str) -> History:

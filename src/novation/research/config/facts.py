@@ -14,7 +14,7 @@ from novation.domain.errors import ConfigError
 from novation.domain.units import to_decimal, to_ns
 from novation.reference.lookup import Reference
 from novation.research.assembly import RULES
-from novation.research.config.data import way_of
+from novation.research.config.data import files_of, way_of
 from novation.research.config.keys import Contract, Keys, Margin
 
 _VENUES = {"binance": "binance_um", "binance_um": "binance_um", "interactive_brokers": "cme", "cme": "cme"}
@@ -226,6 +226,13 @@ def _asked(keys: Keys, traded: Sequence[Traded], reference: Reference, source: s
         roll = settlement.auto_roll
         if roll is not None and roll.enabled is False and any(one.rolled for one in traded):
             yield "settlement.auto_roll.enabled", "rolled symbols without rolls"
+        folders = any(files.given("contracts") for files in files_of(data).values())
+        asked = roll is not None and settlement.enabled is not False and roll.enabled is not False
+        if asked and roll is not None and roll.days_before_expiry is not None and not folders:
+            yield (
+                "settlement.auto_roll.days_before_expiry",
+                "a roll rule where a roll calendar is given; `data.<symbol>.contracts` takes one",
+            )
     if data is not None and data.timeframe is not None and way_of(data, source) in ("store", "root", "synthetic"):
         for one in traded:
             if data.timeframe != ("1h" if one.perpetual else "1d"):

@@ -30,7 +30,7 @@ _SLIPPAGE = NotBuilt("slippage terms", _NEVER)
 _LIMIT = NotBuilt("own limits other than max_drawdown_pct")
 _SESSION = NotBuilt("trading sessions")
 _HALT = NotBuilt("halts other than the exchange's own; a `products` file states those of a product")
-_ROLL = NotBuilt("roll rules other than the roll calendar")
+_ROLL = NotBuilt("a guard on the cost of a roll in a backtest, whose bars show no quotes")
 _FEATURE = NotBuilt("features")
 _SPAN = NotBuilt("SPAN margin")
 
@@ -117,10 +117,10 @@ class Funding(Section):
 
 
 class AutoRoll(Section):
-    """Rolls of symbols such as cme:ES."""
+    """Rolls of symbols such as cme:ES. days_before_expiry: of a folder of contracts without a rule of its own."""
 
     enabled: Flag = None
-    days_before_expiry: Annotated[Number, _ROLL] = None
+    days_before_expiry: Annotated[int, Field(ge=1)] | None = None
     max_roll_cost_bps: Annotated[Number, _ROLL] = None
 
 
@@ -291,7 +291,9 @@ class Risk(Section):
 
 
 class Files(Section):
-    """The files of one instrument: last with mark and funding, or term_structure with roll_calendar."""
+    """The files of one instrument: last with mark and funding; or term_structure with roll_calendar; or contracts (a
+    folder of one file of bars a month) with roll, a rule as `novation roll` takes it.
+    """
 
     last: Text | None = None
     mark: Text | None = None
@@ -302,8 +304,13 @@ class Files(Section):
     bar: Text | None = None
     funding_interval_hours: int | None = None
     missing_mark: Literal["error", "count"] | None = None
+    settle: Literal["close", "window"] | None = None
+    delivery: Positive = None
+    index: Text | None = None
     term_structure: Text | None = None
     roll_calendar: Text | None = None
+    contracts: Text | None = None
+    roll: Text | None = None
 
 
 class Validation(Section):

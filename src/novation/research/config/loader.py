@@ -223,6 +223,7 @@ class BacktestConfig:
             seed=keys.seed or 0,
             reference=self._reference,
             source=self.source,
+            days=_days_before_expiry(keys),
         )
         for one in self.traded:
             history: Any = found[one.id]
@@ -267,6 +268,12 @@ def load_config(
         return BacktestConfig(validated(values, source, Keys), place, source, values, names)
     except ConfigError as error:
         raise of_setting(error, names) from None
+
+
+def _days_before_expiry(keys: Keys) -> int | None:
+    """The rule of folders of contracts that name none."""
+    roll = keys.settlement.auto_roll if keys.settlement is not None else None
+    return None if roll is None or roll.enabled is False else roll.days_before_expiry
 
 
 def json_schema() -> dict[str, Any]:
