@@ -10,16 +10,16 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
-from decimal import ROUND_CEILING, Decimal
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 from novation.domain.assets import Asset, AssetTerms
 from novation.domain.enums import InstrumentKind, MarginMethod
 from novation.domain.errors import ConfigError, DataError, InvalidInput, NoRuleInForce, UnknownInstrument
-from novation.domain.instruments import Instrument, Terms, Tier
-from novation.domain.units import DAY_NS, E8, asset_decimals, iso, money, on_grid, to_e8, to_ns
+from novation.domain.instruments import Instrument, Terms
+from novation.domain.units import DAY_NS, E8, iso, to_e8, to_ns
 from novation.reference.bracket_files import Brackets
 from novation.reference.brackets import tiers_of
 from novation.reference.expiries import last_trading_day
@@ -31,6 +31,7 @@ from novation.reference.overrides import Override, read_override
 from novation.reference.quarterlies import delivery_ns
 from novation.reference.rulebook import ANY_KEY, SHIPPED, Folder, Rule, Rulebook, load_folder
 from novation.reference.symbols import MONTHS, Name, Product, parse
+from novation.reference.terms import build_terms
 from novation.reference.user_store import reference_path
 
 K = TypeVar("K")
@@ -517,97 +518,12 @@ class Reference:
         override = self._override(name)
         for said in override.said.values():
             for text in said:
-                self._overridden[f"{text} of {_product(name)} is an override, not the exchange's"] = None
-        sources = {group: rule.citation for group, rule in rules.items()}
-        for group, said in override.said.items():
-            own = f"override, not the exchange's: {', '.join(said)}"
-            sources[group] = f"{own}; else {sources[group]}" if group in sources else own
+                self._say(f"{text} of {_product(name)} is an override, not the exchange's")
+        return build_terms(name, self._instrument(name), rules, override, effective_ns, say=self._say)
 
-        def value(group: str, column: str) -> Decimal:
-            own = override.values.get(group, {})
-            found: Decimal = own[column] if column in own else rules[group].row[column]
-            return found
-
-        instrument = self._instrument(name)
-        asset = instrument.asset
-        common: dict[str, Any] = {
-            "effective_ns": effective_ns,
-            "sources": sources,
-            "tick_step": to_e8(value("contract", _tables(name).tick)) // instrument.tick_e8,
-        }
-        if instrument.method is MarginMethod.TIERED:
-            tiers: tuple[Tier, ...] = override.tiers or tiers_of(rules["brackets"].rows, asset)
-            if name.delivery:
-                common["delivery_seconds"] = int(value("contract", "delivery_seconds"))
-                common["delivery_fee_e8"] = to_e8(value("contract", "delivery_fee_fraction"))
-            if "marks" in rules:
-                common |= self._marking(name, rules, tiers, value)
-            return Terms(
-                min_lots=self._lots(instrument, value("contract", "min_qty_base"), "minimum quantity"),
-                max_lots=self._lots(instrument, value("contract", "max_qty_base"), "maximum quantity"),
-                min_notional=money(value("contract", "min_notional_usdt"), asset),
-                maker_fee_e8=to_e8(value("fees", "maker_fraction")),
-                taker_fee_e8=to_e8(value("fees", "taker_fraction")),
-                liquidation_fee_e8=to_e8(value("contract", "liquidation_fee_fraction")),
-                tiers=tiers,
-                limit_sell_above_last_e8=to_e8(value("order_cost", "limit_sell_above_last_fraction")),
-                market_buy_above_ask_e8=to_e8(value("order_cost", "market_buy_above_ask_fraction")),
-                **common,
-            )
-        fee = sum(value("fees", column) for column in VENUES[name.venue].layouts["fees"].columns)
-        initial, maintenance = _margins(override.values.get("margins", {}), value)
-        if initial < maintenance:
-            raise InvalidInput(
-                "initial margin lies below maintenance",
-                source=_product(name),
-                where=sources["margins"],
-                value=f"{initial} and {maintenance}",
-            )
-        banded = "banding" in rules or "banding" in override.values
-        return Terms(
-            band_ticks=_band(instrument, value("banding", "points"), sources["banding"]) if banded else 0,
-            fee_per_lot=money(fee, asset),
-            initial_per_lot=_raised(initial, asset),
-            maintenance_per_lot=_raised(maintenance, asset),
-            **common,
-        )
-
-    def _marking(
-        self,
-        name: Name,
-        rules: Mapping[str, Rule],
-        tiers: tuple[Tier, ...],
-        value: Callable[[str, str], Decimal],
-    ) -> dict[str, Any]:
-        """The fields of terms by which a venue marks and funds an instrument itself."""
-        seconds = {"basis_seconds": int(value("marks", "basis_seconds"))}
-        if name.delivery:
-            return seconds
-        if "funding" in rules:
-            limits = [to_e8(value("funding", f"{end}_fraction")) for end in ("floor", "cap")]
-        else:
-            cap, why = default_cap(tiers[0])
-            limits = [-cap, cap]
-            self._overridden[f"funding floor and cap are assumed: {why} ({name.id})"] = None
-        return seconds | {
-            "funding_interval_hours": int(value("contract", "funding_interval_hours")),
-            "funding_floor_e8": limits[0],
-            "funding_cap_e8": limits[1],
-            "interest_e8": to_e8(value("marks", "interest_fraction")),
-            "funding_clamp_e8": to_e8(value("marks", "clamp_fraction")),
-            "impact_base": money(value("marks", "impact_usdt"), self._instrument(name).asset),
-            "hourly_at_limit": int(value("marks", "hourly_at_limit") > 0),
-            "quiet_needed": int(value("marks", "quiet_rates")),
-            "quiet_e8": to_e8(value("marks", "quiet_fraction")),
-            "quiet_hours": int(value("marks", "quiet_hours")),
-        }
-
-    @staticmethod
-    def _lots(instrument: Instrument, qty: Decimal, what: str) -> int:
-        lots = on_grid(qty, instrument.lot_e8)
-        if lots is None:
-            raise DataError(f"{what} is no multiple of the lot", source=instrument.id, value=str(qty))
-        return lots
+    def _say(self, text: str) -> None:
+        """Put a sentence among the cautions, once."""
+        self._overridden[text] = None
 
     # ------------------------------------------------------------ account of what was used
 
@@ -661,43 +577,6 @@ def _folder(path: Path) -> Folder:
 
 def _tables(name: Name) -> VenueTables:
     return QUARTERLIES if name.delivery else VENUES[name.venue]
-
-
-def _margins(own: Mapping[str, Decimal], value: Callable[[str, str], Decimal]) -> tuple[Decimal, Decimal]:
-    """Initial and maintenance of a contract: the rows', or what an account's ratio and a broker's add-on make of it."""
-    maintenance = value("margins", "maintenance_usd")
-    initial = maintenance * own["initial_ratio"] if "initial_ratio" in own else value("margins", "initial_usd")
-    raised = 1 + own.get("house_add_on_fraction", Decimal(0))
-    return initial * raised, maintenance * raised
-
-
-def _band(instrument: Instrument, points: Decimal, source: str) -> int:
-    """A price band in ticks of the grid."""
-    ticks = on_grid(points, instrument.tick_e8)
-    if ticks is None:
-        raise InvalidInput(
-            "the price band is no multiple of the tick", source=instrument.id, where=source, value=points
-        )
-    return ticks
-
-
-def _raised(amount: Decimal, asset: str) -> int:
-    """An amount in minor units, rounded up: in the broker's favour."""
-    return int((amount.scaleb(asset_decimals(asset))).to_integral_value(ROUND_CEILING))
-
-
-def default_cap(first: Tier) -> tuple[int, str]:
-    """What the exchange holds a rate within where it states nothing for a symbol, in 1e-8, and whose word that is.
-
-    Sources: facts/binance.md §2: 3 % for contracts of at most 25x (announcement for 2023-10-09), else the historic
-    default, three quarters of the first bracket's maintenance rate, rounded down. Some have 2 % by announcements.
-
-    >>> default_cap(Tier(0, 1, 400_000, 150, 0))[0]  # BTCUSDT: 0.3 %, which is still its cap
-    300000
-    """
-    if first.max_leverage <= 25:
-        return 3_000_000, "3 % as announced for contracts of at most 25x on 2023-10-09"
-    return first.rate_e8 * 3 // 4, "three quarters of the first bracket's maintenance rate, the default of 2023"
 
 
 def _product(name: Name) -> str:

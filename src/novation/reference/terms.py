@@ -1,0 +1,181 @@
+"""Rows of rules as the terms of an instrument: amounts in minor units, rates in 1e-8, sizes in lots, prices in ticks.
+
+`reference.lookup` finds the rows; here they become `domain.Terms`, an override in the place of each value it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from novation.domain.enums import MarginMethod
+from novation.domain.errors import DataError, InvalidInput
+from novation.domain.instruments import Instrument, Terms, Tier
+from novation.domain.units import asset_decimals, money, on_grid, to_e8
+from novation.reference.brackets import tiers_of
+from novation.reference.layouts import QUARTERLIES, VENUES
+from novation.reference.overrides import Override
+from novation.reference.rulebook import Rule
+from novation.reference.symbols import Name
+
+#: The value of a column of a group: the override's, else the row's.
+_Value = Callable[[str, str], Decimal]
+
+
+def build_terms(
+    name: Name,
+    instrument: Instrument,
+    rules: Mapping[str, Rule],
+    override: Override,
+    effective_ns: int,
+    *,
+    say: Callable[[str], None],
+) -> Terms:
+    """The terms that rows by group, and a user's override, make of an instrument. say: hears what is assumed.
+
+    Raises `DataError` or `InvalidInput` for values that fit no grid, or initial margin below maintenance.
+    """
+    sources = {group: rule.citation for group, rule in rules.items()}
+    for group, said in override.said.items():
+        own = f"override, not the exchange's: {', '.join(said)}"
+        sources[group] = f"{own}; else {sources[group]}" if group in sources else own
+
+    def value(group: str, column: str) -> Decimal:
+        own = override.values.get(group, {})
+        found: Decimal = own[column] if column in own else rules[group].row[column]
+        return found
+
+    tick = (QUARTERLIES if name.delivery else VENUES[name.venue]).tick
+    common: dict[str, Any] = {
+        "effective_ns": effective_ns,
+        "sources": sources,
+        "tick_step": to_e8(value("contract", tick)) // instrument.tick_e8,
+    }
+    if instrument.method is MarginMethod.TIERED:
+        return _tiered(name, instrument, rules, override, value, common, say)
+    asset = instrument.asset
+    fee = sum(value("fees", column) for column in VENUES[name.venue].layouts["fees"].columns)
+    initial, maintenance = _margins(override.values.get("margins", {}), value)
+    if initial < maintenance:
+        raise InvalidInput(
+            "initial margin lies below maintenance",
+            source=f"{name.venue}:{name.key}",
+            where=sources["margins"],
+            value=f"{initial} and {maintenance}",
+        )
+    banded = "banding" in rules or "banding" in override.values
+    return Terms(
+        band_ticks=_band(instrument, value("banding", "points"), sources["banding"]) if banded else 0,
+        fee_per_lot=money(fee, asset),
+        initial_per_lot=_raised(initial, asset),
+        maintenance_per_lot=_raised(maintenance, asset),
+        **common,
+    )
+
+
+def _tiered(
+    name: Name,
+    instrument: Instrument,
+    rules: Mapping[str, Rule],
+    override: Override,
+    value: _Value,
+    common: dict[str, Any],
+    say: Callable[[str], None],
+) -> Terms:
+    """Terms of an instrument with brackets."""
+    asset = instrument.asset
+    tiers: tuple[Tier, ...] = override.tiers or tiers_of(rules["brackets"].rows, asset)
+    if name.delivery:
+        common["delivery_seconds"] = int(value("contract", "delivery_seconds"))
+        common["delivery_fee_e8"] = to_e8(value("contract", "delivery_fee_fraction"))
+    if "marks" in rules:
+        common |= _marking(name, asset, rules, tiers, value, say)
+    return Terms(
+        min_lots=_lots(instrument, value("contract", "min_qty_base"), "minimum quantity"),
+        max_lots=_lots(instrument, value("contract", "max_qty_base"), "maximum quantity"),
+        min_notional=money(value("contract", "min_notional_usdt"), asset),
+        maker_fee_e8=to_e8(value("fees", "maker_fraction")),
+        taker_fee_e8=to_e8(value("fees", "taker_fraction")),
+        liquidation_fee_e8=to_e8(value("contract", "liquidation_fee_fraction")),
+        tiers=tiers,
+        limit_sell_above_last_e8=to_e8(value("order_cost", "limit_sell_above_last_fraction")),
+        market_buy_above_ask_e8=to_e8(value("order_cost", "market_buy_above_ask_fraction")),
+        **common,
+    )
+
+
+def _marking(
+    name: Name,
+    asset: str,
+    rules: Mapping[str, Rule],
+    tiers: tuple[Tier, ...],
+    value: _Value,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """The fields of terms by which a venue marks and funds an instrument itself."""
+    seconds = {"basis_seconds": int(value("marks", "basis_seconds"))}
+    if name.delivery:
+        return seconds
+    if "funding" in rules:
+        limits = [to_e8(value("funding", f"{end}_fraction")) for end in ("floor", "cap")]
+    else:
+        cap, why = default_cap(tiers[0])
+        limits = [-cap, cap]
+        say(f"funding floor and cap are assumed: {why} ({name.id})")
+    return seconds | {
+        "funding_interval_hours": int(value("contract", "funding_interval_hours")),
+        "funding_floor_e8": limits[0],
+        "funding_cap_e8": limits[1],
+        "interest_e8": to_e8(value("marks", "interest_fraction")),
+        "funding_clamp_e8": to_e8(value("marks", "clamp_fraction")),
+        "impact_base": money(value("marks", "impact_usdt"), asset),
+        "hourly_at_limit": int(value("marks", "hourly_at_limit") > 0),
+        "quiet_needed": int(value("marks", "quiet_rates")),
+        "quiet_e8": to_e8(value("marks", "quiet_fraction")),
+        "quiet_hours": int(value("marks", "quiet_hours")),
+    }
+
+
+def _lots(instrument: Instrument, qty: Decimal, what: str) -> int:
+    lots = on_grid(qty, instrument.lot_e8)
+    if lots is None:
+        raise DataError(f"{what} is no multiple of the lot", source=instrument.id, value=str(qty))
+    return lots
+
+
+def _margins(own: Mapping[str, Decimal], value: Callable[[str, str], Decimal]) -> tuple[Decimal, Decimal]:
+    """Initial and maintenance of a contract: the rows', or what an account's ratio and a broker's add-on make of it."""
+    maintenance = value("margins", "maintenance_usd")
+    initial = maintenance * own["initial_ratio"] if "initial_ratio" in own else value("margins", "initial_usd")
+    raised = 1 + own.get("house_add_on_fraction", Decimal(0))
+    return initial * raised, maintenance * raised
+
+
+def _band(instrument: Instrument, points: Decimal, source: str) -> int:
+    """A price band in ticks of the grid."""
+    ticks = on_grid(points, instrument.tick_e8)
+    if ticks is None:
+        raise InvalidInput(
+            "the price band is no multiple of the tick", source=instrument.id, where=source, value=points
+        )
+    return ticks
+
+
+def _raised(amount: Decimal, asset: str) -> int:
+    """An amount in minor units, rounded up: in the broker's favour."""
+    return int((amount.scaleb(asset_decimals(asset))).to_integral_value(ROUND_CEILING))
+
+
+def default_cap(first: Tier) -> tuple[int, str]:
+    """What the exchange holds a rate within where it states nothing for a symbol, in 1e-8, and whose word that is.
+
+    Sources: facts/binance.md §2: 3 % for contracts of at most 25x (announcement for 2023-10-09), else the historic
+    default, three quarters of the first bracket's maintenance rate, rounded down. Some have 2 % by announcements.
+
+    >>> default_cap(Tier(0, 1, 400_000, 150, 0))[0]  # BTCUSDT: 0.3 %, which is still its cap
+    300000
+    """
+    if first.max_leverage <= 25:
+        return 3_000_000, "3 % as announced for contracts of at most 25x on 2023-10-09"
+    return first.rate_e8 * 3 // 4, "three quarters of the first bracket's maintenance rate, the default of 2023"
