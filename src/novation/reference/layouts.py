@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any
 
 from novation.reference.limit_rows import circuit_breakers_problem, price_limits_problem, verified_problem
+from novation.reference.settlement_rows import settlements_problem
 
 
 class Kind(Enum):
@@ -264,9 +265,12 @@ CME = VenueTables(
             problem=verified_problem,
         ),
         "banding": Layout("root", {"points": Kind.POSITIVE, "verified": Kind.TEXT}, problem=verified_problem),
-        # The window whose trades make the daily settlement price, local time; early_end: where a day is cut short.
+        # The window whose trades make the daily settlement price, local time; early_end: where a day is cut short;
+        # method: what settles a day without a trade in it (`settlement_rows`).
         "settlements": Layout(
-            "root", {"start": Kind.TIME, "end": Kind.TIME, "early_end": Kind.MAYBE, "method": Kind.TEXT}
+            "root",
+            {"start": Kind.TIME, "end": Kind.TIME, "early_end": Kind.MAYBE, "method": Kind.TEXT},
+            problem=settlements_problem,
         ),
     },
     groups={"contract": "contracts", "fees": "fees", "margins": "margins"},

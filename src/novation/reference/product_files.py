@@ -12,7 +12,7 @@
       settlement: cash
       zone: Europe/Berlin
       hours: {open: "01:10", close: "22:00", regular_open: "09:00", regular_close: "17:30"}
-      settles: {start: "17:29", end: "17:30"}
+      settles: {start: "17:29", end: "17:30"}  # method: vwap (default), index, treasury, metal
       closed: [2026-04-03, 2026-12-25]
       early_closes: {"2026-12-30": "14:00"}  # dates in quotes
       margin: {initial: 40000, maintenance: 36000}
@@ -51,6 +51,7 @@ from novation.domain.units import ASSET_DECIMALS, DAY_NS, to_decimal, to_ns
 from novation.reference.expiries import LAST_DAYS
 from novation.reference.limit_rows import circuit_breakers_problem, price_limits_problem
 from novation.reference.rulebook import ASSUMED, Folder, Rule
+from novation.reference.settlement_rows import Method
 from novation.reference.symbols import MONTHS
 from novation.reference.yaml_text import parse_yaml
 
@@ -163,10 +164,11 @@ class Hours(_Model):
 
 
 class Window(_Model):
-    """The settlement window in the product's zone."""
+    """The settlement window in the product's zone, and the tiers that settle (`reference.settlement_rows`)."""
 
     start: Time
     end: Time
+    method: Method = "vwap"
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -401,8 +403,7 @@ def _rows(root: str, product: OwnProduct) -> list[tuple[str, str, dict[str, Any]
     before = {"pre_open": hours.pre_open, "pre_open_sunday": hours.pre_open_sunday}
     pauses = {"pause_start": hours.pause_start, "pause_end": hours.pause_end}
     rows.append(("sessions", root, {"open": hours.open, "close": hours.close} | pauses | regular | before, since))
-    window = {"start": product.settles.start, "end": product.settles.end, "early_end": "", "method": "vwap"}
-    rows.append(("settlements", root, window, since))
+    rows.append(("settlements", root, product.settles.model_dump() | {"early_end": ""}, since))
     for day in product.closed:
         rows.append(("holidays", f"{root} {day}", {"open": "", "close": "closed"}, to_ns(day)))
     for day, close in product.early_closes.items():
