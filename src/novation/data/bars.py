@@ -70,6 +70,13 @@ def read_candles(frame: Frame, *, stamp: str, tz: str | None, bar: str | None, p
     columns = [frame.column(field) for field in PRICE_FIELDS]
     prices = np.array([read_e8(frame, column) for column in columns])
     _check_prices(frame, prices, positive=positive)
+    start, end, step = bar_spans(frame, stamps, stamp=stamp, bar=bar)
+    rest = frame.data.drop(name, *columns)
+    return Candles(frame.source, start, end, prices, step, zone, rest)
+
+
+def bar_spans(frame: Frame, stamps: Array, *, stamp: str, bar: str | None) -> tuple[Array, Array, int]:
+    """Where each bar starts and ends, and the bar length, of a frame's stamps in ns UTC."""
     step = _step(frame, stamps, bar)
     if stamp == "open":
         start, end = stamps, stamps + step
@@ -77,8 +84,7 @@ def read_candles(frame: Frame, *, stamp: str, tz: str | None, bar: str | None, p
     else:
         start, end = stamps - step, stamps
         start[1:] = np.maximum(start[1:], end[:-1])
-    rest = frame.data.drop(name, *columns)
-    return Candles(frame.source, start, end, prices, step, zone, rest)
+    return start, end, step
 
 
 def _step(frame: Frame, stamps: Array, bar: str | None) -> int:

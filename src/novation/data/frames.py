@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 
 from novation.domain.errors import DataError
-from novation.domain.units import E8, NS, iso, rounded_e8, to_ns
+from novation.domain.units import E8, NS, from_e8, iso, rounded_e8, to_ns
 
 #: Names under which the stamp is looked for, first match wins.
 STAMP_NAMES = ("ts", "timestamp", "open_time", "datetime", "date_time", "date", "time")
@@ -326,6 +326,17 @@ def read_e8(frame: Frame, name: str) -> np.ndarray:
     if wide.any():
         frame.fail(f"{name} is too large to count in 1e-8", row=_first(wide), value=float(column[_first(wide)]))
     return np.asarray(result)
+
+
+def read_index(frame: Frame, tz: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Stamps in ns UTC and values in 1e-8, above zero, of a frame of `ts` and `index` (or `price`, `close`)."""
+    stamps, _, _ = read_stamps(frame, tz)
+    values = read_e8(frame, frame.column("index", "price", "close"))
+    wrong = (values <= 0) | (values >= 1 << 50)
+    if wrong.any():
+        row = _first(wrong)
+        frame.fail("is no value of an index", row=row, value=float(from_e8(int(values[row]))))
+    return stamps, values
 
 
 def read_list(column: pl.Series) -> list[Any]:

@@ -27,7 +27,7 @@ from novation.data.bars import (
     read_candles,
     weekday_gaps,
 )
-from novation.data.frames import Frame, kind_of, read_e8, read_frame, read_list, read_stamps
+from novation.data.frames import Frame, kind_of, read_e8, read_frame, read_index, read_list, read_stamps
 from novation.data.series import Array, Bars, Prepared
 from novation.domain.errors import DataError
 from novation.domain.units import DAY_NS, E8, HOUR_NS, Number, from_e8, iso, to_scaled
@@ -293,12 +293,7 @@ class History:
             raise DataError(
                 "index given for an instrument without price limits", source=symbol, hint="Leave index out."
             )
-        frame = read_frame(self.index, f"{symbol} index")
-        stamps, _, _ = read_stamps(frame, self.tz)
-        values = read_e8(frame, frame.column("index", "price", "close"))
-        wrong = np.flatnonzero((values <= 0) | (values >= 1 << 50))
-        if len(wrong):
-            frame.fail("is no value of an index", row=int(wrong[0]), value=float(from_e8(int(values[wrong[0]]))))
+        stamps, values = read_index(read_frame(self.index, f"{symbol} index"), self.tz)
         return stamps[stamps <= until], values[stamps <= until]
 
 
