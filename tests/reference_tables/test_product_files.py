@@ -177,3 +177,16 @@ def test_a_configuration_names_the_file_and_its_accounts_are_in_its_currency(tmp
     (tmp_path / "run.yaml").write_text("products: own.yaml\ninstruments: [FDAXH6]\nperiod: {from: 2026-03-09}\n")
     (traded,) = load_config(tmp_path / "run.yaml").traded
     assert (traded.id, traded.quote) == ("cme:FDAXH2026", "EUR")
+
+
+def test_a_product_settles_by_trades_alone_unless_it_names_other_tiers(tmp_path: Path) -> None:
+    def method(text: str) -> str:
+        rule = written(tmp_path, text).required("cme/settlements", "FDAX", to_ns("2026-03-02"))
+        return str(rule.row["method"])
+
+    window = '{ start: "17:29", end: "17:30" }'
+    assert window in TEXT
+    assert method(TEXT) == "vwap"
+    assert method(TEXT.replace(window, '{ start: "17:29", end: "17:30", method: index }')) == "index"
+    with pytest.raises(DataError, match=r"FDAX.settles.method: .*'vwap', 'index', 'treasury' or 'metal'.*median"):
+        method(TEXT.replace(window, '{ start: "17:29", end: "17:30", method: median }'))

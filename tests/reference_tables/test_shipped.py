@@ -60,6 +60,24 @@ def test_an_unverified_limit_says_what_it_assumes(file: Path) -> None:
         assert row["source"].startswith("assumed:") == (row["verified"] == "no"), row
 
 
+def test_each_group_is_settled_by_its_own_tiers(tmp_path: Path) -> None:
+    """facts/cme.md §4."""
+    methods: dict[str, set[str]] = {}
+    for row in rows(SHIPPED / "cme" / "settlements.csv"):
+        methods.setdefault(row["method"], set()).add(row["root"])
+    assert methods == {
+        "index": {"ES", "NQ", "YM", "RTY", "MES", "MNQ", "MYM", "M2K"},
+        "treasury": {"ZB", "ZN", "ZF", "ZT"},
+        "metal": {"GC", "MGC", "SI", "SIL", "HG"},
+        "vwap": {"CL", "NG", "MCL", "6E", "6J", "6B", "6A", "6C"},
+    }
+    (tmp_path / "cme").mkdir()
+    header = "effective_from,root,start,end,early_end,method,source\n"
+    (tmp_path / "cme" / "settlements.csv").write_text(f"{header}2024-01-01,ES,14:59:30,15:00,,median,me\n")
+    with pytest.raises(DataError, match="row 2, ES: method is none of vwap, index, treasury, metal"):
+        Reference(tables=[tmp_path])
+
+
 def test_every_instrument_has_a_whole_grid_of_ticks() -> None:
     reference = Reference()
     for file in (SHIPPED / "binance_um" / "contracts.csv", SHIPPED / "cme" / "contracts.csv"):

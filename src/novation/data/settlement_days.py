@@ -47,6 +47,7 @@ _TIERS: dict[str, Callable[[Market, int, Carry | None], Settled | None]] = {
     "treasury": lambda market, prior, _: settle_treasury(market, prior),
     "metal": lambda market, prior, _: settle_metal(market, prior),
 }
+_USES = {"vwap": (), "index": ("quotes", "an index"), "treasury": ("quotes",), "metal": ("quotes",)}
 _HOW = {
     ("index", SettledBy.MIDPOINT): "the midpoint of bid and ask at its end",
     ("index", SettledBy.CARRY): "the index, carried to the last trading day",
@@ -222,22 +223,20 @@ class Run:
     def _shown(self, window: Window, before: int) -> tuple[Market, Carry | None, int | None]:
         """The market around a window without trades, the carry, and how old the quote at its end is."""
         quotes, levels = self.beyond
-        unused = [name for name, given in (("quotes", quotes), ("index", levels)) if given is not None]
-        if window.method == "index":
-            unused = []
-        elif window.method != "vwap":
-            unused = [name for name in unused if name != "quotes"]
+        uses = _USES[window.method]
+        given = {"quotes": quotes is not None, "an index": levels is not None}
+        unused = [name for name, is_given in given.items() if is_given and name not in uses]
         if unused:
             self.notes[f"{self.product.root} has no tier of {' and '.join(unused)}: not used"] = None
         carry, age, market = None, None, Market()
-        if levels is not None and window.method == "index":
+        if levels is not None and "an index" in uses:
             if self.product.last_day is None:
                 hint = 'Name the contract, "cme:ESH2024".'
                 raise InvalidInput(
                     "has no last trading day to carry an index to", source=self.product.symbol, hint=hint
                 )
             carry = levels.carry(window, (self.product.last_day - window.day).days)
-        if quotes is not None and window.method != "vwap":
+        if quotes is not None and "quotes" in uses:
             row = quotes.last(window)
             if row < 0:
                 self.unquoted.append(window.day)
