@@ -52,7 +52,7 @@ def test_more_contracts_than_the_exchange_lets_anybody_hold_are_a_caution() -> N
         def on_start(self) -> None:
             self.done = False
 
-        def on_bar(self, bar: nv.Bar) -> None:
+        def on_bar(self, bar: Any) -> None:
             if not self.done:
                 self.done = True
                 self.buy(bar.symbol, 6_001)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -27,7 +28,7 @@ class At(nv.Strategy):
     def __init__(self, number: int, qty: int = 1, price: float | None = None) -> None:
         self.number, self.qty, self.price, self.seen = number, qty, price, 0
 
-    def on_bar(self, bar: nv.Bar) -> None:
+    def on_bar(self, bar: Any) -> None:
         self.seen += 1
         if self.seen == self.number:
             self.buy(bar.symbol, self.qty, price=self.price)

@@ -70,3 +70,15 @@ def test_bars_at_hours_when_the_exchange_is_closed_are_a_caution() -> None:
     assert any("5 bars of 8 open outside the exchange's sessions" in text for text in result.cautions)
     good = nv.Backtest(Once(), {"cme:ESZ2013": nv.History(minutes(), bar="1m")}, cash=50_000).run()
     assert not any("outside the exchange's sessions" in text for text in good.cautions)
+
+
+def test_quotes_settle_a_window_in_which_nothing_traded() -> None:
+    """Bid 1651.75 and ask 1652.25 at its end: half way is 1652.00."""
+    at = [dt.datetime(2013, 10, 8, 20, 14, 40, tzinfo=dt.UTC)]
+    quotes = pl.DataFrame({"ts": at, "bid": [1651.75], "ask": [1652.25]})
+    data = {"cme:ESZ2013": nv.History(minutes(), bar="1m", settle="window", quotes=quotes)}
+    result = nv.Backtest(Once(), data, cash=50_000).run()
+    assert result.frame("settlements")["price"].to_list() == [1652.0]
+    assert any("midpoint" in text for text in result.cautions)
+    with pytest.raises(DataError, match='is used with settle="window" alone'):
+        nv.History(minutes(), quotes=quotes)

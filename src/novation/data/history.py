@@ -52,6 +52,8 @@ class History:
         the last close of each day in the data's own clock stands in.
     settle: "window": settlement prices of a CME contract are made of the intraday bars themselves, in the product's
         settlement window of each trade date (`data.settlements`; needs `volume`); else "close".
+    quotes, rate: with settle "window", best bids and asks of the contract and a yearly rate, for the exchange's further
+        tiers where nothing traded in a window (`data.settlements`); with a rate the index is carried to the last day.
     delivery: the price a quarterly was delivered at, or a dated future finally settled at, as the exchange publishes
         it; without it the mark stands in.
     index: of an equity index future, a frame of `ts` and `index` (or `price`, `close`): the cash index, each value
@@ -81,6 +83,8 @@ class History:
         settle: Literal["close", "window"] = "close",
         delivery: Number | None = None,
         index: Any = None,
+        quotes: Any = None,
+        rate: Number | None = None,
         stamp: Literal["open", "close"] = "open",
         tz: str | None = None,
         bar: str | None = None,
@@ -91,6 +95,9 @@ class History:
         _choice("settle", settle, ("close", "window"))
         if settle == "window" and settlement is not None:
             raise DataError("settlement is given", source="settle", value=settle, hint="Leave one of the two out.")
+        for name, further in (("quotes", quotes), ("rate", rate)):
+            if further is not None and settle != "window":
+                raise DataError('is used with settle="window" alone', source=name, hint="Leave it out, or add settle.")
         _choice("missing_mark", missing_mark, ("error", "count"))
         if bar is not None:
             bar_length(bar)
@@ -103,13 +110,18 @@ class History:
         #: Cautions about where the data is from, put before those of `prepare`.
         self.notes: tuple[str, ...] = ()
         self._kind = kind_of(last, "last")
-        for name, given in (("mark", mark), ("settlement", settlement), ("index", index)):
+        for name, given in (
+            ("mark", mark),
+            ("settlement", settlement),
+            ("index", index),
+            ("quotes", quotes),
+        ):
             if given is not None:
                 kind_of(given, name)
         if funding is not None and not _is_number(funding):
             kind_of(funding, "funding")
         self.last, self.mark, self.funding, self.settlement = last, mark, funding, settlement
-        self.index = index
+        self.index, self.quotes, self.rate = index, quotes, rate
         self.delivery_e8 = 0 if delivery is None else to_scaled(delivery, 8, source="delivery")
         if delivery is not None and (self.delivery_e8 == 0 or abs(self.delivery_e8) >= 1 << 50):
             raise DataError("is no price that can be settled at", source="delivery", value=str(delivery))

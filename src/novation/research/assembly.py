@@ -206,7 +206,15 @@ def _settled_in_the_window(source: History, instrument: Instrument, reference: R
     if instrument.venue != "cme":
         raise ConfigError("has no settlement window", source=instrument.id, where="settle", value=source.settle)
     found = settle_by_bars(
-        source.last, instrument.id, stamp=source.stamp, tz=source.tz, bar=source.bar, reference=reference
+        source.last,
+        instrument.id,
+        stamp=source.stamp,
+        tz=source.tz,
+        bar=source.bar,
+        quotes=source.quotes,
+        index=None if source.rate is None else source.index,
+        rate=source.rate,
+        reference=reference,
     )
     return source.settled_at(found.frame(), found.cautions)
 

@@ -115,7 +115,7 @@ def _of_files(
         value = getattr(files, key)
         if value is None:
             continue
-        is_path = key in ("mark", "settlement", "index") or (key == "funding" and isinstance(value, str))
+        is_path = key in ("mark", "settlement", "index", "quotes") or (key == "funding" and isinstance(value, str))
         options[key] = folder / value if is_path else value
     return History(folder / files.last, **options)
 

@@ -307,6 +307,8 @@ class Files(Section):
     settle: Literal["close", "window"] | None = None
     delivery: Positive = None
     index: Text | None = None
+    quotes: Text | None = None
+    rate: Number = None
     term_structure: Text | None = None
     roll_calendar: Text | None = None
     contracts: Text | None = None
