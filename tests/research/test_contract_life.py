@@ -13,6 +13,7 @@ import novation as nv
 from novation.data.multiple_prices import product_files, read_multiple_prices
 from novation.domain.errors import ConfigError
 from novation.domain.units import DAY_NS, from_e8, iso, to_ns
+from novation.engine.strategy import place
 from novation.reference.holidays import is_business_day
 from novation.reference.lookup import Reference
 from novation.research.result import Result
@@ -119,3 +120,27 @@ def test_a_final_settlement_may_lie_below_zero() -> None:
     entry = Decimal(str(result.frame("fills")["price"][0]))
     expected = CASH + 100 * (Decimal("-0.30") - entry) - Decimal("0.77")
     assert Decimal(str(result.frame("equity")["equity"][-1])).quantize(Decimal("0.01")) == expected
+
+
+@nv.compiled(done="i8")
+def compiled_hold(venue: object, bar: object, my: object) -> None:
+    if my.done == 0:  # type: ignore[attr-defined]
+        my.done = 1  # type: ignore[attr-defined]
+        place(venue, bar.instrument, 1, 1, 2, 0)  # type: ignore[attr-defined]  # two at the market
+
+
+def test_a_compiled_strategy_is_closed_out_before_delivery_as_a_python_one() -> None:
+    """Gold of June 2021: first notice 2021-05-28, so a broker closes longs from 2021-05-26 on."""
+    first = dt.datetime(2021, 5, 17, tzinfo=dt.UTC)
+    days = [first + dt.timedelta(n) for n in range(14) if (first + dt.timedelta(n)).weekday() < 5]
+    prices = [1_840.0 + n for n in range(len(days))]
+    bars = pl.DataFrame({"ts": days, **dict.fromkeys(("open", "high", "low", "close"), prices)})
+    results = [
+        nv.Backtest(strategy, {"cme:GCM2021": nv.History(bars, bar="1d")}, cash=CASH).run()
+        for strategy in (Hold("cme:GCM2021", 2), compiled_hold)
+    ]
+    python, compiled = (result.frame("fills").select("ts", "qty", "price").rows() for result in results)
+    assert [qty for _, qty, _ in python] == [2.0, -2.0]
+    assert compiled == python
+    assert results[0].state_hash == results[1].state_hash
+    assert any("closed by the broker at the deadline" in text for text in results[1].cautions)

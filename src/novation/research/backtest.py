@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ import msgspec
 from novation.domain import commands
 from novation.domain.enums import EventKind, MarginMethod, MarginScope, RejectReason
 from novation.domain.errors import ConfigError, InvalidInput, NovationError
+from novation.domain.events import EVENT_FORMAT, Event
 from novation.domain.instruments import Instrument
 from novation.domain.units import (
     BALANCE_BOUND,
@@ -214,12 +216,7 @@ class Backtest:
             driver.run()
             bars = driver.bars
         else:
-            bars = self._run_compiled(plan, venues)
-            if plan.exits:
-                plan.cautions.append(
-                    "a compiled strategy is not closed out by the broker before delivery: what it holds is settled on "
-                    "the last day"
-                )
+            bars = self._run_compiled(plan, venues, broker, rollover)
             if progress is not None:
                 progress(bars, bars)
         for venue in venues.values():
@@ -324,7 +321,7 @@ class Backtest:
                     hint="Leave it out.",
                 )
 
-    def _run_compiled(self, plan: Assembly, venues: dict[str, Venue]) -> int:
+    def _run_compiled(self, plan: Assembly, venues: dict[str, Venue], broker: Broker, rollover: Rollover) -> int:
         if len(venues) != 1 or plan.rolls:
             raise ConfigError(
                 "a compiled strategy trades one venue and no rolled symbols",
@@ -334,8 +331,17 @@ class Backtest:
             )
         if self.risk.any:
             raise ConfigError("own limits are not watched inside a compiled strategy", source="Backtest", where="risk")
-        (venue,) = venues.values()
+        ((name, venue),) = venues.items()
         function, record, address = self.strategy.bind()
+        heard = 0
+        while rollover.next_ns is not None and rollover.next_ns <= venue.end_ns:  # exits before delivery
+            leave_ns = rollover.next_ns
+            venue.run_compiled(function, address, leave_ns - 1)
+            log = venue.log or []
+            for row in chain.from_iterable(map(EVENT_FORMAT.iter_unpack, log[heard:])):
+                broker.hear(name, Event(*row))
+            rollover.carry_out(leave_ns)
+            heard = len(venue.log or [])
         venue.run_compiled(function, address)
         del record
         return sum(len(prepared.bars) for venue_plan in plan.plans.values() for prepared in venue_plan.prepared)

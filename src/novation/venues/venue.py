@@ -378,9 +378,9 @@ class Venue:
         self.eventful = events or self._waiting
         return status == INSTANT  # type: ignore[no-any-return]
 
-    def run_compiled(self, on_bar: Any, state_address: int) -> None:
-        """Drive the feed to its last row with a compiled strategy."""
-        until_ns = self.end_ns
+    def run_compiled(self, on_bar: Any, state_address: int, until_ns: int | None = None) -> None:
+        """Drive the feed up to an instant, else to its last row, with a compiled strategy."""
+        until_ns = self.end_ns if until_ns is None else until_ns
         loop = strategy_loop(doors.run_compiled, HEAD)
         try:
             while loop(self.heads, until_ns, self.address, on_bar, state_address) == MORE:
