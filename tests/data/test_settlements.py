@@ -605,6 +605,271 @@ def test_a_bar_of_quotes_that_begins_before_the_window_counts_with_its_close_alo
     assert settled(by_trades(rows, "ZN", quotes=frame)) == {"2024-03-05": settles}
 
 
+# ---------------------------------------------------------------- where nothing traded in the window
+
+LAST_BEFORE = ("2024-03-05T20:58:00", 5003.0, 1)  # ES, before its window
+AFTER = ("2024-03-05T21:00:00", 6000.0, 9)
+ES_WINDOW = trades(LAST_BEFORE, AFTER)
+
+
+def quoted(*rows: tuple[str, float | None, float | None]) -> pl.DataFrame:
+    """Rows of UTC stamp, bid, ask."""
+    stamps, bids, asks = zip(*rows, strict=True)
+    return pl.DataFrame(
+        {
+            "ts": pl.Series([to_ns(f"{stamp}Z") for stamp in stamps]).cast(pl.Datetime("ns", "UTC")),
+            "bid": pl.Series(bids, dtype=pl.Float64),
+            "ask": pl.Series(asks, dtype=pl.Float64),
+        }
+    )
+
+
+def levels(*rows: tuple[str, float]) -> pl.DataFrame:
+    """Rows of UTC stamp and cash index."""
+    stamps, values = zip(*rows, strict=True)
+    return pl.DataFrame({"ts": [f"{stamp}Z" for stamp in stamps], "index": list(map(float, values))})
+
+
+def test_an_index_future_settles_at_the_midpoint_of_its_window_s_end_where_nothing_traded() -> None:
+    quotes = quoted(("2024-03-05T20:59:40", 4000, 4001), ("2024-03-05T20:59:59", 5001, 5001.5))
+    found = by_trades(ES_WINDOW, "ESH2024", prior=4990, quotes=quotes)
+    assert (settled(found), found.settled_by) == ({"2024-03-05": "5001.25"}, ("midpoint",))
+    assert said(found, "midpoint") == (
+        "no trade is known in the settlement window of 1 trade date (2024-03-05): "
+        "settled at the midpoint of bid and ask at its end"
+    )
+    assert "1 s before the window's end (2024-03-05)" in said(found, "oldest quote")
+
+
+def test_trades_of_the_window_come_before_any_quote_which_is_then_not_looked_at() -> None:
+    traded = trades(("2024-03-05T20:59:45", 5000.5, 1), AFTER)
+    crossed = quoted(("2024-03-05T20:59:45", 9, 8), ("2024-03-05T21:05", 9, 8))
+    assert by_trades(traded, "ES", quotes=crossed).cautions == by_trades(traded, "ES").cautions
+    assert by_trades(traded, "ES", quotes=crossed).settled_by == ("vwap",)
+
+
+@pytest.mark.parametrize(("prior", "settles"), [(4990, "5000"), (5010, "5000.25")])
+def test_a_midpoint_between_two_ticks_goes_to_the_one_nearer_the_prior_settlement(prior: int, settles: str) -> None:
+    quotes = quoted(("2024-03-05T20:59:59", 5000, 5000.25))
+    assert settled(by_trades(ES_WINDOW, "ES", prior=prior, quotes=quotes)) == {"2024-03-05": settles}
+    assert "5003, decides a tie" in said(by_trades(ES_WINDOW, "ES", quotes=quotes), "decides a tie")
+
+
+def test_quotes_are_looked_at_until_the_window_s_end_and_no_further() -> None:
+    quotes = quoted(
+        ("2024-03-05T20:59:40", 4000, 4000),
+        ("2024-03-05T21:00:00", 5001, 5001.5),
+        ("2024-03-05T21:00:00.000001", 7000, 7001),
+    )
+    assert settled(by_trades(ES_WINDOW, "ES", quotes=quotes)) == {"2024-03-05": "5001.25"}
+    assert settled(by_trades(ES_WINDOW, "ES", quotes=quotes[:2])) == {"2024-03-05": "5001.25"}
+
+
+def test_quotes_of_the_evening_before_the_sessions_and_a_file_that_ends_before_the_window_settle_nothing() -> None:
+    days = trades(("2024-03-05T20:59:45", 5000, 1), ("2024-03-06T20:00", 5001, 1), ("2024-03-06T21:00", 1, 1))
+    stale = quoted(("2024-03-05T22:50", 5000, 5001), ("2024-03-07T00:00", 5000, 5001))  # trading ends at 22:00
+    ended = quoted(("2024-03-06T20:59:29.999", 5000, 5001))
+    for quotes in (stale, ended):
+        found = by_trades(days, "ES", quotes=quotes)
+        assert settled(found) == {"2024-03-05": "5000"}
+        assert said(found, "no quote by") == (
+            "ES quotes: no quote by the end of the settlement window of 1 trade date (2024-03-06)"
+        )
+        assert "(2024-03-06)" in said(found, "nothing is filled")
+    assert settled(by_trades(days, "ES", quotes=quoted(("2024-03-06T20:59:30", 5000, 5001))))["2024-03-06"] == "5000.5"
+
+
+def test_with_one_side_an_index_future_settles_at_its_index_carried_to_the_last_day() -> None:
+    """4990 + 30 / 365 * 5 % * 4990 = 5010.506849; 2024-03-15 is 30 days from 2024-02-14."""
+    rows = trades(("2024-02-14T20:58", 5003, 1), ("2024-02-14T21:00", 5003, 1))
+    index = levels(("2024-02-13T21:00", 1), ("2024-02-14T20:59:59", 4990), ("2024-02-14T21:00:01", 9999))
+    one_sided = quoted(("2024-02-14T20:59:59", 5000, None))
+    for options in ({}, {"quotes": one_sided}):
+        found = by_trades(rows, "ESH2024", index=index, rate="0.05", **options)
+        assert (settled(found), found.settled_by) == ({"2024-02-14": "5010.5"}, ("carry",))
+        assert "the index, carried to the last trading day" in said(found, "(2024-02-14)")
+    both = by_trades(rows, "ESH2024", index=index, rate=0.05, quotes=quoted(("2024-02-14T20:59:59", 5000, 5001)))
+    assert both.settled_by == ("midpoint",)
+    with pytest.raises(DataError, match="no trade date of cme:ESH2024 can be settled"):
+        by_trades(rows, "ESH2024", index=levels(("2024-02-13T21:00", 4990)), rate=0.05)  # of the day before
+
+
+def test_a_carry_needs_an_index_a_rate_and_a_contract() -> None:
+    index = levels(("2024-03-05T20:59:59", 4990))
+    with pytest.raises(InvalidInput, match="rate.*missing beside index"):
+        by_trades(ES_WINDOW, "ESH2024", index=index)
+    with pytest.raises(InvalidInput, match="index.*missing beside rate"):
+        by_trades(ES_WINDOW, "ESH2024", rate=0.05)
+    with pytest.raises(InvalidInput, match=r"no fraction a year.*5 % is 0.05"):
+        by_trades(ES_WINDOW, "ESH2024", index=index, rate=5)
+    with pytest.raises(InvalidInput, match="no last trading day to carry an index to"):
+        by_trades(ES_WINDOW, "ES", index=index, rate=0.05)
+    with pytest.raises(DataError, match="row 1: is no value of an index"):
+        by_trades(ES_WINDOW, "ESH2024", index=levels(("2024-03-05T20:59:59", 0)), rate=0.05)
+
+
+@pytest.mark.parametrize(("last", "settles"), [(110.375, "110.46875"), (110.5, "110.5"), (110.625, "110.53125")])
+def test_treasuries_move_the_last_trade_inside_the_lowest_bid_and_highest_ask_of_the_window(
+    last: float, settles: str
+) -> None:
+    """ZN in 1/64: the bid that stands as the window begins is its lowest; what is quoted before it and after is not."""
+    rows = trades(("2024-03-05T19:30", last, 1), ("2024-03-05T20:00", 100, 1))
+    quotes = quoted(
+        ("2024-03-05T19:58", 100, 120),
+        ("2024-03-05T19:59:10", 110.46875, 110.5),
+        ("2024-03-05T19:59:40", 110.5, 110.53125),
+        ("2024-03-05T19:59:50", 110.484375, None),
+        ("2024-03-05T20:00", 100, 120),
+    )
+    found = by_trades(rows, "ZNM2024", quotes=quotes)
+    assert (settled(found), found.settled_by) == ({"2024-03-05": settles}, ("last_clamped",))
+    assert "moved inside the lowest bid and highest ask" in said(found, "no trade is known")
+
+
+def test_a_treasury_without_a_trade_that_day_is_not_settled_by_quotes_alone() -> None:
+    rows = trades(("2024-03-04T19:59:45", 110.5, 1), ("2024-03-05T20:00", 110, 1))
+    found = by_trades(rows, "ZN", quotes=quoted(("2024-03-05T19:59:45", 110, 111)))
+    assert settled(found) == {"2024-03-04": "110.5"}
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "last", "settles", "by"),
+    [
+        (1305.0, 1305.3, 1200, "1305.2", "midpoint"),
+        (None, 1305.3, 1306.0, "1305.3", "last_clamped"),
+        (None, 1305.3, 1305.1, "1305.1", "last_clamped"),
+        (1305.7, None, 1305.0, "1305.7", "last_clamped"),
+        (float("nan"), 1305.3, 1306.0, "1305.3", "last_clamped"),
+    ],
+)
+def test_metals_take_the_midpoint_and_with_a_one_sided_market_the_last_trade_moved_to_it(
+    bid: float | None, ask: float | None, last: float, settles: str, by: str
+) -> None:
+    rows = trades(("2013-10-08T16:00", last, 1), ("2013-10-08T17:30", 1, 1))
+    quotes = quoted(("2013-10-08T17:29:10", 1, 2), ("2013-10-08T17:29:50", bid, ask))
+    found = by_trades(rows, "GCZ2013", prior=1319.6, quotes=quotes)
+    assert (settled(found), found.settled_by) == ({"2013-10-08": settles}, (by,))
+
+
+def test_a_side_of_size_zero_is_no_quote() -> None:
+    rows = trades(("2013-10-08T16:00", 1306, 1), ("2013-10-08T17:30", 1, 1))
+    quotes = quoted(("2013-10-08T17:29:50", 1305, 1305.3)).with_columns(bid_size=0, ask_size=4)
+    found = by_trades(rows, "GC", quotes=quotes)
+    assert (settled(found), found.settled_by) == ({"2013-10-08": "1305.3"}, ("last_clamped",))
+    no_side = quotes.with_columns(ask_size=None)
+    with pytest.raises(DataError, match="no trade date of cme:GC can be settled"):
+        by_trades(rows, "GC", quotes=no_side)
+
+
+def test_currencies_and_energy_settle_by_trades_alone_and_say_that_quotes_are_not_used() -> None:
+    rows = trades(("2020-04-17T18:29", 18.27, 1), ("2020-04-20T18:00", 1, 1), ("2020-04-20T18:30", 1, 1))
+    found = by_trades(rows, "CLK2020", quotes=quoted(("2020-04-20T18:29", 1, 2)))
+    assert settled(found) == {"2020-04-17": "18.27"}
+    assert said(found, "not used") == "CL has no tier of quotes: not used"
+
+
+def test_a_market_with_the_bid_above_the_ask_is_refused_where_it_would_settle_and_only_there(tmp_path: Path) -> None:
+    file = tmp_path / "quotes.parquet"
+    quoted(
+        ("2024-03-05T13:00", 5001, 5000),
+        ("2024-03-05T20:59:58", 5000, 5001),
+        ("2024-03-05T20:59:59", 5001, 5000.75),
+        ("2024-03-05T22:00", 5001, 5000),
+    ).write_parquet(file)
+    with pytest.raises(DataError, match=r"quotes.parquet: row 3: bid 5001 is above ask 5000.75"):
+        by_trades(ES_WINDOW, "ES", quotes=file)
+    sound = pl.read_parquet(file)[[0, 1, 3]]
+    assert by_trades(ES_WINDOW, "ES", quotes=sound).settled_by == ("midpoint",)
+    rows = trades(("2024-03-05T19:30", 110, 1), ("2024-03-05T20:00", 100, 1))
+    for quotes, problem in (
+        ([("2024-03-05T19:59:40", 111, 110.5), ("2024-03-05T19:59:50", 110, 112)], "row 1: bid 111 is above ask 110.5"),
+        (
+            [("2024-03-05T19:59:30", 111, None), ("2024-03-05T19:59:50", None, 110)],
+            "row 2: the lowest bid of the window, 111, is above its highest ask, 110",
+        ),
+    ):
+        with pytest.raises(DataError, match=problem):
+            by_trades(rows, "ZN", quotes=quoted(*quotes))
+
+
+def test_quotes_of_several_contracts_or_of_another_one_are_refused() -> None:
+    quotes = quoted(("2024-03-05T20:59:58", 5000, 5001), ("2024-03-05T20:59:59", 5000, 5001))
+    with pytest.raises(DataError, match=r"ES quotes: row 2: holds several contracts .*filter expiry == 202403"):
+        by_trades(ES_WINDOW, "ES", quotes=quotes.with_columns(expiry=pl.Series([202403, 202406])))
+    other = quotes.with_columns(expiry=202406)
+    with pytest.raises(DataError, match=r"another contract than the prices, which are of 202403 \(found 202406\)"):
+        by_trades(ES_WINDOW.with_columns(expiry=202403), "ES", quotes=other)
+    assert settled(by_trades(ES_WINDOW.with_columns(expiry=202406), "ES", quotes=other))
+
+
+@pytest.mark.parametrize(
+    ("quote", "problem"),
+    [
+        ((5000.1, 5001), r"row 1: bid is no multiple of the tick in force, 0.25 \(found '5000.1'\)"),
+        ((float("inf"), 5001), "row 1: bid is not a finite number"),
+    ],
+)
+def test_a_quote_that_cannot_be_right_is_named(quote: tuple[float, float], problem: str) -> None:
+    with pytest.raises(DataError, match=problem):
+        by_trades(ES_WINDOW, "ES", quotes=quoted(("2024-03-05T20:59:58", *quote)))
+
+
+def quote_bars(first: str, *rows: tuple[float | None, float | None, float | None, float | None]) -> pl.DataFrame:
+    """Minutes from a UTC stamp on: lowest bid, last bid, last ask, highest ask."""
+    low_bid, bid, ask, high_ask = zip(*rows, strict=True)
+    stamps = [to_ns(f"{first}Z") + i * MINUTE for i in range(len(rows))]
+    prices = {"bid_low": low_bid, "bid_close": bid, "ask_close": ask, "ask_high": high_ask}
+    return pl.DataFrame(
+        {"ts": pl.Series(stamps).cast(pl.Datetime("ns", "UTC"))}
+        | {name: pl.Series(column, dtype=pl.Float64) for name, column in prices.items()}
+    )
+
+
+def test_of_minutes_the_quotes_come_before_the_close_that_stands_in_which_stays_where_they_give_nothing() -> None:
+    frame = bars(
+        ("2024-03-05T20:58", 5000, 5000, 5000, 5), ("2024-03-05T20:59", 5001, 5000, 5000.75, 5),
+        ("2024-03-05T21:00", 5000, 5000, 5000, 5), ("2024-03-06T20:59", 5001, 5000, 5000.25, 5),
+    )  # fmt: skip
+    minutes = quote_bars(
+        "2024-03-05T20:58", (1, 1, 2, 2), (5000, 5001, 5001.5, 5002), (7000, 7000, 7001, 7001)
+    )  # fmt: skip
+    found = by_bars(frame, "ESH2024", bar="1m", quotes=minutes)
+    assert settled(found) == {"2024-03-05": "5001.25", "2024-03-06": "5000.25"}
+    assert found.settled_by == ("midpoint", "close")
+    assert said(found, STAND_IN) == f"{STAND_IN} (1 trade date)"
+    closing = minutes.with_columns(pl.col("ts") + pl.duration(minutes=1))
+    shifted = frame.with_columns(pl.col("ts") + pl.duration(minutes=1))
+    assert settled(by_bars(shifted, "ESH2024", bar="1m", stamp="close", quotes=closing)) == settled(found)
+
+
+def test_a_bar_of_quotes_is_known_at_its_end_and_not_before() -> None:
+    """The bar from 20:59:15 to 21:00:15 begins before the window's end and is no part of it."""
+    minutes = quote_bars("2024-03-05T20:58:15", (5000, 5000, 5000.5, 5001), (1, 1, 2, 2), (1, 1, 2, 2))
+    assert settled(by_trades(ES_WINDOW, "ES", prior=4990, quotes=minutes)) == {"2024-03-05": "5000.25"}
+    with pytest.raises(DataError, match="one row does not show how long a bar is"):
+        by_trades(ES_WINDOW, "ES", quotes=minutes[:1])
+    with pytest.raises(DataError, match="row 1: bid_low 3 is above bid_close 2"):
+        by_trades(ES_WINDOW, "ES", quotes=quote_bars("2024-03-05T20:58", (3, 2, 4, 4), (3, 3, 4, 4)))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "last", "settles"),
+    [(60, 109, "110.5"), (60, 112, "110.75"), (15, 109, "110"), (15, 112, "111")],
+)
+def test_a_bar_of_quotes_that_begins_before_the_window_counts_with_its_close_alone(
+    seconds: int, last: float, settles: str
+) -> None:
+    """Minutes: only the close of the last is known to lie in the half minute; quarters of a minute lie in it wholly."""
+    rows = trades(("2024-03-05T19:30", last, 1), ("2024-03-05T20:00", 100, 1))
+    bars_ = quote_bars("2024-03-05T19:59", (1, 1, 200, 200), (110, 110.25, 110.75, 111), (110.5, 110.5, 110.75, 111))
+    end = to_ns("2024-03-05T20:00Z")
+    stamps = [end - (3 - i) * seconds * NS for i in range(3)]
+    frame = bars_.with_columns(ts=pl.Series(stamps).cast(pl.Datetime("ns", "UTC")))
+    if seconds == 15:  # the market that stands as the window begins is the first bar's close
+        frame = frame.with_columns(bid_close=pl.Series([110.25, 110.25, 110.5]), ask_close=110.75)
+    assert settled(by_trades(rows, "ZN", quotes=frame)) == {"2024-03-05": settles}
+
+
 # ---------------------------------------------------------------- given
 
 
@@ -727,6 +992,50 @@ def test_es_of_october_2013_settles_alike_with_quotes_wherever_a_trade_lies_in_t
 ) -> None:
     """A window of a minute, as a table of one's own, so that the files' minutes lie in it. March trades on few days."""
     reference = own_windows(tmp_path, "2010-01-01,ES,15:14:00,15:15:00,,index")
+    unlike = 0
+    for expiry, symbol in ((201312, "ESZ2013"), (201403, "ESH2014")):
+        frame = contract(novation_data / "cme" / "bars_1m" / "ES_2013-10_trade.parquet", expiry)
+        quotes = contract(novation_data / "cme" / "bars_1m" / "ES_2013-10_quote.parquet", expiry)
+        without = settle_by_bars(frame, symbol, tz="UTC", reference=reference)
+        found = settle_by_bars(frame, symbol, tz="UTC", quotes=quotes, reference=reference)
+        assert found.trade_date.tolist() == without.trade_date.tolist()
+        for i, by in enumerate(without.settled_by):
+            apart = int(found.settlement_e8[i] - without.settlement_e8[i]) // int(found.tick_e8[i])
+            print(f"{symbol} {found.frame()['trade_date'][i]}: {by}, with quotes {found.settled_by[i]}: {apart} ticks")
+            assert found.settled_by[i] == {"vwap": "vwap", "close": "midpoint"}[by]
+            assert apart == 0 or by == "close"
+            unlike += by == "close"
+    assert unlike
+
+
+@pytest.mark.data
+def test_the_midpoints_of_es_in_october_2013_lie_within_a_tick_of_the_last_trades(novation_data: Path) -> None:
+    frame = contract(novation_data / "cme" / "bars_1m" / "ES_2013-10_trade.parquet", 201312)
+    quotes = contract(novation_data / "cme" / "bars_1m" / "ES_2013-10_quote.parquet", 201312)
+    found = by_bars(frame, "ESZ2013", tz="UTC", quotes=quotes)
+    assert settled(found) == {
+        "2013-10-07": "1667.75",
+        "2013-10-08": "1649.5",
+        "2013-10-09": "1648.75",
+        "2013-10-10": "1685",
+        "2013-10-11": "1699.25",
+        "2013-10-14": "1704.75",
+    }
+    assert set(found.settled_by) == {"midpoint"}
+    apart = found.settlement_e8 - by_bars(frame, "ESZ2013", tz="UTC").settlement_e8
+    assert int(np.abs(apart).max()) <= to_e8("0.25")
+
+
+@pytest.mark.data
+def test_es_of_october_2013_settles_alike_with_quotes_wherever_a_trade_lies_in_the_window(
+    novation_data: Path, tmp_path: Path
+) -> None:
+    """A window of a minute, as a table of one's own, so that the files' minutes lie in it. March trades on few days."""
+    (tmp_path / "cme").mkdir()
+    (tmp_path / "cme" / "settlements.csv").write_text(
+        "effective_from,root,start,end,early_end,method,source\n2010-01-01,ES,15:14:00,15:15:00,,index,a test\n"
+    )
+    reference = Reference(tables=[tmp_path])
     unlike = 0
     for expiry, symbol in ((201312, "ESZ2013"), (201403, "ESH2014")):
         frame = contract(novation_data / "cme" / "bars_1m" / "ES_2013-10_trade.parquet", expiry)

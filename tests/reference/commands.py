@@ -158,6 +158,7 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
         ex.clock_ns,
         c.reduce_only,
         assumed_price(ex, asked) if limit else 0,
+        0 if limit else int(bool(ex.rules.hold_orders or c.hold)),
     )
     flags = REDUCE_ONLY if c.reduce_only else 0
     ex.emit(EventKind.ORDER_ACCEPTED, c.account, i, order=order.id, lots=q, price_ticks=order.price_ticks, flags=flags)
@@ -390,7 +391,7 @@ def _cancel(ex: Exchange, c: Command) -> Refusal | None:
     if order is None:
         return Refusal(RejectReason.UNKNOWN_ORDER, c.order)
     phase = ex.markets[order.instrument].phase
-    if phase == MarketPhase.NO_CANCEL:
+    if phase == MarketPhase.NO_CANCEL and not ex.rules.hold_orders and not c.hold:
         return Refusal(RejectReason.CANCEL_NOT_ALLOWED, c.order, phase)
     ex.drop(order, CancelReason.REQUESTED)
     return None

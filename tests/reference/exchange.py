@@ -114,7 +114,6 @@ class Exchange:
         self.feed: list[MarketEvent] = []
         self.ladders = dict(ladders or {})
         self.settled: int | None = None  #: trade date of a settlement at this instant
-        self.deadline = False  #: whether overnight margins take effect at this instant
         self.events: list[Event] = []
 
     # -- doors ------------------------------------------------------------------------------------------------------
@@ -150,9 +149,11 @@ class Exchange:
     def _instant(self, rows: list[MarketEvent]) -> None:
         rows = [msgspec.structs.replace(row, instrument=2 * row.instrument) for row in rows]
         by_kind = {kind: [row for row in rows if row.kind == kind] for kind in MarketEventKind}
-        self.settled, self.deadline = None, False
+        self.settled = None
         for row in by_kind[MarketEventKind.TERMS]:
             self._change_terms(row)
+        for row in by_kind[MarketEventKind.HALT]:
+            phases.change_phase(self, row)
         if by_kind[MarketEventKind.BAR_CLOSE]:
             self._close_bars(by_kind[MarketEventKind.BAR_CLOSE])
         for row in by_kind[MarketEventKind.PHASE]:
@@ -180,7 +181,8 @@ class Exchange:
 
     def _change_terms(self, row: MarketEvent) -> None:
         self.markets[row.instrument].terms = row.terms - self.first_terms(row.instrument)
-        self.deadline |= bool(self.terms_of(row.instrument).calls_due)
+        if self.terms_of(row.instrument).calls_due:
+            self.markets[row.instrument].deadline_ns = self.clock_ns
         self.emit(EventKind.TERMS_CHANGED, -1, row.instrument, amount=row.terms)
         for order in list(self.orders.values()):
             if order.price_ticks % self.terms_of(order.instrument).tick_step:
@@ -189,7 +191,7 @@ class Exchange:
     def _close_bars(self, rows: list[MarketEvent]) -> None:
         for row in rows:
             market = self.markets[row.instrument]
-            market.traded = (row.last_low_e8, row.last_high_e8)
+            market.traded, market.closing_e8 = (row.last_low_e8, row.last_high_e8), row.last_e8
             if row.mark_e8:
                 market.low_e8, market.high_e8 = row.mark_low_e8, row.mark_high_e8
         self._test_all(at_check=False)
@@ -211,7 +213,7 @@ class Exchange:
             self._test_all(at_check=False)
         for row in rows:
             self.markets[row.instrument].last_e8 = row.last_e8
-            self.markets[row.instrument].traded = None
+            self.markets[row.instrument].traded = self.markets[row.instrument].closing_e8 = None
             self.set_mark(row.instrument, row.mark_e8)
 
     def set_mark(self, i: int, mark_e8: int) -> None:
@@ -292,7 +294,7 @@ class Exchange:
                 ladder.meet(self, order)
                 continue
             last, price = self.markets[i].last_e8, order.price_ticks * self.instruments[i].tick_e8
-            if order.kind == OrderKind.MARKET and self.markets[i].halt:
+            if order.kind == OrderKind.MARKET and self.markets[i].halt and not order.held:
                 self.drop(order, CancelReason.MARKET_HALTED)
             elif not self.opens_now(i):
                 continue
@@ -569,6 +571,8 @@ class Exchange:
         for o in self.orders.values():
             asked = (o.side, o.kind, o.lots, o.price_ticks, o.reduce_only, o.arrival_ns)
             yield "order", (o.id, o.account, o.instrument // 2, o.instrument % 2, *asked)
+            if o.held:
+                yield "held", (o.id,)
             if o.kind == OrderKind.LIMIT and o.assumed_e8 != o.price_ticks * self.instruments[o.instrument].tick_e8:
                 yield "assumed", (o.id, o.assumed_e8)
 

@@ -223,6 +223,7 @@ def _cross_call(ex: Exchange, account: int, scene: list[int], at_check: bool) ->
     equity = trunc(margin.cross_equity(ex, account, scene))
     required = margin.cross_maintenance(ex, account, scene)
     if near(ex, equity, required):
+        deadline = at_check and phases.at_deadline(ex, account)
         if not a.called:
             ex.emit(
                 EventKind.MARGIN_CALL,
@@ -233,12 +234,12 @@ def _cross_call(ex: Exchange, account: int, scene: list[int], at_check: bool) ->
                 amount=margin.taken_by_all(ex, account) - equity,
             )
             a.called = 1 if ex.settled is None else ex.settled + 2
-            if not ex.deadline:
+            if not deadline:
                 return False
         if at_once or not at_check:
             return False
         due = ex.settled is not None and a.called > 1 and ex.settled > a.called - 2
-        if due or ex.deadline or a.called == OVERDUE:
+        if due or deadline or a.called == OVERDUE:
             a.called = OVERDUE
             if phases.can_close_all(ex, account):
                 _close_cross(ex, account, ex.marks())

@@ -43,7 +43,17 @@ def may_trade(ex: Exchange, i: int, price_e8: int) -> bool:
 def is_locked(ex: Exchange, i: int, side: int) -> bool:
     """Whether a taker of a side finds nobody."""
     market = ex.markets[i]
-    return market.last_e8 >= market.limits_e8[1] if side > 0 else market.last_e8 <= market.limits_e8[0]
+    grid = ex.instruments[i].tick_e8 * ex.terms_of(i).tick_step
+    if market.limits_e8[1] // grid < ceil_div(market.limits_e8[0], grid):
+        return True
+    last = market.last_e8 if market.closing_e8 is None else market.closing_e8
+    return last >= market.limits_e8[1] if side > 0 else last <= market.limits_e8[0]
+
+
+def at_deadline(ex: Exchange, account: int) -> bool:
+    """Whether overnight margins of a cross position take effect now."""
+    held = [(i, p) for i, p in enumerate(ex.accounts[account].positions) if p.lots and p.scope == MarginScope.CROSS]
+    return any(ex.markets[i].deadline_ns == ex.clock_ns for i, _ in held)
 
 
 def within_limits(ex: Exchange, i: int, ticks: int) -> int:
@@ -69,7 +79,7 @@ def refused_now(ex: Exchange, i: int, c: Command) -> tuple[RejectReason, int, in
     """Why no such order is taken in this phase."""
     market = ex.markets[i]
     can_wait = c.order_kind == OrderKind.LIMIT or not ex.has_ladder(i)
-    if is_open(ex, i) or (ex.rules.hold_orders and not market.halt and can_wait):
+    if is_open(ex, i) or ((ex.rules.hold_orders or c.hold) and can_wait):
         return None
     if market.phase in (MarketPhase.CLOSED, MarketPhase.PAUSED):
         return RejectReason.MARKET_CLOSED, market.phase, market.halt

@@ -35,6 +35,7 @@ class Order:
     arrival_ns: int
     reduce_only: int = 0
     assumed_e8: int = 0  #: at which a limit order reserves margin
+    held: int = 0  #: a market order that a broker keeps while the market is not open
 
 
 @dataclass
@@ -67,6 +68,8 @@ class Market:
     halt: int = 0
     limits_e8: tuple[int, int] = (-NO_LIMIT_E8, NO_LIMIT_E8)
     refuse_beyond: int = 0
+    deadline_ns: int = -1  #: when overnight margins took effect last
+    closing_e8: int | None = None  #: close of the bar that closes now
     centre_e8: int = 0  #: of a ladder
     missing: dict[int, int] = field(default_factory=lambda: {1: 0, -1: 0})  #: lots that a buyer, a seller does not find
 

@@ -464,7 +464,8 @@ class World:
         if r.randint(0, 2):
             phase = r.choice([*MarketPhase, MarketPhase.OPEN, MarketPhase.OPEN, MarketPhase.OPEN])
             halt = 0 if phase == MarketPhase.OPEN else r.choice([0, 0, 0, *HaltReason])
-            rows.append(MarketEvent(ts_ns=ts, kind=MarketEventKind.PHASE, instrument=i, status=phase, terms=int(halt)))
+            kind = r.choice([MarketEventKind.PHASE, MarketEventKind.HALT])
+            rows.append(MarketEvent(ts_ns=ts, kind=kind, instrument=i, status=phase, terms=int(halt)))
         if instrument.id not in self.setup.ladders and r.randint(0, 2):
             last, tick = self.last[i], instrument.tick_e8
             width = last * r.choice([0, 1, 5, 20]) // 100
@@ -536,19 +537,19 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
     if dice < 64:
         slots = range(2 * len(setup.instruments))
         isolated = [k for k in slots if twin.accounts[account].positions[k].margin]
-        if isolated and r.randint(0, 3):
+        if isolated and r.randint(0, 7):
             i, slot = isolated[0] // 2, isolated[0]
         p = twin.accounts[account].positions[slot]
         return Command(
             kind=CommandKind.ADJUST_MARGIN,
             account=account,
             instrument=i,
-            amount=r.choice([p.margin // 3, -p.margin // 10, -p.margin, 10**9, 1, -1, 0, 1 << 59, -(1 << 63)]),
+            amount=r.choice([p.margin // 3, 1, 1, -p.margin // 10, -p.margin, 10**9, -1, 0, 1 << 59, -(1 << 63)]),
             position_side=named if r.randint(0, 9) else r.randint(0, 2),
         )
     if dice < 70:
         own = list(twin.accounts[account].orders) or [r.randint(0, twin.order_sequence + 1)]
-        return Command(kind=CommandKind.CANCEL, account=account, order=r.choice(own))
+        return Command(kind=CommandKind.CANCEL, account=account, order=r.choice(own), hold=int(r.randint(0, 5) == 0))
     if dice < 76:
         return Command(
             kind=CommandKind.SET_LEVERAGE,
@@ -629,6 +630,7 @@ def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int, named:
             order_kind=OrderKind.MARKET,
             reduce_only=reduce_only,
             position_side=named,
+            hold=int(r.randint(0, 3) == 0),
         )
     away = r.choice([-300, -100, -20, -5, 0, 5, 20, 100])
     ticks = price * (10_000 + side * away) // 10_000 // instrument.tick_e8

@@ -149,8 +149,8 @@ def test_a_broker_that_holds_orders_passes_them_on_at_the_open() -> None:
     assert [(e.price_ticks, e.lots) for e in fills if e.kind == EventKind.FILL] == [(4 * 3_502, 1), (4 * 3_502, 1)]
 
 
-def test_a_halt_refuses_market_orders_whoever_holds_them_and_cancels_those_that_wait() -> None:
-    both = market(hold=True)
+def test_a_halt_refuses_market_orders_and_cancels_those_that_wait() -> None:
+    both = market()
     both.advance(5, [closes(5, 0, 3_400, 3_500, 3_400)])
     both.submit(place_market(0, 0, Side.SELL, 1))
     events = both.advance(10, [phase(10, MarketPhase.PRE_OPEN, HaltReason.CIRCUIT_BREAKER), opens(10, 3_380)])
@@ -162,15 +162,54 @@ def test_a_halt_refuses_market_orders_whoever_holds_them_and_cancels_those_that_
     assert EventKind.FILL in kinds(both.advance(20, [phase(20, MarketPhase.OPEN), opens(20, 3_385)]))
 
 
+def test_a_broker_that_holds_orders_holds_them_through_a_halt() -> None:
+    for by_venue in (True, False):
+        both = market(hold=by_venue)
+        both.advance(5, [closes(5, 0, 3_400, 3_500, 3_400)])
+        both.submit(place_market(0, 0, Side.SELL, 1, hold=True))
+        halt = [phase(10, MarketPhase.PRE_OPEN, HaltReason.CIRCUIT_BREAKER), opens(10, 3_380)]
+        assert kinds(both.advance(10, halt)) == [EventKind.PHASE_CHANGED]
+        assert answer(both.submit(place_market(0, 0, Side.SELL, 1, hold=True))) == RejectReason.NONE
+        sold = both.advance(20, [phase(20, MarketPhase.OPEN), opens(20, 3_385)])
+        assert [e.lots for e in sold if e.kind == EventKind.FILL] == [-1, -1]
+
+
+def test_what_a_broker_holds_can_be_cancelled_before_an_opening() -> None:
+    both = market()
+    both.advance(10, [phase(10, MarketPhase.NO_CANCEL)])
+    both.submit(buy(3_400))
+    assert answer(both.submit(cancel(0, 1))) == RejectReason.CANCEL_NOT_ALLOWED
+    assert answer(both.submit(cancel(0, 1, hold=True))) == RejectReason.NONE
+
+
 def test_a_bar_that_brings_a_halt_leaves_its_orders_as_they_were() -> None:
-    both = market()
-    both.submit(buy(3_450))
-    row = closes(10, 0, 3_400, 3_500, 3_420)
-    assert EventKind.FILL in kinds(both.advance(10, [row]))
-    both = market()
-    both.advance(1, [phase(1, MarketPhase.PRE_OPEN, HaltReason.VELOCITY)])
-    both.submit(buy(3_450))
-    assert EventKind.FILL not in kinds(both.advance(10, [msgspec.structs.replace(row, start_ns=1)]))
+    for kind, filled in ((MarketEventKind.PHASE, True), (MarketEventKind.HALT, False)):
+        both = market()
+        both.submit(buy(3_450))
+        halt = msgspec.structs.replace(phase(10, MarketPhase.PRE_OPEN, HaltReason.CIRCUIT_BREAKER), kind=kind)
+        events = both.advance(10, [closes(10, 0, 3_400, 3_500, 3_420), halt])
+        assert (EventKind.FILL in kinds(events)) == filled
+
+
+def test_a_position_is_not_closed_at_the_limit_in_a_bar_that_ends_there() -> None:
+    both = market(cash=10_050)
+    both.submit(place_market(0, 0, Side.BUY, 1))
+    both.advance(5, [limits(5, 3_295, 3_745), opens(5, 3_500)])
+    events = both.advance(10, [closes(10, 5, 3_290, 3_500, 3_290), opens(10, 3_290)])
+    assert EventKind.LIQUIDATION not in kinds(events)
+    assert EventKind.LIQUIDATION in kinds(both.advance(20, [opens(20, 3_297)]))
+
+
+def test_a_deadline_closes_out_only_who_holds_what_it_is_of() -> None:
+    other = msgspec.structs.replace(es(), id="cme:ESH2021", symbol="ESH2021", contract_month=202103)
+    night = msgspec.structs.replace(TERMS, calls_due=1)
+    both = Lockstep(Setup(cme_globex.RULES, [es(), other], [[TERMS], [TERMS, night]], 1, 0, [0, 0]))
+    both.advance(0, [opens(0, 3_500), msgspec.structs.replace(opens(0, 3_500), instrument=1)])
+    both.submit(transfer(0, 10_050 * DOLLARS))
+    both.submit(place_market(0, 0, Side.BUY, 1))
+    both.advance(5, [opens(5, 3_450)])  # called: 7,550 against 8,000
+    deadline = [MarketEvent(ts_ns=10, kind=MarketEventKind.TERMS, instrument=1, terms=2)]
+    assert EventKind.LIQUIDATION not in kinds(both.advance(10, deadline))
 
 
 def test_overnight_limits_of_the_facts_refuse_what_is_beyond() -> None:

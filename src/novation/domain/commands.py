@@ -25,19 +25,28 @@ class Command(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     reduce_only: int = 0
     position_side: int = 0
     asset: int = 0
+    hold: int = 0  #: 1: a broker keeps it until the market takes it, where the exchange would refuse it
 
 
-COMMAND_SCHEMA = 3
+COMMAND_SCHEMA = 4
 COMMAND_DTYPE = record_dtype(Command)
 COMMAND_FORMAT = record_format(Command)
 
 
 def place_market(
-    account: int, instrument: int, side: Side, lots: int, *, reduce_only: bool = False, position_side: int = 0
+    account: int,
+    instrument: int,
+    side: Side,
+    lots: int,
+    *,
+    reduce_only: bool = False,
+    position_side: int = 0,
+    hold: bool = False,
 ) -> Command:
     """Buy or sell `lots` at the next price.
 
-    reduce_only: refused or cancelled where it would open a position. position_side: `PositionSide`.
+    reduce_only: refused or cancelled where it would open a position. position_side: `PositionSide`. hold: a broker
+    keeps it while the market is not open.
     """
     return Command(
         kind=CommandKind.PLACE,
@@ -48,6 +57,7 @@ def place_market(
         order_kind=OrderKind.MARKET,
         reduce_only=int(reduce_only),
         position_side=position_side,
+        hold=int(hold),
     )
 
 
@@ -75,9 +85,9 @@ def place_limit(
     )
 
 
-def cancel(account: int, order: int) -> Command:
-    """Take an open order out."""
-    return Command(kind=CommandKind.CANCEL, account=account, order=order)
+def cancel(account: int, order: int, *, hold: bool = False) -> Command:
+    """Take an open order out. hold: a broker has it still, so no phase of the market forbids it."""
+    return Command(kind=CommandKind.CANCEL, account=account, order=order, hold=int(hold))
 
 
 def set_leverage(account: int, instrument: int, leverage: int) -> Command:

@@ -158,6 +158,7 @@ class MarketEventKind(IntEnum):
     """What the world does. The integer is also the order within one instant (DESIGN §2), with room between."""
 
     TERMS = 10
+    HALT = 18
     BAR_CLOSE = 20
     PHASE = 22
     LIMITS = 24

@@ -116,6 +116,7 @@ def next_command(venue, kind, account, instrument):
     c.reduce_only = 0
     c.position_side = 0
     c.asset = 0
+    c.hold = 0
     return c
 
 
@@ -181,7 +182,7 @@ def cancel(venue, c):
         refuse(venue, c, _UNKNOWN_ORDER, c.order, 0)
         return
     instrument = order_(venue, row).instrument
-    if not can_cancel(venue, instrument):
+    if not can_cancel(venue, instrument, c.hold):
         refuse(venue, c, _CANCEL_NOT_ALLOWED, c.order, market_(venue, instrument).phase)
         return
     cancel_order(venue, row, _REQUESTED)

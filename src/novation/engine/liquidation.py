@@ -40,7 +40,7 @@ from novation.engine.margining import (
 )
 from novation.engine.orders import cancel_order
 from novation.engine.parametric import traded_ticks
-from novation.engine.phases import can_close_all
+from novation.engine.phases import at_deadline, can_close_all
 from novation.engine.reduction import (
     forced_fees,
     left_after,
@@ -148,14 +148,15 @@ def check_cross(venue, account, extremes):
         return True
     equity = exact_towards_zero(whole, part)
     if near(venue, equity, maintenance):
+        deadline = not at_once and not extremes and at_deadline(venue, account)
         if not a.called:
             a.called = 1 + venue.settled
             call(venue, account, -1, 0, 0, equity, maintenance, initial_total(venue, account), 0)
-            if at_once or extremes or not venue.deadline:
+            if not deadline:
                 return False
         if not at_once and not extremes:
             # a call stands from the settlement of its own trade date, and is due at that of a later one
-            if venue.deadline or a.called == OVERDUE or (venue.settled and 1 < a.called <= venue.settled):
+            if deadline or a.called == OVERDUE or (venue.settled and 1 < a.called <= venue.settled):
                 a.called = OVERDUE
                 if can_close_all(venue, account):
                     find_triggers(venue, account, NOW, False)

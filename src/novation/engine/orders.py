@@ -92,7 +92,7 @@ def reject(venue, account, instrument, order, lots, price_ticks, reason, value, 
 
 
 @kernel
-def rest(venue, identity, row_of_position, side, kind, lots, price_ticks, reduce_only):
+def rest(venue, identity, row_of_position, side, kind, lots, price_ticks, reduce_only, hold):
     """Put an order at the end of the working lists; the price it is assumed to fill at is that of its arrival."""
     p = position_row_(venue, row_of_position)
     row = venue.free_order
@@ -109,6 +109,7 @@ def rest(venue, identity, row_of_position, side, kind, lots, price_ticks, reduce
     o.price_ticks = price_ticks
     o.reduce_only = reduce_only
     o.arrival_ns = venue.clock_ns
+    o.held = 1 if kind == _MARKET and (hold or venue.hold_orders) else 0
     o.assumed_e8 = 0 if kind == _MARKET else assumed_for(venue, p.instrument, kind, side, price_ticks)
     o.next = -1
     o.previous = venue.last_order
@@ -270,6 +271,7 @@ def place(venue, c):
     moved = c.kind == _TRANSFER_POSITION
     identity, account, instrument, side, kind = c.order, c.account, c.instrument, c.side, c.order_kind
     lots, price_ticks, reduce_only, position_side = c.lots, c.price_ticks, c.reduce_only, c.position_side
+    hold = c.hold
     m = market_(venue, instrument)
     signed = side * lots
     if m.terms < 0:
@@ -280,7 +282,7 @@ def place(venue, c):
     hedge = account_(venue, account).hedge
     row = row_of(venue, account, instrument, 1 if hedge and position_side == _SHORT else 0)
     reason, value, limit = 0, 0, 0
-    closed, phase, halt = phase_reason(venue, instrument, kind)
+    closed, phase, halt = phase_reason(venue, instrument, kind, hold)
     over = 0 < c.deliver_ns <= venue.clock_ns  # whether or not a row has said so yet
     if over or (m.status != _TRADING and m.status != _PRE_DELIVERING):
         reason, value, limit = _NOT_TRADING, m.status, _TRADING
@@ -345,7 +347,7 @@ def place(venue, c):
             e.lots = signed
             e.price_ticks = price_ticks
             e.flags = (REDUCE_ONLY if reduce_only else 0) | side_flag(venue, position_row_(venue, row))
-            rest(venue, identity, row, side, kind, lots, price_ticks, reduce_only)
+            rest(venue, identity, row, side, kind, lots, price_ticks, reduce_only, hold)
             if ticks != NO_PRICE or (kind == _MARKET and has_ladder(venue, instrument)):
                 venue.taking = venue.last_order
             return

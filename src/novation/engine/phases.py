@@ -90,11 +90,18 @@ def is_executable(venue, instrument, price_ticks):
 
 @kernel
 def is_locked(venue, instrument, side):
-    """Whether nobody is known to be there for a taker of a side: the last price is at the limit against it."""
+    """Whether nobody is known to be there for a taker of a side: the last price is at the limit against it.
+
+    As a bar closes its close counts: where it ends at the limit, its way there found nobody either. Nor is anybody
+    where no tick in force lies within the limits.
+    """
     m = market_(venue, instrument)
+    if m.limit_low_e8 != -NO_LIMIT_E8 and limit_against(venue, instrument, 1) < limit_against(venue, instrument, -1):
+        return True
+    last_e8 = m.last_close_e8 if m.closing else m.last_e8
     if side > 0:
-        return m.last_e8 >= m.limit_high_e8
-    return m.last_e8 <= m.limit_low_e8
+        return last_e8 >= m.limit_high_e8
+    return last_e8 <= m.limit_low_e8
 
 
 @kernel
@@ -126,15 +133,27 @@ def can_close_all(venue, account):
 
 
 @kernel
-def phase_reason(venue, instrument, kind):
+def at_deadline(venue, account):
+    """Whether overnight margins of a cross position take effect at this instant."""
+    row = account_(venue, account).first_position
+    while row >= 0:
+        p = position_row_(venue, row)
+        if p.lots != 0 and p.scope == _CROSS and market_(venue, p.instrument).deadline_ns == venue.clock_ns:
+            return True
+        row = p.next
+    return False
+
+
+@kernel
+def phase_reason(venue, instrument, kind, hold):
     """Why an order is not taken in this phase: reason, phase and halt; zeros where it is.
 
-    A broker that holds orders takes them at every phase of the schedule, and passes them on when the market opens. On a
-    ladder no market order can wait.
+    A broker that holds orders takes them in every phase, and passes them on when the market opens. On a ladder no
+    market order can wait.
     """
     m = market_(venue, instrument)
-    held = venue.hold_orders and m.halt == 0 and (kind == _LIMIT or contract_(venue, instrument).level_count == 0)
-    if m.phase == _OPEN or held:
+    can_wait = kind == _LIMIT or contract_(venue, instrument).level_count == 0
+    if m.phase == _OPEN or ((hold or venue.hold_orders) and can_wait):
         return 0, 0, 0
     if m.phase == _CLOSED or m.phase == _PAUSED:
         return _MARKET_CLOSED, m.phase, m.halt
@@ -144,9 +163,9 @@ def phase_reason(venue, instrument, kind):
 
 
 @kernel
-def can_cancel(venue, instrument):
-    """Whether an order may be taken back in this phase."""
-    return market_(venue, instrument).phase != _NO_CANCEL
+def can_cancel(venue, instrument, hold):
+    """Whether an order may be taken back in this phase; a broker that holds orders has it still."""
+    return market_(venue, instrument).phase != _NO_CANCEL or hold or venue.hold_orders
 
 
 @kernel

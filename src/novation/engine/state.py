@@ -67,8 +67,7 @@ HEAD = _table(
     "deposits_high deposits_low rounding",
     # the work in hand: stage of the instant, and the row at which it stands
     # `settled`: 1 + the trade date of a settlement at this instant, 0 if there was none
-    # `deadline`: 1 when overnight margins take effect at this instant
-    "stage cursor next_order closed_from closed_to closing touched settled deadline",
+    "stage cursor next_order closed_from closed_to closing touched settled",
     "liquidating liquidating_position liquidating_instrument deleveraging deleveraging_ticks",
     # the order that is taking liquidity, -1: none
     "taking",
@@ -107,13 +106,14 @@ TERMS = _table(
 )
 TIER = _table("cap rate_e8 max_leverage cum")
 #: One instrument: what the market did. `mark_low_e8`/`mark_high_e8` are the extremes to be checked, equal to the mark
-#: when there are none; `bar_low_e8`/`bar_high_e8` keep those of the last complete bar.
+#: when there are none; `bar_low_e8`/`bar_high_e8` keep those of the last complete bar. `deadline_ns`: when overnight
+#: margins took effect last, whose calls are due at once.
 MARKET = _table(
     "terms last_e8 last_high_e8 last_low_e8 last_close_e8 mark_e8 mark_low_e8 mark_high_e8 mark_close_e8 "
     "bar_low_e8 bar_high_e8 start_ns closed_ns open_ns closing bar settlement_ticks",
     "centre_e8 bid_taken ask_taken healed_ns",
     "status",
-    "phase halt limit_low_e8 limit_high_e8 refuse_beyond",
+    "phase halt limit_low_e8 limit_high_e8 refuse_beyond deadline_ns",
 )
 #: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
 #: `called`: 0 no margin call, 1 called, trade date + 2: called (or still called) at the settlement of that trade date,
@@ -132,11 +132,12 @@ POSITION = _table(
     "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8",
     "opened_ns",
 )
-#: `assumed_e8`: the price at which a limit order reserves margin. A working order stands in two lists in order of
+#: `assumed_e8`: the price at which a limit order reserves margin. `held`: a market order that a broker keeps while the
+#: market is not open. A working order stands in two lists in order of
 #: arrival, that of the venue (`next`, also of the free rows) and that of its account (`own_next`).
 ORDER = _table(
     "id account instrument side kind lots price_ticks reduce_only leg arrival_ns next previous",
-    "assumed_e8",
+    "assumed_e8 held",
     "own_next own_previous",
 )
 #: Money of one account at one instant.

@@ -1,7 +1,8 @@
 """One instant after another: the order of things inside the exchange, resumable at every unit.
 
-At one instant (DESIGN §2): dated rules; bars that close; phases and price limits; bars that open; funding; settlement;
-the liquidation check; orders that waited for a price; then the commands, in order of arrival.
+At one instant (DESIGN §2): dated rules; halts that bars bring; bars that close; phases and price limits; bars that
+open; funding; settlement; the liquidation check; orders that waited for a price; then the commands, in order of
+arrival.
 
 A bar that closes is three steps: accounts as they stood in the bar are tested at the mark's adverse extreme (surviving
 that one, they survive the other); then the limit orders it traded through are filled; then, if any was, every account
@@ -54,6 +55,7 @@ _TERMS = int(MarketEventKind.TERMS)
 _ASSET_INDEX = int(MarketEventKind.ASSET_INDEX)
 _BAR_CLOSE = int(MarketEventKind.BAR_CLOSE)
 _PHASE = int(MarketEventKind.PHASE)
+_HALT = int(MarketEventKind.HALT)
 _LIMITS_ROW = int(MarketEventKind.LIMITS)
 _BAR_OPEN = int(MarketEventKind.BAR_OPEN)
 _FUNDING = int(MarketEventKind.FUNDING)
@@ -88,7 +90,6 @@ def begin_instant(venue, ts_ns):
     venue.closed_to = venue.feed_next
     venue.closing = 0
     venue.settled = 0
-    venue.deadline = 0
 
 
 @kernel
@@ -115,7 +116,7 @@ def apply_row(venue, row):
         m.centre_e8 = row.last_e8
         m.open_ns = row.ts_ns
         set_mark(m, row.mark_e8)
-    elif row.kind == _PHASE:
+    elif row.kind == _PHASE or row.kind == _HALT:
         change_phase(venue, row)
     elif row.kind == _LIMITS_ROW:
         change_limits(venue, row)
@@ -150,7 +151,7 @@ def apply_row(venue, row):
     elif row.kind == _TERMS:
         m.terms = row.terms
         if terms_of(venue, row.instrument).calls_due:
-            venue.deadline = 1
+            m.deadline_ns = venue.clock_ns
         venue.terms_changes += 1
         all_changed(venue)
         e = next_event(venue, _TERMS_CHANGED, -1, row.instrument)
@@ -314,7 +315,7 @@ def opening_unit(venue):
             venue.next_order = after
         return
     venue.next_order = o.next
-    if o.kind == _MARKET and market_(venue, o.instrument).halt != 0:
+    if o.kind == _MARKET and market_(venue, o.instrument).halt != 0 and not o.held:
         cancel_order(venue, row, _CANCEL_HALTED)
         return
     if o.kind == _MARKET:

@@ -168,7 +168,8 @@ def check_feed(venue: Made, feed: np.ndarray) -> None:
 
 def _wrong_phase(venue: Made, feed: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
     """What is wrong with rows of phases and price limits."""
-    phase, limits = feed["kind"] == MarketEventKind.PHASE, feed["kind"] == MarketEventKind.LIMITS
+    phase = np.isin(feed["kind"], (MarketEventKind.HALT, MarketEventKind.PHASE))
+    limits = feed["kind"] == MarketEventKind.LIMITS
     if not phase.any() and not limits.any():
         return
     daily = np.array([i.daily_settled for i in venue.instruments])[feed["instrument"]]

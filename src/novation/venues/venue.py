@@ -242,6 +242,7 @@ class Venue:
             levels += int(self._tables["contract"][i]["level_count"])
             self._tables["market"][i]["status"] = int(InstrumentStatus.TRADING)
             self._tables["market"][i]["phase"] = int(MarketPhase.OPEN)
+            self._tables["market"][i]["deadline_ns"] = -1
             self._tables["market"][i]["limit_low_e8"] = -NO_LIMIT_E8
             self._tables["market"][i]["limit_high_e8"] = NO_LIMIT_E8
             self._tables["market"][i]["terms"] = first
