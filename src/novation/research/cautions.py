@@ -6,13 +6,16 @@ import numpy as np
 
 from novation.domain.enums import EventKind, InstrumentKind
 from novation.domain.events import DELEVERAGED, LIQUIDATED
-from novation.domain.units import from_scaled, iso
+from novation.domain.units import DAY_NS, from_scaled, iso
 from novation.domain.words import counted, percent
 from novation.reference.position_limits import position_limits
 from novation.research.finished import FinishedRun
 from novation.trading.record import events_of
 from novation.trading.rollover import PlannedRoll
 from novation.venues.venue import Venue
+
+#: How long a roll's order may wait for its market to open.
+_LONG_WEEKEND_NS = 5 * DAY_NS
 
 
 def cautions(run: FinishedRun) -> list[str]:
@@ -47,8 +50,8 @@ def cautions(run: FinishedRun) -> list[str]:
         )
         if missed:
             found.append(
-                f"{counted(len(missed), 'roll')} not completed: the new contract was not bought or sold, for want of "
-                f"margin or price ({', '.join(missed[:3])})"
+                f"{counted(len(missed), 'roll')} not completed: the old contract was not left, or the new one not "
+                f"bought or sold, for want of margin or price ({', '.join(missed[:3])})"
             )
         closed_out = [
             f"{venue.instruments[leave.contract].id} {iso(leave.ts_ns)[:10]}"
@@ -104,11 +107,16 @@ def _beyond_position_limits(run: FinishedRun, venue: Venue) -> list[str]:
 
 
 def _missed_rolls(venue: Venue, rolls: list[PlannedRoll]) -> list[str]:
-    """New contracts that a roll of a held position did not trade at its instant."""
+    """New contracts of rolls of a held position one of whose legs did not trade, a long weekend later at the latest."""
     events = events_of(venue.log or [])
     fills = events[events["kind"] == EventKind.FILL]
-    traded = set(zip(fills["instrument"].tolist(), fills["ts_ns"].tolist(), strict=True))
-    return [f"{roll.instrument.id} {iso(roll.ts_ns)}" for roll in rolls if (roll.new, roll.ts_ns) not in traded]
+    missed = []
+    for roll in rolls:
+        around = (fills["ts_ns"] >= roll.ts_ns) & (fills["ts_ns"] <= roll.ts_ns + _LONG_WEEKEND_NS)
+        traded = set(fills["instrument"][around].tolist())
+        if not {roll.old, roll.new} <= traded:
+            missed.append(f"{roll.instrument.id} {iso(roll.ts_ns)}")
+    return missed
 
 
 def _off_tick_fills(venue: Venue) -> int:

@@ -396,28 +396,35 @@ class Broker:
         """Our id of a venue's order, as `order` and `place` gave it; 0 for an order that is not ours."""
         return self._ids.get((venue, order), 0)
 
-    def cancel(self, order: int) -> bool:
-        """Take an order out; False when it was not working."""
+    def cancel(self, order: int, *, hold: bool = False) -> bool:
+        """Take an order out; False when it was not working. hold: in every phase of the market."""
         if order not in self._working:
             return False
         working = self._working[order]
-        self.send(working.venue, commands.cancel(self._account, working.order))
+        self.send(working.venue, commands.cancel(self._account, working.order, hold=hold))
         return order not in self._working
 
-    def cancel_line(self, line: Line) -> None:
-        """Take out every order in the contract a line points to."""
+    def cancel_contract(self, venue: str, instrument: int) -> None:
+        """Take out every order in a contract, whatever the phase of its market."""
         for order, working in list(self._working.items()):
-            if working.venue == line.venue and working.instrument == line.index:
-                self.cancel(order)
+            if working.venue == venue and working.instrument == instrument:
+                self.cancel(order, hold=True)
 
     def close_all(self) -> None:
-        """Cancel every order and close every position at the market."""
+        """Cancel every order and close every position at the market, or when it opens."""
         for order in list(self._working):
-            self.cancel(order)
+            self.cancel(order, hold=True)
         for (venue, instrument, leg), lots in list(self._held.items()):
             if lots:
-                side, named = Side.SELL if lots > 0 else Side.BUY, self._named(leg)
-                self.send(venue, commands.place_market(self._account, instrument, side, abs(lots), position_side=named))
+                self.trade(venue, instrument, -lots, position_side=self._named(leg))
+
+    def trade(self, venue: str, instrument: int, lots: int, *, position_side: int = 0) -> bool:
+        """Trade signed lots of a contract at the market, or when it opens; whether the order was taken."""
+        side = Side.BUY if lots > 0 else Side.SELL
+        command = commands.place_market(
+            self._account, instrument, side, abs(lots), position_side=position_side, hold=True
+        )
+        return self.send(venue, command) is not None
 
     # -- hearing --------------------------------------------------------------------------------------------------
 

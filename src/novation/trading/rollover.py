@@ -1,7 +1,8 @@
 """Rolling: a rolled symbol's position moves to the next contract at the roll calendar's dates.
 
 Both legs are market orders, sent before the instant at which both contracts open with prices of one time, so that they
-trade at those. Whatever the strategy still has working in the old contract is cancelled first.
+trade at those; a broker keeps them while a market is closed or halted. Whatever the strategy still has working in the
+old contract is cancelled first.
 
 Closing out: what is still held of a physically delivered contract at its broker's deadline is closed by a market order,
 on the same schedule. With a calendar of rolls that leaves in time there is nothing left to close.
@@ -13,7 +14,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from novation.domain import commands
 from novation.domain.enums import Side
 from novation.domain.instruments import Instrument, Terms
 from novation.trading.broker import Broker
@@ -69,10 +69,9 @@ class Rollover:
             held = broker.held(line.venue, leave.contract)
             if held * leave.side <= 0:
                 continue
-            if line.index == leave.contract:
-                broker.cancel_line(line)
-            self._trade(line.venue, leave.contract, -held)
-            self.exited.append((leave, held))
+            broker.cancel_contract(line.venue, leave.contract)
+            if broker.trade(line.venue, leave.contract, -held):
+                self.exited.append((leave, held))
 
     def _roll(self, until_ns: int) -> None:
         while self._next < len(self._waiting) and self._waiting[self._next].ts_ns <= until_ns:
@@ -82,15 +81,10 @@ class Rollover:
             line = broker.line(roll.symbol)
             # what a waiting market order would have made of the position is what the new contract gets
             wanted = broker.held(line.venue, roll.old) + line.waiting
-            broker.cancel_line(line)
+            broker.cancel_contract(line.venue, line.index)
             lots = broker.held(line.venue, roll.old)
             broker.point(line, roll.instrument, roll.new, roll.terms)
-            self._trade(line.venue, roll.old, -lots)
-            self._trade(line.venue, roll.new, wanted)
+            for contract, moved in ((roll.old, -lots), (roll.new, wanted)):
+                if moved:
+                    broker.trade(line.venue, contract, moved)
             self.done.append((roll, lots if wanted else 0))
-
-    def _trade(self, venue: str, instrument: int, lots: int) -> None:
-        if lots:
-            side = Side.BUY if lots > 0 else Side.SELL
-            command = commands.place_market(self._broker.account, instrument, side, abs(lots))
-            self._broker.send(venue, command)

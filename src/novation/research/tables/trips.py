@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import polars as pl
@@ -9,6 +10,9 @@ import polars as pl
 from novation.domain.units import E8
 from novation.research.tables.happenings import UTC, deliveries, fills
 from novation.trading.record import RunRecord
+
+#: How long a roll's order may wait for its market to open.
+_LONG_WEEKEND = dt.timedelta(5)
 
 
 def trades(record: RunRecord) -> pl.DataFrame:
@@ -103,16 +107,25 @@ def _trip(trip: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
 
 
 def rolls(record: RunRecord) -> pl.DataFrame:
-    """Rolls of held positions and of empty ones: both contracts and the same-time prices both legs traded at.
+    """Rolls of held positions and of empty ones: both contracts and the prices both legs traded at, of one time unless
+    a market was closed or halted then.
 
     `sequence` is of the fill of the new contract, else of the old one's; null where nothing was traded.
     """
-    traded = {(row["contract"], row["ts"]): row for row in fills(record).iter_rows(named=True)}
+    traded: dict[str, list[dict[str, Any]]] = {}
+    for row in fills(record).iter_rows(named=True):
+        traded.setdefault(row["contract"], []).append(row)
+
+    def leg_of(contract: str, since: dt.datetime) -> dict[str, Any] | None:
+        """The first trade of a contract from a roll on, a long weekend later at most."""
+        later = (row for row in traded.get(contract, ()) if since <= row["ts"] <= since + _LONG_WEEKEND)
+        return next(later, None)
+
     lots = {i["id"]: i["lot_e8"] / E8 for venue in record.manifest["venues"].values() for i in venue["instruments"]}
     rows = []
     for roll in record.manifest["rolls"]:
         ts = pl.Series([roll["ts_ns"]]).cast(UTC)[0]
-        legs = [traded.get((roll[leg], ts)) for leg in ("old", "new")]
+        legs = [leg_of(roll[leg], ts) for leg in ("old", "new")]
         old, new = (leg["price"] if leg is not None else None for leg in legs)
         behind = legs[1] or legs[0]
         rows.append(
