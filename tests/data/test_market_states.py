@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from random import Random
 from typing import Any
@@ -86,7 +87,7 @@ def prices(found: States) -> list[tuple[str, float | None, float | None]]:
 
 def changes(found: States) -> list[tuple[str, str, str]]:
     """Phases by name."""
-    return [(clock(ts), MarketPhase(p).name, HaltReason(h).name) for ts, p, h in found.phases]
+    return [(clock(ts), MarketPhase(p).name, HaltReason(h).name) for ts, p, h, _ in found.phases]
 
 
 def test_a_week_with_thanksgiving_opens_pauses_and_closes_by_the_calendar() -> None:
@@ -204,22 +205,22 @@ def test_in_the_last_five_minutes_a_breaker_halts_for_five_seconds() -> None:
     settled = ((at(MONDAY, "15:00"), 5_000.0),)
     moves = ((at(MONDAY, "17:00"), 5_000.0), (at(TUESDAY, "15:30"), 5_000.0), (at(TUESDAY, "15:57"), 5_176.0))
     found = states(contract("cme:ESH2026", flat(*moves), settled=settled))
-    halted = [(ts, p, h) for ts, p, h in found.phases if h == HaltReason.CIRCUIT_BREAKER]
+    halted = [(ts, p, h) for ts, p, h, _ in found.phases if h == HaltReason.CIRCUIT_BREAKER]
     assert [clock(ts) for ts, _, _ in halted] == ["Tue 15:57:00"]
     assert ("Tue 15:57:05", "OPEN", "SCHEDULE") in changes(found)
 
 
 def test_a_halt_of_the_lead_month_halts_every_month_and_another_months_itself() -> None:
     settled = ((at(MONDAY, "15:00"), 5_000.0),)
-    calm = ((at(MONDAY, "17:00"), 5_000.0), (at(TUESDAY, "10:10"), 5_000.0))
-    wild = ((at(MONDAY, "17:00"), 5_000.0), (at(TUESDAY, "10:00"), 5_000.0), (at(TUESDAY, "10:05"), 5_180.0))
+    calm = ((at(MONDAY, "17:00"), 5_000.0), (at(MONDAY, "17:10"), 5_000.0))
+    wild = ((at(MONDAY, "17:00"), 5_000.0), (at(MONDAY, "17:04"), 5_000.0), (at(MONDAY, "17:05"), 5_180.0))
     for lead, other in ((wild, calm), (calm, wild)):
         both = {
             0: contract("cme:ESH2026", flat(*lead), settled=settled),
             1: contract("cme:ESM2026", flat(*other), settled=settled),
         }
         found = market_states(Reference(), "ES", both, zone="America/Chicago")
-        halted = [any(h == HaltReason.CIRCUIT_BREAKER for _, _, h in found[i].phases) for i in (0, 1)]
+        halted = [any(h == HaltReason.CIRCUIT_BREAKER for _, _, h, _ in found[i].phases) for i in (0, 1)]
         assert halted == [lead is wild, True]
 
 
@@ -245,7 +246,7 @@ def test_velocity_logic_of_ones_own_needs_bars_as_short_as_its_window(tmp_path: 
         one = contract("cme:ESH2026", given)
         one = TradedContract(instrument, one.prepared, (Terms(effective_ns=0),))
         found = states(one, reference)
-        assert any(h == HaltReason.VELOCITY for _, _, h in found.phases) == halted
+        assert any(h == HaltReason.VELOCITY for _, _, h, _ in found.phases) == halted
         assert any("velocity logic looks at" in caution for caution in found.cautions) != halted
 
 
@@ -322,3 +323,59 @@ def test_days_without_a_row_of_hours_are_an_error_that_names_the_table() -> None
 def test_limits_are_on_the_tick_in_force() -> None:
     one = contract("cme:ESH2026", flat((at(MONDAY, "17:00"), 5_000.0)), settled=((at(MONDAY, "15:00"), 5_001.25),))
     assert [row.low_e8 % 25_000_000 for row in states(one).limits] == [0]
+
+
+def test_a_breaker_of_equity_index_futures_rests_while_the_cash_market_is_open() -> None:
+    """Facts §5: 17:00-08:30 and 15:00-16:00 have it; by day the cash market halts."""
+    settled = ((at(MONDAY, "15:00"), 5_000.0),)
+    for time, halted in (("05:00", True), ("10:00", False), ("15:30", True)):
+        moves = flat((at(TUESDAY, time), 5_000.0), (at(TUESDAY, time) + MINUTE, 5_180.0))
+        found = states(contract("cme:ESH2026", moves, settled=settled))
+        assert any(row[2] == "CIRCUIT_BREAKER" for row in changes(found)) == halted
+
+
+def test_a_bar_that_outlasts_the_session_keeps_the_market_open_to_its_end() -> None:
+    """Trades until 12:15 on the day after Thanksgiving stand in the hour that begins at noon."""
+    hours = bars(
+        *((at("2026-11-27", time), 6_000.0, 6_000.0, 6_000.0, 6_000.0) for time in ("10:00", "11:00", "12:00")),
+        (at("2026-11-29", "17:00"), 6_000.0, 6_000.0, 6_000.0, 6_000.0),
+        length=60 * MINUTE,
+    )
+    found = [row[:2] for row in changes(states(contract("cme:ESZ2026", hours)))]
+    assert found[0] == ("Fri 13:00:00", "CLOSED")
+
+
+def test_a_halt_brought_by_a_bar_is_in_force_as_it_closes_and_one_by_an_open_afterwards() -> None:
+    settled = ((at("2023-03-06", "13:30"), 80.0),)
+    start = at("2023-03-07", "09:00")
+    inside = bars((start, 80.0, 80.0, 80.0, 80.0), (start + MINUTE, 80.0, 80.0, 60.0, 60.0))
+    gap = bars((start, 80.0, 80.0, 80.0, 80.0), (start + MINUTE, 60.0, 60.0, 60.0, 60.0))
+    for given, when, in_bar in ((inside, "09:02:00", 1), (gap, "09:01:00", 0)):
+        found = states(contract("cme:CLJ2023", given, settled=settled)).phases
+        assert [(clock(ts)[4:], by) for ts, _, h, by in found if h] == [(when, in_bar)]
+
+
+def test_the_cash_index_of_one_month_halts_all_and_an_old_value_is_of_no_day() -> None:
+    ten = at(TUESDAY, "10:00")
+    moves = flat((at(MONDAY, "16:00") - MINUTE, 5_000), (at(TUESDAY, "15:59"), 4_900))
+    both = {
+        0: contract("cme:ESH2026", moves, settled=FIXING, index=(CASH, (ten, 4_640.0))),
+        1: contract("cme:ESM2026", moves, settled=FIXING),
+    }
+    found = market_states(Reference(), "ES", both, zone="America/Chicago")
+    assert all(any(h == HaltReason.CASH_MARKET for _, _, h, _ in found[i].phases) for i in (0, 1))
+    stale = contract("cme:ESH2026", moves, settled=FIXING, index=((at("2026-02-02", "15:00"), 6_000.0), (ten, 4_990.0)))
+    assert not any(h for _, _, h, _ in states(stale).phases)
+
+
+def test_prices_before_the_first_bar_give_the_first_limits() -> None:
+    evening = flat((at(MONDAY, "17:00"), 5_000.0))
+    one = contract("cme:ESH2026", evening)
+    assert prices(states(one)) == []
+    prior = known_before(one.prepared, (at(MONDAY, "15:00"), 5_000.0))
+    assert prices(states(TradedContract(one.instrument, prior, one.terms))) == [("Mon 17:00:00", 4_650.0, 5_350.0)]
+
+
+def known_before(prepared: Prepared, prior: tuple[int, float]) -> Prepared:
+    """The same with one price known before."""
+    return dataclasses.replace(prepared, prior_ns=np.array([prior[0]]), prior_e8=np.array([round(prior[1] * E8)]))

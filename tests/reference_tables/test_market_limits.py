@@ -245,18 +245,18 @@ def test_a_limit_that_makes_no_sense_is_named_with_its_product(tmp_path: Path, l
 def test_a_table_of_ones_own_is_checked_row_by_row(tmp_path: Path) -> None:
     folder = tmp_path / "cme"
     folder.mkdir()
-    cells = "fraction,window_minutes,halt_seconds,late_minutes,late_halt_seconds,rounding,verified"
+    cells = "fraction,window_minutes,halt_seconds,late_minutes,late_halt_seconds,rounding,hours,verified"
     header = f"effective_from,root,{cells},source"
     (folder / "known.csv").write_text("table,key,known_through,source\ncircuit_breakers,*,2026-12-31,me\n")
     for row, words in {
-        "2024-01-01,HG,0.1,60,120,5,5,inward,perhaps,me": "row 2, HG: verified is none of yes, no",
-        "2024-01-01,HG,,60,,,,,yes,me": "row 2, HG: window_minutes has no meaning in a row without a fraction",
-        "2024-01-01,HG,0.1,60,120,5,,inward,yes,me": "row 2, HG: late_halt_seconds is missing",
+        "2024-01-01,HG,0.1,60,120,5,5,inward,all,perhaps,me": "row 2, HG: verified is none of yes, no",
+        "2024-01-01,HG,,60,,,,,,yes,me": "row 2, HG: window_minutes has no meaning in a row without a fraction",
+        "2024-01-01,HG,0.1,60,120,5,,inward,all,yes,me": "row 2, HG: late_halt_seconds is missing",
     }.items():
         (folder / "circuit_breakers.csv").write_text(f"{header}\n{row}\n")
         with pytest.raises(DataError, match=words):
             Reference([tmp_path])
-    (folder / "circuit_breakers.csv").write_text(f"{header}\n2024-01-01,HG,0.1,60,120,5,5,outward,yes,me\n")
+    (folder / "circuit_breakers.csv").write_text(f"{header}\n2024-01-01,HG,0.1,60,120,5,5,outward,all,yes,me\n")
     assert found(circuit_breaker(Reference([tmp_path]), "HG", to_ns("2025-01-02"))).fraction_e8 == to_e8("0.1")
 
 

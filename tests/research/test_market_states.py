@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import novation as nv
+from novation.data.roll_rules import rolls_by_rule
 from novation.domain.errors import ConfigError, NoRuleInForce
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -125,3 +126,76 @@ def test_a_treasury_order_may_name_its_price_in_32nds() -> None:
     strategy = At(1, price="132-105")  # type: ignore[arg-type]
     result = nv.Backtest(strategy, history, cash=100_000).run()
     assert result.orders["price"].to_list() == [132.328125]
+
+
+class Rolled(nv.Strategy):
+    """Long one from the first bar on, with a bid far below that nobody meets before the roll."""
+
+    def on_start(self) -> None:
+        self.begun = False
+
+    def on_bar(self, bar: Any) -> None:
+        if not self.begun:
+            self.begun = True
+            self.buy("cme:ES", 1)
+            self.buy("cme:ES", 1, price=3_000.0)
+
+
+def around_the_roll(evening: float) -> dict[int, pl.DataFrame]:
+    """Two months, minutes before the close of 2021-03-10 and after the opening of trade date 2021-03-11."""
+    times = [f"2021-03-10T15:{minute:02}" for minute in range(50, 60)] + [
+        f"2021-03-10T17:{minute:02}" for minute in range(10)
+    ]
+    return {
+        month: bars(*((time, price if "T15" in time else price * evening) for time in times))
+        for month, price in ((202103, 3_800.0), (202106, 3_800.0))
+    }
+
+
+@pytest.mark.parametrize("hold", [True, False])
+def test_a_roll_at_the_opening_moves_the_position_and_takes_the_old_orders_out(hold: bool) -> None:
+    given = around_the_roll(1.0)
+    chain = nv.ContractChain(given, rolls_by_rule("ES", given), bar="1m")
+    result = nv.Backtest(Rolled(), {"cme:ES": chain}, cash=100_000, hold_orders=hold).run()
+    traded = [(row["contract"], row["qty"]) for row in result.fills.to_dicts()]
+    assert traded == [("cme:ESH2021", 1.0), ("cme:ESH2021", -1.0), ("cme:ESM2021", 1.0)]
+    assert result.orders.filter(pl.col("status") == "open").is_empty()
+    assert not any("not completed" in caution for caution in result.cautions)
+
+
+def test_the_stop_of_a_drawdown_sent_in_a_halt_closes_when_trading_resumes() -> None:
+    """A fall of 5 % in a minute of the evening halts the market as it crosses the limit of 3 %."""
+    evening = [f"2021-03-08T17:{minute:02}" for minute in range(20)]
+    frame = bars(("2021-03-08T14:59", 3_800.0), *((t, 3_800.0 if t < "2021-03-08T17:10" else 3_610.0) for t in evening))
+    result = run(At(1, 5), frame, cash=100_000, risk={"max_drawdown_pct": 3}, hold_orders=False)
+    halted = result.market_states.filter(pl.col("halt") == "circuit_breaker")["ts"].to_list()
+    assert halted == [dt.datetime(2021, 3, 8, 23, 10, tzinfo=dt.UTC)]
+    assert result.fills.select("ts", "qty").rows()[-1] == (dt.datetime(2021, 3, 8, 23, 12, tzinfo=dt.UTC), -5.0)
+
+
+def test_an_account_is_closed_out_though_the_data_of_another_contract_ended_with_a_session() -> None:
+    ended = bars(("2021-03-05T15:58", 3_800.0), ("2021-03-05T15:59", 3_800.0))
+    falls = bars(
+        ("2021-03-05T15:58", 3_800.0),
+        ("2021-03-05T15:59", 3_800.0),
+        *((f"2021-03-07T17:{minute:02}", max(3_536.0, 3_800.0 - 20 * minute)) for minute in range(50)),
+    )
+
+    class Both(nv.Strategy):
+        def on_bar(self, bar: Any) -> None:
+            if bar.symbol not in self.bought:
+                self.bought = (*self.bought, bar.symbol)
+                self.buy(bar.symbol, 20 if bar.symbol == "cme:ESM2021" else 1)
+
+        bought: tuple[str, ...] = ()
+
+    data = {"cme:ESH2021": nv.History(ended, bar="1m"), "cme:ESM2021": nv.History(falls, bar="1m")}
+    result = nv.Backtest(Both(), data, cash=255_000).run()
+    assert set(result.liquidations["contract"].to_list()) == {"cme:ESH2021", "cme:ESM2021"}
+
+
+def test_a_run_that_starts_later_knows_the_prices_before() -> None:
+    frame = bars(("2021-03-05T14:59", 3_830.0), ("2021-03-07T17:00", 3_850.0), ("2021-03-07T17:01", 3_851.0))
+    start = "2021-03-07T22:00:00Z"
+    refused = run(At(1, price=4_100.0), frame, start=start).refusals
+    assert refused["reason"].to_list() == ["PRICE_BEYOND_LIMIT"]

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from novation.data.bars import bar_length, daily_closes, gap_frame, period_text, read_candles, weekday_gaps
-from novation.data.frames import kind_of, read_e8, read_frame, read_stamps
-from novation.data.series import Array, Bars, ContractRoll, Prepared, PreparedChain
+from novation.data.frames import kind_of, read_e8, read_frame, read_index, read_stamps
+from novation.data.series import Array, Bars, ContractRoll, Prepared, PreparedChain, known_before
 from novation.domain.errors import DataError
-from novation.domain.units import DAY_NS, iso, to_ns
+from novation.domain.units import DAY_NS, HOUR_NS, iso, to_ns
 from novation.domain.words import counted
 
 _NONE: Array = np.zeros(0, dtype=np.int64)
@@ -34,6 +34,8 @@ class ContractHistory:
     settlement_ns: Array
     settlement_e8: Array
     step_ns: int = 0
+    prior_ns: Array = field(default_factory=lambda: _NONE)  #: ends and closes of bars before the first one
+    prior_e8: Array = field(default_factory=lambda: _NONE)
 
 
 class ContractChain:
@@ -44,6 +46,7 @@ class ContractChain:
         one is kept to the end of that day (UTC).
     settlement: by month a frame of `ts` and `settlement`; without it the last close of each day in the data's
         own clock stands in.
+    index: of equity index futures, the cash index as in `History`.
     stamp, tz, bar: as in `History`.
     """
 
@@ -53,6 +56,7 @@ class ContractChain:
     contracts: dict[int, ContractHistory]
     cautions: tuple[str, ...]
     unpriced_days: Array  #: starts of days that the source lists without a price
+    index: tuple[Array, Array] = (_NONE, _NONE)
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class ContractChain:
         rolls: Sequence[tuple[Any, int, int]],
         *,
         settlement: Mapping[int, Any] | None = None,
+        index: Any = None,
         stamp: Literal["open", "close"] = "open",
         tz: str | None = None,
         bar: str | None = None,
@@ -90,6 +95,8 @@ class ContractChain:
                 "daily settlement is the last given close of each day in the data's own clock, "
                 "not the exchange's settlement price",
             )
+        if index is not None:
+            self.index = read_index(read_frame(index, "index"), tz)
         self.contracts = {}
         for month in sorted(in_chain):
             self.contracts[month] = self._held(month, bars[month], (settlement or {}).get(month), stamp, tz, bar)
@@ -136,7 +143,7 @@ class ContractChain:
         prepared = {
             month: cut
             for month in sorted(self.contracts)
-            if (cut := _cut(self.contracts[month], begin, end)) is not None
+            if (cut := _cut(self.contracts[month], begin, end, self.index)) is not None
         }
         if not prepared:
             raise DataError(f"no bar in {period_text(begin, end)}", source=source)
@@ -184,7 +191,8 @@ class ContractChain:
             stamps, _, _ = read_stamps(settled, tz)
             prices = read_e8(settled, settled.column("settlement", "settle", "price", "close"))
         inside = (stamps > bars.start_ns[0]) & (stamps <= bars.end_ns[-1])
-        return ContractHistory(bars, stamps[inside], prices[inside], candles.step_ns)
+        prior = known_before(candles.end_ns, candles.prices_e8[3], int(bars.start_ns[0]))
+        return ContractHistory(bars, stamps[inside], prices[inside], candles.step_ns, *prior)
 
 
 def checked_rolls(rolls: Sequence[ContractRoll], source: str) -> tuple[ContractRoll, ...]:
@@ -206,7 +214,7 @@ def checked_rolls(rolls: Sequence[ContractRoll], source: str) -> tuple[ContractR
     return tuple(rolls)
 
 
-def _cut(held: ContractHistory, begin: int, end: int) -> Prepared | None:
+def _cut(held: ContractHistory, begin: int, end: int, index: tuple[Array, Array]) -> Prepared | None:
     """A contract within a period, or None where it has no bar there."""
     first = int(np.searchsorted(held.bars.start_ns, begin))
     stop = int(np.searchsorted(held.bars.end_ns, end, side="right"))
@@ -216,7 +224,24 @@ def _cut(held: ContractHistory, begin: int, end: int) -> Prepared | None:
     inside = (held.settlement_ns > bars.start_ns[0]) & (held.settlement_ns <= bars.end_ns[-1])
     daily = held.step_ns % DAY_NS == 0
     gaps = weekday_gaps(bars) if daily else gap_frame(bars.start_ns, bars.end_ns, held.step_ns)
-    return Prepared(bars, _NONE, _NONE, _NONE, held.settlement_ns[inside], held.settlement_e8[inside], (), gaps)
+    earlier = np.concatenate([held.prior_ns, held.bars.end_ns]), np.concatenate([held.prior_e8, held.bars.close_e8])
+    prior_ns, prior_e8 = _NONE, _NONE
+    if 0 < held.step_ns <= HOUR_NS:  # of longer bars nobody asks (`data.market_states`)
+        prior_ns, prior_e8 = known_before(*earlier, int(bars.start_ns[0]))
+    return Prepared(
+        bars,
+        _NONE,
+        _NONE,
+        _NONE,
+        held.settlement_ns[inside],
+        held.settlement_e8[inside],
+        (),
+        gaps,
+        index_ns=index[0][index[0] <= end],
+        index_e8=index[1][index[0] <= end],
+        prior_ns=prior_ns,
+        prior_e8=prior_e8,
+    )
 
 
 def _roll_cautions(rolls: tuple[ContractRoll, ...]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ Not modelled: levels that the exchange sets by hand, the minutes of a stop befor
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import NamedTuple
 
 import numpy as np
@@ -44,24 +45,31 @@ class Limits(NamedTuple):
 
 
 class Halt(NamedTuple):
-    """A market is not open in [ts_ns, until_ns) though it would be."""
+    """A market is not open in [ts_ns, until_ns) though it would be.
+
+    in_bar: a bar that ends then brought it, so that what traded in it beyond did not happen.
+    """
 
     ts_ns: int
     until_ns: int
     phase: MarketPhase
     reason: HaltReason
+    trade_date: dt.date
+    in_bar: bool = False
 
 
 class Samples(NamedTuple):
-    """Values of the cash index, each known at its instant."""
+    """Prices, or values of the cash index, each known at its instant."""
 
     ts_ns: Array
-    index_e8: Array
+    price_e8: Array
 
-    def at(self, ts_ns: int) -> int:
-        """The last value known at an instant, 0 for none."""
-        row = int(np.searchsorted(self.ts_ns, ts_ns, side="right")) - 1
-        return int(self.index_e8[row]) if row >= 0 else 0
+    def at_close(self, session: Session) -> int:
+        """The last value of a session's regular hours until the cash market closes, 0 for none: an older one is of
+        another day."""
+        assert session.rth is not None
+        row = int(np.searchsorted(self.ts_ns, cash_close_ns(session), side="right")) - 1
+        return int(self.price_e8[row]) if row >= 0 and self.ts_ns[row] >= session.rth[0] else 0
 
 
 def cash_close_ns(session: Session) -> int:
@@ -76,14 +84,14 @@ def index_day(
     before: Session,
     fixing_e8: int,
     tick_e8: int,
-    bars: Bars,
+    closes: Samples,
     index: Samples,
 ) -> tuple[list[Limits], list[Halt]]:
     """Limits and cash halts of an equity index future in one session.
 
-    before: the last session with regular hours, whose end is the fixing's instant. The width overnight is a share of
-    the cash index at the fixing; without one of the fixing itself. The first two levels halt once each; a level's limit
-    gives way to the next as its halt ends.
+    before: the last session with regular hours, whose end is the fixing's instant. closes: of bars, at their ends. The
+    width overnight is a share of the cash index at the fixing; without one of the fixing itself. The first two levels
+    halt once each; a level's limit gives way to the next as its halt ends.
     """
 
     def limits(ts_ns: int, period: Period, halts: int, three_pm_e8: int = 0) -> Limits:
@@ -104,22 +112,22 @@ def index_day(
         high_e8 = NO_LIMIT_E8 if high == NO_UPPER else int(high) * tick_e8
         return Limits(ts_ns, low_e8, max(low_e8, high_e8), int(rule.rejects))  # data below a level cross its band
 
-    cash_e8 = index.at(cash_close_ns(before))
+    cash_e8 = index.at_close(before)
     begins = session.open_ns if session.pre_open_ns is None else session.pre_open_ns
     found = [limits(begins, Period.OVERNIGHT, 0)]
     if session.rth is None:
         return found, []
-    closes = cash_close_ns(session)
-    late = max(session.rth[0], closes - CASH_HALT_UNTIL_NS)
-    halts = _cash_halts(rule, session, closes, late, cash_e8, index)
+    ends = cash_close_ns(session)
+    late = max(session.rth[0], ends - CASH_HALT_UNTIL_NS)
+    halts = _cash_halts(rule, session, ends, late, cash_e8, index)
     found.append(limits(session.rth[0], Period.DAY, 0))
     for level, halt in halts:
         if halt.until_ns < late:
             found.append(limits(halt.until_ns, Period.DAY, level))
     found.append(limits(late, Period.LATE, max((level for level, _ in halts), default=0)))
-    three_pm_e8 = last_price(bars, closes, session.open_ns)
-    if closes < session.close_ns and three_pm_e8 > 0:
-        found.append(limits(closes, Period.AFTER, 0, three_pm_e8))
+    three_pm_e8 = last_price(closes, ends, session.open_ns)
+    if ends < session.close_ns and three_pm_e8 is not None and three_pm_e8 > 0:
+        found.append(limits(ends, Period.AFTER, 0, three_pm_e8))
     return found, [halt for _, halt in halts]
 
 
@@ -134,7 +142,7 @@ def _cash_halts(
     first, last = np.searchsorted(index.ts_ns, (session.rth[0], closes))
     level = 0
     for row in range(int(first), int(last)):
-        ts_ns, value_e8 = int(index.ts_ns[row]), int(index.index_e8[row])
+        ts_ns, value_e8 = int(index.ts_ns[row]), int(index.price_e8[row])
         if value_e8 >= before_e8 or (found and ts_ns < found[-1][1].until_ns):
             continue
         fall = cash_fall(value_e8, before_e8)
@@ -143,7 +151,8 @@ def _cash_halts(
             level, over = int(now), length == REST_OF_DAY
             until = session.close_ns if over else ts_ns + int(length)
             phase = MarketPhase.CLOSED if over else MarketPhase.PRE_OPEN
-            found.append((level, Halt(ts_ns, min(until, session.close_ns), phase, HaltReason.CASH_MARKET)))
+            halt = Halt(ts_ns, min(until, session.close_ns), phase, HaltReason.CASH_MARKET, session.trade_date)
+            found.append((level, halt))
     return found
 
 
@@ -173,7 +182,7 @@ def fixed_day(rule: PriceLimits, session: Session, settlement_e8: int, tick_e8: 
     return found
 
 
-def last_price(bars: Bars, ts_ns: int, since_ns: int) -> int:
-    """The close of the last bar that is complete at an instant and ended after another, 0 for none."""
-    row = int(np.searchsorted(bars.end_ns, ts_ns, side="right")) - 1
-    return int(bars.close_e8[row]) if row >= 0 and bars.end_ns[row] > since_ns else 0
+def last_price(closes: Samples, ts_ns: int, since_ns: int) -> int | None:
+    """The last close known at an instant, of a bar that ended after another; None for none."""
+    row = int(np.searchsorted(closes.ts_ns, ts_ns, side="right")) - 1
+    return int(closes.price_e8[row]) if row >= 0 and closes.ts_ns[row] > since_ns else None

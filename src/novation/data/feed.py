@@ -28,7 +28,7 @@ def build_feed(
     tick_steps: Mapping[int, Sequence[tuple[int, int]]] | None = None,
     zone: str = "UTC",
     deliveries: Mapping[int, int] | None = None,
-    phases: Mapping[int, Sequence[tuple[int, int, int]]] | None = None,
+    phases: Mapping[int, Sequence[tuple[int, int, int, int]]] | None = None,
     limits: Mapping[int, Sequence[Limits]] | None = None,
 ) -> Array:
     """The market events of several instruments, sorted by (ts_ns, kind, instrument).
@@ -61,10 +61,13 @@ def build_feed(
             columns = {"status": np.array([InstrumentStatus.DELIVERING]), "index_e8": np.array([price])}
             blocks.append((MarketEventKind.STATUS, instrument, np.array([deliver_ns]), columns))
     for instrument, changes in sorted((phases or {}).items()):
-        stamps, phase, halt = np.array(changes, dtype=np.int64).reshape(-1, 3).T
-        blocks.append((MarketEventKind.PHASE, instrument, stamps, {"status": phase, "terms": halt}))
-    for instrument, rows in sorted((limits or {}).items()):
-        stamps, low, high, refuse = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+        rows = np.array(changes, dtype=np.int64).reshape(-1, 4)
+        brought = rows[:, 3] != 0
+        for kind, chosen in ((MarketEventKind.HALT, brought), (MarketEventKind.PHASE, ~brought)):
+            stamps, phase, halt, _ = rows[chosen].T
+            blocks.append((kind, instrument, stamps, {"status": phase, "terms": halt}))
+    for instrument, bounds in sorted((limits or {}).items()):
+        stamps, low, high, refuse = np.array(bounds, dtype=np.int64).reshape(-1, 4).T
         columns = {"last_low_e8": low, "last_high_e8": high, "status": refuse}
         blocks.append((MarketEventKind.LIMITS, instrument, stamps, columns))
     return _merged(blocks)

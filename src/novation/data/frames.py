@@ -329,9 +329,15 @@ def read_e8(frame: Frame, name: str) -> np.ndarray:
 
 
 def read_index(frame: Frame, tz: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Stamps in ns UTC and values in 1e-8, above zero, of a frame of `ts` and `index` (or `price`, `close`)."""
+    """Stamps in ns UTC and values in 1e-8, above zero, of a frame of `ts` and `index` (or `price`).
+
+    Each value is known at its stamp. A bar's close is known at its end, so bars are refused: they do not say which
+    their stamp is.
+    """
+    if frame.find("index", "price") is None and frame.find("close") is not None:
+        frame.fail("holds bars", hint="Give ts and index, each value at the instant at which it was known.")
     stamps, _, _ = read_stamps(frame, tz)
-    values = read_e8(frame, frame.column("index", "price", "close"))
+    values = read_e8(frame, frame.column("index", "price"))
     wrong = (values <= 0) | (values >= 1 << 50)
     if wrong.any():
         row = _first(wrong)

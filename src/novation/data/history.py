@@ -28,7 +28,7 @@ from novation.data.bars import (
     weekday_gaps,
 )
 from novation.data.frames import Frame, kind_of, read_e8, read_frame, read_index, read_list, read_stamps
-from novation.data.series import Array, Bars, Prepared
+from novation.data.series import Array, Bars, Prepared, known_before
 from novation.domain.errors import DataError
 from novation.domain.units import DAY_NS, E8, HOUR_NS, Number, from_e8, iso, to_scaled
 from novation.domain.words import counted
@@ -56,8 +56,8 @@ class History:
         tiers where nothing traded in a window (`data.settlements`); with a rate the index is carried to the last day.
     delivery: the price a quarterly was delivered at, or a dated future finally settled at, as the exchange publishes
         it; without it the mark stands in.
-    index: of an equity index future, a frame of `ts` and `index` (or `price`, `close`): the cash index, each value
-        known at its stamp. Price limits are as wide as a share of it, and halts of the cash market follow it
+    index: of an equity index future, a frame of `ts` and `index` (or `price`): the cash index, each value known at its
+        stamp. Price limits are as wide as a share of it, and halts of the cash market follow it
         (docs/rules/market_states.md).
     stamp: whether a bar's `ts` is its open or its close.
     tz: IANA zone of naive stamps.
@@ -196,7 +196,9 @@ class History:
         gaps = weekday_gaps(bars) if daily else gap_frame(bars.start_ns, bars.end_ns, last.step_ns)
         if gaps.height:
             cautions.append(gap_caution(gaps, last.step_ns))
-        index_ns, index_e8 = self._index(symbol, daily_settled, until)
+        index = self._index(symbol, daily_settled, until)
+        asked = daily_settled and last.step_ns <= HOUR_NS  # of longer bars nobody asks (`data.market_states`)
+        prior = self._prior(last, first) if asked else (_NONE,) * 4
         return Prepared(
             bars,
             *funding,
@@ -204,8 +206,12 @@ class History:
             tuple(cautions),
             gaps,
             delivery_e8=self.delivery_e8,
-            index_ns=index_ns,
-            index_e8=index_e8,
+            index_ns=index[0],
+            index_e8=index[1],
+            prior_ns=prior[0],
+            prior_e8=prior[1],
+            prior_settlement_ns=prior[2],
+            prior_settlement_e8=prior[3],
         )
 
     # ------------------------------------------------------------ parts of `prepare`
@@ -289,13 +295,24 @@ class History:
                 f"daily settlement is the last given close of each day in the data's own clock "
                 f"({last.zone}), not the exchange's settlement price"
             )
-            stamps, prices = daily_closes(last)
-        else:
-            frame = read_frame(self.settlement, f"{symbol} settlement")
-            stamps, _, _ = read_stamps(frame, self.tz)
-            prices = read_e8(frame, frame.column("settlement", "settle", "price", "close"))
+        stamps, prices = self._settled(symbol, last)
         inside = (stamps > first) & (stamps <= until)
         return stamps[inside], prices[inside]
+
+    def _settled(self, symbol: str, last: Candles) -> tuple[Array, Array]:
+        """Settlement instants and prices: those given, else the closes of days."""
+        if self.settlement is None:
+            return daily_closes(last)
+        frame = read_frame(self.settlement, f"{symbol} settlement")
+        stamps, _, _ = read_stamps(frame, self.tz)
+        return stamps, read_e8(frame, frame.column("settlement", "settle", "price", "close"))
+
+    def _prior(self, last: Candles, first: int) -> tuple[Array, Array, Array, Array]:
+        """Bars and given settlements of the days before the first bar."""
+        bars = known_before(last.end_ns, last.prices_e8[3], first)
+        if self.settlement is None:
+            return (*bars, _NONE, _NONE)
+        return (*bars, *known_before(*self._settled("", last), first))
 
     def _index(self, symbol: str, daily_settled: bool, until: int) -> tuple[Array, Array]:
         """Instants of the cash index up to the end, those before the first bar too: yesterday's close is among them."""

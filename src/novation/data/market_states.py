@@ -15,18 +15,11 @@ import bisect
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from novation.data.day_limits import (
-    Halt,
-    Limits,
-    Samples,
-    cash_close_ns,
-    fixed_day,
-    index_day,
-    last_price,
-)
+from novation.data.day_limits import Halt, Limits, Samples, cash_close_ns, fixed_day, index_day, last_price
 from novation.data.feed import trade_dates
 from novation.data.series import Array, Bars, Prepared
 from novation.domain.enums import HaltReason, MarketPhase
@@ -39,7 +32,7 @@ from novation.reference.lookup import Reference
 from novation.reference.market_limits import circuit_breaker, price_limits, velocity
 from novation.reference.products import lead_month, product_row
 from novation.reference.sessions import Session, sessions
-from novation.rules.circuit_breaker import breaks, variant
+from novation.rules.circuit_breaker import Scope, breaker_scope, breaks, variant
 
 LONGEST_BAR_NS = HOUR_NS
 #: Orders cannot be taken back in the last seconds before an opening (facts/cme.md §8: about 30).
@@ -48,6 +41,7 @@ _NO_LIMITS = (-NO_LIMIT_E8, NO_LIMIT_E8, 0)
 _FAR_NS = 1 << 62
 #: Bars come several a day where at least so many of them begin within half a day of the one before.
 _SEVERAL = 0.2
+_EPOCH = dt.date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -63,12 +57,30 @@ class TradedContract:
         row = bisect.bisect_right([t.effective_ns for t in self.terms], ts_ns) - 1
         return self.instrument.tick_e8 * self.terms[max(0, row)].tick_step
 
+    @cached_property
+    def closes(self) -> Samples:
+        """Closes of bars at their ends, those of the days before the first bar too."""
+        own = self.prepared
+        return Samples(
+            np.concatenate([own.prior_ns, own.bars.end_ns]), np.concatenate([own.prior_e8, own.bars.close_e8])
+        )
+
+    @cached_property
+    def settlements(self) -> Samples:
+        """Settlements, those of the days before the first bar too."""
+        own = self.prepared
+        return Samples(
+            np.concatenate([own.prior_settlement_ns, own.settlement_ns]),
+            np.concatenate([own.prior_settlement_e8, own.settlement_e8]),
+        )
+
 
 @dataclass
 class States:
-    """What one contract's market does: (ts_ns, phase, halt) and limits, each from its instant on, ascending."""
+    """What one contract's market does: (ts_ns, phase, halt, whether a bar that ends then brought it) and limits, each
+    from its instant on, ascending."""
 
-    phases: list[tuple[int, int, int]] = field(default_factory=list)
+    phases: list[tuple[int, int, int, int]] = field(default_factory=list)
     limits: list[Limits] = field(default_factory=list)
     halts: list[Halt] = field(default_factory=list)
     cautions: list[str] = field(default_factory=list)
@@ -85,67 +97,83 @@ def can_show(bars: Bars) -> bool:
 
 
 def market_states(
-    reference: Reference, root: str, contracts: Mapping[int, TradedContract], *, zone: str
+    reference: Reference,
+    root: str,
+    contracts: Mapping[int, TradedContract],
+    *,
+    zone: str,
+    until_ns: int | None = None,
 ) -> dict[int, States]:
-    """The states of a product's contracts, each over its own bars.
+    """The states of a product's contracts, each from its first bar on.
 
-    zone: of the exchange's trade dates. A halt of the lead month's circuit breaker or velocity logic halts all of
-    them. Raises `NoRuleInForce` where sessions or limits are not known at a date.
+    zone: of the exchange's trade dates. until_ns: how far markets go on opening and closing, else to the contract's
+    last bar. The cash index of one contract is that of all, and so is a halt of the lead month's circuit breaker or
+    velocity logic. Raises `NoRuleInForce` where sessions or limits are not known at a date.
     """
-    found = {i: _own_states(reference, root, contract, zone) for i, contract in contracts.items()}
+    given = (Samples(one.prepared.index_ns, one.prepared.index_e8) for one in contracts.values())
+    index = next((samples for samples in given if len(samples.ts_ns)), Samples(np.zeros(0), np.zeros(0)))
+    found = {i: _own_states(reference, root, contract, zone, index) for i, contract in contracts.items()}
+    of_all = [
+        (i, halt)
+        for i, contract in contracts.items()
+        for halt in found[i].halts
+        if halt.reason != HaltReason.CASH_MARKET and _leads(reference, root, contract.instrument, halt.trade_date)
+    ]
     for i, contract in contracts.items():
-        for halt in found[i].halts:
-            day = utc_date(halt.ts_ns)
-            led = lead_month(product_row(reference, root, day), day) == contract.instrument.contract_month
-            if led and halt.reason != HaltReason.CASH_MARKET:
-                for other, states in found.items():
-                    if other != i:
-                        states.halts.append(halt)
-    for i, contract in contracts.items():
+        found[i].halts += [halt for source, halt in of_all if source != i]
         bars = contract.prepared.bars
         first, last = int(bars.start_ns[0]), int(bars.end_ns[-1])
-        schedule = _schedule(sessions_of(reference, root, bars))
-        found[i].phases = _phases(schedule, found[i].halts, first, last)
+        schedule = _schedule(sessions_of(reference, root, first, max(last, until_ns or 0)))
+        found[i].phases = _phases(schedule, found[i].halts, bars, max(last, until_ns or 0))
         found[i].limits = _in_range(found[i].limits, first, last)
         found[i].cautions += _outside(bars, found[i].limits)
     return found
 
 
-def sessions_of(reference: Reference, root: str, bars: Bars) -> tuple[Session, ...]:
-    """Sessions from a week before the first bar, so that one with a settlement lies before it, to the last bar."""
-    first, last = utc_date(int(bars.start_ns[0])), utc_date(int(bars.end_ns[-1]))
-    week = dt.timedelta(7)
+def _leads(reference: Reference, root: str, instrument: Instrument, day: dt.date) -> bool:
+    """Whether a halt of a contract halts all of its product."""
+    lead = lead_month(product_row(reference, root, day), day)
+    return int(breaker_scope(instrument.contract_month, lead)) == Scope.GROUP
+
+
+def sessions_of(reference: Reference, root: str, first_ns: int, last_ns: int) -> tuple[Session, ...]:
+    """Sessions of a span, and of the week before it, so that one with a settlement lies before its first bar."""
+    first, last = utc_date(first_ns), utc_date(last_ns) + dt.timedelta(1)
     try:
-        return sessions(reference, root, first - week, last + dt.timedelta(1))
+        return sessions(reference, root, first - dt.timedelta(7), last)
     except NoRuleInForce:
-        return sessions(reference, root, first, last + dt.timedelta(1))
+        return sessions(reference, root, first, last)
 
 
-def _own_states(reference: Reference, root: str, contract: TradedContract, zone: str) -> States:
+def _own_states(reference: Reference, root: str, contract: TradedContract, zone: str, index: Samples) -> States:
     """Limits and halts of one contract, session by session."""
-    found = States()
-    prepared, bars = contract.prepared, contract.prepared.bars
-    settled = {date: row for row, date in enumerate(trade_dates(prepared.settlement_ns, zone).tolist())}
-    index = Samples(prepared.index_ns, prepared.index_e8)
+    found, bars = States(), contract.prepared.bars
+    first, last = int(bars.start_ns[0]), int(bars.end_ns[-1])
+    dates = trade_dates(contract.settlements.ts_ns, zone).tolist()
+    settled = {date: row for row, date in enumerate(dates)}
     before: Session | None = None
-    for session in sessions_of(reference, root, bars):
-        if session.close_ns > bars.start_ns[0] and session.open_ns < bars.end_ns[-1]:
-            reference_e8 = _settlement(contract, settled, before, session) if before else 0
-            _limit(found, reference, root, contract, session, before, reference_e8, index)
-            _break(found, reference, root, contract, session, reference_e8)
+    without = 0
+    for session in sessions_of(reference, root, first, last):
+        if session.close_ns > first and session.open_ns < last:
+            known_e8 = _settlement(contract, settled, before, session) if before else None
+            without += not _limit(found, reference, root, contract, session, before, known_e8, index)
+            _break(found, reference, root, contract, session, known_e8)
         if session.rth is not None:
             before = session
+    if without:
+        found.cautions.append(f"{counted(without, 'session')} without price limits: no earlier price is given")
+    if len(index.ts_ns) and not any(limit.refuse for limit in found.limits):
+        found.cautions.append("the cash index is not used: no price limit of the product rests on one")
     found.cautions = list(dict.fromkeys(found.cautions))
     return found
 
 
-def _settlement(contract: TradedContract, settled: Mapping[int, int], before: Session, session: Session) -> int:
-    """What limits of a session are measured from: the prior settlement, or the last price known then; 0 for neither."""
-    prepared = contract.prepared
-    row = settled.get((before.trade_date - dt.date(1970, 1, 1)).days)
-    if row is not None and prepared.settlement_ns[row] <= session.open_ns:
-        return int(prepared.settlement_e8[row])
-    return last_price(prepared.bars, before.settlement_ns or before.close_ns, before.open_ns)
+def _settlement(contract: TradedContract, settled: Mapping[int, int], before: Session, session: Session) -> int | None:
+    """What limits of a session are measured from: the prior settlement, or the last price known then; None: neither."""
+    row = settled.get((before.trade_date - _EPOCH).days)
+    if row is not None and contract.settlements.ts_ns[row] <= session.open_ns:
+        return int(contract.settlements.price_e8[row])
+    return last_price(contract.closes, before.settlement_ns or before.close_ns, before.open_ns)
 
 
 def _limit(
@@ -155,69 +183,88 @@ def _limit(
     contract: TradedContract,
     session: Session,
     before: Session | None,
-    reference_e8: int,
+    known_e8: int | None,
     index: Samples,
-) -> None:
-    """Add the price limits and cash halts of a session."""
+) -> bool:
+    """Add the price limits and cash halts of a session; False where its rule has no price to begin from."""
     rule = price_limits(reference, root, session.open_ns)
     begins = session.open_ns if session.pre_open_ns is None else session.pre_open_ns
-    if rule is None or before is None or reference_e8 == 0:
+    if rule is None or before is None or known_e8 is None or (rule.method == "index" and known_e8 <= 0):
         found.limits.append(Limits(begins, *_NO_LIMITS))
-        return
+        return rule is None
     tick_e8, bars = contract.tick_e8(session.open_ns), contract.prepared.bars
     if rule.method != "index":
-        found.limits += fixed_day(rule, session, reference_e8, tick_e8, bars)
-        return
-    if not index.at(cash_close_ns(before)):
+        found.limits += fixed_day(rule, session, known_e8, tick_e8, bars)
+        return True
+    if not index.at_close(before):
         found.cautions.append(
-            "no cash index given: price limits overnight are a share of the future's own settlement, and halts of the "
-            "cash market are not known (History(index=...))"
+            "no cash index given for some days: price limits overnight are then a share of the future's own "
+            "settlement, and halts of the cash market are not known (index=...)"
         )
-    limits, halts = index_day(rule, session, before, reference_e8, tick_e8, bars, index)
+    limits, halts = index_day(rule, session, before, known_e8, tick_e8, contract.closes, index)
     found.limits += limits
     found.halts += halts
+    return True
 
 
 def _break(
-    found: States, reference: Reference, root: str, contract: TradedContract, session: Session, reference_e8: int
+    found: States, reference: Reference, root: str, contract: TradedContract, session: Session, known_e8: int | None
 ) -> None:
     """Add the halts that circuit breaker and velocity logic bring in a session."""
     bars, tick_e8 = contract.prepared.bars, contract.tick_e8(session.open_ns)
-    first, last = (int(row) for row in np.searchsorted(bars.start_ns, (session.open_ns, session.close_ns)))
-    if first == last:
-        return
-    length = int((bars.end_ns[first:last] - bars.start_ns[first:last]).max())
     breaker = circuit_breaker(reference, root, session.open_ns)
-    if breaker is not None and reference_e8 != 0:
-        reach = int(variant(reference_e8 // tick_e8, breaker.fraction_e8, breaker.rounding))
+    if breaker is not None and known_e8 is not None:
+        reach = int(variant(known_e8 // tick_e8, breaker.fraction_e8, breaker.rounding))
         times = (breaker.window_ns, breaker.halt_ns, session.close_ns, breaker.late_ns, breaker.late_halt_ns)
-        found.halts += _halts(bars, first, last, tick_e8, reach, times, HaltReason.CIRCUIT_BREAKER)
+        spans = [(session.open_ns, session.close_ns)]
+        if breaker.outside_regular and session.rth is not None:
+            spans = [(session.open_ns, session.rth[0]), (cash_close_ns(session), session.close_ns)]
+        for span in spans:  # a window begins empty in each
+            found.halts += _halts(bars, span, tick_e8, reach, times, HaltReason.CIRCUIT_BREAKER, session.trade_date)
     fast = velocity(reference, root, session.open_ns)
-    if fast is not None and length > fast.window_ns:
+    if fast is None:
+        return
+    rows = _rows(bars, (session.open_ns, session.close_ns))
+    length = int((bars.end_ns[rows] - bars.start_ns[rows]).max(initial=0))
+    if length > fast.window_ns:
         found.cautions.append(
             f"velocity logic looks at {fast.window_ns / NS:g} s, which bars of {length / NS:g} s do not show: left out"
         )
-    elif fast is not None:
-        times = (fast.window_ns, fast.halt_ns, _FAR_NS, 0, 0)
-        found.halts += _halts(bars, first, last, tick_e8, fast.ticks - 1, times, HaltReason.VELOCITY)
+        return
+    span = (session.open_ns, session.close_ns)
+    times = (fast.window_ns, fast.halt_ns, _FAR_NS, 0, 0)
+    found.halts += _halts(bars, span, tick_e8, fast.ticks - 1, times, HaltReason.VELOCITY, session.trade_date)
+
+
+def _rows(bars: Bars, span: tuple[int, int]) -> slice:
+    return slice(*np.searchsorted(bars.start_ns, span).tolist())
 
 
 def _halts(
-    bars: Bars, first: int, last: int, tick_e8: int, reach: int, times: tuple[int, ...], reason: HaltReason
+    bars: Bars,
+    span: tuple[int, int],
+    tick_e8: int,
+    reach: int,
+    times: tuple[int, ...],
+    reason: HaltReason,
+    trade_date: dt.date,
 ) -> list[Halt]:
-    """Halts of a rolling window over the prices of bars: the open at its start, the others at its end, of high and low
-    the one against the bar's direction first."""
-    rows = slice(first, last)
+    """Halts of a rolling window over the prices of a span's bars: the open at its start, the others at its end, of high
+    and low the one against the bar's direction first."""
+    rows = _rows(bars, span)
     low, high = bars.low_e8[rows], bars.high_e8[rows]
-    if (int(high.max()) - int(low.min())) // tick_e8 <= reach:
-        return []  # the whole session is narrower than the reach
+    if not len(low) or (int(high.max()) - int(low.min())) // tick_e8 <= reach:
+        return []  # all of it is narrower than the reach
     opened, close = bars.open_e8[rows], bars.close_e8[rows]
     rises = close >= opened
     prices = np.stack([opened, np.where(rises, low, high), np.where(rises, high, low), close], axis=1).reshape(-1)
     stamps = np.stack([bars.start_ns[rows], *[bars.end_ns[rows]] * 3], axis=1).reshape(-1)
     # an end and the next start are one instant, in that order
     found = breaks(np.ascontiguousarray(stamps), np.ascontiguousarray(prices // tick_e8), reach, *times)
-    return [Halt(int(row[2]), int(row[3]), MarketPhase.PRE_OPEN, reason) for row in found]
+    return [
+        Halt(int(begins), int(ends), MarketPhase.PRE_OPEN, reason, trade_date, in_bar=bool(at % 4))
+        for at, _, begins, ends in found.tolist()
+    ]
 
 
 def _schedule(found: Iterable[Session]) -> list[tuple[int, MarketPhase]]:
@@ -235,27 +282,50 @@ def _schedule(found: Iterable[Session]) -> list[tuple[int, MarketPhase]]:
 
 
 def _phases(
-    schedule: list[tuple[int, MarketPhase]], halts: list[Halt], first: int, last: int
-) -> list[tuple[int, int, int]]:
-    """Phases with halts laid over the open ones, from the first bar to the last, each change once."""
+    schedule: list[tuple[int, MarketPhase]], halts: list[Halt], bars: Bars, last: int
+) -> list[tuple[int, int, int, int]]:
+    """Phases with halts laid over the open ones, from the first bar to an instant, each change once.
+
+    A change inside a bar that began while the market was open waits for the bar's end: its prices are of the time
+    before, so that the last hour of a short day trades.
+    """
+    first = int(bars.start_ns[0])
     stamps = [ts_ns for ts_ns, _ in schedule]
     moments = sorted({first, *stamps, *(t for halt in halts for t in (halt.ts_ns, halt.until_ns))})
-    found: list[tuple[int, int, int]] = []
-    state = (int(MarketPhase.OPEN), int(HaltReason.SCHEDULE))
+    found: list[tuple[int, int, int, int]] = []
+    brought = {halt.ts_ns for halt in halts if halt.in_bar}
+    now = (int(MarketPhase.OPEN), int(HaltReason.SCHEDULE))
     for moment in moments:
         if not first <= moment <= last:
             continue
-        row = bisect.bisect_right(stamps, moment) - 1
-        now = (int(schedule[row][1] if row >= 0 else MarketPhase.CLOSED), int(HaltReason.SCHEDULE))
+        state = _state(schedule, stamps, halts, moment)
+        if state == now:
+            continue
+        at = moment
         if now[0] == MarketPhase.OPEN:
-            over = [halt for halt in halts if halt.ts_ns <= moment < halt.until_ns]
-            if over:
-                longest = max(over, key=lambda halt: halt.until_ns)
-                now = (int(longest.phase), int(longest.reason))
-        if now != state:
-            found.append((moment, *now))
-            state = now
+            row = int(np.searchsorted(bars.start_ns, moment)) - 1
+            began = row >= 0 and (not found or found[-1][0] <= bars.start_ns[row])
+            at = max(at, int(bars.end_ns[row])) if began else at
+        if found and found[-1][0] >= at:
+            at = found.pop()[0]
+        before = found[-1][1:3] if found else (int(MarketPhase.OPEN), int(HaltReason.SCHEDULE))
+        if state != before:
+            found.append((at, *state, int(moment in brought and state[1] != HaltReason.SCHEDULE)))
+        now = state
     return found
+
+
+def _state(
+    schedule: list[tuple[int, MarketPhase]], stamps: list[int], halts: list[Halt], moment: int
+) -> tuple[int, int]:
+    """Phase and halt at an instant."""
+    row = bisect.bisect_right(stamps, moment) - 1
+    phase = schedule[row][1] if row >= 0 else MarketPhase.CLOSED
+    over = [halt for halt in halts if halt.ts_ns <= moment < halt.until_ns] if phase == MarketPhase.OPEN else []
+    if not over:
+        return int(phase), int(HaltReason.SCHEDULE)
+    longest = max(over, key=lambda halt: halt.until_ns)
+    return int(longest.phase), int(longest.reason)
 
 
 def _in_range(limits: list[Limits], first: int, last: int) -> list[Limits]:

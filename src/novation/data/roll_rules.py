@@ -14,7 +14,7 @@ import numpy as np
 
 from novation.data.frames import read_frame, read_stamps
 from novation.domain.errors import DataError
-from novation.domain.units import DAY_NS, iso
+from novation.domain.units import DAY_NS, HOUR_NS, iso
 from novation.reference.lookup import Reference
 from novation.reference.products import month_symbol
 from novation.reference.rolls import rolls
@@ -44,7 +44,8 @@ def rolls_by_rule(
     first = min(int(ts_ns[0]) for ts_ns in stamps.values())
     last = max(int(ts_ns[-1]) for ts_ns in stamps.values())
     found: list[tuple[int, int, int]] = []
-    for day, old, new in rolls(known, root, iso(first)[:10], iso(last + DAY_NS)[:10], rule, cycle):
+    # what opens in the evening is of the next trade date
+    for day, old, new in rolls(known, root, iso(first)[:10], iso(last + DAY_NS + 2 * HOUR_NS)[:10], rule, cycle):
         if new > max(stamps):
             break  # the last contract that is given is held to its end
         if old not in stamps or new not in stamps:

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from novation.domain.units import DAY_NS
+
 Array = np.ndarray
 
 PRICE_FIELDS = ("open", "high", "low", "close")
@@ -82,6 +84,16 @@ class Bars:
 ARRAYS = tuple(f.name for f in fields(Bars) if f.name != "extra")
 
 
+def _none() -> Array:
+    return np.zeros(0, np.int64)
+
+
+def known_before(ts_ns: Array, values: Array, first_ns: int) -> tuple[Array, Array]:
+    """What was known at an instant of the days before it."""
+    rows = (ts_ns > first_ns - PRIOR_NS) & (ts_ns <= first_ns)
+    return ts_ns[rows], values[rows]
+
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """One instrument's history, ready for a feed.
@@ -106,18 +118,26 @@ class Prepared:
     digest: str = ""
     delivery_e8: int = 0  #: what the contract was delivered at, 0 where that is not given
     #: Samples of the cash index, for price limits and halts of its future.
-    index_ns: Array = field(default_factory=lambda: np.zeros(0, np.int64))
-    index_e8: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    index_ns: Array = field(default_factory=_none)
+    index_e8: Array = field(default_factory=_none)
+    #: Of the days before the first bar, ends and closes of bars, and settlements: what the first limits rest on.
+    prior_ns: Array = field(default_factory=_none)
+    prior_e8: Array = field(default_factory=_none)
+    prior_settlement_ns: Array = field(default_factory=_none)
+    prior_settlement_e8: Array = field(default_factory=_none)
 
     def __post_init__(self) -> None:
-        for name in (*EVENT_ARRAYS, *_INDEX_ARRAYS):
+        for name in (*EVENT_ARRAYS, *_FURTHER_ARRAYS):
             object.__setattr__(self, name, frozen(getattr(self, name)))
         if not self.digest:
             object.__setattr__(self, "digest", _digest(self))
 
 
 EVENT_ARRAYS = ("funding_ns", "funding_rate_e8", "funding_mark_e8", "settlement_ns", "settlement_e8")
-_INDEX_ARRAYS = ("index_ns", "index_e8")
+#: Of the digest only where they hold something: without them it is what it always was.
+_FURTHER_ARRAYS = ("index_ns", "index_e8", "prior_ns", "prior_e8", "prior_settlement_ns", "prior_settlement_e8")
+#: How far back prices before the first bar matter: a long weekend and the session before it.
+PRIOR_NS = 10 * DAY_NS
 
 
 @dataclass(frozen=True)
@@ -160,7 +180,7 @@ def _digest(prepared: Prepared) -> str:
 
 
 def _parts(prepared: Prepared) -> Iterator[tuple[str, bytes]]:
-    given = _INDEX_ARRAYS if len(prepared.index_ns) else ()  # without an index the digest is what it always was
+    given = tuple(name for name in _FURTHER_ARRAYS if len(getattr(prepared, name)))
     for owner, names in ((prepared.bars, ARRAYS), (prepared, EVENT_ARRAYS), (prepared, given)):
         for name in names:
             yield name, getattr(owner, name).astype("<i8", copy=False).tobytes()

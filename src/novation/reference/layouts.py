@@ -253,6 +253,7 @@ CME = VenueTables(
                 "late_minutes": Kind.MAYBE,
                 "late_halt_seconds": Kind.MAYBE,
                 "rounding": Kind.MAYBE,
+                "hours": Kind.MAYBE,  # all, or outside_regular: not while the cash market of an index is open
                 "verified": Kind.TEXT,
             },
             problem=circuit_breakers_problem,

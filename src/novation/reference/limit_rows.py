@@ -30,9 +30,14 @@ METHOD_CELLS: dict[str, tuple[str, ...]] = {
     "amount": ("first_points", "step_points", "expansions", "outside"),
     "none": (),
 }
-_WORDS = {"rounding": ("inward", "outward"), "outside": ("reject", "rest"), "verified": ("yes", "no")}
+_WORDS = {
+    "rounding": ("inward", "outward"),
+    "outside": ("reject", "rest"),
+    "hours": ("all", "outside_regular"),
+    "verified": ("yes", "no"),
+}
 _BREAKER_COUNTS = ("window_minutes", "halt_seconds", "late_minutes", "late_halt_seconds")
-_BREAKER_CELLS = ("fraction", *_BREAKER_COUNTS, "rounding")
+_BREAKER_CELLS = ("fraction", *_BREAKER_COUNTS, "rounding", "hours")
 
 
 def price_limits_problem(row: Mapping[str, Any]) -> str:

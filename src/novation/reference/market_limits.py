@@ -73,7 +73,10 @@ class PriceLimits:
 
 @dataclass(frozen=True)
 class CircuitBreaker:
-    """The dynamic circuit breaker: fraction of the settlement, rolling window, halt, and the halt late in the day."""
+    """The dynamic circuit breaker: fraction of the settlement, rolling window, halt, and the halt late in the day.
+
+    outside_regular: it rests while the cash market of an index is open (facts/cme.md §5: equity index futures).
+    """
 
     fraction_e8: int
     window_ns: int
@@ -81,6 +84,7 @@ class CircuitBreaker:
     late_ns: int  #: before the close, when a halt lasts late_halt_ns
     late_halt_ns: int
     rounding: int  #: as of `PriceLimits`
+    outside_regular: bool
     effective_ns: int
     verified: bool
     source: str
@@ -88,6 +92,7 @@ class CircuitBreaker:
     def __str__(self) -> str:
         minutes = self.window_ns // (60 * NS)
         text = f"{_percent(self.fraction_e8)} within {minutes} min halts {self.halt_ns // NS} s"
+        text += ", outside the hours of the cash market" if self.outside_regular else ""
         return text + ("" if self.verified else " (unverified)")
 
 
@@ -149,6 +154,7 @@ def circuit_breaker(reference: Reference, root: str, at_ns: int) -> CircuitBreak
         late_ns=60 * NS * int(row["late_minutes"]),
         late_halt_ns=NS * int(row["late_halt_seconds"]),
         rounding=_ROUNDINGS[row["rounding"]],
+        outside_regular=row["hours"] == "outside_regular",
         effective_ns=rule.effective_ns,
         verified=row["verified"] == "yes",
         source=rule.source,

@@ -229,6 +229,7 @@ class OwnCircuitBreaker(_Model):
     late_minutes: Cell
     late_halt_seconds: Cell
     rounding: Cell = "inward"
+    hours: Cell = "all"
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -95,8 +95,13 @@ class _Case:
         """The last dated row of an instrument that took effect at or before the event."""
         before = self.events[: self.row + 1]
         changed = before[(before["kind"] == EventKind.TERMS_CHANGED) & (before["instrument"] == index)]
+        return self.terms_row(changed[-1]) if len(changed) else dict(self.instruments[index]["terms"][0])
+
+    def terms_row(self, changed: Any) -> dict[str, Any]:
+        """The row that a TERMS_CHANGED event put in force."""
+        index = int(changed["instrument"])
         first = sum(len(instrument["terms"]) for instrument in self.instruments[:index])
-        return dict(self.instruments[index]["terms"][int(changed["amount"][-1]) - first if len(changed) else 0])
+        return dict(self.instruments[index]["terms"][int(changed["amount"]) - first])
 
     def lots_held(self) -> list[tuple[int, int]]:
         """Instrument and lots of every position the account holds at the event, from its fills and deliveries."""
@@ -374,9 +379,12 @@ def _close_out_rule(c: _Case) -> str:
     if int(closed["equity"][0]) <= 0:  # of the first position closed; its costs count for those after it
         return "closed out at once when equity is gone (equity <= 0) at the marks"
     called = iso(int(own["ts_ns"][own["kind"] == EventKind.MARGIN_CALL][-1]))
-    changed = before[(before["kind"] == EventKind.TERMS_CHANGED) & (before["ts_ns"] == c.ts_ns)]
-    if any(c.terms_of(int(index)).get("calls_due") for index in changed["instrument"]):
-        return "closed out at the mark at the margin deadline: equity does not carry the position overnight"
+    changed = before[before["kind"] == EventKind.TERMS_CHANGED]
+    deadlines = [int(row["ts_ns"]) for row in changed if c.terms_row(row).get("calls_due")]
+    settled = before["ts_ns"][before["kind"] == EventKind.SETTLEMENT]
+    if deadlines and not (settled > deadlines[-1]).any():
+        waited = "" if deadlines[-1] == c.ts_ns else f" of {iso(deadlines[-1])}, as soon as its markets traded"
+        return f"closed out at the mark at the margin deadline{waited}: equity does not carry the position overnight"
     return f"closed out at the mark, the margin call of {called} being unmet at a settlement of a later trade date"
 
 

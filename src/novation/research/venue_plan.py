@@ -67,17 +67,19 @@ class VenuePlan:
         Of a contract whose bars are longer than an hour nobody can say when in a bar it traded, so it is always open.
         """
         cautions: list[str] = []
+        until_ns = max(int(prepared.bars.end_ns[-1]) for prepared in self.prepared)
         for root in dict.fromkeys(instrument.root for instrument in self.instruments):
             own = [i for i, instrument in enumerate(self.instruments) if instrument.root == root]
             shown = [i for i in own if can_show(self.prepared[i].bars)]
             symbol = self.symbols[own[0]]
             if len(shown) < len(own):
+                of = symbol if not shown else next(self.instruments[i].id for i in own if i not in shown)
                 cautions.append(
-                    f"{symbol}: bars longer than an hour or one a day: hours, halts and price limits are not obeyed"
+                    f"{of}: bars longer than an hour or one a day: hours, halts and price limits are not obeyed"
                 )
             contracts = {i: TradedContract(self.instruments[i], self.prepared[i], self.terms[i]) for i in shown}
             try:
-                found = market_states(reference, root, contracts, zone=self.rules.zone)
+                found = market_states(reference, root, contracts, zone=self.rules.zone, until_ns=until_ns)
             except NoRuleInForce as error:
                 hint = "Extend the table (`tables=`), or give market_states=False: always open, without price limits."
                 raise NoRuleInForce(error.table, error.key, error.at, known=error.known, hint=hint) from None
@@ -101,8 +103,8 @@ class VenuePlan:
                     value=percent(ratio),
                 )
             before_ns = deadline_ns(reference, instrument.id)
-            sessions = sessions_of(reference, instrument.root, bars)
             span = int(bars.start_ns[0]), int(bars.end_ns[-1])
+            sessions = sessions_of(reference, instrument.root, *span)
             self.terms[i], changes = day_and_night(self.terms[i], sessions, ratio, before_ns, *span)
             self.changes[i] = ((0, 0), *changes)
             cautions.append(
