@@ -10,11 +10,10 @@ import pytest
 from novation.domain.errors import ConfigError, DataError, InvalidInput, NoRuleInForce
 from novation.domain.units import E8, NS, iso, to_e8, to_ns
 from novation.reference import Reference
+from novation.reference.day_margin import intraday_ratio_e8
 from novation.reference.market_limits import (
     WITHOUT_END,
-    changes,
     circuit_breaker,
-    intraday_ratio_e8,
     price_limits,
     velocity,
 )
@@ -156,7 +155,6 @@ def test_natural_gas_had_limits_that_expand_without_end() -> None:
 def test_a_product_of_which_no_limits_are_known_has_none(root: str) -> None:
     for look_up in (price_limits, circuit_breaker, velocity):
         assert look_up(Reference(), root, to_ns("2021-03-01")) is None
-    assert changes(Reference(), root, 0, 1 << 62) == ()
 
 
 @pytest.mark.parametrize("day", ["2009-12-31", "2029-01-01"])
@@ -165,13 +163,6 @@ def test_a_day_that_no_row_covers_is_refused_by_the_name_of_the_table(day: str) 
         price_limits(Reference(), "ES", to_ns(day))
     with pytest.raises(NoRuleInForce, match="cme/circuit_breakers"):
         circuit_breaker(Reference(), "CL", to_ns(day))
-
-
-def test_changes_are_the_instants_at_which_one_of_the_tables_changes() -> None:
-    at = changes(Reference(), "CL", to_ns("2019-06-01"), to_ns("2020-05-01"))
-    assert [iso(ns)[:10] for ns in at] == ["2020-01-01", "2020-03-19"]
-    both = changes(Reference(), "ES", to_ns("2020-01-01"), to_ns("2021-01-01"))
-    assert both == (to_ns("2020-10-11T22:00:00Z"),)
 
 
 def test_the_rounding_is_that_of_the_rules(tmp_path: Path) -> None:

@@ -13,12 +13,21 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from novation.domain.instruments import Terms
-from novation.domain.units import E8, NS
+from novation.domain.units import E8, NS, to_e8
 from novation.reference.lookup import Reference
 from novation.reference.sessions import Session
 
 #: Minutes before the close at which overnight margins take effect, where nobody says otherwise: assumed.
 DEADLINE_MINUTES = 15
+
+
+def intraday_ratio_e8(reference: Reference, symbol: str) -> int:
+    """A broker's day-trading margin as a share of the overnight initial and maintenance, in 1e-8.
+
+    What the override `intraday_ratio` says of the product; 100_000_000, the whole margin, where none does.
+    """
+    said = reference.overridden(symbol, "margins", "intraday_ratio")
+    return E8 if said is None else to_e8(said)
 
 
 def deadline_ns(reference: Reference, symbol: str) -> int:

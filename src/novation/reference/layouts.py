@@ -285,7 +285,7 @@ CME = VenueTables(
         "initial_ratio": ("margins", ("initial_ratio",)),
         # What a broker asks beyond the exchange, a fraction of both margins.
         "house_add_on": ("margins", ("house_add_on_fraction",)),
-        # What a broker asks by day, a share of both margins (`reference.market_limits.intraday_ratio_e8`).
+        # What a broker asks by day, a share of both margins (`reference.day_margin.intraday_ratio_e8`).
         "intraday_ratio": ("margins", ("intraday_ratio",)),
         "margin_deadline_minutes": ("margins", ("margin_deadline_minutes",)),
         # How far beyond the market a limit price may be, points of price.

@@ -384,11 +384,6 @@ class Reference:
             raise NoRuleInForce(table, key, at, known=known, hint=hint)
         return rule
 
-    def changes(self, table: str, key: str, start_ns: int, end_ns: int) -> set[int]:
-        """Instants strictly inside a range from which on another rule of a table's key is in force, or none."""
-        edges = self._book.changes(table, key, start_ns, end_ns)
-        return {at for at in edges if self._book.in_force(table, key, at) != self._book.in_force(table, key, at - 1)}
-
     def overridden(self, symbol: str, group: str, column: str) -> Decimal | None:
         """What an override says of one value of an instrument; None where none does."""
         return self._override(self._name(symbol)).values.get(group, {}).get(column)

@@ -1,4 +1,4 @@
-"""Price limits, circuit breakers and velocity logic of a product at an instant, and a broker's day-trading margin.
+"""Price limits, circuit breakers and velocity logic of a product at an instant.
 
 Sources: `tables/cme/price_limits.csv`, `circuit_breakers.csv`, `velocity.csv`, by root (facts/cme.md §5); the numbers
 are what `rules.price_limits`, `rules.circuit_breaker` and `rules.velocity` take. A product without rows has none that
@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from novation.domain.units import E8, NS, from_scaled, to_e8
+from novation.domain.units import NS, from_scaled, to_e8
 from novation.reference.limit_rows import ANY
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ _ROUNDINGS = {"": 1, "inward": 1, "outward": 2}
 
 #: `expansions` of a limit that expands without end, and `most_e8` where nothing holds a limit back.
 WITHOUT_END = 1 << 62
-
-_TABLES = ("price_limits", "circuit_breakers", "velocity")
 
 
 @dataclass(frozen=True)
@@ -174,20 +172,6 @@ def velocity(reference: Reference, root: str, at_ns: int) -> Velocity | None:
         verified=rule.row["verified"] == "yes",
         source=rule.source,
     )
-
-
-def changes(reference: Reference, root: str, start_ns: int, end_ns: int) -> tuple[int, ...]:
-    """The instants strictly inside a range, ascending, at which any of the three changes or is no longer known."""
-    return tuple(sorted(set().union(*(reference.changes(f"cme/{t}", root, start_ns, end_ns) for t in _TABLES))))
-
-
-def intraday_ratio_e8(reference: Reference, symbol: str) -> int:
-    """A broker's day-trading margin as a share of the overnight initial and maintenance, in 1e-8.
-
-    What the override `intraday_ratio` says of the product; 100_000_000, the whole margin, where none does.
-    """
-    said = reference.overridden(symbol, "margins", "intraday_ratio")
-    return E8 if said is None else to_e8(said)
 
 
 def _rule(reference: Reference, table: str, root: str, at_ns: int) -> Rule | None:

@@ -9,11 +9,10 @@ from novation.data.market_states import States, TradedContract, can_show, market
 from novation.data.series import Prepared
 from novation.domain.errors import ConfigError, NoRuleInForce
 from novation.domain.instruments import Instrument, Terms
-from novation.domain.units import E8
+from novation.domain.units import E8, NS
 from novation.domain.words import percent
-from novation.reference.day_margin import day_and_night, deadline_ns
+from novation.reference.day_margin import day_and_night, deadline_ns, intraday_ratio_e8
 from novation.reference.lookup import Reference
-from novation.reference.market_limits import intraday_ratio_e8
 from novation.venues.venue import Venue
 from novation.venues.venue_rules import VenueRules
 
@@ -109,6 +108,6 @@ class VenuePlan:
             self.changes[i] = ((0, 0), *changes)
             cautions.append(
                 f"{self.symbols[i]}: margins by day are {percent(ratio)} of the overnight ones; who cannot carry a "
-                f"position {before_ns // 60_000_000_000} minutes before the close is closed out then"
+                f"position {before_ns // (60 * NS)} minutes before the close is closed out then"
             )
         return list(dict.fromkeys(cautions))
