@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from novation.domain.errors import ConfigError, DataError, InvalidInput, NoRuleInForce
+from novation.domain.errors import ConfigError, DataError, NoRuleInForce
 from novation.domain.units import E8, NS, iso, to_e8, to_ns
 from novation.reference import Reference
 from novation.reference.day_margin import intraday_ratio_e8
@@ -207,6 +207,11 @@ def test_what_a_file_assumes_is_unverified_and_a_caution(tmp_path: Path) -> None
             f"price_limits: {PERCENT.replace(': 2,', ': 1.5,')}",
             "expansions is no whole number of zero or more, nor any",
         ),
+        (f"price_limits: {PERCENT.replace('0.025', '0')}", "step_fraction is no number between 0 and 1"),
+        (
+            f"price_limits: {PERCENT.replace('0.025', '2').replace(': 2, out', ': 0, out')}",
+            "step_fraction is no number",
+        ),
         (f"price_limits: {PERCENT.replace('expansions: 2, ', '')}", "expansions is missing: method percent has"),
         (f"price_limits: {PERCENT.replace('rest', 'refuse')}", "outside is none of reject, rest"),
         (f"price_limits: {PERCENT.replace('percent', 'none')}", "has no meaning in method none"),
@@ -231,6 +236,31 @@ def test_a_limit_that_makes_no_sense_is_named_with_its_product(tmp_path: Path, l
         own(tmp_path, limits)
     assert words in str(error.value)
     assert "own.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize("step", ["", "step_{unit}: 0, ", "step_{unit}: 0.5, "])
+@pytest.mark.parametrize(("method", "unit", "first"), [("percent", "fraction", "0.05"), ("amount", "points", "60")])
+def test_a_limit_that_never_expands_needs_no_step(
+    tmp_path: Path, method: str, unit: str, first: str, step: str
+) -> None:
+    cells = f"first_{unit}: {first}, {step.format(unit=unit)}expansions: 0"
+    reference = own(tmp_path, f"price_limits: {{method: {method}, {cells}, outside: rest}}")
+    limits = found(price_limits(reference, "GC", to_ns("2025-01-02")))
+    assert (limits.first_e8, limits.most_e8, limits.expansions) == (to_e8(first), to_e8(first), 0)
+
+
+def test_a_row_of_a_limit_that_never_expands_needs_no_step(tmp_path: Path) -> None:
+    fractions = ",".join(f"{name}_fraction" for name in ("band", "first", "second", "third", "after", "step"))
+    header = (
+        f"effective_from,root,method,{fractions},first_points,step_points,expansions,rounding,outside,verified,source"
+    )
+    (tmp_path / "cme").mkdir()
+    (tmp_path / "cme" / "known.csv").write_text("table,key,known_through,source\nprice_limits,*,2026-12-31,me\n")
+    (tmp_path / "cme" / "price_limits.csv").write_text(
+        f"{header}\n2024-01-01,HG,percent,,0.05,,,,,,,0,inward,rest,yes,me\n"
+    )
+    limits = found(price_limits(Reference([tmp_path]), "HG", to_ns("2025-01-02")))
+    assert (limits.most_e8, str(limits)) == (to_e8("0.05"), "5 % each way")
 
 
 def test_a_table_of_ones_own_is_checked_row_by_row(tmp_path: Path) -> None:
@@ -271,10 +301,35 @@ def test_a_price_band_in_points_is_ticks_of_the_grid() -> None:
 
 
 def test_a_band_between_two_ticks_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="the price band is no multiple of the tick"):
+    with pytest.raises(ConfigError) as error:
+        es(price_band=0.1)
+    assert str(error.value) == (
+        "overrides cme:ES.price_band: the price band is no multiple of the tick 0.25 (found '0.1'). Write 0.25."
+    )
+    with pytest.raises(ConfigError, match=r"\(found '12\.1'\)\. Write 12 or 12\.25\.$"):
         es(price_band="12.1")
     with pytest.raises(ConfigError, match=r"cme:ES\.price_band"):
         es(price_band=0)
+
+
+def test_a_band_of_a_file_between_two_ticks_is_named_with_product_and_key(tmp_path: Path) -> None:
+    reference = own(tmp_path, "banding: {points: 2.55}\n  margin: {initial: 9000, maintenance: 8000}\n  fee: 1")
+    with pytest.raises(DataError) as error:
+        reference.terms("GCG2025", to_ns("2025-01-02"), to_ns("2025-01-03"))
+    assert str(error.value) == (
+        f"{tmp_path / 'own.yaml'} GC.banding.points: the price band is no multiple of the tick 0.1 (found '2.55'). "
+        "Write 2.5 or 2.6."
+    )
+
+
+def test_a_band_of_a_table_between_two_ticks_is_named_with_its_key(tmp_path: Path) -> None:
+    (tmp_path / "cme").mkdir()
+    (tmp_path / "cme" / "known.csv").write_text("table,key,known_through,source\nbanding,*,2026-12-31,me\n")
+    (tmp_path / "cme" / "banding.csv").write_text(
+        "effective_from,root,points,verified,source\n2020-01-01,ES,1.1,no,me\n"
+    )
+    with pytest.raises(DataError, match=r"banding\.csv ES, points: the price band .*\. Write 1 or 1\.25\.$"):
+        Reference([tmp_path]).terms("ESH2021", to_ns("2021-03-01"), to_ns("2021-03-02"))
 
 
 def test_a_band_of_a_file_is_dated_as_other_terms_are(tmp_path: Path) -> None:

@@ -45,10 +45,13 @@ def price_limits_problem(row: Mapping[str, Any]) -> str:
     method = row["method"]
     if method not in METHOD_CELLS:
         return f"method is none of {', '.join(METHOD_CELLS)}"
-    needed = METHOD_CELLS[method]
+    known = METHOD_CELLS[method]
     cells = {cell for cells in METHOD_CELLS.values() for cell in cells}
+    # A limit that never expands needs no step.
+    idle = [name for name in known if name.startswith("step_") and _number(row, "expansions") == 0]
+    needed = tuple(name for name in known if name not in idle or (row[name] and _number(row, name) != 0))
     return (
-        _filled(row, needed, cells, f"method {method}")
+        _filled(row, needed, cells - set(idle), f"method {method}")
         or _fractions(row, [name for name in needed if name.endswith("_fraction")])
         or _above_zero(row, [name for name in needed if name.endswith("_points")])
         or _words(row)
@@ -131,5 +134,6 @@ def _expansions(row: Mapping[str, Any], method: str) -> str:
     problem = _whole(row, "expansions")
     if problem or method == "amount":
         return problem and f"{problem}, nor {ANY}"
-    widest = to_decimal(row["first_fraction"]) + to_decimal(row["step_fraction"]) * to_decimal(row["expansions"])
+    times = to_decimal(row["expansions"])
+    widest = to_decimal(row["first_fraction"]) + (to_decimal(row["step_fraction"]) * times if times else 0)
     return "" if widest < 1 else "first and all steps reach 1"

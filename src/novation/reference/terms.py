@@ -10,9 +10,9 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from novation.domain.enums import MarginMethod
-from novation.domain.errors import DataError, InvalidInput
+from novation.domain.errors import ConfigError, DataError, InvalidInput
 from novation.domain.instruments import Instrument, Terms, Tier
-from novation.domain.units import asset_decimals, money, on_grid, to_e8
+from novation.domain.units import asset_decimals, floor_steps, from_e8, money, on_grid, to_e8
 from novation.reference.brackets import tiers_of
 from novation.reference.layouts import QUARTERLIES, VENUES
 from novation.reference.overrides import Override
@@ -64,9 +64,8 @@ def build_terms(
             where=sources["margins"],
             value=f"{initial} and {maintenance}",
         )
-    banded = "banding" in rules or "banding" in override.values
     return Terms(
-        band_ticks=_band(instrument, value("banding", "points"), sources["banding"]) if banded else 0,
+        band_ticks=_band(name, instrument, rules.get("banding"), override),
         fee_per_lot=money(fee, asset),
         initial_per_lot=_raised(initial, asset),
         maintenance_per_lot=_raised(maintenance, asset),
@@ -152,14 +151,29 @@ def _margins(own: Mapping[str, Decimal], value: Callable[[str, str], Decimal]) -
     return initial * raised, maintenance * raised
 
 
-def _band(instrument: Instrument, points: Decimal, source: str) -> int:
-    """A price band in ticks of the grid."""
+def _band(name: Name, instrument: Instrument, rule: Rule | None, override: Override) -> int:
+    """A price band in ticks of the grid: the override's, else the row's; 0 without one."""
+    own = override.values.get("banding", {}).get("points")
+    wrong: type[InvalidInput]
+    if own is not None:
+        points, wrong, source, where = own, ConfigError, "overrides", f"{name.venue}:{name.key}.price_band"
+    elif rule is not None:
+        of_products = rule.shown.endswith((".yaml", ".yml"))
+        where = f"{name.key}.banding.points" if of_products else f"{name.key}, points"
+        points, wrong, source = rule.row["points"], DataError, rule.shown
+    else:
+        return 0
     ticks = on_grid(points, instrument.tick_e8)
     if ticks is None:
-        raise InvalidInput(
-            "the price band is no multiple of the tick", source=instrument.id, where=source, value=points
-        )
+        below = floor_steps(points, instrument.tick_e8)
+        near = " or ".join(_plain(from_e8(n * instrument.tick_e8)) for n in (below, below + 1) if n)
+        problem = f"the price band is no multiple of the tick {_plain(from_e8(instrument.tick_e8))}"
+        raise wrong(problem, source=source, where=where, value=_plain(points), hint=f"Write {near}.")
     return ticks
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
 
 
 def _raised(amount: Decimal, asset: str) -> int:
