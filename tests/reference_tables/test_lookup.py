@@ -388,6 +388,50 @@ def test_bad_overrides_are_named(given: dict[str, object], message: str) -> None
         Reference(overrides={"BTCUSDT": given})
 
 
+@pytest.mark.parametrize(
+    ("symbol", "given", "message"),
+    [
+        ("cme:ES", {"intraday_ratio": 1e-9}, r"cme:ES\.intraday_ratio: has more than 8 decimals \(found 1e-09\)"),
+        ("cme:ES", {"tick": "0.000000001"}, r"cme:ES\.tick: has more than 8 decimals"),
+        ("cme:ES", {"fee_per_contract": "2.2500001"}, r"cme:ES\.fee_per_contract: has more than 6 decimals"),
+        ("BTCUSDT", {"taker_fee": "0.000400001"}, r"binance_um:BTCUSDT\.taker_fee: has more than 8 decimals"),
+        ("BTCUSDT", {"min_qty": "0.000000001"}, r"binance_um:BTCUSDT\.min_qty: has more than 8 decimals"),
+        (
+            "BTCUSDT",
+            {"brackets": [{"floor": 0, "cap": None, "rate": 1e-9, "max_leverage": 2}]},
+            r"BTCUSDT\.brackets\[1\]\.rate: has more than 8 decimals",
+        ),
+        (
+            "BTCUSDT",
+            {
+                "brackets": [
+                    {"floor": 0, "cap": "0.1", "rate": "0.00000001", "max_leverage": 2},
+                    {"floor": "0.1", "cap": None, "rate": "0.00000002", "max_leverage": 2},
+                ]
+            },
+            r"BTCUSDT\.brackets: cum, by the recurrence, has more than 8 decimals \(found '1E-9'\)",
+        ),
+    ],
+)
+def test_an_override_with_more_decimals_than_are_counted_is_named(
+    symbol: str, given: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"^overrides .*{message}") as error:
+        Reference(overrides={symbol: given})
+    assert "at most" in error.value.hint
+
+
+def test_a_margin_that_is_rounded_up_may_have_any_number_of_decimals() -> None:
+    assert es_margins(maintenance_margin="9000.0000001", initial_ratio="1.0") == (9_000_000_001,) * 2
+
+
+@pytest.mark.parametrize("ratio", [{}, {"intraday_ratio": 1}])
+def test_a_margin_deadline_without_a_margin_by_day_is_refused(ratio: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=r"^overrides cme:ES\.margin_deadline_minutes: .*intraday_ratio below 1"):
+        Reference(overrides={"cme:ES": {"margin_deadline_minutes": 30, **ratio}})
+    Reference(overrides={"cme:ES": ratio} if ratio else None)
+
+
 def test_one_override_of_a_margin_must_fit_the_other() -> None:
     with pytest.raises(InvalidInput, match="initial margin lies below maintenance"):
         on(Reference(overrides={"ES": {"initial_margin": 1}}), "ESZ2020", "2020-07-01")

@@ -476,6 +476,9 @@ def test_the_schema_says_what_a_key_does() -> None:
         ({"execution": {"slippage": {"default_spread_bps": -1}}}, "execution.slippage.default_spread_bps: cannot be"),
         ({"risk": {"max_drawdown_pct": 500}}, "risk.max_drawdown_pct: is a percentage"),
         ({"rules_as_of": {"binance": "2026-05-01"}}, "rules_as_of.binance: unknown venue or table"),
+        ({"fees": {"crypto": {"taker_bps": 1e-5}}}, "fees.crypto.taker_bps: has more than 4 decimals (found 1e-05)"),
+        ({"overrides": {"cme:ES": {"intraday_ratio": 1e-9}}}, "overrides.cme:ES.intraday_ratio: has more than 8 dec"),
+        ({"overrides": {"cme:ES": {"margin_deadline_minutes": 5}}}, "overrides.cme:ES.margin_deadline_minutes: has no"),
         ({"overrides": {"BTCUSDT": {"tick": -1}}}, "overrides.binance_um:BTCUSDT.tick: expected a number above zero"),
         (
             {

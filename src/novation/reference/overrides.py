@@ -3,8 +3,9 @@
 {"binance_um:BTCUSDT": {"taker_fee": "0.0004", "tick": "0.5"}, "cme:ES": {"initial_margin": 12_000}}
 
 Amounts are in the settlement asset, fees and rates fractions, `fee_per_contract` per side, `price_band` points of
-price, `intraday_ratio` a share of the margins until `margin_deadline_minutes` before the close. An override holds at
-all dates. Brackets are a tuple of `Tier` (as `brackets_from_file` gives them) or a list of {"floor", "cap", "rate",
+price, `intraday_ratio` a share of the margins until `margin_deadline_minutes` before the close, which mean nothing
+without it. A number of more decimals than are counted is refused; margins are rounded up. An override holds at all
+dates. Brackets are a tuple of `Tier` (as `brackets_from_file` gives them) or a list of {"floor", "cap", "rate",
 "max_leverage"}, where `cum` follows from the recurrence unless it is given too, and a cap of None is none.
 """
 
@@ -18,7 +19,7 @@ from typing import Any
 
 from novation.domain.errors import ConfigError, InvalidInput
 from novation.domain.instruments import Tier
-from novation.domain.units import to_decimal
+from novation.domain.units import asset_decimals, to_decimal, to_scaled
 from novation.reference.brackets import check_tiers, cum_of, tiers_of
 from novation.reference.layouts import VENUES, Kind
 
@@ -30,6 +31,10 @@ _TIER_NAMES = {
     "cum": "cum_usdt",
 }
 _NO_CAP = Decimal(1 << 62)
+#: Columns of amounts, which count in minor units of the asset; the others in 1e-8.
+_MONEY = ("commission_usd", "min_notional_usdt", "floor_usdt", "cap_usdt", "cum_usdt")
+#: Columns that go into a margin, which is rounded up (`reference.terms`): any number of decimals will do.
+_ROUNDED_UP = ("initial_usd", "maintenance_usd", "initial_ratio", "house_add_on_fraction")
 
 
 @dataclass(frozen=True)
@@ -75,14 +80,28 @@ def read_override(id: str, venue: str, asset: str, given: Mapping[str, Any]) -> 
             said[group] = (*said.get(group, ()), f"brackets of {len(tiers)} tiers")
             continue
         kinds = VENUES[venue].layouts[VENUES[venue].groups.get(group, group)].columns | VENUES[venue].said
-        kind = kinds[columns[0]]
-        number = _number(value, kind, f"{id}.{name}")
+        number = _number(value, kinds[columns[0]], f"{id}.{name}", _decimals(columns[0], asset))
         values.setdefault(group, {}).update({column: Decimal(0) for column in columns} | {columns[0]: number})
         said[group] = (*said.get(group, ()), f"{name} {number.normalize():f}")
+    margins = values.get("margins", {})
+    if "margin_deadline_minutes" in margins and margins.get("intraday_ratio", 1) >= 1:
+        raise ConfigError(
+            "has no effect without an intraday_ratio below 1",
+            source="overrides",
+            where=f"{id}.margin_deadline_minutes",
+            hint="Give the broker's intraday_ratio beside it, or leave it out.",
+        )
     return Override(values, tiers, said)
 
 
-def _number(value: Any, kind: Kind, where: str) -> Decimal:
+def _decimals(column: str, asset: str) -> int | None:
+    """How many decimals a column counts; None where any number of them will do."""
+    if column in _ROUNDED_UP:
+        return None
+    return asset_decimals(asset) if column in _MONEY else 8
+
+
+def _number(value: Any, kind: Kind, where: str, decimals: int | None) -> Decimal:
     try:
         number = to_decimal(value)
     except InvalidInput as error:
@@ -95,6 +114,12 @@ def _number(value: Any, kind: Kind, where: str) -> Decimal:
         or (kind is Kind.WHOLE and not whole)
     ):
         raise ConfigError(f"expected {kind.value}", source="overrides", where=where, value=value)
+    try:
+        if decimals is not None:
+            to_scaled(number, decimals)
+    except InvalidInput as error:
+        hint = f"Round it to at most {decimals} decimals."
+        raise ConfigError(error.problem, source="overrides", where=where, value=value, hint=hint) from None
     return number
 
 
@@ -121,7 +146,8 @@ def _tiers(id: str, given: Any, asset: str) -> tuple[Tier, ...]:
             if name == "cap" and tier.get(name, 0) is None:
                 row[column] = _NO_CAP
             elif name in tier:
-                row[column] = _number(tier[name], Kind.AMOUNT, f"{where}[{number}].{name}")
+                place = f"{where}[{number}].{name}"
+                row[column] = _number(tier[name], Kind.AMOUNT, place, _decimals(column, asset))
             elif name == "cum":
                 row[column] = cum_of(row, rows[-1] if rows else None)
             else:
@@ -131,4 +157,9 @@ def _tiers(id: str, given: Any, asset: str) -> tuple[Tier, ...]:
         check_tiers(rows, source="overrides", where=where)
     except InvalidInput as error:
         raise ConfigError(error.problem, source="overrides", where=error.where, value=error.value) from None
-    return tiers_of(rows, asset)
+    try:
+        return tiers_of(rows, asset)
+    except InvalidInput as error:
+        problem = f"cum, by the recurrence, {error.problem}"
+        hint = f"Round caps and rates to what makes it at most {asset_decimals(asset)} decimals."
+        raise ConfigError(problem, source="overrides", where=where, value=error.value, hint=hint) from None

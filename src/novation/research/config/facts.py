@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from novation.domain.errors import ConfigError
-from novation.domain.units import to_decimal, to_ns
+from novation.domain.errors import ConfigError, InvalidInput
+from novation.domain.units import to_decimal, to_ns, to_scaled
 from novation.reference.lookup import Reference
 from novation.research.assembly import RULES
 from novation.research.config.data import files_of, way_of
@@ -98,8 +98,9 @@ def derived_overrides(keys: Keys, traded: Sequence[Traded], source: str) -> dict
         if one.perpetual and fees is not None and fees.crypto is not None:
             for key, name in _CRYPTO_FEES.items():
                 if fees.crypto.given(key):
-                    rate = to_decimal(getattr(fees.crypto, key)).scaleb(-4)
-                    found.setdefault(one.product, {})[name] = f"{rate.normalize():f}"
+                    found.setdefault(one.product, {})[name] = _rate(
+                        getattr(fees.crypto, key), f"fees.crypto.{key}", source
+                    )
         if not one.perpetual and fees is not None and fees.cme is not None:
             given = [key for key in _CME_FEES if fees.cme.given(key)]
             lacking = [key for key in _CME_FEES if key not in given]
@@ -114,6 +115,16 @@ def derived_overrides(keys: Keys, traded: Sequence[Traded], source: str) -> dict
                 fee = sum(to_decimal(getattr(fees.cme, key)) for key in given)
                 found.setdefault(one.product, {})["fee_per_contract"] = str(fee)
     return found
+
+
+def _rate(bps: Any, where: str, source: str) -> str:
+    """Basis points as a fraction."""
+    try:
+        to_scaled(bps, 4)
+    except InvalidInput as error:
+        hint = "Round it to at most 4 decimals."
+        raise ConfigError(error.problem, source=source, where=where, value=bps, hint=hint) from None
+    return f"{to_decimal(bps).scaleb(-4).normalize():f}"
 
 
 def _tiers(margin: Margin, source: str) -> list[dict[str, Any]]:
