@@ -8,13 +8,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 
 import novation as nv
 from novation.domain.errors import ConfigError, DataError, NoRuleInForce, UnknownInstrument
-from novation.domain.units import to_ns
+from novation.domain.units import NS, to_ns
 from novation.reference.lookup import Reference
 from novation.reference.sessions import sessions
 
@@ -45,6 +46,28 @@ def test_its_sessions_follow_its_own_zone_and_its_own_holidays() -> None:
     assert sessions(reference, "FDAX", dt.date(2026, 5, 1), dt.date(2026, 5, 1)) == ()
     thanksgiving = sessions(reference, "FDAX", dt.date(2026, 11, 26), dt.date(2026, 11, 26))[0]
     assert (thanksgiving.trade_date, thanksgiving.holiday) == (dt.date(2026, 11, 26), "")
+
+
+@pytest.mark.parametrize(
+    ("hours", "tuesday", "monday"),
+    [
+        ('open: "01:10", pre_open: "01:00"', "03-03 01:00", "03-02 01:00"),
+        ('open: "01:10", pre_open: "23:00"', "03-02 23:00", None),  # Monday's is a Sunday's, which is not given
+        ('open: "01:10", pre_open: "23:00", pre_open_sunday: "21:00"', "03-02 23:00", "03-01 21:00"),
+        ('open: "23:00", pre_open: "22:30", pre_open_sunday: "12:00"', "03-02 22:30", "03-01 12:00"),
+        ('open: "01:10"', None, None),
+    ],
+)
+def test_orders_are_taken_ahead_of_the_opening_from_that_day_or_the_evening_before(
+    tmp_path: Path, hours: str, tuesday: str | None, monday: str | None
+) -> None:
+    reference = written(tmp_path, TEXT.replace('open: "01:10"', hours))
+    found = sessions(reference, "FDAX", dt.date(2026, 3, 2), dt.date(2026, 3, 3))
+    berlin = [
+        None if ns is None else f"{dt.datetime.fromtimestamp(ns // NS, ZoneInfo('Europe/Berlin')):%m-%d %H:%M}"
+        for ns in (session.pre_open_ns for session in found)
+    ]
+    assert berlin == [monday, tuesday]
 
 
 def test_a_run_in_euros_is_settled_and_ends_with_the_contract() -> None:
@@ -115,6 +138,17 @@ def test_a_shipped_product_can_be_given_a_margin_alone(tmp_path: Path) -> None:
         (("listed: 3", "listed: 0"), "FDAX.listed"),
         (("  fee: 1.50\n", '  early_closes: {"2026-12-24": "14:00"}\n'), "2026-12-24 is in closed and in early_closes"),
         (("lead: expiry:1", "lead: expiry:²"), "FDAX.lead"),
+        (('open: "01:10"', 'open: "01:10", pre_open: "02:00"'), "FDAX.hours.pre_open: lies inside the session"),
+        (('open: "01:10"', 'open: "01:10", pre_open: "01:10"'), "FDAX.hours.pre_open: lies inside the session"),
+        (('open: "01:10"', 'open: "01:10", pre_open: "22:00"'), "FDAX.hours.pre_open: lies inside the session"),
+        (
+            ('open: "01:10"', 'open: "01:10", pre_open: "01:00", pre_open_sunday: "23:00"'),
+            "hours.pre_open_sunday: has no",
+        ),
+        (('open: "01:10"', 'open: "01:10", pre_open_sunday: "23:00"'), "FDAX.hours.pre_open_sunday: has no"),
+        (('open: "01:10"', 'open: "23:00", pre_open: "23:30"'), "FDAX.hours.pre_open: lies inside the session"),
+        (('open: "01:10"', 'open: "23:00", pre_open: "21:00"'), "FDAX.hours.pre_open: lies inside the session"),
+        (('open: "01:10"', 'open: "23:00", pre_open_sunday: "23:10"'), "FDAX.hours.pre_open_sunday: lies inside"),
         (("lead: expiry:1", "lead: soon"), "expected index, fx, expiry:N or notice:N"),
     ],
 )

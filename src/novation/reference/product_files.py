@@ -29,8 +29,8 @@
 Such a file is one more folder of tables, asked before the shipped ones (`Reference(tables=[FILE])`, `--products FILE`,
 `products:` in a configuration). It is validated whole when it is read. Of a product that is shipped it may give
 `margin`, `fee` and the last four alone, whose cells are those of the tables of that name (`reference.market_limits`,
-`limit_rows`); they are unverified where `source` begins with `assumed:`. Whatever it gives holds from `effective_from`
-through `known_through`; every weekday that `closed` does not list is a business day.
+`limit_rows`; `expansions: 0` needs no step); they are unverified where `source` begins with `assumed:`. Whatever it
+gives holds from `effective_from` through `known_through`; every weekday that `closed` does not list is a business day.
 """
 
 from __future__ import annotations
@@ -44,7 +44,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from novation.domain.errors import ConfigError, DataError, InvalidInput
 from novation.domain.units import ASSET_DECIMALS, DAY_NS, to_decimal, to_ns
@@ -139,7 +149,11 @@ class _Model(BaseModel):
 
 
 class Hours(_Model):
-    """Regular hours in the product's zone; an opening later in the day than the close is of the evening before."""
+    """Regular hours in the product's zone; an opening later in the day than the close is of the evening before.
+
+    pre_open: from when on orders are taken ahead of the opening, after the close before; a time after the close is of
+    the evening before. pre_open_sunday: the same on Sundays; without it, Sunday evenings have none.
+    """
 
     open: Time
     close: Time
@@ -149,6 +163,22 @@ class Hours(_Model):
     regular_close: Time
     pre_open: Time | Literal[""] = ""
     pre_open_sunday: Time | Literal[""] = ""
+
+    @field_validator("pre_open", "pre_open_sunday")
+    @classmethod
+    def _ahead(cls, text: str, info: ValidationInfo) -> str:
+        """Refuse a pre-open that no opening follows, or that lies inside a session."""
+        if not text or "open" not in info.data or "close" not in info.data:
+            return text
+        opens, closes = info.data["open"], info.data["close"]
+        between = closes < text < opens if closes < opens else text < opens or closes < text
+        if info.field_name == "pre_open" and not between:
+            raise ValueError(f"lies inside the session from {opens} to {closes}: expected a time before the opening")
+        if info.field_name == "pre_open_sunday" and closes < opens <= text:
+            raise ValueError(f"lies inside the session from {opens} on: expected a time before the opening")
+        if info.field_name == "pre_open_sunday" and opens < closes and not info.data.get("pre_open", "") > closes:
+            raise ValueError("has no effect without a pre_open on the evening before: no session opens on a Sunday")
+        return text
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -201,14 +201,16 @@ def _opening(
 
 
 def _pre_open(product: Mapping[str, Any], day: dt.date, hours: Mapping[str, Any], start: int) -> int | None:
-    """From when on orders are taken, of the day on which a session opens; None where that is not known."""
+    """From when on orders are taken, on the day on which a session opens or, by a time after the close, the evening
+    before; None where that is not known.
+    """
     zone = product["zone"]
-    evening = start < instant_ns(day, "00:00", zone)
-    opens = day - _ONE if evening else day
-    text = hours["pre_open_sunday" if opens.weekday() == calendar.SUNDAY else "pre_open"]
+    evening = start < instant_ns(day, "00:00", zone) or hours["open"] < hours["close"] < hours["pre_open"]
+    taken = day - _ONE if evening else day
+    text = hours["pre_open_sunday" if taken.weekday() == calendar.SUNDAY else "pre_open"]
     if not text:
         return None
-    found = instant_ns(opens, text, zone)
+    found = instant_ns(taken, text, zone)
     return found if found < start else None
 
 
