@@ -61,7 +61,31 @@ def test_an_order_sent_as_the_market_closes_is_held_until_it_opens() -> None:
 def test_the_exchange_itself_refuses_it() -> None:
     result = run(At(2), hold_orders=False)
     assert result.fills.is_empty()
-    assert result.refusals["reason"].to_list() == ["MARKET_CLOSED"]
+    assert result.refusals.select("reason", "value", "limit").rows() == [("MARKET_CLOSED", None, None)]
+
+
+def test_a_refusal_by_the_phase_has_neither_value_nor_limit() -> None:
+    """Sunday's minutes before the opening: a market order at 16:01, a cancellation at 16:59:45."""
+
+    class Early(nv.Strategy):
+        def on_bar(self, bar: Any) -> None:
+            if bar.close == 1.0:
+                self.buy(bar.symbol, 1)
+                self.waits = self.buy(bar.symbol, 1, price=3_800.0)
+            elif bar.close == 2.0:
+                self.cancel(self.waits)
+
+    frame = bars(
+        ("2021-03-05T14:59", 3_830.0),
+        ("2021-03-07T16:00", 1.0),
+        ("2021-03-07T16:58:45", 2.0),
+        ("2021-03-07T17:00", 9.0),
+    )
+    refused = run(Early(), frame, hold_orders=False).refusals
+    assert refused.select("reason", "value", "limit").rows() == [
+        ("MARKET_ORDER_BEFORE_OPEN", None, None),
+        ("CANCEL_NOT_ALLOWED", None, None),
+    ]
 
 
 def test_a_run_may_do_without() -> None:

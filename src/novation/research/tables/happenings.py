@@ -225,7 +225,7 @@ def market_states(record: RunRecord) -> pl.DataFrame:
     )
 
 
-#: Reasons whose value and limit are money, lots, ticks; of the others they are numbers of another kind.
+#: Reasons whose value and limit are money, lots, ticks, or nothing; of the others they are numbers of another kind.
 _OF_MONEY = (
     RejectReason.MIN_NOTIONAL,
     RejectReason.INSUFFICIENT_MARGIN,
@@ -246,6 +246,12 @@ _OF_TICKS = (
     RejectReason.PRICE_BEYOND_LIMIT,
     RejectReason.PRICE_OUTSIDE_BAND,
 )
+#: Reasons whose value and limit are numbers of a phase, a halt or an order, which say nothing to a person.
+_OF_PHASES = (
+    RejectReason.MARKET_CLOSED,
+    RejectReason.MARKET_ORDER_BEFORE_OPEN,
+    RejectReason.CANCEL_NOT_ALLOWED,
+)
 
 
 def _refused(column: str, name: str) -> pl.Expr:
@@ -256,6 +262,8 @@ def _refused(column: str, name: str) -> pl.Expr:
     return (
         pl.when(pl.col("kind") == int(EventKind.ORDER_CANCELLED))
         .then(number.cast(pl.Float64))
+        .when(among(_OF_PHASES))
+        .then(None)
         .when(among(_OF_MONEY))
         .then(number / pl.col("_scale"))
         .when(among(_OF_LOTS))
@@ -270,7 +278,8 @@ def _refused(column: str, name: str) -> pl.Expr:
 def refusals(record: RunRecord) -> pl.DataFrame:
     """What the exchange refused, and accepted orders it later could not carry out, with the reason.
 
-    value, limit: what was refused and what it was held against: money, sizes and prices as elsewhere, else as they are.
+    value, limit: what was refused and what it was held against: money, sizes and prices as elsewhere, else as they are;
+    null where the market's phase refused.
     """
     names = {int(reason): reason.name for reason in RejectReason}
     cancels = {
