@@ -72,5 +72,8 @@ def test_contract_shows_32nds_limits_and_breakers(novation: Callable[..., Any]) 
 
 
 def test_an_unknown_product_names_the_table_to_extend(novation: Callable[..., Any]) -> None:
-    refused = novation("contract", "XXZ6")
-    assert "A product is a row of table cme/products" in refused.err
+    for refused in (
+        novation("contract", "XXZ6"),
+        *(novation(verb, "FOO") for verb in ("contract", "calendar", "roll")),
+    ):
+        assert "A product is a row of table cme/products" in refused.err

@@ -80,6 +80,19 @@ def test_where_no_name_is_near_every_known_one_is_told_the_nearest_first() -> No
     assert placed.to_dict()["where"] == "instruments"
 
 
+@pytest.mark.parametrize("written", ["FOO", "cme:FOO", "XXZ6"])
+def test_where_no_name_is_near_the_error_says_where_products_come_from(written: str) -> None:
+    with pytest.raises(UnknownInstrument, match=r"A product is a row of table cme/products, or a file of your own"):
+        Reference().resolve(written)
+
+
+@pytest.mark.parametrize("written", ["BTCUSD", "cme:EES", "MESZ", "QQQQUSDT", "QQQ/USDT:USDT", "binance_um:FOO"])
+def test_a_near_name_or_a_perpetuals_is_told_nothing_of_products(written: str) -> None:
+    with pytest.raises(UnknownInstrument, match="unknown instrument") as told:
+        Reference().resolve(written)
+    assert "cme/products" not in str(told.value)
+
+
 def test_spot_and_delivery_are_named_as_what_they_are() -> None:
     with pytest.raises(UnknownInstrument, match="spot market"):
         Reference().resolve("binance_spot:BTCUSDT")

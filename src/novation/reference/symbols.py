@@ -28,7 +28,6 @@ from novation.reference.quarterlies import delivery_day, last_friday
 MONTHS = "FGHJKMNQUVXZ"
 _CCXT = re.compile(r"([A-Z0-9]+)/([A-Z0-9]+)(?::([A-Z0-9]+))?(-\d{6})?")
 _QUARTERLY = re.compile(r"([A-Z0-9]+)_(\d{6})")
-_MONTH_CODE = re.compile(rf"[A-Z0-9]{{1,4}}[{MONTHS}]\d{{1,4}}")
 _DATED = re.compile(rf"([A-Z0-9]+?)([{MONTHS}])(\d{{4}}|\d{{1,2}})")
 
 
@@ -111,8 +110,9 @@ def parse(symbol: str, products: tuple[Product, ...], venues: tuple[str, ...], o
     if names:
         raise UnknownInstrument(symbol, tuple(name.id for name in names))
     nearest, known = _nearest(text, products)
-    of_cme = (colon and venue.lower() == "cme") or _MONTH_CODE.fullmatch(text) is not None
-    hint = "A product is a row of table cme/products, or a file of your own (--products)." if of_cme else ""
+    perpetual = "/" in text or any(product.quote and text.endswith(product.quote) for product in products)
+    unknown = not nearest and not perpetual and any(product.dated for product in products)
+    hint = "A product is a row of table cme/products, or a file of your own (--products)." if unknown else ""
     raise UnknownInstrument(symbol, nearest, known=known, hint=hint)
 
 
