@@ -385,7 +385,6 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         {"margin": {"scope": "isolated", "leverage": 5, "span": {"enabled": False, "scanning_range": 0.1}}},
         {"session": {"circuit_breakers": None}},
         {"session": {"circuit_breakers": {"enabled": True}, "calendar": "cme_futures"}},
-        {"session": {"circuit_breakers": {"enabled": False, "levels": [{"threshold_pct": -7}]}}},
         {"session": {"calendar": "crypto_24x7", "cme": {"holidays": "us_federal"}}},
         {"execution": {"level": "L2", "lob": {"impact_model": "kyle"}}},
         {"funding": {"interval_hours": 8, "times_utc": ["00:00", "08:00", "16:00"]}},
@@ -411,6 +410,22 @@ def test_a_key_that_asks_for_nothing_changes_nothing(
         for name in ("last", "mark", "funding"):
             assert getattr(history, name).equals(getattr(other, name))
         assert history.notes == other.notes
+
+
+def test_circuit_breakers_are_the_same_switch_as_market_states(folder: Path) -> None:
+    off = {"enabled": False, "levels": [{"threshold_pct": -7}]}
+    for session in (
+        {"circuit_breakers": off},
+        {"market_states": False},
+        {"circuit_breakers": off, "market_states": False},
+    ):
+        assert config(folder, session=session).backtest().market_states is False
+    for session in ({"circuit_breakers": {"enabled": True}}, {"market_states": True}, {"circuit_breakers": {}}):
+        assert config(folder, session=session).backtest().market_states is True
+    for one in (True, False):
+        assert (
+            f"session.circuit_breakers.enabled: says {one}, and session.market_states says {not one}: keep one"
+        ) in refusal(folder, session={"circuit_breakers": {"enabled": one}, "market_states": not one})
 
 
 # ---------------------------------------------------------------- data and schema

@@ -159,6 +159,8 @@ class BacktestConfig:
         keys = self.keys
         period, account, margin, execution = keys.period, keys.account, keys.margin, keys.execution
         slippage = execution.slippage if execution is not None else None
+        session = keys.session
+        breakers = session.circuit_breakers if session is not None else None
         options: dict[str, Any] = {
             "start": period and period.from_,
             "end": period and period.to,
@@ -179,24 +181,19 @@ class BacktestConfig:
                 slippage,
                 "default_spread_bps",
             ),
-            "market_states": self._market_states(),
-            "hold_orders": keys.session and keys.session.hold_orders,
+            "market_states": self._either(
+                "session.circuit_breakers.enabled",
+                breakers,
+                "enabled",
+                "session.market_states",
+                session,
+                "market_states",
+            ),
+            "hold_orders": session and session.hold_orders,
             "risk": {"max_drawdown_pct": keys.risk.max_drawdown_pct} if keys.risk is not None else None,
             "seed": keys.seed,
         }
         return {name: value for name, value in options.items() if value is not None}
-
-    def _market_states(self) -> bool | None:
-        """Whether markets have hours, halts and limits. Circuit breakers that are off ask for nothing."""
-        session = self.keys.session
-        breakers = session.circuit_breakers.enabled if session and session.circuit_breakers else None
-        if session is not None and session.market_states is False and breakers:
-            raise ConfigError(
-                "says True, and session.market_states says False: keep one",
-                source=self.source,
-                where="session.circuit_breakers.enabled",
-            )
-        return session.market_states if session is not None else None
 
     def _either(self, first: str, left: Any, name: str, second: str, right: Any, other: str) -> Any:
         """A value that has two names."""
