@@ -58,7 +58,10 @@ def test_roll_shows_what_to_hold_and_until_when(novation: Callable[..., Any]) ->
     assert (found["held"], found["roll_day"]) == ("CLZ2026", "2026-11-12")
     refused = novation("roll", "ES", "--rule", "soon")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert "Rules: lead, days:N, expiry:N, notice:N" in refused.err
+    assert refused.err == (
+        "error: --rule: is no roll rule (found 'soon'). "
+        "Rules: lead, days:N, expiry:N, notice:N; volume and open_interest with --data.\n"
+    )
 
 
 def test_contract_shows_32nds_limits_and_breakers(novation: Callable[..., Any]) -> None:

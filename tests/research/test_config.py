@@ -470,6 +470,7 @@ def test_the_schema_says_what_a_key_does() -> None:
     liquidation = schema["$defs"]["Liquidation"]["properties"]
     assert "Not built yet" in liquidation["adl_simulation"]["description"]
     assert "override" in schema["$defs"]["Contract"]["properties"]["tick_size"]["description"]
+    assert "lead, days:N, expiry:N, notice:N" in schema["$defs"]["Files"]["properties"]["roll"]["description"]
     assert set(schema["$defs"]["Period"]["properties"]) == {"from", "to"}
 
 
@@ -566,4 +567,16 @@ def test_a_folder_of_contracts_is_rolled_by_a_rule(folder: Path) -> None:
     early = config(folder, **given, settlement=ten, data={"cme:ES": {"contracts": "es", "bar": "1d"}})
     assert [str(ts.date()) for ts in early.backtest().run().rolls["ts"]] == ["2021-03-09"]
     assert "contracts needs a rule" in refusal(folder, **given, data={"cme:ES": {"contracts": "es"}})
+    for roll in ("foo", "volume", "days:"):
+        assert refusal(folder, **given, data={"cme:ES": {"contracts": "es", "roll": roll, "bar": "1d"}}) == (
+            f"config data.cme:ES.roll: is no roll rule (found '{roll}'). Rules: lead, days:N, expiry:N, notice:N."
+        )
+    assert "config data.cme:ES.roll: has no first notice (found 'notice:2')" in refusal(
+        folder, **given, data={"cme:ES": {"contracts": "es", "roll": "notice:2", "bar": "1d"}}
+    )
+    for key, value in {"contracts": "es", "roll": "lead"}.items():
+        dated = {**given, "instruments": ["cme:ESM2021"]}
+        assert f"config data.cme:ESM2021.{key}: is for rolled symbols such as cme:ES alone" in refusal(
+            folder, **dated, data={"cme:ESM2021": {key: value}}
+        )
     assert "a roll rule where a roll calendar is given" in refusal(folder, **given, settlement=ten)

@@ -85,8 +85,12 @@ def roll(
         found = roll_by_activity(symbol, data, on=day, by=by, confirm=confirm, cycle=months, reference=own)
         show.show(found, json=json)
         return
+    from novation.reference.rolls import RULES, is_rule
     from novation.trading.roll_schedule import roll as ask
 
+    if not is_rule(rule):
+        hint = f"Rules: {', '.join(RULES)}; volume and open_interest with --data."
+        raise InvalidInput("is no roll rule", source="--rule", value=rule, hint=hint)
     show.show(
         ask(symbol, on=on or str(dt.date.today()), rule=rule, cycle=months, reference=_reference(products)), json=json
     )

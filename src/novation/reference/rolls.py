@@ -45,14 +45,24 @@ class Roll(NamedTuple):
     new: int
 
 
+def is_rule(rule: str) -> bool:
+    """Whether a text is one of `RULES`.
+
+    >>> is_rule("days:8"), is_rule("volume")
+    (True, False)
+    """
+    kind, _, digits = rule.partition(":")
+    return rule == "lead" or (kind in ("days", "expiry", "notice") and _COUNT.fullmatch(digits) is not None)
+
+
 def leave_day(row: Mapping[str, Any], month: int, rule: str = "lead") -> dt.date:
     """The trade date from which a month is no longer held. Raises `InvalidInput` for a rule that is none."""
     days = business_days_of(row["calendar"])
     if rule == "lead":
         return business_day_on_or_before(lead_until(row, month), days)
-    kind, _, digits = rule.partition(":")
-    if kind not in ("days", "expiry", "notice") or not _COUNT.fullmatch(digits):
+    if not is_rule(rule):
         raise InvalidInput("is no roll rule", source="rule", value=rule, hint=f"Rules: {', '.join(RULES)}.")
+    kind, _, digits = rule.partition(":")
     count = int(digits)
     if kind == "days":
         return business_day_on_or_before(expiry(row, month) - dt.timedelta(count), days)

@@ -14,8 +14,9 @@ from novation.data.history import History
 from novation.data.roll_rules import rolls_by_rule
 from novation.data.synthetic import load_synthetic
 from novation.data.term_structure import read_term_structure
-from novation.domain.errors import ConfigError, UnknownInstrument
+from novation.domain.errors import ConfigError, InvalidInput, UnknownInstrument
 from novation.reference.lookup import Reference
+from novation.reference.rolls import RULES, is_rule
 from novation.research.config.keys import Data, Files
 
 _LISTS = ("funding_paths", "mark_price_paths", "open_interest_paths", "liquidation_paths")
@@ -91,6 +92,14 @@ def _of_files(
 ) -> History | ContractChain:
     where = f"data.{name}"
     if files.given("contracts") or files.given("roll"):
+        if not reference.is_rolled(id):
+            key = "contracts" if files.given("contracts") else "roll"
+            raise ConfigError(
+                "is for rolled symbols such as cme:ES alone",
+                source=source,
+                where=f"{where}.{key}",
+                hint="Name the product in the place of the contract, or give the contract's own bars as `last`.",
+            )
         others = sorted(files.model_fields_set - {"contracts", "roll", "stamp", "tz", "bar"})
         rule = files.roll or (f"days:{days}" if days is not None else None)
         if files.contracts is None or rule is None or others:
@@ -100,7 +109,17 @@ def _of_files(
                 source=source,
                 where=where,
             )
-        return _of_contracts(files, id.partition(":")[2], rule, folder, reference)
+        if not is_rule(rule):
+            hint = f"Rules: {', '.join(RULES)}."
+            raise ConfigError("is no roll rule", source=source, where=f"{where}.roll", value=rule, hint=hint)
+        try:
+            return _of_contracts(files, id.partition(":")[2], rule, folder, reference)
+        except InvalidInput as error:
+            if error.where != rule:
+                raise
+            raise ConfigError(
+                error.problem, source=source, where=f"{where}.roll", value=rule, hint=error.hint
+            ) from None
     if files.given("term_structure") or files.given("roll_calendar"):
         others = sorted(files.model_fields_set - {"term_structure", "roll_calendar"})
         if files.term_structure is None or files.roll_calendar is None or others:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from novation.reference.rolls import RULES
 from novation.research.config.types import (
     Cash,
     Fact,
@@ -292,7 +293,7 @@ class Risk(Section):
 
 class Files(Section):
     """The files of one instrument: last with mark and funding; or term_structure with roll_calendar; or contracts (a
-    folder of one file of bars a month) with roll, a rule as `novation roll` takes it.
+    folder of one file of bars a month, of a rolled symbol such as cme:ES) with roll.
     """
 
     last: Text | None = None
@@ -312,7 +313,7 @@ class Files(Section):
     term_structure: Text | None = None
     roll_calendar: Text | None = None
     contracts: Text | None = None
-    roll: Text | None = None
+    roll: Annotated[Text | None, Field(description=f"A rule of the calendar: {', '.join(RULES)}.")] = None
 
 
 class Validation(Section):
