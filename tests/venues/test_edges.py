@@ -206,6 +206,17 @@ def test_contracts_margined_by_the_piece_trade_at_zero_and_below(price_e8: int) 
     assert fill.price_ticks <= 0
 
 
+def test_a_market_order_meets_an_open_at_exactly_zero() -> None:
+    barrel = msgspec.structs.replace(coin(1_000_000, E8), method=MarginMethod.PER_CONTRACT)
+    both = pair(barrel, Terms(effective_ns=0, initial_per_lot=E8, maintenance_per_lot=E8))
+    both.advance(0, opening(0, E8))
+    both.submit(place_market(0, 0, Side.BUY, 5))
+    both.advance(1, opening(1, 0))
+    (_, fill) = both.submit(place_market(0, 0, Side.SELL, 5))
+    both.compare()
+    assert (fill.kind, fill.price_ticks) == (EventKind.FILL, 0)
+
+
 def test_a_command_of_no_kind_is_answered() -> None:
     assert pair(cash=0).venue.submit(Command(kind=99)) != []
 

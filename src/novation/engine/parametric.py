@@ -22,9 +22,10 @@ ANY_PRICE = 1 << 62
 
 @kernel
 def offered_now(venue, instrument):
-    """Whether a bar of the instrument opens at this instant, and the market with it."""
+    """Whether a bar opens at this instant, and the market is open; at zero only what may trade there."""
     m = market_(venue, instrument)
-    return m.open_ns == venue.clock_ns and m.last_e8 != 0 and is_open(venue, instrument)
+    priced = m.last_e8 != 0 or contract_(venue, instrument).method != _TIERED
+    return m.open_ns == venue.clock_ns and priced and is_open(venue, instrument)
 
 
 @kernel

@@ -101,10 +101,10 @@ def assemble(
             line = _add_single(out, plan, symbol, source, reference, start_ns, end_ns)
         out.lines.append((line, tuple({given, symbol.split(":", 1)[1]})))
     for plan in out.plans.values():
-        plan.rules = msgspec.structs.replace(plan.rules, hold_orders=hold_orders)
-        if obey_states and plan.rules.name == "cme":
-            out.cautions += plan.find_states(reference)
-        out.cautions += plan.set_day_margins(reference, obey_states)
+        if plan.rules.name == "cme":
+            plan.rules = msgspec.structs.replace(plan.rules, hold_orders=hold_orders)
+            out.cautions += plan.find_states(reference) if obey_states else []
+            out.cautions += plan.set_day_margins(reference, obey_states)
     return out
 
 
