@@ -69,7 +69,7 @@ def contract(
 
 def states(one: TradedContract, reference: Reference | None = None) -> States:
     """What its market does, alone."""
-    found = market_states(reference or Reference(), one.instrument.root, {0: one}, zone="America/Chicago")
+    found = market_states(reference or Reference(), one.instrument.root, {0: one})
     return found[0]
 
 
@@ -219,7 +219,7 @@ def test_a_halt_of_the_lead_month_halts_every_month_and_another_months_itself() 
             0: contract("cme:ESH2026", flat(*lead), settled=settled),
             1: contract("cme:ESM2026", flat(*other), settled=settled),
         }
-        found = market_states(Reference(), "ES", both, zone="America/Chicago")
+        found = market_states(Reference(), "ES", both)
         halted = [any(h == HaltReason.CIRCUIT_BREAKER for _, _, h, _ in found[i].phases) for i in (0, 1)]
         assert halted == [lead is wild, True]
 
@@ -362,7 +362,7 @@ def test_the_cash_index_of_one_month_halts_all_and_an_old_value_is_of_no_day() -
         0: contract("cme:ESH2026", moves, settled=FIXING, index=(CASH, (ten, 4_640.0))),
         1: contract("cme:ESM2026", moves, settled=FIXING),
     }
-    found = market_states(Reference(), "ES", both, zone="America/Chicago")
+    found = market_states(Reference(), "ES", both)
     assert all(any(h == HaltReason.CASH_MARKET for _, _, h, _ in found[i].phases) for i in (0, 1))
     stale = contract("cme:ESH2026", moves, settled=FIXING, index=((at("2026-02-02", "15:00"), 6_000.0), (ten, 4_990.0)))
     assert not any(h for _, _, h, _ in states(stale).phases)
@@ -379,3 +379,30 @@ def test_prices_before_the_first_bar_give_the_first_limits() -> None:
 def known_before(prepared: Prepared, prior: tuple[int, float]) -> Prepared:
     """The same with one price known before."""
     return dataclasses.replace(prepared, prior_ns=np.array([prior[0]]), prior_e8=np.array([round(prior[1] * E8)]))
+
+
+@pytest.mark.parametrize("time", ["13:50", "15:59"])
+def test_a_halt_of_the_last_bar_before_a_close_is_in_force_as_it_closes(time: str) -> None:
+    settled = ((at("2023-03-06", "13:30"), 80.0),)
+    start = at("2023-03-07", time)
+    fall = bars((start - MINUTE, 80.0, 80.0, 80.0, 80.0), (start, 80.0, 80.0, 60.0, 60.0))
+    found = states(contract("cme:CLJ2023", fall, settled=settled)).phases
+    assert (start + MINUTE, 1) in [(ts, by) for ts, _, _, by in found]
+
+
+def test_a_halt_of_the_lead_empties_the_windows_of_all_months() -> None:
+    settled = ((at(MONDAY, "15:00"), 5_000.0),)
+    evening = at(MONDAY, "17:00")
+    lead = flat((evening, 5_000.0), (evening + 10 * MINUTE, 4_820.0), (evening + 20 * MINUTE, 4_820.0))
+    other = flat((evening, 5_000.0), (evening + 10 * MINUTE, 5_000.0), (evening + 20 * MINUTE, 4_820.0))
+    both = {0: contract("cme:ESH2026", lead, settled=settled), 1: contract("cme:ESM2026", other, settled=settled)}
+    found = market_states(Reference(), "ES", both)
+    for i in (0, 1):
+        assert [clock(ts) for ts, _, h, _ in found[i].phases if h] == ["Mon 17:10:00"]
+
+
+def test_no_limit_outlasts_the_data_of_its_contract() -> None:
+    evening = flat((at(MONDAY, "16:00") - MINUTE, 5_000.0), (at(MONDAY, "17:00"), 4_650.0))
+    one = contract("cme:ESH2026", evening, settled=((at(MONDAY, "15:00"), 5_000.0),))
+    found = market_states(Reference(), "ES", {0: one}, until_ns=at(TUESDAY, "12:00"))[0]
+    assert prices(found)[-1] == ("Mon 17:01:00", None, None)

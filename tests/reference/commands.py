@@ -138,6 +138,9 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
         found = ex.opens_now(i) and not phases.is_locked(ex, i, c.side)
         trades_now = found and (not limit or c.side * (c.price_ticks - taker) >= 0)
         best = taker
+    after = 0 if limit or not c.hold or ex.has_ladder(i) else c.after
+    if phases.waits(ex, c.account, after):
+        trades_now = False
     if trades_now:
         asked = Asked(i, q, c.order_kind, c.price_ticks, best, taker)
         refusal = notional_and_risk(ex, c.account, asked, taking=True)
@@ -159,6 +162,7 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
         c.reduce_only,
         assumed_price(ex, asked) if limit else 0,
         0 if limit else int(bool(ex.rules.hold_orders or c.hold)),
+        after,
     )
     flags = REDUCE_ONLY if c.reduce_only else 0
     ex.emit(EventKind.ORDER_ACCEPTED, c.account, i, order=order.id, lots=q, price_ticks=order.price_ticks, flags=flags)

@@ -296,7 +296,7 @@ class Exchange:
             last, price = self.markets[i].last_e8, order.price_ticks * self.instruments[i].tick_e8
             if order.kind == OrderKind.MARKET and self.markets[i].halt and not order.held:
                 self.drop(order, CancelReason.MARKET_HALTED)
-            elif not self.opens_now(i):
+            elif not self.opens_now(i) or phases.waits(self, order.account, order.after):
                 continue
             elif order.kind == OrderKind.MARKET:
                 if not phases.is_locked(self, i, order.side):
@@ -572,7 +572,7 @@ class Exchange:
             asked = (o.side, o.kind, o.lots, o.price_ticks, o.reduce_only, o.arrival_ns)
             yield "order", (o.id, o.account, o.instrument // 2, o.instrument % 2, *asked)
             if o.held:
-                yield "held", (o.id,)
+                yield "held", (o.id, o.after)
             if o.kind == OrderKind.LIMIT and o.assumed_e8 != o.price_ticks * self.instruments[o.instrument].tick_e8:
                 yield "assumed", (o.id, o.assumed_e8)
 

@@ -75,6 +75,11 @@ def can_close_all(ex: Exchange, account: int) -> bool:
     return all(is_open(ex, i) and not is_locked(ex, i, -lots) for i, lots in held)
 
 
+def waits(ex: Exchange, account: int, after: int) -> bool:
+    """Whether an order waits for another one of its account."""
+    return after in ex.accounts[account].orders
+
+
 def refused_now(ex: Exchange, i: int, c: Command) -> tuple[RejectReason, int, int] | None:
     """Why no such order is taken in this phase."""
     market = ex.markets[i]

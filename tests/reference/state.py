@@ -36,6 +36,7 @@ class Order:
     reduce_only: int = 0
     assumed_e8: int = 0  #: at which a limit order reserves margin
     held: int = 0  #: a market order that a broker keeps while the market is not open
+    after: int = 0  #: the order that has to be gone first
 
 
 @dataclass

@@ -631,6 +631,7 @@ def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int, named:
             reduce_only=reduce_only,
             position_side=named,
             hold=int(r.randint(0, 3) == 0),
+            after=r.choice([0, 0, 0, twin.order_sequence, r.randint(0, twin.order_sequence + 1)]),
         )
     away = r.choice([-300, -100, -20, -5, 0, 5, 20, 100])
     ticks = price * (10_000 + side * away) // 10_000 // instrument.tick_e8

@@ -174,6 +174,22 @@ def test_a_broker_that_holds_orders_holds_them_through_a_halt() -> None:
         assert [e.lots for e in sold if e.kind == EventKind.FILL] == [-1, -1]
 
 
+def test_a_held_order_waits_until_the_one_it_follows_is_gone() -> None:
+    """The new leg of a roll: not before the old one, whatever the margin, and then at the same open."""
+    other = msgspec.structs.replace(es(), id="cme:ESH2021", symbol="ESH2021", contract_month=202103)
+    both = Lockstep(Setup(cme_globex.RULES, [es(), other], [[TERMS], [TERMS]], 1, 0, [0, 0]))
+    second = msgspec.structs.replace(opens(0, 3_500), instrument=1)
+    both.advance(0, [opens(0, 3_500), second])
+    both.submit(transfer(0, 10_100 * DOLLARS))
+    both.submit(place_market(0, 0, Side.BUY, 1))
+    both.advance(5, [phase(5, MarketPhase.PRE_OPEN, HaltReason.CIRCUIT_BREAKER)])
+    old = both.submit(place_market(0, 0, Side.SELL, 1, hold=True))[0].order
+    both.submit(place_market(0, 1, Side.BUY, 1, hold=True, after=old))
+    assert kinds(both.advance(6, [msgspec.structs.replace(second, ts_ns=6)])) == []
+    opened = [phase(7, MarketPhase.OPEN), opens(7, 3_500), msgspec.structs.replace(second, ts_ns=7)]
+    assert [(e.instrument, e.lots) for e in both.advance(7, opened) if e.kind == EventKind.FILL] == [(0, -1), (1, 1)]
+
+
 def test_what_a_broker_holds_can_be_cancelled_before_an_opening() -> None:
     both = market()
     both.advance(10, [phase(10, MarketPhase.NO_CANCEL)])

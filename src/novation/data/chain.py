@@ -36,6 +36,8 @@ class ContractHistory:
     step_ns: int = 0
     prior_ns: Array = field(default_factory=lambda: _NONE)  #: ends and closes of bars before the first one
     prior_e8: Array = field(default_factory=lambda: _NONE)
+    prior_settlement_ns: Array = field(default_factory=lambda: _NONE)  #: those given for before the first bar
+    prior_settlement_e8: Array = field(default_factory=lambda: _NONE)
 
 
 class ContractChain:
@@ -43,7 +45,7 @@ class ContractChain:
 
     bars: by contract month YYYYMM a frame as `History` takes it for `last`.
     rolls: (instant, old month, new month) ascending; both months need a bar that opens at the instant. The old
-        one is kept to the end of that day (UTC).
+        one is kept to the end of that day (UTC), of bars of at most an hour to the end of the next.
     settlement: by month a frame of `ts` and `settlement`; without it the last close of each day in the data's
         own clock stands in.
     index: of equity index futures, the cash index as in `History`.
@@ -179,7 +181,8 @@ class ContractChain:
         if entry is not None:
             begin = int(np.searchsorted(candles.start_ns, entry.ts_ns))
         if leave is not None:
-            stop = int(np.searchsorted(candles.start_ns, (leave.ts_ns // DAY_NS + 1) * DAY_NS))
+            days = 2 if candles.step_ns <= HOUR_NS else 1  # an order of the roll may have to wait for its market
+            stop = int(np.searchsorted(candles.start_ns, (leave.ts_ns // DAY_NS + days) * DAY_NS))
         keep = slice(begin, stop)
         bars = Bars.of(candles.start_ns, candles.end_ns, candles.prices_e8, candles.prices_e8, candles.extra()).cut(
             keep
@@ -191,8 +194,10 @@ class ContractChain:
             stamps, _, _ = read_stamps(settled, tz)
             prices = read_e8(settled, settled.column("settlement", "settle", "price", "close"))
         inside = (stamps > bars.start_ns[0]) & (stamps <= bars.end_ns[-1])
-        prior = known_before(candles.end_ns, candles.prices_e8[3], int(bars.start_ns[0]))
-        return ContractHistory(bars, stamps[inside], prices[inside], candles.step_ns, *prior)
+        first = int(bars.start_ns[0])
+        prior = known_before(candles.end_ns, candles.prices_e8[3], first)
+        given_before = known_before(stamps, prices, first) if settlement is not None else (_NONE, _NONE)
+        return ContractHistory(bars, stamps[inside], prices[inside], candles.step_ns, *prior, *given_before)
 
 
 def checked_rolls(rolls: Sequence[ContractRoll], source: str) -> tuple[ContractRoll, ...]:
@@ -225,9 +230,10 @@ def _cut(held: ContractHistory, begin: int, end: int, index: tuple[Array, Array]
     daily = held.step_ns % DAY_NS == 0
     gaps = weekday_gaps(bars) if daily else gap_frame(bars.start_ns, bars.end_ns, held.step_ns)
     earlier = np.concatenate([held.prior_ns, held.bars.end_ns]), np.concatenate([held.prior_e8, held.bars.close_e8])
-    prior_ns, prior_e8 = _NONE, _NONE
+    prior, settled = (_NONE, _NONE), (_NONE, _NONE)
     if 0 < held.step_ns <= HOUR_NS:  # of longer bars nobody asks (`data.market_states`)
-        prior_ns, prior_e8 = known_before(*earlier, int(bars.start_ns[0]))
+        prior = known_before(*earlier, int(bars.start_ns[0]))
+        settled = known_before(held.prior_settlement_ns, held.prior_settlement_e8, int(bars.start_ns[0]))
     return Prepared(
         bars,
         _NONE,
@@ -239,8 +245,10 @@ def _cut(held: ContractHistory, begin: int, end: int, index: tuple[Array, Array]
         gaps,
         index_ns=index[0][index[0] <= end],
         index_e8=index[1][index[0] <= end],
-        prior_ns=prior_ns,
-        prior_e8=prior_e8,
+        prior_ns=prior[0],
+        prior_e8=prior[1],
+        prior_settlement_ns=settled[0],
+        prior_settlement_e8=settled[1],
     )
 
 

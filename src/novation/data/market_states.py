@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import bisect
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -101,18 +101,17 @@ def market_states(
     root: str,
     contracts: Mapping[int, TradedContract],
     *,
-    zone: str,
     until_ns: int | None = None,
 ) -> dict[int, States]:
     """The states of a product's contracts, each from its first bar on.
 
-    zone: of the exchange's trade dates. until_ns: how far markets go on opening and closing, else to the contract's
-    last bar. The cash index of one contract is that of all, and so is a halt of the lead month's circuit breaker or
-    velocity logic. Raises `NoRuleInForce` where sessions or limits are not known at a date.
+    until_ns: how far markets go on opening and closing, else to the contract's last bar. The cash index of one contract
+    is that of all, and so is a halt of the lead month's circuit breaker or velocity logic, after which their windows
+    begin empty. Raises `NoRuleInForce` where sessions or limits are not known at a date.
     """
     given = (Samples(one.prepared.index_ns, one.prepared.index_e8) for one in contracts.values())
     index = next((samples for samples in given if len(samples.ts_ns)), Samples(np.zeros(0), np.zeros(0)))
-    found = {i: _own_states(reference, root, contract, zone, index) for i, contract in contracts.items()}
+    found = {i: _own_states(reference, root, contract, index, ()) for i, contract in contracts.items()}
     of_all = [
         (i, halt)
         for i, contract in contracts.items()
@@ -120,13 +119,18 @@ def market_states(
         if halt.reason != HaltReason.CASH_MARKET and _leads(reference, root, contract.instrument, halt.trade_date)
     ]
     for i, contract in contracts.items():
-        found[i].halts += [halt for source, halt in of_all if source != i]
+        group = [halt for source, halt in of_all if source != i]
+        if group:
+            found[i] = _own_states(reference, root, contract, index, group)
+            found[i].halts += group
         bars = contract.prepared.bars
         first, last = int(bars.start_ns[0]), int(bars.end_ns[-1])
         schedule = _schedule(sessions_of(reference, root, first, max(last, until_ns or 0)))
         found[i].phases = _phases(schedule, found[i].halts, bars, max(last, until_ns or 0))
         found[i].limits = _in_range(found[i].limits, first, last)
         found[i].cautions += _outside(bars, found[i].limits)
+        if found[i].limits and found[i].limits[-1][1:] != _NO_LIMITS and (until_ns or 0) > last:
+            found[i].limits.append(Limits(last, *_NO_LIMITS))  # nobody trades it any more: no lock may outlast its data
     return found
 
 
@@ -145,10 +149,13 @@ def sessions_of(reference: Reference, root: str, first_ns: int, last_ns: int) ->
         return sessions(reference, root, first, last)
 
 
-def _own_states(reference: Reference, root: str, contract: TradedContract, zone: str, index: Samples) -> States:
-    """Limits and halts of one contract, session by session."""
+def _own_states(
+    reference: Reference, root: str, contract: TradedContract, index: Samples, group: Sequence[Halt]
+) -> States:
+    """Limits and halts of one contract, session by session. group: halts that another month brings it."""
     found, bars = States(), contract.prepared.bars
     first, last = int(bars.start_ns[0]), int(bars.end_ns[-1])
+    zone = product_row(reference, root, utc_date(first))["zone"]
     dates = trade_dates(contract.settlements.ts_ns, zone).tolist()
     settled = {date: row for row, date in enumerate(dates)}
     before: Session | None = None
@@ -157,7 +164,7 @@ def _own_states(reference: Reference, root: str, contract: TradedContract, zone:
         if session.close_ns > first and session.open_ns < last:
             known_e8 = _settlement(contract, settled, before, session) if before else None
             without += not _limit(found, reference, root, contract, session, before, known_e8, index)
-            _break(found, reference, root, contract, session, known_e8)
+            _break(found, reference, root, contract, session, known_e8, group)
         if session.rth is not None:
             before = session
     if without:
@@ -208,7 +215,13 @@ def _limit(
 
 
 def _break(
-    found: States, reference: Reference, root: str, contract: TradedContract, session: Session, known_e8: int | None
+    found: States,
+    reference: Reference,
+    root: str,
+    contract: TradedContract,
+    session: Session,
+    known_e8: int | None,
+    group: Sequence[Halt],
 ) -> None:
     """Add the halts that circuit breaker and velocity logic bring in a session."""
     bars, tick_e8 = contract.prepared.bars, contract.tick_e8(session.open_ns)
@@ -219,7 +232,7 @@ def _break(
         spans = [(session.open_ns, session.close_ns)]
         if breaker.outside_regular and session.rth is not None:
             spans = [(session.open_ns, session.rth[0]), (cash_close_ns(session), session.close_ns)]
-        for span in spans:  # a window begins empty in each
+        for span in _cut(spans, group):  # a window begins empty in each
             found.halts += _halts(bars, span, tick_e8, reach, times, HaltReason.CIRCUIT_BREAKER, session.trade_date)
     fast = velocity(reference, root, session.open_ns)
     if fast is None:
@@ -231,9 +244,22 @@ def _break(
             f"velocity logic looks at {fast.window_ns / NS:g} s, which bars of {length / NS:g} s do not show: left out"
         )
         return
-    span = (session.open_ns, session.close_ns)
     times = (fast.window_ns, fast.halt_ns, _FAR_NS, 0, 0)
-    found.halts += _halts(bars, span, tick_e8, fast.ticks - 1, times, HaltReason.VELOCITY, session.trade_date)
+    for span in _cut([(session.open_ns, session.close_ns)], group):
+        found.halts += _halts(bars, span, tick_e8, fast.ticks - 1, times, HaltReason.VELOCITY, session.trade_date)
+
+
+def _cut(spans: list[tuple[int, int]], halts: Sequence[Halt]) -> list[tuple[int, int]]:
+    """Spans without halts, each before and after one."""
+    for halt in halts:
+        pieces = []
+        for start, end in spans:
+            if start < halt.until_ns and halt.ts_ns < end:
+                pieces += [(start, halt.ts_ns), (halt.until_ns, end)]
+            else:
+                pieces.append((start, end))
+        spans = [(start, end) for start, end in pieces if start < end]
+    return spans
 
 
 def _rows(bars: Bars, span: tuple[int, int]) -> slice:
@@ -300,6 +326,8 @@ def _phases(
             continue
         state = _state(schedule, stamps, halts, moment)
         if state == now:
+            if moment in brought and found and found[-1][0] == moment:
+                found[-1] = (*found[-1][:3], 1)
             continue
         at = moment
         if now[0] == MarketPhase.OPEN:
@@ -310,7 +338,7 @@ def _phases(
             at = found.pop()[0]
         before = found[-1][1:3] if found else (int(MarketPhase.OPEN), int(HaltReason.SCHEDULE))
         if state != before:
-            found.append((at, *state, int(moment in brought and state[1] != HaltReason.SCHEDULE)))
+            found.append((at, *state, int(moment in brought)))
         now = state
     return found
 

@@ -26,6 +26,7 @@ class Command(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     position_side: int = 0
     asset: int = 0
     hold: int = 0  #: 1: a broker keeps it until the market takes it, where the exchange would refuse it
+    after: int = 0  #: a market order that is held until this order of the account works no more
 
 
 COMMAND_SCHEMA = 4
@@ -42,11 +43,12 @@ def place_market(
     reduce_only: bool = False,
     position_side: int = 0,
     hold: bool = False,
+    after: int = 0,
 ) -> Command:
     """Buy or sell `lots` at the next price.
 
     reduce_only: refused or cancelled where it would open a position. position_side: `PositionSide`. hold: a broker
-    keeps it while the market is not open.
+    keeps it while the market is not open; after: and while another order of the account still works.
     """
     return Command(
         kind=CommandKind.PLACE,
@@ -58,6 +60,7 @@ def place_market(
         reduce_only=int(reduce_only),
         position_side=position_side,
         hold=int(hold),
+        after=after,
     )
 
 

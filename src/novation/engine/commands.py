@@ -117,6 +117,7 @@ def next_command(venue, kind, account, instrument):
     c.position_side = 0
     c.asset = 0
     c.hold = 0
+    c.after = 0
     return c
 
 

@@ -92,7 +92,7 @@ def reject(venue, account, instrument, order, lots, price_ticks, reason, value, 
 
 
 @kernel
-def rest(venue, identity, row_of_position, side, kind, lots, price_ticks, reduce_only, hold):
+def rest(venue, identity, row_of_position, side, kind, lots, price_ticks, reduce_only, hold, after):
     """Put an order at the end of the working lists; the price it is assumed to fill at is that of its arrival."""
     p = position_row_(venue, row_of_position)
     row = venue.free_order
@@ -110,6 +110,7 @@ def rest(venue, identity, row_of_position, side, kind, lots, price_ticks, reduce
     o.reduce_only = reduce_only
     o.arrival_ns = venue.clock_ns
     o.held = 1 if kind == _MARKET and (hold or venue.hold_orders) else 0
+    o.after = after
     o.assumed_e8 = 0 if kind == _MARKET else assumed_for(venue, p.instrument, kind, side, price_ticks)
     o.next = -1
     o.previous = venue.last_order
@@ -205,6 +206,12 @@ def find_order(venue, account, identity):
 
 
 @kernel
+def waits(venue, account, after):
+    """Whether an order has to wait for another one of its account, which still works."""
+    return after != 0 and find_order(venue, account, after) >= 0
+
+
+@kernel
 def notional_reason(venue, row, lots, price_ticks):
     """Below the smallest notional, unless the trade only reduces the position."""
     p = position_row_(venue, row)
@@ -271,7 +278,7 @@ def place(venue, c):
     moved = c.kind == _TRANSFER_POSITION
     identity, account, instrument, side, kind = c.order, c.account, c.instrument, c.side, c.order_kind
     lots, price_ticks, reduce_only, position_side = c.lots, c.price_ticks, c.reduce_only, c.position_side
-    hold = c.hold
+    hold, after = c.hold, c.after
     m = market_(venue, instrument)
     signed = side * lots
     if m.terms < 0:
@@ -330,6 +337,9 @@ def place(venue, c):
     elif reason == 0:
         reduce_only = reduce_only or closes(hedge, side, position_side)
         ticks = reach(venue, instrument, side, lots, price_ticks if kind == _LIMIT else ANY_PRICE)
+        after = after if kind == _MARKET and hold and not has_ladder(venue, instrument) else 0
+        if waits(venue, account, after):
+            ticks = NO_PRICE
         if ticks != NO_PRICE:
             reason, value, limit = notional_reason(venue, row, signed, ticks)
             if reason == 0:
@@ -347,7 +357,7 @@ def place(venue, c):
             e.lots = signed
             e.price_ticks = price_ticks
             e.flags = (REDUCE_ONLY if reduce_only else 0) | side_flag(venue, position_row_(venue, row))
-            rest(venue, identity, row, side, kind, lots, price_ticks, reduce_only, hold)
+            rest(venue, identity, row, side, kind, lots, price_ticks, reduce_only, hold, after)
             if ticks != NO_PRICE or (kind == _MARKET and has_ladder(venue, instrument)):
                 venue.taking = venue.last_order
             return

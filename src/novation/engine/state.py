@@ -133,11 +133,11 @@ POSITION = _table(
     "opened_ns",
 )
 #: `assumed_e8`: the price at which a limit order reserves margin. `held`: a market order that a broker keeps while the
-#: market is not open. A working order stands in two lists in order of
-#: arrival, that of the venue (`next`, also of the free rows) and that of its account (`own_next`).
+#: market is not open; `after`: the order that has to be gone first, 0 for none. A working order stands in two lists in
+#: order of arrival, that of the venue (`next`, also of the free rows) and that of its account (`own_next`).
 ORDER = _table(
     "id account instrument side kind lots price_ticks reduce_only leg arrival_ns next previous",
-    "assumed_e8 held",
+    "assumed_e8 held after",
     "own_next own_previous",
 )
 #: Money of one account at one instant.

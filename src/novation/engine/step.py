@@ -24,7 +24,7 @@ from novation.engine.ledger import next_event
 from novation.engine.liquidation import check_account, liquidation_unit
 from novation.engine.liquidity import has_ladder
 from novation.engine.marking import delivery_price, index_mark, settle_due
-from novation.engine.orders import cancel_order, fill_working, meet_ladder, taking_unit
+from novation.engine.orders import cancel_order, fill_working, meet_ladder, taking_unit, waits
 from novation.engine.parametric import NO_PRICE, opened_beyond, opening_ticks, traded_through
 from novation.engine.phases import change_limits, change_phase
 from novation.engine.sampling import sample_account
@@ -317,6 +317,8 @@ def opening_unit(venue):
     venue.next_order = o.next
     if o.kind == _MARKET and market_(venue, o.instrument).halt != 0 and not o.held:
         cancel_order(venue, row, _CANCEL_HALTED)
+        return
+    if waits(venue, o.account, o.after):
         return
     if o.kind == _MARKET:
         ticks = opening_ticks(venue, o.instrument, o.side)

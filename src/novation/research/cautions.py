@@ -53,11 +53,7 @@ def cautions(run: FinishedRun) -> list[str]:
                 f"{counted(len(missed), 'roll')} not completed: the old contract was not left, or the new one not "
                 f"bought or sold, for want of margin or price ({', '.join(missed[:3])})"
             )
-        closed_out = [
-            f"{venue.instruments[leave.contract].id} {iso(leave.ts_ns)[:10]}"
-            for leave, _ in run.rollover.exited
-            if leave.symbol.startswith(f"{name}:")
-        ]
+        closed_out = _closed_out(run, venue)
         if closed_out:
             found.append(
                 f"{counted(len(closed_out), 'position')} closed by the broker at the deadline before delivery "
@@ -72,6 +68,19 @@ def cautions(run: FinishedRun) -> list[str]:
         if open_contracts:
             found.append(f"still open at the end of the data, valued at its last mark: {', '.join(open_contracts)}")
     return list(dict.fromkeys(found))
+
+
+def _closed_out(run: FinishedRun, venue: Venue) -> list[str]:
+    """Contracts that a broker closed before delivery, each once with the day: exits whose order traded."""
+    events = events_of(venue.log or [])
+    fills = events[events["kind"] == EventKind.FILL]
+    found: dict[int, str] = {}
+    for leave, lots in run.rollover.exited:
+        if leave.symbol.startswith(f"{venue.rules.name}:"):
+            later = fills[(fills["instrument"] == leave.contract) & (fills["ts_ns"] >= leave.ts_ns)]
+            if (later["lots"] * lots < 0).any():
+                found.setdefault(leave.contract, f"{venue.instruments[leave.contract].id} {iso(leave.ts_ns)[:10]}")
+    return list(found.values())
 
 
 def _beyond_position_limits(run: FinishedRun, venue: Venue) -> list[str]:

@@ -78,7 +78,7 @@ class VenuePlan:
                 )
             contracts = {i: TradedContract(self.instruments[i], self.prepared[i], self.terms[i]) for i in shown}
             try:
-                found = market_states(reference, root, contracts, zone=self.rules.zone, until_ns=until_ns)
+                found = market_states(reference, root, contracts, until_ns=until_ns)
             except NoRuleInForce as error:
                 hint = "Extend the table (`tables=`), or give market_states=False: always open, without price limits."
                 raise NoRuleInForce(error.table, error.key, error.at, known=error.known, hint=hint) from None

@@ -418,13 +418,17 @@ class Broker:
             if lots:
                 self.trade(venue, instrument, -lots, position_side=self._named(leg))
 
-    def trade(self, venue: str, instrument: int, lots: int, *, position_side: int = 0) -> bool:
-        """Trade signed lots of a contract at the market, or when it opens; whether the order was taken."""
+    def trade(self, venue: str, instrument: int, lots: int, *, position_side: int = 0, after: int = 0) -> int:
+        """Trade signed lots of a contract at the market, or when it opens, and not before another order is gone.
+
+        Returns the venue's id of the order if it still works, else 0.
+        """
         side = Side.BUY if lots > 0 else Side.SELL
         command = commands.place_market(
-            self._account, instrument, side, abs(lots), position_side=position_side, hold=True
+            self._account, instrument, side, abs(lots), position_side=position_side, hold=True, after=after
         )
-        return self.send(venue, command) is not None
+        placed = self.send(venue, command)
+        return self._working[placed].order if placed in self._working else 0
 
     # -- hearing --------------------------------------------------------------------------------------------------
 

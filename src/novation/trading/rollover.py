@@ -1,8 +1,8 @@
 """Rolling: a rolled symbol's position moves to the next contract at the roll calendar's dates.
 
 Both legs are market orders, sent before the instant at which both contracts open with prices of one time, so that they
-trade at those; a broker keeps them while a market is closed or halted. Whatever the strategy still has working in the
-old contract is cancelled first.
+trade at those; a broker keeps them while a market is closed, halted or locked, the new leg until the old one is gone,
+so that no position is ever doubled. Whatever the strategy still has working in the old contract is cancelled first.
 
 Closing out: what is still held of a physically delivered contract at its broker's deadline is closed by a market order,
 on the same schedule. With a calendar of rolls that leaves in time there is nothing left to close.
@@ -48,7 +48,7 @@ class Rollover:
         self._exits = sorted(exits, key=lambda leave: (leave.ts_ns, leave.symbol, leave.contract, leave.side))
         self._next, self._next_exit = 0, 0
         self.done: list[tuple[PlannedRoll, int]] = []  #: roll and lots moved
-        self.exited: list[tuple[PlannedExit, int]] = []  #: exit and lots closed, where there were any
+        self.exited: list[tuple[PlannedExit, int]] = []  #: exit and lots to be closed, where there were any
 
     @property
     def next_ns(self) -> int | None:
@@ -70,8 +70,8 @@ class Rollover:
             if held * leave.side <= 0:
                 continue
             broker.cancel_contract(line.venue, leave.contract)
-            if broker.trade(line.venue, leave.contract, -held):
-                self.exited.append((leave, held))
+            broker.trade(line.venue, leave.contract, -held)
+            self.exited.append((leave, held))
 
     def _roll(self, until_ns: int) -> None:
         while self._next < len(self._waiting) and self._waiting[self._next].ts_ns <= until_ns:
@@ -84,7 +84,7 @@ class Rollover:
             broker.cancel_contract(line.venue, line.index)
             lots = broker.held(line.venue, roll.old)
             broker.point(line, roll.instrument, roll.new, roll.terms)
-            for contract, moved in ((roll.old, -lots), (roll.new, wanted)):
-                if moved:
-                    broker.trade(line.venue, contract, moved)
+            first = broker.trade(line.venue, roll.old, -lots) if lots else 0
+            if wanted:
+                broker.trade(line.venue, roll.new, wanted, after=first)
             self.done.append((roll, lots if wanted else 0))

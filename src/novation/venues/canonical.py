@@ -19,7 +19,7 @@
     position  account, instrument, leg, lots, cost, isolated margin, scope, leverage, margin call state, opened_ns;
               only those that differ from a new one
     order     id, account, instrument, leg, side, kind, lots, price_ticks, reduce-only, arrival_ns; in order of arrival
-    held      order; behind its order, where a broker keeps it
+    held      order, the one it waits for (0: none); behind its order, where a broker keeps it
     assumed   order, price in 1e-8; behind its order, where it reserves margin at another price than its own
 
 Markets by instrument, accounts and positions ascending. There is no random state: the venue draws nothing.
@@ -169,7 +169,7 @@ def state_lines(venue: HasState) -> Iterator[Line]:
             ),
         )
         if o["held"]:
-            yield "held", (o["id"],)
+            yield "held", (o["id"], o["after"])
         if o["assumed_e8"] not in (0, o["price_ticks"] * contracts[o["instrument"]]["tick_e8"]):
             yield "assumed", (o["id"], o["assumed_e8"])
         row = int(o["next"])
