@@ -194,7 +194,7 @@ def test_a_short_run_that_shrinks_is_that_of_testing_everybody(r: Random, kind: 
 @pytest.mark.parametrize("kind", KINDS)
 def test_hundreds_of_accounts_are_told_what_testing_everybody_tells_them(kind: str) -> None:
     told: list[Event] = []
-    for seed in range(scaled(3, 1)):
+    for seed in range(scaled(3, 2)):
         r = Random(f"{kind}-{seed}")
         accounts = scaled(120, 20)
         told += compared(r, scenarios.setup(r, accounts=accounts, kind=kind), 20 * accounts)[1]
