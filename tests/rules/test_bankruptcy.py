@@ -68,6 +68,8 @@ parts = st.sampled_from([0, 1, E8, 10**16 - 1]) | st.integers(0, 10**16 - 1)
     parts,
 )
 @example(7, E8, 3, 20, 10**16 - 1)
+@example(1, 1, 1, -11_529_215_047, 0)
+@example(1, 1, 1, -11_529_215_046, 0)
 def test_price_is_the_last_that_leaves_something(
     lots: int, lot_value: int, entry: int, behind: int, behind_part: int
 ) -> None:
@@ -79,6 +81,9 @@ def test_price_is_the_last_that_leaves_something(
 
     price = bankruptcy_price(lots, lot_value, cost, behind, behind_part)
     assert price >= 0
+    if price == MOST_PRICE_E8:  # from there on, and less than one unit of price below, it is this one
+        assert (equity(price - E8) < 0) == (lots > 0)
+        return
     if lots > 0:
         assert equity(price) >= 0
         assert price == 0 or equity(price - 1) < 0
