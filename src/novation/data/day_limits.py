@@ -113,8 +113,7 @@ def index_day(
         return Limits(ts_ns, low_e8, max(low_e8, high_e8), int(rule.rejects))  # data below a level cross its band
 
     cash_e8 = index.at_close(before)
-    begins = session.open_ns if session.pre_open_ns is None else session.pre_open_ns
-    found = [limits(begins, Period.OVERNIGHT, 0)]
+    found = [limits(session.orders_from_ns, Period.OVERNIGHT, 0)]
     if session.rth is None:
         return found, []
     ends = cash_close_ns(session)
@@ -168,8 +167,7 @@ def fixed_day(rule: PriceLimits, session: Session, settlement_e8: int, tick_e8: 
             low, high = fixed_limits(settled, rule.first_e8, rule.step_e8, expansions, rule.most_e8, rule.rounding)
         return Limits(ts_ns, low * tick_e8, high * tick_e8, int(rule.rejects))
 
-    begins = session.open_ns if session.pre_open_ns is None else session.pre_open_ns
-    found = [limits(begins, 0)]
+    found = [limits(session.orders_from_ns, 0)]
     row, end = (int(at) for at in np.searchsorted(bars.start_ns, (session.open_ns, session.close_ns)))
     while len(found) <= rule.expansions:
         high, low = bars.high_e8[row:end], bars.low_e8[row:end]

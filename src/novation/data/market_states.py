@@ -194,9 +194,8 @@ def _limit(
 ) -> bool:
     """Add the price limits and cash halts of a session; False where its rule has no price to begin from."""
     rule = price_limits(reference, root, session.open_ns)
-    begins = session.open_ns if session.pre_open_ns is None else session.pre_open_ns
     if rule is None or before is None or known_e8 is None or (rule.method == "index" and known_e8 <= 0):
-        found.limits.append(Limits(begins, *_NO_LIMITS))
+        found.limits.append(Limits(session.orders_from_ns, *_NO_LIMITS))
         return rule is None
     tick_e8, bars = contract.tick_e8(session.open_ns), contract.prepared.bars
     if rule.method != "index":

@@ -69,6 +69,11 @@ class Session:
     settlement_ns: int | None
     pre_open_ns: int | None = None
 
+    @property
+    def orders_from_ns(self) -> int:
+        """From when on orders are taken, as far as is known: the pre-open, else the opening."""
+        return self.open_ns if self.pre_open_ns is None else self.pre_open_ns
+
     def to_dict(self) -> dict[str, Any]:
         """As `novation calendar --json` shows it."""
         return {

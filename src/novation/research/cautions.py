@@ -6,16 +6,13 @@ import numpy as np
 
 from novation.domain.enums import EventKind, InstrumentKind
 from novation.domain.events import DELEVERAGED, LIQUIDATED
-from novation.domain.units import DAY_NS, from_scaled, iso
+from novation.domain.units import from_scaled, iso
 from novation.domain.words import counted, percent
 from novation.reference.position_limits import position_limits
 from novation.research.finished import FinishedRun
 from novation.trading.record import events_of
-from novation.trading.rollover import PlannedRoll
+from novation.trading.rollover import ROLL_WAIT_NS, PlannedRoll
 from novation.venues.venue import Venue
-
-#: How long a roll's order may wait for its market to open.
-_LONG_WEEKEND_NS = 5 * DAY_NS
 
 
 def cautions(run: FinishedRun) -> list[str]:
@@ -121,7 +118,7 @@ def _missed_rolls(venue: Venue, rolls: list[PlannedRoll]) -> list[str]:
     fills = events[events["kind"] == EventKind.FILL]
     missed = []
     for roll in rolls:
-        around = (fills["ts_ns"] >= roll.ts_ns) & (fills["ts_ns"] <= roll.ts_ns + _LONG_WEEKEND_NS)
+        around = (fills["ts_ns"] >= roll.ts_ns) & (fills["ts_ns"] <= roll.ts_ns + ROLL_WAIT_NS)
         traded = set(fills["instrument"][around].tolist())
         if not {roll.old, roll.new} <= traded:
             missed.append(f"{roll.instrument.id} {iso(roll.ts_ns)}")

@@ -16,7 +16,11 @@ import msgspec
 
 from novation.domain.enums import Side
 from novation.domain.instruments import Instrument, Terms
+from novation.domain.units import DAY_NS
 from novation.trading.broker import Broker
+
+#: How long a roll's order may wait for its market to open: a long weekend.
+ROLL_WAIT_NS = 5 * DAY_NS
 
 
 class PlannedRoll(msgspec.Struct, frozen=True):

@@ -10,9 +10,9 @@ import polars as pl
 from novation.domain.units import E8
 from novation.research.tables.happenings import UTC, deliveries, fills
 from novation.trading.record import RunRecord
+from novation.trading.rollover import ROLL_WAIT_NS
 
-#: How long a roll's order may wait for its market to open.
-_LONG_WEEKEND = dt.timedelta(5)
+_ROLL_WAIT = dt.timedelta(microseconds=ROLL_WAIT_NS // 1_000)
 
 
 def trades(record: RunRecord) -> pl.DataFrame:
@@ -118,7 +118,7 @@ def rolls(record: RunRecord) -> pl.DataFrame:
 
     def leg_of(contract: str, since: dt.datetime) -> dict[str, Any] | None:
         """The first trade of a contract from a roll on, a long weekend later at most."""
-        later = (row for row in traded.get(contract, ()) if since <= row["ts"] <= since + _LONG_WEEKEND)
+        later = (row for row in traded.get(contract, ()) if since <= row["ts"] <= since + _ROLL_WAIT)
         return next(later, None)
 
     lots = {i["id"]: i["lot_e8"] / E8 for venue in record.manifest["venues"].values() for i in venue["instruments"]}
