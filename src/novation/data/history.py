@@ -186,7 +186,8 @@ class History:
             funding = self._funding(funding_frame.source, stamps, rates, stood_in, first, until, cautions)
         elif perpetual:
             funding = self._constant_funding(symbol, stood_in, first, until, cautions)
-        settlement = self._settlement(symbol, last, daily_settled, first, until, cautions)
+        settled = self._settled(symbol, last, daily_settled, cautions)
+        settled_inside = (settled[0] > first) & (settled[0] <= until)
         bars = Bars.of(last.start_ns, last.end_ns, last.prices_e8, marks, extra).cut(keep)
         unmarked = int((bars.mark_close_e8 == 0).sum()) if mark is not None else 0
         if unmarked:
@@ -198,11 +199,12 @@ class History:
             cautions.append(gap_caution(gaps, last.step_ns))
         index = self._index(symbol, daily_settled, until)
         asked = daily_settled and last.step_ns <= HOUR_NS  # of longer bars nobody asks (`data.market_states`)
-        prior = self._prior(last, first) if asked else (_NONE,) * 4
+        prior = self._prior(last, settled, first) if asked else (_NONE,) * 4
         return Prepared(
             bars,
             *funding,
-            *settlement,
+            settled[0][settled_inside],
+            settled[1][settled_inside],
             tuple(cautions),
             gaps,
             delivery_e8=self.delivery_e8,
@@ -278,10 +280,8 @@ class History:
             )
         return stamps[rows][found], rates[rows][found], mark.prices_e8[0][at][found]
 
-    def _settlement(
-        self, symbol: str, last: Candles, daily_settled: bool, first: int, until: int, cautions: list[str]
-    ) -> tuple[Array, Array]:
-        """Settlement instants in (first, until] and prices."""
+    def _settled(self, symbol: str, last: Candles, daily_settled: bool, cautions: list[str]) -> tuple[Array, Array]:
+        """Settlement instants and prices, also outside the period: those given, else the closes of days."""
         if not daily_settled:
             if self.settlement is not None:
                 raise DataError(
@@ -295,24 +295,17 @@ class History:
                 f"daily settlement is the last given close of each day in the data's own clock "
                 f"({last.zone}), not the exchange's settlement price"
             )
-        stamps, prices = self._settled(symbol, last)
-        inside = (stamps > first) & (stamps <= until)
-        return stamps[inside], prices[inside]
-
-    def _settled(self, symbol: str, last: Candles) -> tuple[Array, Array]:
-        """Settlement instants and prices: those given, else the closes of days."""
-        if self.settlement is None:
             return daily_closes(last)
         frame = read_frame(self.settlement, f"{symbol} settlement")
         stamps, _, _ = read_stamps(frame, self.tz)
         return stamps, read_e8(frame, frame.column("settlement", "settle", "price", "close"))
 
-    def _prior(self, last: Candles, first: int) -> tuple[Array, Array, Array, Array]:
+    def _prior(self, last: Candles, settled: tuple[Array, Array], first: int) -> tuple[Array, Array, Array, Array]:
         """Bars and given settlements of the days before the first bar."""
         bars = known_before(last.end_ns, last.prices_e8[3], first)
         if self.settlement is None:
             return (*bars, _NONE, _NONE)
-        return (*bars, *known_before(*self._settled("", last), first))
+        return (*bars, *known_before(*settled, first))
 
     def _index(self, symbol: str, daily_settled: bool, until: int) -> tuple[Array, Array]:
         """Instants of the cash index up to the end, those before the first bar too: yesterday's close is among them."""
