@@ -27,7 +27,7 @@ from novation.domain.enums import HaltReason, MarketPhase
 from novation.domain.errors import NoRuleInForce
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.market import NO_LIMIT_E8
-from novation.domain.units import DAY_NS, HOUR_NS, NS, iso, utc_date
+from novation.domain.units import DAY_NS, HOUR_NS, NS, day_number, iso, utc_date
 from novation.domain.words import counted
 from novation.reference.lookup import Reference
 from novation.reference.market_limits import circuit_breaker, price_limits, velocity
@@ -40,7 +40,6 @@ _NO_LIMITS = (-NO_LIMIT_E8, NO_LIMIT_E8, 0)
 _FAR_NS = 1 << 62
 #: Bars come several a day where at least so many of them begin within half a day of the one before.
 _SEVERAL = 0.2
-_EPOCH = dt.date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,7 @@ def _own_states(
 
 def _settlement(contract: TradedContract, settled: Mapping[int, int], before: Session, session: Session) -> int | None:
     """What limits of a session are measured from: the prior settlement, or the last price known then; None: neither."""
-    row = settled.get((before.trade_date - _EPOCH).days)
+    row = settled.get(day_number(before.trade_date))
     if row is not None and contract.settlements.ts_ns[row] <= session.open_ns:
         return int(contract.settlements.price_e8[row])
     return last_price(contract.closes, before.settlement_ns or before.close_ns, before.open_ns)

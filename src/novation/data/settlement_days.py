@@ -21,7 +21,7 @@ from novation.data.settlement_columns import check_grid, price_text
 from novation.data.settlement_quotes import IndexLevels, Quotes
 from novation.data.settlement_windows import Product, Window
 from novation.domain.errors import DataError, InvalidInput
-from novation.domain.units import NS, from_e8
+from novation.domain.units import NS, day_number, from_e8
 from novation.domain.words import counted
 from novation.rules.settlement_price import (
     Carry,
@@ -37,7 +37,6 @@ from novation.rules.settlement_price import (
 
 CLOSE, GIVEN = "close", "given"
 
-_EPOCH = dt.date(1970, 1, 1)
 _NAMED = 5
 
 #: By the method of `reference.settlement_rows`.
@@ -308,7 +307,7 @@ class Run:
             )
         windows = [window for window, _, _ in self.found]
         return Settlements(
-            trade_date=np.array([(window.day - _EPOCH).days for window in windows]),
+            trade_date=np.array([day_number(window.day) for window in windows]),
             settlement_ns=np.array([window.end_ns for window in windows]),
             settlement_e8=np.array([price for _, price, _ in self.found]),
             tick_e8=np.array([window.tick_e8 for window in windows]),

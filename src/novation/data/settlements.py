@@ -18,7 +18,6 @@ settlement prices: a contract's last trading day is left out.
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any, Literal
 
 import numpy as np
@@ -29,12 +28,11 @@ from novation.data.settlement_columns import check_grid, one_contract, read_date
 from novation.data.settlement_days import GIVEN, Beyond, Rows, Run, Settlements, listed
 from novation.data.settlement_quotes import read_levels, read_quotes
 from novation.data.settlement_windows import Product
-from novation.domain.units import DAY_NS, Number, to_e8, to_ns
+from novation.domain.units import DAY_NS, Number, day_number, to_e8, to_ns
 from novation.reference.lookup import Reference
 
 __all__ = ["Settlements", "check_settlements", "settle_by_bars", "settle_by_trades"]
 
-_EPOCH = dt.date(1970, 1, 1)
 _DATE_NAMES = ("trade_date", "date")
 _PRICE_NAMES = ("settlement", "settle", "price")
 _SIZE_NAMES = ("qty", "quantity", "size", "volume", "lots")
@@ -174,7 +172,7 @@ def check_settlements(given: Any, symbol: str, *, reference: Reference | None = 
     absent = [day for day in ends if days[0] <= day <= days[-1] and day not in set(days)]
     cautions = (f"no settlement price given for {listed(absent)}",) if absent else ()
     return Settlements(
-        trade_date=np.array([(day - _EPOCH).days for day in days]),
+        trade_date=np.array([day_number(day) for day in days]),
         settlement_ns=np.array([ends[day] for day in days]),
         settlement_e8=prices,
         tick_e8=np.array(ticks),

@@ -164,7 +164,7 @@ def to_ns(value: Any, *, source: str = "", where: str = "") -> int:
         delta = value - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
         return (delta.days * 86_400 + delta.seconds) * NS + delta.microseconds * 1_000
     if isinstance(value, dt.date):
-        return (value - dt.date(1970, 1, 1)).days * DAY_NS
+        return day_number(value) * DAY_NS
     raise InvalidInput("expected a date or an instant", source=source, where=where, value=value)
 
 
@@ -175,6 +175,15 @@ def utc_date(ns: int) -> dt.date:
     datetime.date(2020, 1, 1)
     """
     return dt.date(1970, 1, 1) + dt.timedelta(int(ns) // DAY_NS)
+
+
+def day_number(day: dt.date) -> int:
+    """Days since 1970-01-01, as numpy counts them.
+
+    >>> day_number(dt.date(2020, 1, 1))
+    18262
+    """
+    return (day - dt.date(1970, 1, 1)).days
 
 
 def iso(ns: int) -> str:

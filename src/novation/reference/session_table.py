@@ -23,13 +23,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from novation.domain.errors import NoRuleInForce
-from novation.domain.units import iso
+from novation.domain.units import day_number, iso
 from novation.reference.sessions import Session, sessions
 
 if TYPE_CHECKING:
     from novation.reference.lookup import Reference
-
-_EPOCH = dt.date(1970, 1, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +63,7 @@ class SessionTable:
             edges=_frozen(edges),
             opens=_frozen([session.open_ns for session in found]),
             closes=_frozen([session.close_ns for session in found]),
-            trade_dates=_frozen([(session.trade_date - _EPOCH).days for session in found]),
+            trade_dates=_frozen([day_number(session.trade_date) for session in found]),
             settlement_ns=_frozen([session.settlement_ns or 0 for session in found]),
             rth=_frozen([session.rth or (0, 0) for session in found]).reshape(-1, 2),
             sessions=found,

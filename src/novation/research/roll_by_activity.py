@@ -16,12 +16,10 @@ import numpy as np
 from novation.data.crossover import NOT_GIVEN, Activity, Crossover, crossover_rolls, read_daily_chain
 from novation.data.expiries import read_expiries
 from novation.domain.errors import DataError
-from novation.domain.units import DAY_NS, to_ns, utc_date
+from novation.domain.units import DAY_NS, day_number, to_ns, utc_date
 from novation.reference.lookup import Reference
 from novation.reference.products import month_symbol, product_row
 from novation.reference.symbols import MONTHS
-
-_EPOCH = dt.date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def roll_by_activity(
     root = known.resolve(symbol, on_ns=to_ns(day)).partition(":")[2]
     cycle = cycle or product_row(known, root, day)["active"]
     months = read_expiries(data, root=root).activity if Path(data).is_dir() else read_daily_chain(data)
-    today = (day - _EPOCH).days
+    today = day_number(day)
     before = {month: _before(one, today) for month, one in months.items() if (one.day < today).any()}
     if not before:
         raise DataError(f"has no row before {day}", source=str(data), hint="Give older days, or a later --on.")
@@ -103,7 +101,7 @@ def roll_by_activity(
         on=day,
         held=month_symbol(root, held),
         rolled_today=bool(found) and found[-1].ts_ns == today * DAY_NS,
-        last_day=_EPOCH + dt.timedelta(last),
+        last_day=utc_date(last * DAY_NS),
         figures=tuple((month_symbol(root, month), _figure(before[month], by)) for month in later[:3]),
         past=tuple(_past(root, roll) for roll in found),
         confirm=confirm,
@@ -137,5 +135,5 @@ def _figure(one: Activity, by: str) -> int | None:
 
 
 def _past(root: str, roll: Crossover) -> tuple[dt.date, str, str, int, int]:
-    day = _EPOCH + dt.timedelta(roll.ts_ns // DAY_NS)
+    day = utc_date(roll.ts_ns)
     return day, month_symbol(root, roll.old), month_symbol(root, roll.new), roll.held, roll.following
