@@ -27,9 +27,18 @@ class Command(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     asset: int = 0
     hold: int = 0  #: 1: a broker keeps it until the market takes it, where the exchange would refuse it
     after: int = 0  #: a market order that is held until this order of the account works no more
+    time_in_force: int = 0  #: `TimeInForce`
+    expire_ns: int = 0  #: of GTD
+    display_lots: int = 0  #: lots shown at a time, the others hidden; 0: all are shown
+    min_lots: int = 0  #: lots that trade at once, or the order is cancelled
+    trigger: int = 0  #: `TriggerKind`
+    trigger_e8: int = 0  #: the price it waits for; of TRAILING the one from which it follows, 0: at once
+    trigger_by: int = 0  #: `TriggerPrice`
+    callback_e8: int = 0  #: of TRAILING: how far back the price has to come, a share in 1e-8
+    self_trade: int = 0  #: `SelfTrade`
 
 
-COMMAND_SCHEMA = 4
+COMMAND_SCHEMA = 5
 COMMAND_DTYPE = record_dtype(Command)
 COMMAND_FORMAT = record_format(Command)
 
@@ -86,6 +95,23 @@ def place_limit(
         reduce_only=int(reduce_only),
         position_side=position_side,
     )
+
+
+def place(account: int, instrument: int, side: Side, kind: OrderKind, lots: int, **fields: int) -> Command:
+    """An order of any kind on a book; fields: those of `Command` (docs/rules/book.md)."""
+    return Command(
+        kind=CommandKind.PLACE, account=account, instrument=instrument, side=side, order_kind=kind, lots=lots, **fields
+    )
+
+
+def amend(account: int, order: int, lots: int, price_ticks: int) -> Command:
+    """Give a working limit order another size, what has been filled of it included, and another price."""
+    return Command(kind=CommandKind.AMEND, account=account, order=order, lots=lots, price_ticks=price_ticks)
+
+
+def cancel_all(account: int, *, instrument: int = -1, side: int = 0) -> Command:
+    """Take out all open orders of an account; of one instrument or one side, if named."""
+    return Command(kind=CommandKind.CANCEL_ALL, account=account, instrument=instrument, side=side)
 
 
 def cancel(account: int, order: int, *, hold: bool = False) -> Command:

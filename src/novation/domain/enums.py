@@ -66,10 +66,64 @@ class MarkRule(IntEnum):
 
 
 class OrderKind(IntEnum):
-    """Market: at the next price. Limit: at its price or better."""
+    """How an order finds its price.
+
+    MARKET: at the next price. LIMIT: at its price or better. On a book also MARKET_LIMIT: a limit order at the best
+    price of the other side as it arrives. MARKET_PROTECTED: a limit order so many ticks beyond that price.
+    """
 
     MARKET = 1
     LIMIT = 2
+    MARKET_LIMIT = 3
+    MARKET_PROTECTED = 4
+
+
+class TimeInForce(IntEnum):
+    """How long an order works.
+
+    GTC: until cancelled. DAY: until its market closes. GTD: until an instant. IOC: what does not trade at once is
+    cancelled (Globex: fill and kill). FOK: at once all of it, or nothing. POST_ONLY: never a taker (Binance: GTX).
+    """
+
+    GTC = 0
+    DAY = 1
+    GTD = 2
+    IOC = 3
+    FOK = 4
+    POST_ONLY = 5
+
+
+class TriggerKind(IntEnum):
+    """What a conditional order waits for.
+
+    STOP: a buy for the price at or above its trigger, a sale for at or below. TAKE_PROFIT: the other way round.
+    TRAILING: a buy for the price at or above its lowest since it began, plus a share; a sale mirrored.
+    """
+
+    NONE = 0
+    STOP = 1
+    TAKE_PROFIT = 2
+    TRAILING = 3
+
+
+class TriggerPrice(IntEnum):
+    """Which price a conditional order looks at."""
+
+    LAST = 0
+    MARK = 1
+
+
+class SelfTrade(IntEnum):
+    """What happens where an order would trade with another of its account; the taker's word counts.
+
+    AS_THE_BOOK: what the book's rules say. TRADE: they trade. CANCEL_TAKER, CANCEL_MAKER, CANCEL_BOTH: so.
+    """
+
+    AS_THE_BOOK = 0
+    TRADE = 1
+    CANCEL_TAKER = 2
+    CANCEL_MAKER = 3
+    CANCEL_BOTH = 4
 
 
 class MarginMethod(IntEnum):
@@ -151,6 +205,8 @@ class CommandKind(IntEnum):
     ADJUST_MARGIN = 6
     SET_HEDGE_MODE = 7
     SET_MULTI_ASSETS = 8
+    AMEND = 9
+    CANCEL_ALL = 10
     TRANSFER_POSITION = 11
 
 
@@ -163,6 +219,7 @@ class MarketEventKind(IntEnum):
     PHASE = 22
     LIMITS = 24
     BAR_OPEN = 30
+    MARK = 31
     INDEX = 35
     ASSET_INDEX = 32
     FUNDING = 40
@@ -198,6 +255,9 @@ class EventKind(IntEnum):
     TAKEN_OVER = 33
     PHASE_CHANGED = 40
     LIMITS_CHANGED = 41
+    ORDER_TRIGGERED = 42
+    ORDER_AMENDED = 43
+    ALL_CANCELLED = 44
 
 
 class RejectReason(IntEnum):
@@ -212,6 +272,8 @@ class RejectReason(IntEnum):
     MARKET_CLOSED = 205
     MARKET_ORDER_BEFORE_OPEN = 206
     CANCEL_NOT_ALLOWED = 207
+    IMMEDIATE_BEFORE_OPEN = 208
+    NO_BOOK = 209
     QTY_NOT_POSITIVE = 301
     QTY_BELOW_MIN = 302
     QTY_ABOVE_MAX = 303
@@ -223,6 +285,16 @@ class RejectReason(IntEnum):
     UNKNOWN_COMMAND = 309
     PRICE_BEYOND_LIMIT = 310
     PRICE_OUTSIDE_BAND = 311
+    BAD_TIME_IN_FORCE = 312
+    BAD_DISPLAY = 313
+    BAD_MINIMUM = 314
+    BAD_TRIGGER = 315
+    WOULD_TRIGGER = 316
+    NO_OPPOSITE = 317
+    WOULD_TAKE = 318
+    NOT_FILLABLE = 319
+    BAD_SELF_TRADE = 320
+    NOT_AMENDABLE = 321
     INSUFFICIENT_MARGIN = 401
     POSITION_LIMIT = 402
     LEVERAGE_ABOVE_BRACKET = 403
@@ -261,3 +333,11 @@ class CancelReason(IntEnum):
     DELIVERY = 10
     NO_LIQUIDITY = 13
     MARKET_HALTED = 14
+    UNFILLED = 15
+    MINIMUM_NOT_MET = 16
+    SELF_TRADE = 17
+    DAY_OVER = 18
+    EXPIRED = 19
+    WOULD_TAKE = 20
+    NOTHING_LEFT = 21
+    NO_OPPOSITE = 22

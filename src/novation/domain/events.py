@@ -2,7 +2,8 @@
 
 Beside sequence, ts_ns, kind, account and instrument:
 
-    ORDER_ACCEPTED    order, lots (signed), price_ticks (0 for a market order), flags (reduce-only)
+    ORDER_ACCEPTED    order, lots (signed), price_ticks (0 for a market order), flags (reduce-only); price_e8: a trigger
+                      that it waits for
     ORDER_REJECTED    order, lots, price_ticks, reason (`RejectReason`), amount (the value refused), cost (the limit)
     ORDER_CANCELLED   order, lots (signed, what was left), price_ticks, reason (`CancelReason`)
     FILL              order, trade, lots (signed), price_ticks, price_e8 (market price before spread and rounding),
@@ -34,6 +35,9 @@ Beside sequence, ts_ns, kind, account and instrument:
     MULTI_ASSETS_SET  amount (1 Multi-Assets mode, 0 one asset)
     AUTO_EXCHANGE     order (the asset sold), cost (what was sold, in its units), amount (of the settlement asset got),
                       price_e8 (USD a coin was sold for)
+    ORDER_TRIGGERED   order, lots (signed), price_ticks (its limit from now on), price_e8 (the price that triggered it)
+    ORDER_AMENDED     order, lots (signed, what is left), price_ticks
+    ALL_CANCELLED     lots (how many orders), order (the side, 0: both)
     COMMAND_REJECTED  order, reason, amount (the value refused), cost (the limit)
 
 Of an account in hedge mode, whatever is of one position says which in `flags` (LONG_SIDE, SHORT_SIDE).
@@ -56,6 +60,7 @@ REDUCE_ONLY = 16
 LONG_SIDE = 32  #: of an account in hedge mode: its long position
 SHORT_SIDE = 64  #: ... its short position
 TRANSFERRED = 128  #: no trade of this venue: the position came from outside
+AUCTION = 256  #: traded as a market opened, at the one price of the auction
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=False):

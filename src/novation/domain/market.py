@@ -10,6 +10,7 @@ Rows are ordered by (`ts_ns`, `kind`, `instrument`); the integer of `MarketEvent
     LIMITS      nothing trades below `last_low_e8` or above `last_high_e8` from now on (-+NO_LIMIT_E8: no limit); with
                 `status` 1 orders beyond are refused, else they rest
     BAR_OPEN    a bar opens: `last_e8`, `mark_e8` are its open prices; `bar`
+    MARK        `mark_e8` of an instrument on a book
     INDEX       `index_e8`: one sample of the price index, for an instrument that the venue marks itself or delivers;
                 `bid_e8`, `ask_e8` best prices of its book and `impact_bid_e8`, `impact_ask_e8` the average prices at
                 which the impact notional fills, 0 = what the venue's own liquidity offers
@@ -59,6 +60,6 @@ class MarketEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 #: Above every price: no limit, of a LIMITS row.
 NO_LIMIT_E8 = 1 << 53
 
-MARKET_SCHEMA = 6
+MARKET_SCHEMA = 7
 MARKET_DTYPE = record_dtype(MarketEvent)
 MARKET_FORMAT = record_format(MarketEvent)

@@ -1,0 +1,73 @@
+"""How an order book matches, and what it shows of itself (docs/rules/book.md)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from novation.domain.enums import SelfTrade
+from novation.domain.errors import InvalidInput
+
+#: Lots that an order, and a split, may name at most.
+MOST_LOTS = 1 << 50
+
+
+class BookRules(msgspec.Struct, frozen=True, kw_only=True):
+    """The matching of one instrument.
+
+    At a price that a taker does not take whole its lots are given out in this order: top order, lead market makers, by
+    time, pro rata, levelling, by time. The default is by time alone.
+    """
+
+    fifo_percent: int = 100  #: of the taker's lots, given out by time; the rest pro rata
+    pro_rata_min: int = 0  #: a share below this counts as none
+    top: bool = False  #: whether the order that first bettered the market comes ahead of all
+    top_min: int = 0  #: ... if it has so many lots
+    top_max: int = 0  #: ... with so many lots at most; 0: with all
+    lead_makers: tuple[tuple[int, int], ...] = ()  #: (account, percent): who gets a share ahead of the others
+    levelling: bool = False  #: whether an order whose pro-rata share is none gets one lot
+    protection_ticks: int = 0  #: how far beyond the market a protected order may trade; 0: there are none
+    market_orders: bool = True  #: whether there are market orders without protection
+    amend_keeps_place: bool = True  #: whether an order that is only made smaller keeps its place
+    refuse_unfillable: bool = False  #: whether a fill-or-kill order that cannot be filled is refused, not cancelled
+    self_trade: SelfTrade = SelfTrade.TRADE
+
+    def __post_init__(self) -> None:
+        wrong, value = "", 0
+        for name in ("pro_rata_min", "top_min", "top_max", "protection_ticks"):
+            if not wrong and not 0 <= getattr(self, name) <= MOST_LOTS:
+                wrong, value = f"{name} is 0 to 2**50", getattr(self, name)
+        if not 0 <= self.fifo_percent <= 100:
+            wrong, value = "fifo_percent is 0 to 100", self.fifo_percent
+        elif any(not 0 < percent <= 100 for _, percent in self.lead_makers) or self._makers_share > 100:
+            wrong, value = "shares of lead makers are above 0 and 100 percent together", self._makers_share
+        elif len({account for account, _ in self.lead_makers}) != len(self.lead_makers):
+            wrong = "an account is a lead maker once"
+        elif self.self_trade == SelfTrade.AS_THE_BOOK:
+            wrong = "self_trade names what the book does"
+        if wrong:
+            raise InvalidInput(wrong, source="book rules", value=value or None)
+
+    @property
+    def _makers_share(self) -> int:
+        return sum(percent for _, percent in self.lead_makers)
+
+    @property
+    def by_time(self) -> bool:
+        """Whether time alone decides."""
+        return self.fifo_percent == 100 and not self.top and not self.lead_makers
+
+
+class BookLevel(msgspec.Struct, frozen=True, gc=False):
+    """One price of a side."""
+
+    price_ticks: int
+    lots: int  #: shown
+    hidden: int  #: of iceberg orders, not shown to the market
+    orders: int
+
+
+class BookView(msgspec.Struct, frozen=True):
+    """Both sides, the best price first."""
+
+    bids: tuple[BookLevel, ...]
+    asks: tuple[BookLevel, ...]
