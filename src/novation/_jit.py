@@ -409,6 +409,21 @@ if JIT:
 
         return nb.Array(nb.int64, 1, "C")(nb.int64, nb.int64, nb.int64), generate
 
+    def _bit_count(find: str, from_top: bool) -> Any:
+        @intrinsic
+        def bit(typing_context: Any, number: Any) -> Any:
+            def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                zeros = getattr(builder, find)(args[0], ir.Constant(ir.IntType(1), 1))
+                return builder.sub(ir.Constant(ir.IntType(64), 63), zeros) if from_top else zeros
+
+            return nb.int64(nb.int64), generate
+
+        return bit
+
+    #: Place of the lowest, and of the highest, bit of a number that is set; the number is above 0.
+    lowest_bit = _bit_count("cttz", False)
+    highest_bit = _bit_count("ctlz", True)
+
 else:
     STRATEGY_SIGNATURE = None
 
@@ -439,6 +454,14 @@ else:
             return _TABLES[int(address)][int(row)]
 
         return at
+
+    def lowest_bit(number: int) -> int:
+        """Place of the lowest bit that is set, of a number above 0."""
+        return (int(number) & -int(number)).bit_length() - 1
+
+    def highest_bit(number: int) -> int:
+        """Place of the highest bit that is set, of a number above 0."""
+        return int(number).bit_length() - 1
 
     def integers_at(address: int, first: int, count: int) -> Any:
         """`count` int64 of a table of one field, from row `first`."""

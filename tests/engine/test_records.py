@@ -23,20 +23,28 @@ from novation.engine.state import (
     balance_,
     band_,
     basis_,
+    book_,
+    chunk_,
     command_,
     contract_,
     event_,
     feed_,
     holding_,
     level_,
+    maker_,
     market_,
     order_,
+    page_,
     pool_,
     position_,
     position_row_,
+    price_,
     pricing_,
+    resting_,
     sample_,
+    side_,
     slope_,
+    slot_,
     spare_,
     terms_,
     tier_,
@@ -70,6 +78,14 @@ ACCESSORS = (
     "asset",
     "spare",
     "slope",
+    "book",
+    "maker",
+    "side",
+    "chunk",
+    "slot",
+    "page",
+    "price",
+    "resting",
 )
 #: What is computed in floating point: bands, that is who need not be tested, and nothing that is said or owed.
 FLOATS = {"constant", "slope"}
@@ -102,8 +118,8 @@ def test_struct_dtype_and_bytes_of_a_record_agree(record: type[msgspec.Struct], 
 
 
 def test_every_table_has_its_address_in_the_head() -> None:
-    # the queue is reached by its columns, buffers and balances by asset
-    assert set(TABLES) == set(DTYPES) == {*ACCESSORS, "queue", "buffer", "balance"}
+    # the queue is reached by its columns, buffers and balances by asset, the scratch of auctions as arrays
+    assert set(TABLES) == set(DTYPES) == {*ACCESSORS, "queue", "buffer", "balance", "crossing"}
     assert {f"{t}_{what}" for t in TABLES for what in ("address", "rows")} <= set(HEAD.names or ())
 
 
@@ -149,7 +165,23 @@ def touch(heads, which, row):
         return asset_(venue, row).buffer
     if which == 18:
         return 1 if spare_(venue, row).constant < 0.0 else 0
-    return slope_(venue, row).below_e8
+    if which == 19:
+        return slope_(venue, row).below_e8
+    if which == 20:
+        return book_(venue, row).by_time
+    if which == 21:
+        return maker_(venue, row).percent
+    if which == 22:
+        return side_(venue, row).orders
+    if which == 23:
+        return chunk_(venue, row).used
+    if which == 24:
+        return slot_(venue, row).page
+    if which == 25:
+        return page_(venue, row).used
+    if which == 26:
+        return price_(venue, row).lots
+    return resting_(venue, row).shown
 
 
 @kernel

@@ -141,7 +141,10 @@ def fill(venue, row, order, lots, price_ticks, price_e8, fee, flags):
     p.lots += lots
     a.wallet -= fee
     changed(venue, p.account)
-    venue.trade_sequence += 1
+    if venue.paired:  # the other side of the last trade
+        venue.paired = 0
+    else:
+        venue.trade_sequence += 1
     post_fees(venue, fee)
     post_outside(venue, lots * price_ticks * c.tick_value)
     e = next_event(venue, _FILL, p.account, p.instrument)

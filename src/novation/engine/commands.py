@@ -13,6 +13,7 @@ from novation.domain.enums import (
     PositionSide,
     RejectReason,
 )
+from novation.engine.amending import amend, begin_cancel_all
 from novation.engine.clearing import side_flag
 from novation.engine.ledger import next_event, post_asset_deposit, post_deposit
 from novation.engine.margining import (
@@ -24,8 +25,9 @@ from novation.engine.margining import (
     withdrawable,
     worth,
 )
-from novation.engine.orders import cancel_order, find_order, place, reject
+from novation.engine.orders import cancel_order, find_order, reject
 from novation.engine.phases import can_cancel
+from novation.engine.placing import place
 from novation.engine.state import (
     LEGS,
     account_,
@@ -54,6 +56,8 @@ _SET_HEDGE_MODE = int(CommandKind.SET_HEDGE_MODE)
 _SET_MULTI_ASSETS = int(CommandKind.SET_MULTI_ASSETS)
 _TRANSFER = int(CommandKind.TRANSFER)
 _TRANSFER_POSITION = int(CommandKind.TRANSFER_POSITION)
+_AMEND = int(CommandKind.AMEND)
+_CANCEL_ALL = int(CommandKind.CANCEL_ALL)
 _CROSS = int(MarginScope.CROSS)
 _ISOLATED = int(MarginScope.ISOLATED)
 _TIERED = int(MarginMethod.TIERED)
@@ -118,6 +122,15 @@ def next_command(venue, kind, account, instrument):
     c.asset = 0
     c.hold = 0
     c.after = 0
+    c.time_in_force = 0
+    c.expire_ns = 0
+    c.display_lots = 0
+    c.min_lots = 0
+    c.trigger = 0
+    c.trigger_e8 = 0
+    c.trigger_by = 0
+    c.callback_e8 = 0
+    c.self_trade = 0
     return c
 
 
@@ -161,10 +174,20 @@ def execute_command(venue, c):
         set_hedge_mode(venue, c)
     elif c.kind == _SET_MULTI_ASSETS:
         set_multi_assets(venue, c)
+    elif c.kind == _AMEND:
+        reason, value, limit = amend(venue, c)
+        if reason != 0:
+            refuse(venue, c, reason, value, limit)
+    elif c.kind == _CANCEL_ALL and c.instrument == -1:
+        begin_cancel_all(venue, c)
     elif c.instrument < 0 or c.instrument >= venue.instruments:
         refuse(venue, c, _UNKNOWN_INSTRUMENT, c.instrument, venue.instruments)
     elif c.kind == _PLACE or c.kind == _TRANSFER_POSITION:
         place(venue, c)
+    elif c.kind == _CANCEL_ALL:
+        reason, value, limit = begin_cancel_all(venue, c)
+        if reason != 0:
+            refuse(venue, c, reason, value, limit)
     elif c.kind == _ADJUST_MARGIN:
         adjust_margin(venue, c)
     elif c.kind == _SET_LEVERAGE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import MarginScope
+from novation.engine.amending import find_expiry
 from novation.engine.collateral import asset_rates
 from novation.engine.commands import enter
 from novation.engine.deleveraging import rank_side
@@ -18,6 +19,7 @@ from novation.engine.margining import (
     withdrawable,
     worth,
 )
+from novation.engine.opening import indicative
 from novation.engine.state import account_, asset_, balance_, market_, position_row_
 from novation.engine.step import IDLE, INSTANT, MORE, work
 from novation.engine.triggers import liquidation_price
@@ -33,6 +35,8 @@ __all__ = [
     "advance",
     "asset_numbers",
     "deleveraging_places",
+    "indicative_price",
+    "next_expiry",
     "position_numbers",
     "run_compiled",
     "submit",
@@ -99,6 +103,18 @@ def account_numbers(heads, account, out):
     out[3] = maintenance
     out[4] = available(venue, account)
     out[5] = withdrawable(venue, account, 0)
+
+
+@kernel
+def next_expiry(heads):
+    """The first instant at which an order expires, NEVER_NS if none does."""
+    return find_expiry(heads[0])
+
+
+@kernel
+def indicative_price(heads, instrument):
+    """Ticks and lots at which the book of an instrument would open now; no lots where its sides do not cross."""
+    return indicative(heads[0], instrument)
 
 
 @kernel

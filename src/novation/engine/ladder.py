@@ -114,13 +114,3 @@ def depth(venue, instrument, side, lots, worst_ticks, least_value):
             break
         row += 1
     return found, value, last
-
-
-@kernel
-def ladder_average(venue, instrument, side, value):
-    """Average price in 1e-8, rounded down, of the fewest lots worth `value` minor units, else of all; 0: none."""
-    lots, paid, _ = depth(venue, instrument, side, 1 << 50, ANY_PRICE, value)
-    if lots == 0:
-        return 0
-    c = contract_(venue, instrument)
-    return mul_div(paid, c.tick_e8, lots * c.tick_value)

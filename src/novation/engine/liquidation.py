@@ -27,7 +27,7 @@ from novation.engine.deleveraging import (
     liquidated,
 )
 from novation.engine.ledger import next_event, post_insurance, post_outside
-from novation.engine.liquidity import closing_offer, has_ladder, take
+from novation.engine.liquidity import closing_offer, has_depth, take
 from novation.engine.margining import (
     HIGH,
     LOW,
@@ -38,6 +38,7 @@ from novation.engine.margining import (
     initial_total,
     worth,
 )
+from novation.engine.matching import clear_first, meet_first
 from novation.engine.orders import cancel_order
 from novation.engine.parametric import traded_ticks
 from novation.engine.phases import at_deadline, can_close_all
@@ -49,7 +50,16 @@ from novation.engine.reduction import (
     remaining_equity,
     remaining_maintenance,
 )
-from novation.engine.state import OVERDUE, account_, contract_, market_, own_order, position_row_, terms_of
+from novation.engine.state import (
+    OVERDUE,
+    account_,
+    contract_,
+    has_book,
+    market_,
+    own_order,
+    position_row_,
+    terms_of,
+)
 from novation.engine.triggers import find_triggers, is_gone, liquidation_price
 from novation.engine.watch import changed
 from novation.rules.integers import E8, exact_add, exact_towards_zero, mul_div
@@ -210,7 +220,7 @@ def close_out(venue, row, at_any_cost):
     lots, cost, isolated = p.lots, p.cost, p.scope == _ISOLATED
     side = -1 if lots > 0 else 1
     ticks, there = closing_offer(venue, p)
-    if has_ladder(venue, p.instrument) and venue.deficit_to_fund:
+    if has_depth(venue, p.instrument) and venue.deficit_to_fund:
         bankrupt = bankruptcy_ticks(venue, row)
         if there == 0 or (bankrupt > 0 and side * (ticks - bankrupt) > 0):
             take_over(venue, row, bankrupt, ticks, there, at_any_cost)
@@ -224,7 +234,7 @@ def close_out(venue, row, at_any_cost):
         if bankrupt > 0:
             begin_deleveraging(venue, row, bankrupt)
             return
-    take(venue, p.instrument, side, closed, ticks)
+    meet_market(venue, p.instrument, side, closed, ticks)
     fee, clearance = forced_fees(venue, row, closed, ticks)
     if venue.deficit_to_fund:
         fee = min(fee, max(0, left))
@@ -242,6 +252,15 @@ def close_out(venue, row, at_any_cost):
     venue.liquidating_instrument = p.instrument  # its fund answers for what a cross account is short of at the end
     if isolated and venue.deficit_to_fund and left < 0:
         lift(venue, p.account, p.instrument, p.instrument, -left, side_flag(venue, p))
+
+
+@kernel
+def meet_market(venue, instrument, side, lots, ticks):
+    """A forced trade meets the first order of a book, or a level of a ladder; on bars nobody is named."""
+    if has_book(venue, instrument):
+        meet_first(venue, instrument, side, lots, ticks)
+    else:
+        take(venue, instrument, side, lots, ticks)
 
 
 @kernel
@@ -269,7 +288,7 @@ def take_over(venue, row, bankrupt, ticks, there, at_any_cost):
         return
     equity, maintenance, cost = remaining_equity(venue, row), remaining_maintenance(venue, row), p.cost
     if there > 0:
-        take(venue, p.instrument, side, lots, ticks)
+        meet_market(venue, p.instrument, side, lots, ticks)
     isolated = ISOLATED if p.scope == _ISOLATED else 0
     profit = fill(venue, row, 0, side * lots, price, p.trigger_e8, 0, LIQUIDATED | isolated)
     post_outside(venue, -result)
@@ -306,6 +325,9 @@ def liquidation_unit(venue):
         if position_row_(venue, row).lots != 0:
             if deleverage_unit(venue):
                 return
+            p = position_row_(venue, row)
+            if has_book(venue, p.instrument) and clear_first(venue, p.instrument, -1 if p.lots > 0 else 1):
+                return
             close_out(venue, row, 1)
         venue.deleveraging = -1
         after_closing(venue)
@@ -319,6 +341,9 @@ def liquidation_unit(venue):
     if row < 0:
         row = next_to_close(venue, account)
     if row >= 0:
+        p = position_row_(venue, row)
+        if has_book(venue, p.instrument) and clear_first(venue, p.instrument, -1 if p.lots > 0 else 1):
+            return
         close_out(venue, row, 0)
     if venue.deleveraging < 0:
         after_closing(venue)

@@ -10,12 +10,14 @@ from novation._jit import kernel
 from novation.domain.enums import EventKind, InstrumentStatus, MarkRule
 from novation.engine.ladder import best_level
 from novation.engine.ledger import next_event
-from novation.engine.liquidity import average_price, has_ladder
+from novation.engine.liquidity import average_price, best_executable, has_ladder
+from novation.engine.parametric import NO_PRICE
 from novation.engine.state import (
     BASIS_ROWS,
     NEVER_NS,
     basis_,
     contract_,
+    has_book,
     market_,
     pricing_,
     terms_of,
@@ -47,6 +49,9 @@ def offered_e8(venue, instrument, side, notional, given_e8):
     average, of 0 the best price; 0: there is none."""
     if given_e8 != 0:
         return given_e8
+    if notional == 0 and has_book(venue, instrument):
+        ticks = best_executable(venue, instrument, side)
+        return ticks * contract_(venue, instrument).tick_e8 if ticks != NO_PRICE else 0
     if notional == 0 and has_ladder(venue, instrument):
         ticks, lots = best_level(venue, instrument, side)
         return ticks * contract_(venue, instrument).tick_e8 if lots > 0 else 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import MarginMethod, MarginScope, OrderKind, RejectReason
 from novation.engine.clearing import fee_of, opening_margin
-from novation.engine.liquidity import has_ladder
+from novation.engine.liquidity import has_depth
 from novation.engine.margining import available, initial_for, initial_now, initial_of, largest_value
 from novation.engine.state import contract_, market_, position_row_, terms_of
 from novation.rules.clearing import closed_lots
@@ -89,7 +89,7 @@ def tiered_needed(venue, p, lots, assumed_e8, best_ticks, worst_ticks, taking):
     # ours: on a ladder all of the way from the mark to the worst level, and of a trade that turns a position round what
     # its closing part loses on that way
     away = max(0, side * (worst_ticks * c.tick_e8 - mark))
-    if has_ladder(venue, p.instrument):
+    if has_depth(venue, p.instrument):
         loss = max(loss, open_loss(opened, c.lot_value, side, mark, mark + side * away))
     loss += open_loss(closed, c.lot_value, side, mark, mark + side * away)
     after_lots = p.lots + lots

@@ -14,8 +14,6 @@ from novation.domain.enums import EventKind, MarginScope, MarketPhase, OrderKind
 from novation.domain.market import NO_LIMIT_E8
 from novation.engine.ledger import next_event
 from novation.engine.state import account_, contract_, market_, position_row_, terms_of
-from novation.rules.price_banding import NO_PRICE, is_beyond_band, reference_price
-from novation.rules.rolling_extremes import NO_LOWER, NO_UPPER
 from novation.rules.value import price_to_ticks
 
 _CLOSED = int(MarketPhase.CLOSED)
@@ -28,8 +26,6 @@ _PHASE_CHANGED = int(EventKind.PHASE_CHANGED)
 _LIMITS_CHANGED = int(EventKind.LIMITS_CHANGED)
 _MARKET_CLOSED = int(RejectReason.MARKET_CLOSED)
 _MARKET_ORDER = int(RejectReason.MARKET_ORDER_BEFORE_OPEN)
-_BEYOND_LIMIT = int(RejectReason.PRICE_BEYOND_LIMIT)
-_OUTSIDE_BAND = int(RejectReason.PRICE_OUTSIDE_BAND)
 
 
 @kernel
@@ -148,11 +144,12 @@ def at_deadline(venue, account):
 def phase_reason(venue, instrument, kind, hold):
     """Why an order is not taken in this phase: reason, phase and halt; zeros where it is.
 
-    A broker that holds orders takes them in every phase, and passes them on when the market opens. On a ladder no
-    market order can wait.
+    A broker that holds orders takes them in every phase, and passes them on when the market opens. On a ladder or a
+    book no market order can wait.
     """
     m = market_(venue, instrument)
-    can_wait = kind == _LIMIT or contract_(venue, instrument).level_count == 0
+    c = contract_(venue, instrument)
+    can_wait = kind == _LIMIT or (c.level_count == 0 and c.book == 0)
     if m.phase == _OPEN or ((hold or venue.hold_orders) and can_wait):
         return 0, 0, 0
     if m.phase == _CLOSED or m.phase == _PAUSED:
@@ -166,27 +163,3 @@ def phase_reason(venue, instrument, kind, hold):
 def can_cancel(venue, instrument, hold):
     """Whether an order may be taken back in this phase; a broker that holds orders has it still."""
     return market_(venue, instrument).phase != _NO_CANCEL or hold or venue.hold_orders
-
-
-@kernel
-def price_reason(venue, instrument, side, price_ticks):
-    """Why a limit price is refused: beyond a price limit, or too far from the market; reason, price and bound.
-
-    Bands are measured from the last price, or from the settlement before the first and while the market is not open
-    (facts/cme.md §5); with neither there are none. A best bid and ask are not known, nor is an opening price to be.
-    """
-    m, c = market_(venue, instrument), contract_(venue, instrument)
-    price_e8 = price_ticks * c.tick_e8
-    if m.refuse_beyond:
-        if price_e8 > m.limit_high_e8:
-            return _BEYOND_LIMIT, price_ticks, m.limit_high_e8 // c.tick_e8
-        if price_e8 < m.limit_low_e8:
-            return _BEYOND_LIMIT, price_ticks, -(-m.limit_low_e8 // c.tick_e8)
-    band = terms_of(venue, instrument).band_ticks
-    if band > 0 and (m.settlement_ticks != 0 or m.last_e8 != 0):
-        last = m.last_e8 // c.tick_e8 if m.last_e8 != 0 else NO_PRICE
-        settled = m.settlement_ticks if m.settlement_ticks != 0 else last
-        start = reference_price(m.phase == _OPEN, settled, NO_PRICE, last, NO_LOWER, NO_UPPER)
-        if is_beyond_band(side, price_ticks, start, band):
-            return _OUTSIDE_BAND, price_ticks, start + side * band
-    return 0, 0, 0

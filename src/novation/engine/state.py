@@ -54,6 +54,15 @@ TABLES = (
     "balance",
     "spare",
     "slope",
+    "book",
+    "maker",
+    "side",
+    "chunk",
+    "slot",
+    "page",
+    "price",
+    "resting",
+    "crossing",
 )
 
 HEAD = _table(
@@ -71,6 +80,17 @@ HEAD = _table(
     "liquidating liquidating_position liquidating_instrument deleveraging deleveraging_ticks",
     # the order that is taking liquidity, -1: none
     "taking",
+    # matching on a book: the next order that a share was given to (-1: none); whether the next fill is the other side
+    # of the last; instruments whose conditional orders are to be looked at, by their last price and by their mark
+    "giving paired elections mark_elections",
+    # the auction in hand: whether there is one, and its price once it is found
+    "auctioning auction_ticks",
+    # what CANCEL_ALL still has to do: account (-1: nothing), instrument, side, the next order, how many are gone
+    "cancelling cancelling_instrument cancelling_side cancel_next cancelled",
+    # the first instant at which an order expires (NEVER_NS: none does), and whether it has to be found again
+    "expire_ns expire_stale",
+    # free rows of orders in books, pages in use, and the side and price that need room (-1: none does)
+    "free_resting pages grow_side grow_ticks",
     # cursors of feed, commands, events and samples; what the door wants to hear of
     "feed_next command_next command_count event_count sample_count holding_count sampling every_instant",
     # the list of working orders, in order of arrival, and the free rows
@@ -94,6 +114,8 @@ CONTRACT = _table(
     "tick_e8 lot_value tick_value method daily_settled pool",
     "level_first level_count heals",
     "marked dated deliver_ns",
+    # 1 + its row of BOOK, 0: it has none
+    "book",
 )
 #: One dated row of rules (`domain.Terms`); its brackets are `tier` rows tier_first .. tier_first + tier_count.
 TERMS = _table(
@@ -139,6 +161,10 @@ ORDER = _table(
     "id account instrument side kind lots price_ticks reduce_only leg arrival_ns next previous",
     "assumed_e8 held after",
     "own_next own_previous",
+    # on a book: `filled` so far; `trigger`: it waits for one (`TriggerKind`); `extreme_e8` of a trailing one;
+    # `resting`: its row in a queue, -1 while it stands in none
+    "time_in_force expire_ns display_lots filled self_trade",
+    "trigger trigger_e8 trigger_by callback_e8 extreme_e8 resting",
 )
 #: Money of one account at one instant.
 SAMPLE = _table("ts_ns account wallet isolated unrealised initial maintenance")
@@ -165,6 +191,35 @@ NO_SECOND = -(1 << 40)
 
 #: One level of a ladder: ticks of the grid from the centre, and lots of the side up to and with it.
 LEVEL = _table("offset upto")
+
+#: One book: its rules (`domain.BookRules`), and whether its conditional orders are to be looked at.
+BOOK = _table(
+    "fifo_percent pro_rata_min top top_min top_max maker_first maker_count levelling protection_ticks market_orders "
+    "amend_keeps_place refuse_unfillable self_trade by_time",
+    "elect_last elect_mark",
+)
+#: A lead market maker: its account and percent.
+MAKER = _table("account percent")
+#: The lists of a book, each a row of SIDE: prices with a queue each. `best`: the highest price where the list is
+#: descending, else the lowest; meaningless without orders. `top`: the top order, -1. Trailing orders all stand at 0.
+BIDS, ASKS, FALLING_LAST, RISING_LAST, FALLING_MARK, RISING_MARK, TRAILING = range(7)
+LISTS = 7
+SIDE = _table("orders best top chunk_first chunks chunk_base")
+#: Prices lie in pages of PAGE ticks, found through a slot each; PAGE slots are a chunk. `used`: which of its prices, or
+#: of its pages, have orders: a bit each.
+PAGE_BITS = 5
+PAGE = 1 << PAGE_BITS
+CHUNK_BITS = 2 * PAGE_BITS
+CHUNK = _table("used")
+SLOT = _table("page")
+PAGES = _table("used")
+#: The queue at one price: lots shown and hidden, orders, the first and the last of them.
+PRICE = _table("lots hidden orders first last")
+#: An order in a queue. `owner`: its row of ORDER; `place`: of SIDE; `key`: the trigger it waits for; `given`: lots of
+#: the taker in hand.
+RESTING = _table("owner place ticks shown hidden next previous key given")
+#: Prices and lots of the two sides where they cross.
+CROSSING = _table("number")
 
 #: Columns of the queue of counterparties, one after another in its table, each `band_base` long, so with room for all
 #: accounts: one has at most one position on the other side. Pro rata: rows of positions, what they are weighed by, ids,
@@ -221,6 +276,15 @@ DTYPES = {
     "balance": BALANCE,
     "spare": SPARE,
     "slope": SLOPE,
+    "book": BOOK,
+    "maker": MAKER,
+    "side": SIDE,
+    "chunk": CHUNK,
+    "slot": SLOT,
+    "page": PAGES,
+    "price": PRICE,
+    "resting": RESTING,
+    "crossing": CROSSING,
 }
 
 _contract_at = record_pointer(CONTRACT)
@@ -246,6 +310,14 @@ _buffer_at = record_pointer(BUFFER)
 _balance_at = record_pointer(BALANCE)
 _spare_at = record_pointer(SPARE)
 _slope_at = record_pointer(SLOPE)
+_book_at = record_pointer(BOOK)
+_maker_at = record_pointer(MAKER)
+_side_at = record_pointer(SIDE)
+_chunk_at = record_pointer(CHUNK)
+_slot_at = record_pointer(SLOT)
+_page_at = record_pointer(PAGES)
+_price_at = record_pointer(PRICE)
+_resting_at = record_pointer(RESTING)
 head_at = record_pointer(HEAD)
 
 
@@ -471,3 +543,77 @@ def balance_(venue, account, asset):
 def terms_of(venue, instrument):
     """The rules in force for an instrument."""
     return terms_(venue, market_(venue, instrument).terms)
+
+
+@kernel
+def book_(venue, row):
+    """A book by its row."""
+    check_row(row, venue.book_rows)
+    return _book_at(venue.book_address, row)
+
+
+@kernel
+def book_of(venue, instrument):
+    """The book of an instrument, which has one."""
+    return book_(venue, contract_(venue, instrument).book - 1)
+
+
+@kernel
+def has_book(venue, instrument):
+    """Whether an instrument trades on a book."""
+    return contract_(venue, instrument).book > 0
+
+
+@kernel
+def maker_(venue, row):
+    """A lead market maker."""
+    check_row(row, venue.maker_rows)
+    return _maker_at(venue.maker_address, row)
+
+
+@kernel
+def place_of(venue, instrument, which):
+    """Row of a list of an instrument's book."""
+    return (contract_(venue, instrument).book - 1) * LISTS + which
+
+
+@kernel
+def side_(venue, row):
+    """A list of a book."""
+    check_row(row, venue.side_rows)
+    return _side_at(venue.side_address, row)
+
+
+@kernel
+def chunk_(venue, row):
+    """A chunk of a list."""
+    check_row(row, venue.chunk_rows)
+    return _chunk_at(venue.chunk_address, row)
+
+
+@kernel
+def slot_(venue, row):
+    """Where the page of some ticks is: 1 + its row, 0 for none."""
+    check_row(row, venue.slot_rows)
+    return _slot_at(venue.slot_address, row)
+
+
+@kernel
+def page_(venue, row):
+    """A page of prices."""
+    check_row(row, venue.page_rows)
+    return _page_at(venue.page_address, row)
+
+
+@kernel
+def price_(venue, row):
+    """The queue at a price."""
+    check_row(row, venue.price_rows)
+    return _price_at(venue.price_address, row)
+
+
+@kernel
+def resting_(venue, row):
+    """An order in a queue."""
+    check_row(row, venue.resting_rows)
+    return _resting_at(venue.resting_address, row)

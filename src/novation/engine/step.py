@@ -14,17 +14,28 @@ where it stood.
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.domain.enums import CancelReason, EventKind, InstrumentStatus, MarketEventKind, OrderKind
+from novation.domain.enums import (
+    CancelReason,
+    EventKind,
+    InstrumentStatus,
+    MarketEventKind,
+    MarketPhase,
+    OrderKind,
+)
+from novation.engine.amending import cancel_all_unit, day_order_unit, expiry_unit, find_expiry
+from novation.engine.auction import auction_unit
 from novation.engine.bands import put_bands, still_clear, watch
 from novation.engine.clearing import fund, fund_outside, settle
 from novation.engine.collateral import touch_multi
 from novation.engine.commands import execute_command
+from novation.engine.conditional import election_unit, mark_moved
 from novation.engine.delivery import close_delivery, deliver_account
 from novation.engine.ledger import next_event
 from novation.engine.liquidation import check_account, liquidation_unit
 from novation.engine.liquidity import has_ladder
 from novation.engine.marking import delivery_price, index_mark, settle_due
-from novation.engine.orders import cancel_order, fill_working, meet_ladder, taking_unit, waits
+from novation.engine.matching import book_unit
+from novation.engine.orders import cancel_order, waits
 from novation.engine.parametric import NO_PRICE, opened_beyond, opening_ticks, traded_through
 from novation.engine.phases import change_limits, change_phase
 from novation.engine.sampling import sample_account
@@ -36,10 +47,12 @@ from novation.engine.state import (
     command_,
     contract_,
     feed_,
+    has_book,
     market_,
     order_,
     terms_of,
 )
+from novation.engine.taking import fill_working, meet_ladder, taking_unit
 from novation.engine.watch import all_changed, next_endangered, put_due
 
 UNIT_EVENTS = 8
@@ -49,7 +62,8 @@ INSTANT = 1
 MORE = 2
 
 _ROWS, _TERMS_ORDERS, _EXTREMES, _LIMITS, _RECHECK, _FUND, _SETTLE, _CHECK, _OPENINGS, _SAMPLE = range(1, 11)
-_DELIVER_ORDERS, _DELIVER = 11, 12
+_DELIVER_ORDERS, _DELIVER, _EXPIRE, _DAY_ORDERS, _AUCTION = 11, 12, 13, 14, 15
+_LAST, _BY_MARK = 0, 1
 
 _TERMS = int(MarketEventKind.TERMS)
 _ASSET_INDEX = int(MarketEventKind.ASSET_INDEX)
@@ -58,6 +72,8 @@ _PHASE = int(MarketEventKind.PHASE)
 _HALT = int(MarketEventKind.HALT)
 _LIMITS_ROW = int(MarketEventKind.LIMITS)
 _BAR_OPEN = int(MarketEventKind.BAR_OPEN)
+_MARK = int(MarketEventKind.MARK)
+_OPEN, _CLOSED = int(MarketPhase.OPEN), int(MarketPhase.CLOSED)
 _FUNDING = int(MarketEventKind.FUNDING)
 _SETTLEMENT = int(MarketEventKind.SETTLEMENT)
 _INDEX = int(MarketEventKind.INDEX)
@@ -74,8 +90,9 @@ _CANCEL_DELIVERY = int(CancelReason.DELIVERY)
 
 @kernel
 def next_instant(venue):
-    """Time of the next row of the feed or of the next stamp of the venue's own, -1 when there is neither."""
-    ts_ns = venue.due_ns
+    """Time of the next row of the feed, of the next stamp of the venue's own or of the first order that expires, -1
+    when there is none of them."""
+    ts_ns = min(venue.due_ns, find_expiry(venue))
     if venue.feed_next < venue.feed_rows:
         ts_ns = min(ts_ns, feed_(venue, venue.feed_next).ts_ns)
     return ts_ns if ts_ns < NEVER_NS else -1
@@ -86,6 +103,9 @@ def begin_instant(venue, ts_ns):
     """Move the clock to the next instant."""
     venue.clock_ns = ts_ns
     venue.stage = _ROWS
+    if venue.expire_ns <= ts_ns:
+        venue.stage = _EXPIRE
+        venue.next_order = venue.first_order
     venue.closed_from = venue.feed_next
     venue.closed_to = venue.feed_next
     venue.closing = 0
@@ -116,10 +136,27 @@ def apply_row(venue, row):
         m.centre_e8 = row.last_e8
         m.open_ns = row.ts_ns
         set_mark(m, row.mark_e8)
+    elif row.kind == _MARK:
+        set_mark(m, row.mark_e8)
+        mark_moved(venue, row.instrument)
     elif row.kind == _PHASE or row.kind == _HALT:
+        before = m.phase
         change_phase(venue, row)
+        if m.phase != before and has_book(venue, row.instrument):
+            if m.phase == _OPEN:
+                begin_auction(venue)
+                return
+            if m.phase == _CLOSED:
+                venue.stage = _DAY_ORDERS
+                venue.next_order = venue.first_order
+                return
     elif row.kind == _LIMITS_ROW:
+        low, high = m.limit_low_e8, m.limit_high_e8
         change_limits(venue, row)
+        changed = low != m.limit_low_e8 or high != m.limit_high_e8
+        if changed and m.phase == _OPEN and has_book(venue, row.instrument):
+            begin_auction(venue)
+            return
     elif row.kind == _ASSET_INDEX:
         x = asset_(venue, row.asset)
         x.index_e8 = row.index_e8
@@ -127,6 +164,8 @@ def apply_row(venue, row):
         touch_multi(venue)
     elif row.kind == _FUNDING:
         set_mark(m, row.mark_e8)
+        if row.mark_e8 != 0:
+            mark_moved(venue, row.instrument)
         venue.funding_instrument = row.instrument
         venue.funding_rate_e8 = row.rate_e8
         venue.stage = _FUND
@@ -134,6 +173,7 @@ def apply_row(venue, row):
         return
     elif row.kind == _INDEX:
         set_mark(m, index_mark(venue, row))
+        mark_moved(venue, row.instrument)
     elif row.kind == _STATUS:
         if m.status != _DELIVERED:
             if row.status == _DELIVERING:
@@ -160,6 +200,14 @@ def apply_row(venue, row):
         venue.next_order = venue.first_order
         return
     venue.feed_next += 1
+
+
+@kernel
+def begin_auction(venue):
+    """The two sides of the book of the row in hand may cross now."""
+    venue.stage = _AUCTION
+    venue.auctioning = 1
+    venue.auction_ticks = NO_PRICE
 
 
 @kernel
@@ -309,6 +357,9 @@ def opening_unit(venue):
         venue.cursor = 0
         return
     o = order_(venue, row)
+    if has_book(venue, o.instrument):
+        venue.next_order = o.next
+        return
     if has_ladder(venue, o.instrument):
         after = o.next
         if not meet_ladder(venue, row):
@@ -429,10 +480,21 @@ def work(venue, until_ns):
         if not has_room(venue):
             return MORE
         stage = venue.stage
-        if venue.liquidating >= 0:
+        if venue.taking >= 0:
+            if not has_book(venue, order_(venue, venue.taking).instrument):
+                taking_unit(venue)
+            else:
+                book_unit(venue)
+                if venue.grow_side >= 0:
+                    return MORE
+        elif venue.elections > 0 and not venue.auctioning:
+            election_unit(venue, _LAST)
+        elif venue.mark_elections > 0 and stage == _OPENINGS:
+            election_unit(venue, _BY_MARK)
+        elif venue.liquidating >= 0:
             liquidation_unit(venue)
-        elif venue.taking >= 0:
-            taking_unit(venue)
+        elif venue.cancelling >= 0:
+            cancel_all_unit(venue, 0)
         elif stage == 0:
             if venue.command_next < venue.command_count:
                 if venue.free_order < 0:
@@ -473,6 +535,17 @@ def work(venue, until_ns):
             funding_unit(venue)
         elif stage == _SETTLE:
             settlement_unit(venue)
+        elif stage == _EXPIRE:
+            if not expiry_unit(venue):
+                venue.stage = _ROWS
+        elif stage == _DAY_ORDERS:
+            if not day_order_unit(venue, feed_(venue, venue.feed_next).instrument):
+                venue.feed_next += 1
+                venue.stage = _ROWS
+        elif stage == _AUCTION:
+            if auction_unit(venue, feed_(venue, venue.feed_next).instrument):
+                venue.feed_next += 1
+                venue.stage = _ROWS
         elif stage == _DELIVER_ORDERS:
             delivery_order_unit(venue)
         elif stage == _DELIVER:

@@ -8,6 +8,8 @@
     phase     of a market that is not open, or has limits: instrument, phase, halt, lowest and highest price in 1e-8,
               whether orders beyond are refused
     ladder    instrument on a ladder, centre_e8, lots missing from its bids, from its asks
+    book      every order in a book: instrument, side, price, order, lots shown and hidden, whether it is the top order;
+              bids from the best on, then asks, by time at a price
     pricing   of a marked or delivered instrument: instrument, index_e8, stamp that ends the interval, its hours, the
               hours the terms state, quiet rates, last rate and its instant, last premium, its five seconds (-1: none),
               samples, their sum, their weighted sum, delivery samples, their sum, the second of the last one (-1: none)
@@ -21,6 +23,10 @@
     order     id, account, instrument, leg, side, kind, lots, price_ticks, reduce-only, arrival_ns; in order of arrival
     held      order, the one it waits for (0: none); behind its order, where a broker keeps it
     assumed   order, price in 1e-8; behind its order, where it reserves margin at another price than its own
+    details   order, time in force, expire_ns, display_lots, filled, self-trade; behind its order on a book, if any is
+              not 0
+    trigger   order, kind of trigger, trigger_e8, price looked at, callback_e8, extreme_e8; behind its order, while it
+              waits for one
 
 Markets by instrument, accounts and positions ascending. There is no random state: the venue draws nothing.
 """
@@ -31,12 +37,14 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from novation.domain.account import InsurancePool, Totals
+from novation.domain.book import BookRules
 from novation.domain.digest import Line
 from novation.domain.enums import HaltReason, MarginScope, MarketPhase, MarkRule
 from novation.domain.instruments import Instrument
 from novation.domain.market import NO_LIMIT_E8
 from novation.domain.units import NS
 from novation.engine.state import BASIS_ROWS, NO_SECOND
+from novation.venues.book_tables import book_lines
 from novation.venues.venue_rules import VenueRules
 
 #: Phase, halt and limits of a market that no row has said anything about.
@@ -51,6 +59,7 @@ class HasState(Protocol):
     first_terms: list[int]
     instruments: tuple[Instrument, ...]
     marked: dict[str, MarkRule]
+    books: dict[str, BookRules]
 
     def number(self, field: str) -> int: ...
     def table(self, name: str) -> Any: ...
@@ -111,6 +120,7 @@ def state_lines(venue: HasState) -> Iterator[Line]:
             healed -= int(c["heals"]) * int(venue.table("market")[i]["healed_ns"]) // NS
             taken = (max(0, int(m["bid_taken"]) - healed), max(0, int(m["ask_taken"]) - healed))
             yield "ladder", (i, m["centre_e8"], *taken)
+    yield from book_lines(venue)
     yield from _pricing_lines(venue)
     for i, a in enumerate(venue.table("account")):
         yield "account", (i, a["wallet"], a["called"], a["hedge"])
@@ -172,4 +182,11 @@ def state_lines(venue: HasState) -> Iterator[Line]:
             yield "held", (o["id"], o["after"])
         if o["assumed_e8"] not in (0, o["price_ticks"] * contracts[o["instrument"]]["tick_e8"]):
             yield "assumed", (o["id"], o["assumed_e8"])
+        if contracts[o["instrument"]]["book"]:
+            details = [o[name] for name in ("time_in_force", "expire_ns", "display_lots", "filled", "self_trade")]
+            if any(details):
+                yield "details", (o["id"], *details)
+            if o["trigger"]:
+                price = (o["trigger_e8"], o["trigger_by"], o["callback_e8"], o["extreme_e8"])
+                yield "trigger", (o["id"], o["trigger"], *price)
         row = int(o["next"])

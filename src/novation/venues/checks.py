@@ -9,6 +9,7 @@ import numpy as np
 
 from novation.domain.account import InsurancePool
 from novation.domain.assets import Asset
+from novation.domain.book import BookRules
 from novation.domain.enums import (
     HaltReason,
     InstrumentKind,
@@ -48,6 +49,7 @@ class Made(Protocol):
     terms: tuple[tuple[Terms, ...], ...]
     pools: tuple[InsurancePool, ...]
     ladders: dict[str, Ladder]
+    books: dict[str, BookRules]
     marked: dict[str, MarkRule]
     assets: tuple[Asset, ...]
     first_terms: list[int]
@@ -84,9 +86,18 @@ def check_venue(venue: Made, accounts: int) -> None:
         if len(pools) != 1:
             named = ", ".join(pools) or "none"
             raise InvalidInput(f"stands in one insurance pool, not in: {named}", source=instrument.id)
-    for name in venue.ladders:
-        if name not in [instrument.id for instrument in venue.instruments]:
-            raise InvalidInput("no such instrument trades here", source="ladder", value=name)
+    for source, names in (("ladder", venue.ladders), ("book", venue.books)):
+        for name in names:
+            if name not in [instrument.id for instrument in venue.instruments]:
+                raise InvalidInput("no such instrument trades here", source=source, value=name)
+    for name, rules in venue.books.items():
+        if name in venue.ladders:
+            raise InvalidInput(
+                "has a ladder as well; an instrument trades on one of the two", source="book", value=name
+            )
+        for account, _ in rules.lead_makers:
+            if not 0 <= account < accounts:
+                raise InvalidInput("a lead maker is no account of the venue", source=f"book {name}", value=account)
     check_assets(venue.rules.asset, venue.assets)
     for pool in venue.pools:
         if not 0 <= pool.balance <= BALANCE_BOUND:
@@ -143,10 +154,15 @@ def check_feed(venue: Made, feed: np.ndarray) -> None:
     first = np.array(venue.first_terms, np.int64)[feed["instrument"]]
     count = np.array([len(rows) for rows in venue.terms], np.int64)[feed["instrument"]]
     laddered = np.array([i.id in venue.ladders for i in venue.instruments])[feed["instrument"]]
+    booked = np.array([i.id in venue.books for i in venue.instruments])[feed["instrument"]]
+    bars = np.isin(feed["kind"], (MarketEventKind.BAR_CLOSE, MarketEventKind.BAR_OPEN))
     tiered = np.array([i.method == MarginMethod.TIERED for i in venue.instruments])[feed["instrument"]]
     foreign = (feed["terms"] < first) | (feed["terms"] >= first + count)
     for wrong, what in (
         ((feed["kind"] == MarketEventKind.BAR_CLOSE) & laddered, "closes a bar of an instrument on a ladder"),
+        (bars & booked, "brings a bar of an instrument on a book"),
+        ((feed["kind"] == MarketEventKind.MARK) & ~booked, "brings a mark by itself of an instrument without a book"),
+        ((feed["kind"] == MarketEventKind.MARK) & (feed["mark_e8"] == 0), "has no mark"),
         ((feed["kind"] == MarketEventKind.TERMS) & foreign, "names terms that are not its instrument's"),
         (np.abs(feed["rate_e8"]) > E8, "has a funding rate beyond 100 %"),
         (feed["trade_date"] < 0, "has a negative trade date"),
@@ -173,7 +189,8 @@ def _wrong_phase(venue: Made, feed: np.ndarray) -> Iterator[tuple[np.ndarray, st
     if not phase.any() and not limits.any():
         return
     daily = np.array([i.daily_settled for i in venue.instruments])[feed["instrument"]]
-    yield (phase | limits) & ~daily, "has a phase or price limits of an instrument that trades at all hours"
+    booked = np.array([i.id in venue.books for i in venue.instruments])[feed["instrument"]]
+    yield (phase | limits) & ~daily & ~booked, "has a phase or price limits of an instrument that trades at all hours"
     laddered = np.array([i.id in venue.ladders for i in venue.instruments])[feed["instrument"]]
     yield limits & laddered, "has price limits of an instrument on a ladder, which knows none"
     yield phase & ~np.isin(feed["status"], list(MarketPhase)), "names no phase"

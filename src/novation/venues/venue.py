@@ -18,6 +18,7 @@ import numpy as np
 from novation._jit import address_of, entry_point, first_compile, record_table, strategy_loop
 from novation.domain.account import Account, DeleveragingRank, InsurancePool, Position, Totals
 from novation.domain.assets import Asset
+from novation.domain.book import BookRules, BookView
 from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
 from novation.domain.digest import state_digest
 from novation.domain.enums import (
@@ -53,6 +54,7 @@ from novation.engine.state import (
     UNKNOWN,
 )
 from novation.rules.adl import adl_rank, risk_of
+from novation.venues import book_tables
 from novation.venues.assets import balances_of, fill_assets, in_limbs, totals_of
 from novation.venues.canonical import state_lines
 from novation.venues.checks import check_feed, check_venue
@@ -65,7 +67,7 @@ _EVENT_COUNT, _COMMAND_COUNT = _OFFSETS["event_count"], _OFFSETS["command_count"
 
 
 #: Tables of which a snapshot has to have as many rows.
-_KEPT = ("contract", "terms", "tier", "market", "account", "position", "pool", "level")
+_KEPT = ("contract", "terms", "tier", "market", "account", "position", "pool", "level", "book", "maker", "side")
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -96,7 +98,9 @@ class Venue:
     start, later ones take effect through TERMS rows of a feed. accounts: how many, ids 0..n-1.
     spread_e8: the stated spread of parametric liquidity, a fraction of the price in 1e-8. pools: the insurance funds,
     each instrument in one of them; without any, one unlimited fund that begins at zero. ladders: by instrument id, the
-    levels it trades on instead of the prices of bars. marked: by instrument id, how the venue marks what it marks and
+    levels it trades on instead of the prices of bars. books: by instrument id, how it matches on an order book
+    (docs/rules/book.md), where accounts trade with each other. marked:
+    by instrument id, how the venue marks what it marks and
     funds itself, from INDEX rows; of the others mark and rate come with the data. pro_rata: a rate of the venue's own
     is paid for the share of the interval a position was held, which no exchange here does. assets: what accounts may
     hold, the settlement asset first; without any, that one alone. The index of a settlement asset stays between 0.5
@@ -113,6 +117,7 @@ class Venue:
         spread_e8: int = 0,
         pools: Sequence[InsurancePool] = (),
         ladders: Mapping[str, Ladder] | None = None,
+        books: Mapping[str, BookRules] | None = None,
         marked: Mapping[str, MarkRule] | None = None,
         pro_rata: bool = False,
         assets: Sequence[Asset] = (),
@@ -126,7 +131,7 @@ class Venue:
         self.pools = tuple(pools) or (
             InsurancePool(name="all", instruments=tuple(i.id for i in self.instruments), unlimited=True),
         )
-        self.ladders = dict(ladders or {})
+        self.ladders, self.books = dict(ladders or {}), dict(books or {})
         self.marked = {name: MarkRule(rule) for name, rule in (marked or {}).items()}
         self.assets = tuple(assets) or (Asset(name=rules.asset, decimals=asset_decimals(rules.asset)),)
         check_venue(self, accounts)
@@ -160,12 +165,13 @@ class Venue:
             "band": (count + 1) * 2 * base,
             "spare": accounts,
             "slope": accounts * count,
+            **book_tables.first_rows(self.books, orders),
         }
         self.heads = record_table(HEAD, 1)
         self.head = self.heads[0]
         self._tables: dict[str, np.ndarray] = {}
         for name in TABLES:
-            self._own(name, record_table(DTYPES[name], rows[name]))
+            self.own(name, record_table(DTYPES[name], rows[name]))
         self.address = address_of(self.heads)
         self._fields = self.heads.view(np.int64)
         self._numbers = memoryview(self._fields)  # type: ignore[arg-type]  # one int64 a field, for cheap reads
@@ -185,7 +191,9 @@ class Venue:
         h["liquidation_priority"], h["deleveraging_method"] = int(rules.liquidation_priority), int(rules.deleveraging)
         h["watching"], h["band_base"] = 1, base
         h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1
-        h["first_order"], h["last_order"], h["taking"] = -1, -1, -1
+        h["first_order"], h["last_order"], h["taking"], h["giving"], h["cancelling"] = -1, -1, -1, -1, -1
+        h["expire_ns"], h["grow_side"], h["auction_ticks"] = NEVER_NS, -1, book_tables.NO_PRICE
+        book_tables.fill(self, self.instruments, self.books)
         self._event_hasher = hashlib.blake2b(digest_size=16)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
         self._money = np.zeros(6, np.int64)
@@ -202,7 +210,8 @@ class Venue:
         self._advance = entry_point(doors.advance, self.heads, 0)
         self._submit = entry_point(doors.submit, self.heads, 0)
 
-    def _own(self, name: str, table: np.ndarray) -> None:
+    def own(self, name: str, table: np.ndarray) -> None:
+        """Let a table take the place of one of its name; `venues.books` grows its own."""
         self._tables[name] = table
         self.head[f"{name}_address"] = address_of(table)
         self.head[f"{name}_rows"] = len(table)
@@ -238,6 +247,7 @@ class Venue:
                 int(self.marked.get(instrument.id, 0)),
                 int(instrument.kind == InstrumentKind.FUTURE),
                 instrument.deliver_ns,
+                0,
             )
             levels += int(self._tables["contract"][i]["level_count"])
             self._tables["market"][i]["status"] = int(InstrumentStatus.TRADING)
@@ -306,7 +316,7 @@ class Venue:
                 f"{self.rules.name}: a market event of {iso(int(table['ts_ns'][0]))} lies before the "
                 f"clock, {iso(self.clock_ns)}"
             )
-        self._own("feed", table)
+        self.own("feed", table)
         self.head["feed_next"] = 0
 
     def submit(self, command: Command) -> list[Event]:
@@ -399,7 +409,7 @@ class Venue:
         table["next"][len(old) :] = np.arange(len(old) + 1, len(table) + 1)
         table["next"][-1] = -1
         table["previous"][len(old) :] = -1
-        self._own("order", table)
+        self.own("order", table)
         self.head["free_order"] = len(old)
 
     # -- reading ----------------------------------------------------------------------------------------------------
@@ -424,10 +434,13 @@ class Venue:
         return int(feed["ts_ns"][-1]) if len(feed) else self.clock_ns
 
     def next_instant(self) -> int | None:
-        """When the attached feed has its next row or the venue a stamp of its own; None when there is neither."""
+        """When the attached feed has its next row, the venue a stamp of its own, or an order its end; None when there
+        is nothing of these."""
         row = self.number("feed_next")
         feed = self._tables["feed"]
         ts_ns = min(int(feed["ts_ns"][row]) if row < len(feed) else NEVER_NS, self.number("due_ns"))
+        expiry = doors.next_expiry(self.heads) if self.number("expire_stale") else self.number("expire_ns")
+        ts_ns = min(ts_ns, int(expiry))
         return ts_ns if ts_ns < NEVER_NS else None
 
     def drain(self) -> list[bytes]:
@@ -448,6 +461,8 @@ class Venue:
         """Make room for more units of work."""
         if self.number("free_order") < 0:
             self._grow_orders()
+        if self.number("grow_side") >= 0:
+            book_tables.grow(self)
         self._empty_events()
         for table in self._kept:
             if 2 * self.number(f"{table}_count") > len(self._tables[table]):
@@ -619,6 +634,26 @@ class Venue:
             exchanged=in_limbs(self._tables["asset"], 0, "exchanged"),
         )
 
+    def book(self, instrument: int, *, depth: int | None = None) -> BookView:
+        """Both sides of an instrument's book, the best price first; depth: so many prices of each."""
+        return book_tables.view(self, self._booked(instrument), depth)
+
+    def queue_position(self, order: int) -> tuple[int, int] | None:
+        """Orders and lots (hidden ones too) ahead of a working order at its price; None where it stands in no queue."""
+        return book_tables.queue_position(self, order)
+
+    def indicative_price(self, instrument: int) -> tuple[int, int] | None:
+        """Ticks and lots at which a market would open now (docs/rules/book.md); None where its sides do not cross."""
+        self._booked(instrument)
+        ticks, lots = doors.indicative_price(self.heads, instrument)
+        return (int(ticks), int(lots)) if lots > 0 else None
+
+    def _booked(self, instrument: int) -> int:
+        self._known(instrument, self.instruments, "instrument")
+        if self.instruments[instrument].id not in self.books:
+            raise VenueError(f"{self.rules.name}: {self.instruments[instrument].id} has no order book")
+        return instrument
+
     # -- identity ---------------------------------------------------------------------------------------------------
 
     def state_hash(self) -> str:
@@ -640,7 +675,16 @@ class Venue:
         return Snapshot(_layout(), self._made_of(), tables, self._tables["feed"], self._event_hasher.copy(), kept, log)
 
     def _made_of(self) -> str:
-        made = (self.rules, self.instruments, self.terms, self.pools, self.ladders, self.marked, self.assets)
+        made = (
+            self.rules,
+            self.instruments,
+            self.terms,
+            self.pools,
+            self.ladders,
+            self.books,
+            self.marked,
+            self.assets,
+        )
         return hashlib.blake2b(repr(made).encode(), digest_size=8).hexdigest()
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -657,13 +701,13 @@ class Venue:
                 continue
             rows = np.frombuffer(data, DTYPES[name])
             if len(rows) != len(self._tables[name]):
-                self._own(name, record_table(DTYPES[name], len(rows)))
+                self.own(name, record_table(DTYPES[name], len(rows)))
             self._tables[name][:] = rows
         head = np.frombuffer(snapshot.tables["head"], HEAD)[0]
         for name in HEAD.names or ():
             if not name.endswith(("_address", "_rows")):
                 self.head[name] = head[name]
-        self._own("feed", snapshot.feed)
+        self.own("feed", snapshot.feed)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
         self._event_hasher = snapshot.event_hasher.copy()
         self._kept = {name: list(chunks) for name, chunks in snapshot.kept.items()}

@@ -1,0 +1,227 @@
+"""Orders that are changed, cancelled together, or run out (docs/rules/book.md, "Amending, cancelling, expiry")."""
+
+from __future__ import annotations
+
+from novation._jit import kernel
+from novation.domain.enums import CancelReason, EventKind, MarketPhase, OrderKind, RejectReason, TimeInForce
+from novation.engine.banding import price_reason
+from novation.engine.book import show
+from novation.engine.clearing import side_flag
+from novation.engine.ledger import next_event
+from novation.engine.liquidity import reach
+from novation.engine.order_checks import money_reason, reducible, too_large
+from novation.engine.orders import cancel_order, count, count_in, find_order, out_of_queue, to_the_end, unlist
+from novation.engine.parametric import NO_PRICE
+from novation.engine.phases import can_cancel
+from novation.engine.placing import TOP_E8
+from novation.engine.state import (
+    NEVER_NS,
+    account_,
+    book_of,
+    contract_,
+    has_book,
+    market_,
+    order_,
+    position_row_,
+    resting_,
+    row_of,
+    terms_of,
+)
+
+_CLOSED, _PAUSED = int(MarketPhase.CLOSED), int(MarketPhase.PAUSED)
+_LIMIT = int(OrderKind.LIMIT)
+_DAY, _POST_ONLY = int(TimeInForce.DAY), int(TimeInForce.POST_ONLY)
+_AMENDED = int(EventKind.ORDER_AMENDED)
+_ALL_CANCELLED = int(EventKind.ALL_CANCELLED)
+_UNKNOWN_ORDER = int(RejectReason.UNKNOWN_ORDER)
+_CANCEL_NOT_ALLOWED = int(RejectReason.CANCEL_NOT_ALLOWED)
+_NO_BOOK = int(RejectReason.NO_BOOK)
+_NOT_AMENDABLE = int(RejectReason.NOT_AMENDABLE)
+_MARKET_CLOSED = int(RejectReason.MARKET_CLOSED)
+_NO_CHANGE = int(RejectReason.NO_CHANGE)
+_QTY_BELOW_MIN = int(RejectReason.QTY_BELOW_MIN)
+_QTY_ABOVE_MAX = int(RejectReason.QTY_ABOVE_MAX)
+_PRICE_NOT_POSITIVE = int(RejectReason.PRICE_NOT_POSITIVE)
+_PRICE_OFF_TICK = int(RejectReason.PRICE_OFF_TICK)
+_NUMBER_TOO_LARGE = int(RejectReason.NUMBER_TOO_LARGE)
+_WOULD_NOT_REDUCE = int(RejectReason.WOULD_NOT_REDUCE)
+_REQUESTED = int(CancelReason.REQUESTED)
+_DAY_OVER = int(CancelReason.DAY_OVER)
+_EXPIRED = int(CancelReason.EXPIRED)
+_CANCEL_WOULD_TAKE = int(CancelReason.WOULD_TAKE)
+_NOTHING_LEFT = int(CancelReason.NOTHING_LEFT)
+
+
+@kernel
+def amend_reason(venue, c, row):
+    """Why an amendment is refused before its size is looked at: reason, value and limit."""
+    o = order_(venue, row)
+    m = market_(venue, o.instrument)
+    if not can_cancel(venue, o.instrument, c.hold):
+        return _CANCEL_NOT_ALLOWED, c.order, m.phase
+    if not has_book(venue, o.instrument):
+        return _NO_BOOK, o.instrument, 0
+    if o.trigger != 0 or o.kind != _LIMIT:
+        return _NOT_AMENDABLE, c.order, 0
+    if m.phase == _CLOSED or m.phase == _PAUSED:
+        return _MARKET_CLOSED, m.phase, m.halt
+    if c.lots == o.lots + o.filled and c.price_ticks == o.price_ticks:
+        return _NO_CHANGE, c.lots, 0
+    return 0, 0, 0
+
+
+@kernel
+def new_size_reason(venue, c, row, left):
+    """Why the size or the price of an amended order is refused, up to what is asked of its money."""
+    o = order_(venue, row)
+    t, top = terms_of(venue, o.instrument), TOP_E8 // contract_(venue, o.instrument).tick_e8
+    at = row_of(venue, o.account, o.instrument, o.leg)
+    if c.lots < t.min_lots:
+        return _QTY_BELOW_MIN, c.lots, t.min_lots
+    if c.lots > t.max_lots:
+        return _QTY_ABOVE_MAX, c.lots, t.max_lots
+    if c.price_ticks <= 0:
+        return _PRICE_NOT_POSITIVE, c.price_ticks, 0
+    if c.price_ticks % t.tick_step != 0:
+        return _PRICE_OFF_TICK, c.price_ticks, t.tick_step
+    if c.price_ticks > top:
+        return _NUMBER_TOO_LARGE, c.price_ticks, top
+    if o.reduce_only:
+        most = reducible(venue, at, o.side, row)
+        if left > most:
+            return _WOULD_NOT_REDUCE, left, most
+    reason, value, limit = price_reason(venue, o.instrument, o.side, c.price_ticks)
+    if reason == 0 and too_large(venue, at, o.side, left, c.price_ticks):
+        return _NUMBER_TOO_LARGE, left, 0
+    return reason, value, limit
+
+
+@kernel
+def amend(venue, c):
+    """Change size and price of a working limit order; why it is refused, value and limit, zeros where it is not."""
+    row = find_order(venue, c.account, c.order)
+    if row < 0:
+        return _UNKNOWN_ORDER, c.order, 0
+    reason, value, limit = amend_reason(venue, c, row)
+    if reason != 0:
+        return reason, value, limit
+    o = order_(venue, row)
+    left = c.lots - o.filled
+    if left <= 0:
+        cancel_order(venue, row, _NOTHING_LEFT)
+        return 0, 0, 0
+    reason, value, limit = new_size_reason(venue, c, row, left)
+    if reason != 0:
+        return reason, value, limit
+    at = row_of(venue, o.account, o.instrument, o.leg)
+    ticks = reach(venue, o.instrument, o.side, left, c.price_ticks)
+    count(venue, row, -1)
+    reason, value, limit = money_reason(venue, at, o.side, _LIMIT, left, c.price_ticks, o.reduce_only, ticks)
+    count(venue, row, 1)
+    if reason != 0:
+        return reason, value, limit
+    if o.time_in_force == _POST_ONLY and ticks != NO_PRICE:
+        cancel_order(venue, row, _CANCEL_WOULD_TAKE)
+        return 0, 0, 0
+    e = next_event(venue, _AMENDED, o.account, o.instrument)
+    e.order = o.id
+    e.lots = o.side * left
+    e.price_ticks = c.price_ticks
+    e.flags = side_flag(venue, position_row_(venue, at))
+    count(venue, row, -1)
+    if keeps_place(venue, c, row, left):
+        r = resting_(venue, o.resting)
+        shown = min(r.shown, left)
+        show(venue, o.resting, shown, left - shown)
+        o.lots = left
+        count(venue, row, 1)
+        return 0, 0, 0
+    o.lots = left
+    o.price_ticks = c.price_ticks
+    out_of_queue(venue, row)
+    unlist(venue, row)
+    to_the_end(venue, row)
+    count_in(venue, row)
+    venue.taking = row
+    return 0, 0, 0
+
+
+@kernel
+def keeps_place(venue, c, row, left):
+    """Whether an amended order stays where it stands: the same price and not more lots, where the rules say so."""
+    o = order_(venue, row)
+    keeps = book_of(venue, o.instrument).amend_keeps_place
+    return keeps and c.price_ticks == o.price_ticks and left <= o.lots
+
+
+@kernel
+def begin_cancel_all(venue, c):
+    """Begin to cancel the orders of an account; why it is refused, value and limit."""
+    if c.instrument >= 0 and not can_cancel(venue, c.instrument, c.hold):
+        return _CANCEL_NOT_ALLOWED, 0, market_(venue, c.instrument).phase
+    venue.cancelling = c.account
+    venue.cancelling_instrument = c.instrument
+    venue.cancelling_side = c.side
+    venue.cancel_next = account_(venue, c.account).first_order
+    venue.cancelled = 0
+    return 0, 0, 0
+
+
+@kernel
+def cancel_all_unit(venue, hold):
+    """Cancel the next order that CANCEL_ALL names, or say how many were."""
+    instrument, side = venue.cancelling_instrument, venue.cancelling_side
+    while venue.cancel_next >= 0:
+        row = venue.cancel_next
+        o = order_(venue, row)
+        venue.cancel_next = o.own_next
+        named = (instrument < 0 or o.instrument == instrument) and (side == 0 or o.side == side)
+        if named and can_cancel(venue, o.instrument, hold):
+            venue.cancelled += 1
+            cancel_order(venue, row, _REQUESTED)
+            return
+    e = next_event(venue, _ALL_CANCELLED, venue.cancelling, instrument)
+    e.lots = venue.cancelled
+    e.order = side
+    venue.cancelling = -1
+
+
+@kernel
+def find_expiry(venue):
+    """The first instant at which an order expires, NEVER_NS if none does."""
+    if venue.expire_stale:
+        venue.expire_stale = 0
+        venue.expire_ns = NEVER_NS
+        row = venue.first_order
+        while row >= 0:
+            o = order_(venue, row)
+            if o.expire_ns > 0:
+                venue.expire_ns = min(venue.expire_ns, o.expire_ns)
+            row = o.next
+    return venue.expire_ns
+
+
+@kernel
+def expiry_unit(venue):
+    """Cancel the next order that expires by now; whether there was one."""
+    while venue.next_order >= 0:
+        row = venue.next_order
+        o = order_(venue, row)
+        venue.next_order = o.next
+        if 0 < o.expire_ns <= venue.clock_ns:
+            cancel_order(venue, row, _EXPIRED)
+            return True
+    return False
+
+
+@kernel
+def day_order_unit(venue, instrument):
+    """Cancel the next day order of a market that has closed; whether there was one."""
+    while venue.next_order >= 0:
+        row = venue.next_order
+        o = order_(venue, row)
+        venue.next_order = o.next
+        if o.instrument == instrument and o.time_in_force == _DAY:
+            cancel_order(venue, row, _DAY_OVER)
+            return True
+    return False

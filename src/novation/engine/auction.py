@@ -1,0 +1,75 @@
+"""The auction in which a market opens: one price for all that cross (docs/rules/book.md, "Auctions").
+
+The price is `rules.opening_price`'s, over the prices at which the two sides cross. Stops that it would trigger join
+first, one by one, and it is found anew. Then orders trade at it two by two, each a unit of work.
+"""
+
+from __future__ import annotations
+
+from novation._jit import kernel
+from novation.domain.enums import CancelReason
+from novation.domain.events import AUCTION
+from novation.engine.book import show
+from novation.engine.conditional import look_again, next_triggered, trigger
+from novation.engine.liquidity import first_executable
+from novation.engine.matching import happened, opens
+from novation.engine.opening import indicative
+from novation.engine.orders import cancel_order, trade
+from novation.engine.parametric import NO_PRICE
+from novation.engine.state import contract_, order_, resting_
+
+_LAST = 0
+_CANCEL_NOT_REDUCING = int(CancelReason.WOULD_NOT_REDUCE)
+
+
+@kernel
+def auction_unit(venue, instrument):
+    """One step of an auction; whether it is over."""
+    if venue.auction_ticks == NO_PRICE:
+        ticks, _ = indicative(venue, instrument)
+        if ticks == NO_PRICE:
+            venue.auctioning = 0
+            look_again(venue, instrument)
+            return True
+        x = ticks * contract_(venue, instrument).tick_e8
+        row = next_triggered(venue, instrument, _LAST, x, 1)
+        if row >= 0:
+            trigger(venue, resting_(venue, row).owner, x)
+        else:
+            venue.auction_ticks = ticks
+        return False
+    ticks = venue.auction_ticks
+    bid, ask = first_executable(venue, instrument, -1), first_executable(venue, instrument, 1)
+    if bid < 0 or ask < 0 or resting_(venue, bid).ticks < ticks or resting_(venue, ask).ticks > ticks:
+        venue.auction_ticks = NO_PRICE
+        venue.auctioning = 0
+        look_again(venue, instrument)
+        return True
+    for row in (bid, ask):
+        if opens(venue, row):
+            cancel_order(venue, resting_(venue, row).owner, _CANCEL_NOT_REDUCING)
+            return False
+    lots = min(size(venue, bid), size(venue, ask))
+    happened(venue, instrument, ticks)
+    trade_in_auction(venue, bid, lots, ticks)
+    venue.paired = 1
+    trade_in_auction(venue, ask, lots, ticks)
+    return False
+
+
+@kernel
+def size(venue, row):
+    """All lots of an order in a book."""
+    return resting_(venue, row).shown + resting_(venue, row).hidden
+
+
+@kernel
+def trade_in_auction(venue, row, lots, ticks):
+    """An order trades at its place, hidden lots like those it shows; what is left shows anew."""
+    owner = resting_(venue, row).owner
+    left = size(venue, row) - lots
+    if left > 0:
+        display = order_(venue, owner).display_lots
+        shown = min(display, left) if display > 0 else left
+        show(venue, row, shown, left - shown)
+    trade(venue, owner, lots, ticks, ticks * contract_(venue, order_(venue, owner).instrument).tick_e8, AUCTION)

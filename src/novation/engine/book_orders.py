@@ -1,0 +1,169 @@
+"""What an order on a book is asked beside what every order is: its kind, its time in force, its trigger
+(docs/rules/book.md, "An order arrives")."""
+
+from __future__ import annotations
+
+from novation._jit import kernel
+from novation.domain.enums import OrderKind, RejectReason, SelfTrade, TimeInForce, TriggerKind, TriggerPrice
+from novation.engine.liquidity import best_executable, book_depth
+from novation.engine.parametric import ANY_PRICE, NO_PRICE
+from novation.engine.phases import is_open, within_limits
+from novation.engine.state import book_of, has_book, market_, terms_of
+from novation.rules.integers import E8
+from novation.rules.price_banding import protected_limit
+
+_MARKET, _LIMIT = int(OrderKind.MARKET), int(OrderKind.LIMIT)
+_MARKET_LIMIT, _PROTECTED = int(OrderKind.MARKET_LIMIT), int(OrderKind.MARKET_PROTECTED)
+_GTD, _IOC = int(TimeInForce.GTD), int(TimeInForce.IOC)
+_FOK, _POST_ONLY = int(TimeInForce.FOK), int(TimeInForce.POST_ONLY)
+_STOP, _TRAILING = int(TriggerKind.STOP), int(TriggerKind.TRAILING)
+_MARK = int(TriggerPrice.MARK)
+_CANCEL_BOTH = int(SelfTrade.CANCEL_BOTH)
+_NO_BOOK = int(RejectReason.NO_BOOK)
+_BAD_ORDER_KIND = int(RejectReason.BAD_ORDER_KIND)
+_BAD_TIME_IN_FORCE = int(RejectReason.BAD_TIME_IN_FORCE)
+_IMMEDIATE_BEFORE_OPEN = int(RejectReason.IMMEDIATE_BEFORE_OPEN)
+_BAD_DISPLAY = int(RejectReason.BAD_DISPLAY)
+_BAD_MINIMUM = int(RejectReason.BAD_MINIMUM)
+_BAD_TRIGGER = int(RejectReason.BAD_TRIGGER)
+_BAD_SELF_TRADE = int(RejectReason.BAD_SELF_TRADE)
+_WOULD_TRIGGER = int(RejectReason.WOULD_TRIGGER)
+_NO_OPPOSITE = int(RejectReason.NO_OPPOSITE)
+_WOULD_TAKE = int(RejectReason.WOULD_TAKE)
+_NOT_FILLABLE = int(RejectReason.NOT_FILLABLE)
+#: Highest trigger in 1e-8.
+_TOP_E8 = 1 << 53
+
+
+@kernel
+def is_plain(c):
+    """Whether a command asks for nothing that only a book has."""
+    waits = c.time_in_force | c.expire_ns | c.display_lots | c.min_lots
+    return (waits | c.trigger | c.trigger_e8 | c.trigger_by | c.callback_e8 | c.self_trade) == 0
+
+
+@kernel
+def kind_reason(venue, c):
+    """Why the kind of an order is refused, what it has to do with a book, or why its other side is missing."""
+    known = _MARKET <= c.order_kind <= _PROTECTED
+    if not has_book(venue, c.instrument):
+        if not is_plain(c):
+            return _NO_BOOK, c.instrument, 0
+        return (0 if c.order_kind in (_MARKET, _LIMIT) else _BAD_ORDER_KIND), c.order_kind, 0
+    b = book_of(venue, c.instrument)
+    if (
+        not known
+        or (c.order_kind == _MARKET and not b.market_orders)
+        or (c.order_kind == _PROTECTED and b.protection_ticks == 0)
+    ):
+        return _BAD_ORDER_KIND, c.order_kind, 0
+    reason, value, limit = terms_reason(venue, c)
+    if reason == 0:
+        reason, value, limit = trigger_reason(venue, c)
+    if reason == 0 and c.order_kind > _LIMIT and c.trigger == 0:
+        if best_executable(venue, c.instrument, 1 if c.side > 0 else -1) == NO_PRICE:
+            return _NO_OPPOSITE, c.order_kind, 0
+    return reason, value, limit
+
+
+@kernel
+def terms_reason(venue, c):
+    """Why the time in force, the display or the minimum of an order is refused."""
+    tif, open_now = c.time_in_force, is_open(venue, c.instrument)
+    m = market_(venue, c.instrument)
+    if (
+        tif < 0
+        or tif > _POST_ONLY
+        or (c.expire_ns <= venue.clock_ns if tif == _GTD else c.expire_ns != 0)
+        or (tif == _POST_ONLY and (c.order_kind != _LIMIT or c.trigger != 0))
+    ):
+        return _BAD_TIME_IN_FORCE, tif, c.expire_ns
+    at_once = tif == _IOC or tif == _FOK
+    if at_once and c.trigger == 0 and not open_now:
+        return _IMMEDIATE_BEFORE_OPEN, m.phase, m.halt
+    hides = c.display_lots > 0
+    if c.display_lots < 0 or c.display_lots > c.lots or (hides and (c.order_kind == _MARKET or at_once)):
+        return _BAD_DISPLAY, c.display_lots, c.lots
+    if c.min_lots < 0 or c.min_lots > c.lots:
+        return _BAD_MINIMUM, c.min_lots, c.lots
+    if c.min_lots > 0 and (tif == _FOK or tif == _POST_ONLY or c.trigger != 0 or not open_now):
+        return _BAD_MINIMUM, c.min_lots, c.lots
+    return 0, 0, 0
+
+
+@kernel
+def trigger_reason(venue, c):
+    """Why the trigger of an order, or its word on self-trades, is refused."""
+    wrong = c.trigger < 0 or c.trigger > _TRAILING or c.trigger_by < 0 or c.trigger_by > _MARK
+    wrong = wrong or c.trigger_e8 < 0 or c.trigger_e8 > _TOP_E8
+    if c.trigger == 0:
+        wrong = wrong or c.trigger_e8 != 0 or c.trigger_by != 0 or c.callback_e8 != 0
+    elif c.trigger == _TRAILING:
+        wrong = wrong or c.callback_e8 < 1 or c.callback_e8 > E8
+    else:
+        wrong = wrong or c.trigger_e8 == 0 or c.callback_e8 != 0
+    if wrong:
+        return _BAD_TRIGGER, c.trigger, c.trigger_e8
+    if c.self_trade < 0 or c.self_trade > _CANCEL_BOTH:
+        return _BAD_SELF_TRADE, c.self_trade, 0
+    if c.trigger != 0:
+        x = looked_at(venue, c.instrument, c.trigger_by)
+        if x != 0 and would_trigger(c, x):
+            return _WOULD_TRIGGER, c.trigger_e8, x
+    return 0, 0, 0
+
+
+@kernel
+def looked_at(venue, instrument, by):
+    """The price that conditional orders of a kind look at, 0 while there is none."""
+    m = market_(venue, instrument)
+    return m.mark_e8 if by == _MARK else m.last_e8
+
+
+@kernel
+def rises(kind, side):
+    """Whether a conditional order waits for a price to rise: a stop to buy, a take-profit to sell."""
+    return (side > 0) == (kind == _STOP)
+
+
+@kernel
+def would_trigger(c, x):
+    """Whether a trigger is reached before it is set, or an activation price lies on the wrong side."""
+    if c.trigger == _TRAILING:
+        if c.trigger_e8 == 0:
+            return False
+        return c.trigger_e8 >= x if c.side > 0 else c.trigger_e8 <= x
+    return x >= c.trigger_e8 if rises(c.trigger, c.side) else x <= c.trigger_e8
+
+
+@kernel
+def price_found(venue, instrument, side, kind, from_ticks):
+    """The limit of an order that finds its own: the best price of the other side, or `from_ticks`, and, protected, so
+    many ticks beyond it; on the tick in force and within the price limits. Of an order of either kind."""
+    side = 1 if side > 0 else -1
+    ticks, step = from_ticks, terms_of(venue, instrument).tick_step
+    if ticks == NO_PRICE:
+        ticks = best_executable(venue, instrument, side)
+    ticks -= side * (side * ticks % step)
+    if kind == _PROTECTED:
+        ticks = protected_limit(side, ticks, book_of(venue, instrument).protection_ticks)
+        ticks -= side * (side * ticks % step)
+    return max(step, within_limits(venue, instrument, side, ticks))
+
+
+@kernel
+def whole_reason(venue, c, kind, price_ticks, ticks):
+    """Why an order is refused that must not take, or must be filled whole at once; and whether, though it is taken, it
+    is cancelled at once as too little of it can be had."""
+    if c.time_in_force == _POST_ONLY and ticks != NO_PRICE:
+        return _WOULD_TAKE, price_ticks, best_executable(venue, c.instrument, c.side), 0
+    needed = c.lots if c.time_in_force == _FOK else c.min_lots
+    if needed == 0:
+        return 0, 0, 0, 0
+    worst = price_ticks if kind == _LIMIT else ANY_PRICE
+    found, _, _ = book_depth(venue, c.instrument, c.side, c.lots, worst, 0)
+    if found >= needed:
+        return 0, 0, 0, 0
+    if c.time_in_force == _FOK and book_of(venue, c.instrument).refuse_unfillable:
+        return _NOT_FILLABLE, c.lots, found, 0
+    return 0, 0, 0, 1

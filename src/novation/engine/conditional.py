@@ -1,0 +1,226 @@
+"""Conditional orders: where they wait, when a price triggers them, and what becomes of them (docs/rules/book.md).
+
+They stand in lists of the book's kind, by their trigger: those that wait for a price to fall, and to rise, by the last
+price and by the mark. So the next to be triggered is the first of a list, and a cascade of stops looks at no other.
+Trailing orders have no price to stand at: all are looked at when a price moves.
+"""
+
+from __future__ import annotations
+
+from novation._jit import kernel
+from novation.domain.enums import CancelReason, EventKind, OrderKind, TimeInForce, TriggerKind
+from novation.engine.book import best_of, first_at, make_room, new_resting, price_after, stand
+from novation.engine.book_orders import looked_at, price_found, rises
+from novation.engine.clearing import side_flag
+from novation.engine.ledger import next_event
+from novation.engine.liquidity import best_executable, book_depth, reach
+from novation.engine.order_checks import as_cancelled, money_reason, reducible, too_large
+from novation.engine.orders import cancel_order, count_in, out_of_queue, to_the_end, unlist
+from novation.engine.parametric import ANY_PRICE, NO_PRICE
+from novation.engine.phases import is_open
+from novation.engine.state import (
+    FALLING_LAST,
+    FALLING_MARK,
+    RISING_LAST,
+    RISING_MARK,
+    TRAILING,
+    book_of,
+    contract_,
+    has_book,
+    market_,
+    order_,
+    place_of,
+    position_row_,
+    resting_,
+    row_of,
+    side_,
+    terms_of,
+)
+from novation.rules.integers import E8, mul_div, mul_div_ceil
+from novation.rules.value import price_to_ticks
+
+_LAST, _MARK = 0, 1
+_LIMIT, _PROTECTED = int(OrderKind.LIMIT), int(OrderKind.MARKET_PROTECTED)
+_TRAILING_ORDER = int(TriggerKind.TRAILING)
+_IOC, _FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
+_TRIGGERED = int(EventKind.ORDER_TRIGGERED)
+_CANCEL_NO_OPPOSITE = int(CancelReason.NO_OPPOSITE)
+_CANCEL_NOT_REDUCING = int(CancelReason.WOULD_NOT_REDUCE)
+_CANCEL_LARGE = int(CancelReason.NUMBER_TOO_LARGE)
+_CANCEL_MINIMUM = int(CancelReason.MINIMUM_NOT_MET)
+
+
+@kernel
+def list_of(falls, by):
+    """Which list of a book an order by its trigger stands in."""
+    if falls:
+        return FALLING_MARK if by == _MARK else FALLING_LAST
+    return RISING_MARK if by == _MARK else RISING_LAST
+
+
+@kernel
+def wait_for_trigger(venue, row):
+    """Let a conditional order wait in its list; False where the tables have to grow first."""
+    o = order_(venue, row)
+    which, ticks, key = TRAILING, 0, 0
+    if o.trigger != _TRAILING_ORDER:
+        which = list_of(not rises(o.trigger, o.side), o.trigger_by)
+        ticks, key = o.trigger_e8 // contract_(venue, o.instrument).tick_e8, o.trigger_e8
+    place = place_of(venue, o.instrument, which)
+    if not make_room(venue, place, ticks):
+        return False
+    o.resting = new_resting(venue, row, place, ticks, o.lots, 0, key)
+    stand(venue, o.resting)
+    if which == TRAILING:
+        o.extreme_e8 = looked_at(venue, o.instrument, o.trigger_by)
+    return True
+
+
+@kernel
+def follow(venue, instrument, by, x):
+    """Trailing orders that look at a price remember it where it is better than all they have seen."""
+    place = place_of(venue, instrument, TRAILING)
+    if side_(venue, place).orders == 0:
+        return
+    row = first_at(venue, place, 0)
+    while row >= 0:
+        o = order_(venue, resting_(venue, row).owner)
+        if o.trigger_by == by and (o.extreme_e8 == 0 or o.side * (o.extreme_e8 - x) > 0):
+            o.extreme_e8 = x
+        row = resting_(venue, row).next
+
+
+@kernel
+def mark_moved(venue, instrument):
+    """A mark came: trailing orders follow it, and orders by the mark will be looked at."""
+    if not has_book(venue, instrument):
+        return
+    follow(venue, instrument, _MARK, market_(venue, instrument).mark_e8)
+    b = book_of(venue, instrument)
+    if not b.elect_mark:
+        b.elect_mark = 1
+        venue.mark_elections += 1
+
+
+@kernel
+def look_again(venue, instrument):
+    """Have the orders of a book that wait for a last price looked at."""
+    b = book_of(venue, instrument)
+    if not b.elect_last:
+        b.elect_last = 1
+        venue.elections += 1
+
+
+@kernel
+def has_come_back(o, x):
+    """Whether a price has come so far back from the extreme of a trailing order that it triggers it."""
+    if o.extreme_e8 == 0 or (o.trigger_e8 != 0 and o.side * (o.extreme_e8 - o.trigger_e8) > 0):
+        return False
+    if o.side > 0:
+        return x >= mul_div_ceil(o.extreme_e8, E8 + o.callback_e8, E8)
+    return x <= mul_div(o.extreme_e8, E8 - o.callback_e8, E8)
+
+
+@kernel
+def may_join(o, auction):
+    """Whether an order may be triggered ahead of an auction: limit and protected ones that can stand in the book."""
+    kind = o.kind == _LIMIT or o.kind == _PROTECTED
+    return not auction or (kind and o.time_in_force != _IOC and o.time_in_force != _FOK)
+
+
+@kernel
+def next_triggered(venue, instrument, by, x, auction):
+    """Row, in its list, of the next order that a price triggers; -1 without one."""
+    if x == 0 or not is_open(venue, instrument):
+        return -1
+    for falls in (1, 0):
+        place = place_of(venue, instrument, list_of(falls, by))
+        ticks, reached = best_of(venue, place), True
+        while reached and ticks != NO_PRICE:
+            row = first_at(venue, place, ticks)
+            while reached and row >= 0:
+                r = resting_(venue, row)
+                reached = x <= r.key if falls else x >= r.key
+                if reached and may_join(order_(venue, r.owner), auction):
+                    return row
+                row = r.next
+            ticks = price_after(venue, place, ticks)
+    place = place_of(venue, instrument, TRAILING)
+    if side_(venue, place).orders == 0:
+        return -1
+    row = first_at(venue, place, 0)
+    while row >= 0:
+        o = order_(venue, resting_(venue, row).owner)
+        if o.trigger_by == by and has_come_back(o, x) and may_join(o, auction):
+            return row
+        row = resting_(venue, row).next
+    return -1
+
+
+@kernel
+def election_unit(venue, by):
+    """Trigger one conditional order of the first market whose price has moved, or find that none is."""
+    for instrument in range(venue.instruments):
+        if has_book(venue, instrument):
+            b = book_of(venue, instrument)
+            if b.elect_mark if by == _MARK else b.elect_last:
+                x = looked_at(venue, instrument, by)
+                row = next_triggered(venue, instrument, by, x, 0)
+                if row >= 0:
+                    trigger(venue, resting_(venue, row).owner, x)
+                elif by == _MARK:
+                    b.elect_mark = 0
+                    venue.mark_elections -= 1
+                else:
+                    b.elect_last = 0
+                    venue.elections -= 1
+                return
+
+
+@kernel
+def trigger(venue, row, x):
+    """A price triggers an order, which arrives now, or is cancelled for what an order that arrives is refused for."""
+    o = order_(venue, row)
+    instrument, side, lots = o.instrument, o.side, o.lots
+    if o.kind > _LIMIT:
+        from_ticks = NO_PRICE
+        if o.kind == _PROTECTED:
+            from_e8 = x if o.trigger == _TRAILING_ORDER else o.trigger_e8
+            tick_e8, step = contract_(venue, instrument).tick_e8, terms_of(venue, instrument).tick_step
+            from_ticks = price_to_ticks(from_e8, tick_e8, step, -side)
+        elif best_executable(venue, instrument, side) == NO_PRICE:
+            cancel_order(venue, row, _CANCEL_NO_OPPOSITE)
+            return
+        o.price_ticks = price_found(venue, instrument, side, o.kind, from_ticks)
+        o.kind = _LIMIT
+    out_of_queue(venue, row)
+    unlist(venue, row)
+    to_the_end(venue, row)
+    at = row_of(venue, o.account, instrument, o.leg)
+    e = next_event(venue, _TRIGGERED, o.account, instrument)
+    e.order = o.id
+    e.lots = side * lots
+    e.price_ticks = o.price_ticks
+    e.price_e8 = x
+    e.flags = side_flag(venue, position_row_(venue, at))
+    worst = o.price_ticks if o.kind == _LIMIT else ANY_PRICE
+    cause, ticks = 0, NO_PRICE
+    if o.reduce_only and lots > reducible(venue, at, side, -1):
+        cause = _CANCEL_NOT_REDUCING
+    elif too_large(venue, at, side, lots, o.price_ticks):
+        cause = _CANCEL_LARGE
+    else:
+        if not venue.auctioning:
+            ticks = reach(venue, instrument, side, lots, worst)
+        reason, _, _ = money_reason(venue, at, side, o.kind, lots, o.price_ticks, o.reduce_only, ticks)
+        if reason != 0:
+            cause = as_cancelled(reason)
+        elif o.time_in_force == _FOK:
+            found, _, _ = book_depth(venue, instrument, side, lots, worst, 0)
+            cause = _CANCEL_MINIMUM if found < lots else 0
+    if cause != 0:
+        cancel_order(venue, row, cause)
+        return
+    o.trigger = 0
+    count_in(venue, row)
+    venue.taking = row

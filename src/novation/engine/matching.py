@@ -1,0 +1,184 @@
+"""Matching on a book, one maker at a time (docs/rules/book.md, "Taking").
+
+The taker is a working order of its own, in the head's field `taking`: each unit trades with one order, cancels one, or
+lets what is left of the taker stand or go. A liquidation is a taker without an order (`meet_first`).
+Where shares are given out (`shares`), they stand in the makers' rows until all have traded.
+"""
+
+from __future__ import annotations
+
+from novation._jit import kernel
+from novation.domain.enums import CancelReason, OrderKind, SelfTrade, TimeInForce
+from novation.domain.events import MAKER
+from novation.engine.book import leave, make_room, new_resting, queue_at, shrink, side_place, stand
+from novation.engine.conditional import follow, look_again, wait_for_trigger
+from novation.engine.liquidity import best_executable, first_executable, within
+from novation.engine.orders import cancel_order, trade
+from novation.engine.parametric import ANY_PRICE, NO_PRICE
+from novation.engine.phases import is_open
+from novation.engine.shares import give_out
+from novation.engine.state import book_of, contract_, market_, order_, position_row_, price_, resting_, row_of
+from novation.rules.clearing import closed_lots
+
+_MARKET = int(OrderKind.MARKET)
+_LAST = 0
+_IOC, _FOK, _POST_ONLY = int(TimeInForce.IOC), int(TimeInForce.FOK), int(TimeInForce.POST_ONLY)
+_TRADE, _CANCEL_TAKER = int(SelfTrade.TRADE), int(SelfTrade.CANCEL_TAKER)
+_CANCEL_MAKER = int(SelfTrade.CANCEL_MAKER)
+_CANCEL_SELF_TRADE = int(CancelReason.SELF_TRADE)
+_CANCEL_NOT_REDUCING = int(CancelReason.WOULD_NOT_REDUCE)
+_CANCEL_NO_LIQUIDITY = int(CancelReason.NO_LIQUIDITY)
+_CANCEL_UNFILLED = int(CancelReason.UNFILLED)
+
+
+@kernel
+def book_unit(venue):
+    """One step of the order in hand: a trade with one maker, an order cancelled, or the end of its taking."""
+    row = venue.taking
+    o = order_(venue, row)
+    if o.trigger != 0:
+        if wait_for_trigger(venue, row):
+            venue.taking = -1
+        return
+    ticks = NO_PRICE
+    if is_open(venue, o.instrument) and not venue.auctioning:
+        ticks = best_executable(venue, o.instrument, o.side)
+    if not within(o.side, ticks, ANY_PRICE if o.kind == _MARKET else o.price_ticks):
+        settle_rest(venue, row)
+        return
+    queue = price_(venue, queue_at(venue, side_place(venue, o.instrument, -o.side), ticks))
+    by_time = book_of(venue, o.instrument).by_time or o.lots >= queue.lots + queue.hidden
+    if venue.giving < 0 and not by_time:
+        own = own_maker(venue, o, queue.first, 1)
+        if own >= 0:
+            prevent(venue, row, own)
+            return
+        venue.giving = give_out(venue, o.instrument, queue, o.lots)
+    maker = queue.first
+    lots = min(o.lots, resting_(venue, maker).shown)
+    if venue.giving >= 0:
+        maker = venue.giving
+        r = resting_(venue, maker)
+        lots = r.given
+        r.given = 0
+        venue.giving = next_given(venue, r.next)
+    elif own_maker(venue, o, maker, 0) >= 0:
+        prevent(venue, row, maker)
+        return
+    if opens(venue, maker):
+        cancel_order(venue, resting_(venue, maker).owner, _CANCEL_NOT_REDUCING)
+        return
+    if lots == o.lots:
+        venue.taking = -1
+    happened(venue, o.instrument, ticks)
+    price_e8 = market_(venue, o.instrument).last_e8
+    trade(venue, row, lots, ticks, price_e8, 0)
+    venue.paired = 1
+    meet(venue, maker, lots, price_e8)
+
+
+@kernel
+def next_given(venue, row):
+    """The next order from a row on that a share was given to, -1 after the last."""
+    while row >= 0 and resting_(venue, row).given == 0:
+        row = resting_(venue, row).next
+    return row
+
+
+@kernel
+def happened(venue, instrument, ticks):
+    """A trade at a price: it is the last one, and conditional orders have to be looked at."""
+    price_e8 = ticks * contract_(venue, instrument).tick_e8
+    market_(venue, instrument).last_e8 = price_e8
+    follow(venue, instrument, _LAST, price_e8)
+    look_again(venue, instrument)
+
+
+@kernel
+def meet(venue, maker, lots, price_e8):
+    """The maker's part of a trade. Its last lot takes it out of its queue; when it shows nothing and hides lots, it
+    shows more, last at its price."""
+    r = resting_(venue, maker)
+    if r.hidden == 0 or r.shown > lots:
+        shrink(venue, maker, lots)
+    else:
+        o = order_(venue, r.owner)
+        leave(venue, maker)
+        r.shown = min(o.display_lots, r.hidden)
+        r.hidden -= r.shown
+        stand(venue, maker)
+    trade(venue, r.owner, lots, r.ticks, price_e8, MAKER)
+
+
+@kernel
+def opens(venue, maker):
+    """Whether an order may only reduce, and with all of its lots would not."""
+    o = order_(venue, resting_(venue, maker).owner)
+    if not o.reduce_only:
+        return False
+    held = position_row_(venue, row_of(venue, o.account, o.instrument, o.leg)).lots
+    return closed_lots(held, o.side * o.lots) != o.lots
+
+
+@kernel
+def own_maker(venue, o, maker, all_of_them):
+    """An order of the taker's account that it must not trade with: the one in hand, or the first of all from it on; -1
+    without one."""
+    word = o.self_trade if o.self_trade != 0 else book_of(venue, o.instrument).self_trade
+    if word == _TRADE or o.time_in_force == _FOK or o.time_in_force == _POST_ONLY:
+        return -1
+    while maker >= 0:
+        r = resting_(venue, maker)
+        if order_(venue, r.owner).account == o.account:
+            return maker
+        maker = r.next if all_of_them else -1
+    return -1
+
+
+@kernel
+def prevent(venue, taker, maker):
+    """Cancel what the taker's word on self-trades says: the maker ahead of the taker."""
+    o = order_(venue, taker)
+    word = o.self_trade if o.self_trade != 0 else book_of(venue, o.instrument).self_trade
+    if word != _CANCEL_TAKER:
+        cancel_order(venue, resting_(venue, maker).owner, _CANCEL_SELF_TRADE)
+    if word != _CANCEL_MAKER:
+        venue.taking = -1
+        cancel_order(venue, taker, _CANCEL_SELF_TRADE)
+
+
+@kernel
+def settle_rest(venue, row):
+    """Nothing more can be had: what is left of an order stands last at its price, or is cancelled."""
+    o = order_(venue, row)
+    at_once = (o.time_in_force == _IOC or o.time_in_force == _FOK) and not venue.auctioning
+    if o.kind == _MARKET or at_once:
+        venue.taking = -1
+        cancel_order(venue, row, _CANCEL_NO_LIQUIDITY if o.kind == _MARKET else _CANCEL_UNFILLED)
+        return
+    place = side_place(venue, o.instrument, o.side)
+    if make_room(venue, place, o.price_ticks):
+        shown = min(o.display_lots, o.lots) if o.display_lots > 0 else o.lots
+        o.resting = new_resting(venue, row, place, o.price_ticks, shown, o.lots - shown, 0)
+        stand(venue, o.resting)
+        venue.taking = -1
+
+
+@kernel
+def clear_first(venue, instrument, side):
+    """Cancel the first order that a liquidation would meet, if it may only reduce and would not; whether it was."""
+    maker = first_executable(venue, instrument, side)
+    if maker < 0 or not is_open(venue, instrument) or not opens(venue, maker):
+        return False
+    cancel_order(venue, resting_(venue, maker).owner, _CANCEL_NOT_REDUCING)
+    return True
+
+
+@kernel
+def meet_first(venue, instrument, side, lots, ticks):
+    """A liquidation trades with the first order of a book, no more than it shows; the fill of who is closed out is the
+    other side of the trade."""
+    maker = first_executable(venue, instrument, side)
+    happened(venue, instrument, ticks)
+    meet(venue, maker, lots, market_(venue, instrument).last_e8)
+    venue.paired = 1

@@ -1,0 +1,122 @@
+"""What an order is asked that costs or moves money: its smallest notional, its size, and whether its margin is there.
+
+docs/rules/checks.md has the order in which they are asked.
+"""
+
+from __future__ import annotations
+
+from novation._jit import kernel
+from novation.domain.enums import CancelReason, MarginMethod, OrderKind, PositionSide, RejectReason
+from novation.engine.liquidity import offer
+from novation.engine.order_margin import assumed_for, risk_reason
+from novation.engine.parametric import ANY_PRICE, NO_PRICE
+from novation.engine.state import account_, contract_, market_, order_, position_row_, terms_of
+from novation.rules.clearing import closed_lots
+from novation.rules.integers import E8
+from novation.rules.value import signed_value
+
+_TIERED = int(MarginMethod.TIERED)
+_LIMIT = int(OrderKind.LIMIT)
+_SHORT = int(PositionSide.SHORT)
+_MIN_NOTIONAL = int(RejectReason.MIN_NOTIONAL)
+_POSITION_LIMIT = int(RejectReason.POSITION_LIMIT)
+_CANCEL_MARGIN = int(CancelReason.INSUFFICIENT_MARGIN)
+_CANCEL_LIMIT = int(CancelReason.POSITION_LIMIT)
+_CANCEL_NOTIONAL = int(CancelReason.MIN_NOTIONAL)
+#: Lots times their value per 1.00 of price, where the two are multiplied.
+_PRODUCT = (1 << 62) - 1
+#: Values are kept below 2**62. Up to this value a position may be opened: a price twenty times higher then still fits.
+_LARGE = 200_000_000_000_000_000
+
+
+@kernel
+def notional_reason(venue, row, lots, price_ticks):
+    """Below the smallest notional, unless the trade only reduces the position."""
+    p = position_row_(venue, row)
+    smallest = terms_of(venue, p.instrument).min_notional
+    if smallest == 0 or closed_lots(p.lots, lots) == abs(lots):
+        return 0, 0, 0
+    value = abs(lots) * price_ticks * contract_(venue, p.instrument).tick_value
+    if value < smallest:
+        return _MIN_NOTIONAL, value, smallest
+    return 0, 0, 0
+
+
+@kernel
+def too_large(venue, row, side, lots, price_ticks):
+    """Whether all that could be held with `lots` more leaves the integers, at the highest price known now."""
+    p = position_row_(venue, row)
+    c = contract_(venue, p.instrument)
+    m = market_(venue, p.instrument)
+    price_e8 = max(price_ticks * c.tick_e8, m.mark_e8, m.last_e8)
+    if closed_lots(p.lots, side * lots) == lots:
+        return False  # a pure reduction is never too large
+    most = abs(p.lots) + p.bid_lots + p.ask_lots + lots
+    a_lot = terms_of(venue, p.instrument).initial_per_lot
+    if c.method != _TIERED and a_lot > 0 and most > _LARGE // a_lot:
+        return True
+    if c.lot_value % E8 != 0 and most > _PRODUCT // c.lot_value:
+        return True
+    # the estimate keeps the exact product inside int64
+    if float(price_e8) * float(most) * float(c.lot_value) / float(E8) > 2.0 * _LARGE:
+        return True
+    worth, _ = signed_value(price_e8, most, c.lot_value)
+    return worth > _LARGE
+
+
+@kernel
+def closes(hedge, side, position_side):
+    """Whether an order of an account in hedge mode closes: a sale of the long position, a purchase of the short one."""
+    return 1 if hedge and (side > 0) == (position_side == _SHORT) else 0
+
+
+@kernel
+def reducible(venue, row, side, but):
+    """Lots of a position that an order of a side can close, less those that reduce-only orders work on already; `but`:
+    the row of one that is not counted, -1 for none."""
+    p = position_row_(venue, row)
+    if p.lots * side >= 0:
+        return 0
+    lots = abs(p.lots)
+    at = account_(venue, p.account).first_order
+    while at >= 0:
+        o = order_(venue, at)
+        against = o.instrument == p.instrument and o.leg == p.leg and o.side == side
+        if against and o.reduce_only and o.trigger == 0 and at != but:
+            lots -= o.lots
+        at = o.own_next
+    return max(0, lots)
+
+
+@kernel
+def money_reason(venue, row, side, kind, lots, price_ticks, reduce_only, ticks):
+    """Why an order is refused for its notional, its size or its margin, with the value and its limit.
+
+    ticks: the worst price at which any of it trades now, NO_PRICE where none does: then a limit order is asked for what
+    it reserves, unless it only reduces, and a market order for nothing yet.
+    """
+    instrument, signed = position_row_(venue, row).instrument, side * lots
+    if ticks != NO_PRICE:
+        reason, value, limit = notional_reason(venue, row, signed, ticks)
+        if reason == 0:
+            best, _ = offer(venue, instrument, side, lots, ANY_PRICE)
+            assumed = assumed_for(venue, instrument, kind, side, price_ticks if kind == _LIMIT else best)
+            reason, value, limit = risk_reason(venue, row, signed, assumed, best, ticks, 1)
+        return reason, value, limit
+    if kind != _LIMIT or reduce_only:
+        return 0, 0, 0
+    reason, value, limit = notional_reason(venue, row, signed, price_ticks)
+    if reason == 0:
+        assumed = assumed_for(venue, instrument, kind, side, price_ticks)
+        reason, value, limit = risk_reason(venue, row, signed, assumed, price_ticks, price_ticks, 0)
+    return reason, value, limit
+
+
+@kernel
+def as_cancelled(reason):
+    """What a cancellation is called that such a refusal brings."""
+    if reason == _MIN_NOTIONAL:
+        return _CANCEL_NOTIONAL
+    if reason == _POSITION_LIMIT:
+        return _CANCEL_LIMIT
+    return _CANCEL_MARGIN

@@ -1,0 +1,220 @@
+"""The tables of order books: how they begin and grow, and how a book is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from novation._jit import record_table
+from novation.domain.book import BookLevel, BookRules, BookView
+from novation.domain.digest import Line
+from novation.domain.instruments import Instrument
+from novation.engine.parametric import NO_PRICE
+from novation.engine.state import ASKS, BIDS, CHUNK_BITS, DTYPES, LISTS, PAGE, PAGE_BITS
+
+__all__ = ["NO_PRICE", "book_lines", "fill", "first_rows", "grow", "queue_position", "view"]
+
+#: Pages that a venue with books begins with.
+_PAGES = 64
+#: Columns of the scratch in which auctions find their price: prices and lots of both sides.
+_COLUMNS = 4
+
+
+class ShowsBooks(Protocol):
+    """What is read of a venue."""
+
+    books: dict[str, BookRules]
+    instruments: tuple[Instrument, ...]
+
+    def number(self, field: str) -> int: ...
+    def table(self, name: str) -> Any: ...
+
+
+class HasBooks(ShowsBooks, Protocol):
+    """... and what is grown of it."""
+
+    head: Any
+
+    def own(self, name: str, table: np.ndarray) -> None: ...
+
+
+def first_rows(books: Mapping[str, BookRules], orders: int) -> dict[str, int]:
+    """How many rows the tables of books begin with."""
+    pages = _PAGES if books else 0
+    return {
+        "book": len(books),
+        "maker": sum(len(rules.lead_makers) for rules in books.values()),
+        "side": LISTS * len(books),
+        "chunk": 0,
+        "slot": 0,
+        "page": pages,
+        "price": PAGE * pages,
+        "resting": orders if books else 0,
+        "crossing": _COLUMNS * PAGE * pages,
+    }
+
+
+def fill(venue: HasBooks, instruments: Sequence[Instrument], books: Mapping[str, BookRules]) -> None:
+    """Write the rules of books, and empty lists."""
+    makers = 0
+    row = 0
+    for i, instrument in enumerate(instruments):
+        rules = books.get(instrument.id)
+        if rules is None:
+            continue
+        b = venue.table("book")[row]
+        for name in rules.__struct_fields__:
+            if name in (DTYPES["book"].names or ()):
+                b[name] = int(getattr(rules, name))
+        b["by_time"] = int(rules.by_time)
+        b["maker_first"], b["maker_count"] = makers, len(rules.lead_makers)
+        for share in rules.lead_makers:
+            venue.table("maker")[makers] = share
+            makers += 1
+        row += 1
+        venue.table("contract")[i]["book"] = row
+    venue.table("side")["top"] = -1
+    _empty(venue.table("price"))
+    _chain(venue.table("resting"), 0)
+    venue.head["free_resting"] = 0 if books else -1
+
+
+def _empty(prices: np.ndarray) -> None:
+    prices["first"] = prices["last"] = -1
+
+
+def _chain(resting: np.ndarray, first: int) -> None:
+    """Link rows from one on as free ones."""
+    resting["next"][first:] = np.arange(first + 1, len(resting) + 1)
+    if len(resting) > first:
+        resting["next"][-1] = -1
+
+
+def grow(venue: HasBooks) -> None:
+    """Make room for an order at the price of a list that the venue asks for."""
+    place, ticks = venue.number("grow_side"), venue.number("grow_ticks")
+    venue.head["grow_side"] = -1
+    if venue.number("free_resting") < 0:
+        old = len(venue.table("resting"))
+        _lengthen(venue, "resting", 2 * old)
+        _chain(venue.table("resting"), old)
+        venue.head["free_resting"] = old
+    s = venue.table("side")[place]
+    chunk = ticks >> CHUNK_BITS
+    base, chunks = int(s["chunk_base"]), int(s["chunks"])
+    if not base <= chunk < base + chunks:
+        _reach(venue, place, chunk)
+    if venue.number("pages") >= len(venue.table("page")):
+        pages = 2 * len(venue.table("page"))
+        _lengthen(venue, "page", pages)
+        old = len(venue.table("price"))
+        _lengthen(venue, "price", PAGE * pages)
+        _empty(venue.table("price")[old:])
+        venue.own("crossing", record_table(DTYPES["crossing"], _COLUMNS * PAGE * pages))
+
+
+def _lengthen(venue: HasBooks, name: str, rows: int) -> None:
+    old = venue.table(name)
+    table = record_table(DTYPES[name], rows)
+    for field in DTYPES[name].names or ():
+        table[field][: len(old)] = old[field]
+    venue.own(name, table)
+
+
+def _reach(venue: HasBooks, place: int, chunk: int) -> None:
+    """Let a list reach a chunk, with as much room again as it had on that side; its chunks move to the tables' end."""
+    s = venue.table("side")[place]
+    first, chunks, base = int(s["chunk_first"]), int(s["chunks"]), int(s["chunk_base"])
+    low, high = (min(base, chunk), max(base + chunks, chunk + 1)) if chunks else (chunk, chunk + 1)
+    if chunks and chunk < base:
+        low -= chunks
+    elif chunks:
+        high += chunks
+    end = len(venue.table("chunk"))
+    _lengthen(venue, "chunk", end + high - low)
+    _lengthen(venue, "slot", (end + high - low) << PAGE_BITS)
+    for name, bits in (("chunk", 0), ("slot", PAGE_BITS)):
+        table = venue.table(name)
+        to = (end + base - low) << bits
+        table[to : to + (chunks << bits)] = table[first << bits : (first + chunks) << bits]
+    s["chunk_first"], s["chunks"], s["chunk_base"] = end, high - low, low
+
+
+def _queues(venue: ShowsBooks, place: int) -> Iterator[tuple[int, Any]]:
+    """Prices of a list that have orders, the best first, with their rows."""
+    s = venue.table("side")[place]
+    if not s["orders"]:
+        return
+    chunks, slots, pages = venue.table("chunk"), venue.table("slot"), venue.table("page")
+    descending = place % LISTS % 2 == 0
+
+    def places(bits: int) -> list[int]:
+        found = [k for k in range(PAGE) if bits >> k & 1]
+        return found[::-1] if descending else found
+
+    order = range(int(s["chunks"]))
+    for c in reversed(order) if descending else order:
+        row = int(s["chunk_first"]) + c
+        for k in places(int(chunks[row]["used"])):
+            page = int(slots[(row << PAGE_BITS) + k]["page"]) - 1
+            for at in places(int(pages[page]["used"])):
+                ticks = ((((int(s["chunk_base"]) + c) << PAGE_BITS) + k) << PAGE_BITS) + at
+                yield ticks, venue.table("price")[(page << PAGE_BITS) + at]
+
+
+def _row_of(venue: ShowsBooks, instrument: int, which: int) -> int:
+    return (int(venue.table("contract")[instrument]["book"]) - 1) * LISTS + which
+
+
+def view(venue: ShowsBooks, instrument: int, depth: int | None) -> BookView:
+    """Both sides of a book."""
+
+    def levels(which: int) -> tuple[BookLevel, ...]:
+        found: list[BookLevel] = []
+        for ticks, q in _queues(venue, _row_of(venue, instrument, which)):
+            if depth is not None and len(found) >= depth:
+                break
+            found.append(BookLevel(ticks, int(q["lots"]), int(q["hidden"]), int(q["orders"])))
+        return tuple(found)
+
+    return BookView(levels(BIDS), levels(ASKS))
+
+
+def queue_position(venue: ShowsBooks, order: int) -> tuple[int, int] | None:
+    """Orders and lots ahead of a working order at its price."""
+    orders, resting = venue.table("order"), venue.table("resting")
+    row = venue.number("first_order")
+    while row >= 0 and orders[row]["id"] != order:
+        row = int(orders[row]["next"])
+    if row < 0 or orders[row]["resting"] < 0 or orders[row]["trigger"]:
+        return None
+    ahead = lots = 0
+    at = int(resting[int(orders[row]["resting"])]["previous"])
+    while at >= 0:
+        ahead, lots = ahead + 1, lots + int(resting[at]["shown"] + resting[at]["hidden"])
+        at = int(resting[at]["previous"])
+    return ahead, lots
+
+
+def book_lines(venue: ShowsBooks) -> Iterator[Line]:
+    """The lines of the canonical form that say how orders stand in books."""
+    if not venue.books:
+        return
+    orders, resting = venue.table("order"), venue.table("resting")
+    for i, instrument in enumerate(venue.instruments):
+        if instrument.id not in venue.books:
+            continue
+        for side, which in ((1, BIDS), (-1, ASKS)):
+            place = _row_of(venue, i, which)
+            top = int(venue.table("side")[place]["top"])
+            for ticks, q in _queues(venue, place):
+                row = int(q["first"])
+                while row >= 0:
+                    r = resting[row]
+                    yield (
+                        "book",
+                        (i, side, ticks, orders[int(r["owner"])]["id"], r["shown"], r["hidden"], int(row == top)),
+                    )
+                    row = int(r["next"])
