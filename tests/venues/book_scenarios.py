@@ -361,6 +361,8 @@ def amended(r: Random, setup: Setup, order: Order) -> Command:
     total = order.lots + order.filled
     lots = r.choice([total, total, total - 1, total + 3, total // 2, order.filled, order.filled + 1, 0, 70])
     price = r.choice([order.price_ticks] * 3 + [near(r, setup, order.instrument // 2, 1) for _ in range(2)] + [0])
+    if order.time_in_force == TimeInForce.POST_ONLY and r.randint(0, 1):  # to where somebody may stand
+        price = order.price_ticks + order.side * r.choice([2, 4, 6])
     return Command(kind=CommandKind.AMEND, account=order.account, order=order.id, lots=lots, price_ticks=price)
 
 
