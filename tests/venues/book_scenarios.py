@@ -75,7 +75,7 @@ def coin(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
         tick_e8=r.choice([1_000_000, 10_000_000, E8]),
         lot_e8=E8,
     )
-    tiers = (Tier(0, NO_CAP, 1_000_000, 50, 0),)
+    tiers: tuple[Tier, ...] = (Tier(0, NO_CAP, 1_000_000, 50, 0),)
     if r.randint(0, 2) == 0:
         tiers = (Tier(0, 2_000 * E8, 1_000_000, 50, 0), Tier(2_000 * E8, 20_000 * E8, 5_000_000, 10, 80 * E8))
     rows = [
@@ -92,7 +92,7 @@ def coin(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
             band_ticks=r.choice([0, 0, 0, 6]),
             limit_sell_above_last_e8=r.choice([0, 150_000]),
             market_buy_above_ask_e8=r.choice([0, 50_000]),
-            **scenarios.pricing(r),
+            **scenarios.pricing(r),  # type: ignore[arg-type]
         )
         for n in range(r.randint(1, 2))
     ]
