@@ -16,6 +16,7 @@ import msgspec
 
 from novation.domain.account import InsurancePool
 from novation.domain.assets import Asset, AssetTerms
+from novation.domain.book import BookRules
 from novation.domain.commands import Command
 from novation.domain.digest import Line, state_digest
 from novation.domain.enums import (
@@ -27,13 +28,15 @@ from novation.domain.enums import (
     MarketPhase,
     MarkRule,
     OrderKind,
+    TriggerPrice,
 )
 from novation.domain.events import EVENT_FORMAT, ISOLATED, LONG_SIDE, MAKER, SHORT_SIDE, Event
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
 from novation.domain.market import NO_LIMIT_E8, MarketEvent
 from novation.domain.units import E8, asset_decimals
-from tests.reference import commands, ladder, margin, marking, phases
+from tests.reference import book, checks, commands, conditional, elections, ladder, margin, marking, phases
+from tests.reference.book import Book
 from tests.reference.liquidation import run_test
 from tests.reference.state import Account, Ledger, Market, Order, Position, Pricing
 
@@ -52,6 +55,8 @@ OF_ONE_POSITION = frozenset(
         EventKind.MARGIN_ADJUSTED,
         EventKind.DELIVERY,
         EventKind.TAKEN_OVER,
+        EventKind.ORDER_TRIGGERED,
+        EventKind.ORDER_AMENDED,
     }
 )
 
@@ -88,6 +93,7 @@ class Exchange:
         marked: Mapping[str, MarkRule] | None = None,
         pro_rata: bool = False,
         assets: Sequence[Asset] = (),
+        books: Mapping[str, BookRules] | None = None,
     ) -> None:
         self.rules = rules
         #: Lists by *slot*: 2 * instrument, the only position or the long one, and 2 * instrument + 1, the short one.
@@ -113,6 +119,7 @@ class Exchange:
         self.pricing = [Pricing() for _ in instruments]
         self.feed: list[MarketEvent] = []
         self.ladders = dict(ladders or {})
+        self.books = {name: Book(rules) for name, rules in (books or {}).items()}
         self.settled: int | None = None  #: trade date of a settlement at this instant
         self.events: list[Event] = []
 
@@ -130,6 +137,7 @@ class Exchange:
         self.feed = sorted([*self.feed, *market], key=lambda row: (row.ts_ns, row.kind, row.instrument))
         while True:
             stamps = [x.next_ns for x in self.pricing if x.next_ns]
+            stamps += [order.expire_ns for order in self.orders.values() if order.expire_ns]
             ahead = min([row.ts_ns for row in self.feed[:1]] + stamps, default=until_ns + 1)
             if ahead > until_ns:
                 break
@@ -150,19 +158,24 @@ class Exchange:
         rows = [msgspec.structs.replace(row, instrument=2 * row.instrument) for row in rows]
         by_kind = {kind: [row for row in rows if row.kind == kind] for kind in MarketEventKind}
         self.settled = None
+        for order in list(self.orders.values()):
+            if 0 < order.expire_ns <= self.clock_ns:
+                self.drop(order, CancelReason.EXPIRED)
         for row in by_kind[MarketEventKind.TERMS]:
             self._change_terms(row)
         for row in by_kind[MarketEventKind.HALT]:
-            phases.change_phase(self, row)
+            self._change_phase(row)
         if by_kind[MarketEventKind.BAR_CLOSE]:
             self._close_bars(by_kind[MarketEventKind.BAR_CLOSE])
         for row in by_kind[MarketEventKind.PHASE]:
-            phases.change_phase(self, row)
+            self._change_phase(row)
         for row in by_kind[MarketEventKind.LIMITS]:
-            phases.change_limits(self, row)
+            self._change_limits(row)
         for row in by_kind[MarketEventKind.BAR_OPEN]:
             self.markets[row.instrument].last_e8 = self.markets[row.instrument].centre_e8 = row.last_e8
             self.markets[row.instrument].open_ns = self.clock_ns
+            self.set_mark(row.instrument, row.mark_e8)
+        for row in by_kind[MarketEventKind.MARK]:
             self.set_mark(row.instrument, row.mark_e8)
         for row in by_kind[MarketEventKind.ASSET_INDEX]:
             self.index_e8[row.asset], self.asset_rows[row.asset] = row.index_e8, row.terms
@@ -177,6 +190,7 @@ class Exchange:
         for row in by_kind[MarketEventKind.SETTLEMENT]:
             self._settle(row)
         self._test_all(at_check=True)
+        elections.elect(self, TriggerPrice.MARK)
         self._openings()
 
     def _change_terms(self, row: MarketEvent) -> None:
@@ -187,6 +201,19 @@ class Exchange:
         for order in list(self.orders.values()):
             if order.price_ticks % self.terms_of(order.instrument).tick_step:
                 self.drop(order, CancelReason.OFF_TICK_BY_NEW_TERMS)
+
+    def _change_phase(self, row: MarketEvent) -> None:
+        before = self.markets[row.instrument].phase
+        phases.change_phase(self, row)
+        if self.has_book(row.instrument):
+            elections.phase_changed(self, row.instrument, before)
+
+    def _change_limits(self, row: MarketEvent) -> None:
+        before = self.markets[row.instrument].limits_e8
+        phases.change_limits(self, row)
+        changed = self.markets[row.instrument].limits_e8 != before
+        if changed and self.has_book(row.instrument) and phases.is_open(self, row.instrument):
+            elections.open_with_auction(self, row.instrument)
 
     def _close_bars(self, rows: list[MarketEvent]) -> None:
         for row in rows:
@@ -222,6 +249,7 @@ class Exchange:
         if mark_e8:
             market.mark_e8 = mark_e8
         market.low_e8 = market.high_e8 = market.mark_e8
+        conditional.follow(self, i, TriggerPrice.MARK)
 
     def pay_funding(self, i: int, rate_e8: int, share_of_ns: int = 0) -> None:
         """Pay a rate on every position of an instrument, at its mark; share_of_ns: the interval whose share is paid."""
@@ -290,6 +318,8 @@ class Exchange:
     def _openings(self) -> None:
         for order in list(self.orders.values()):
             i = order.instrument
+            if self.has_book(i):
+                continue
             if self.has_ladder(i):
                 ladder.meet(self, order)
                 continue
@@ -312,10 +342,10 @@ class Exchange:
         if order.reduce_only and not (held * order.side < 0 and order.lots <= abs(held)):
             self.drop(order, CancelReason.WOULD_NOT_REDUCE)
             return
-        asked = commands.Asked(order.instrument, order.side * order.lots, OrderKind.MARKET, 0, ticks, ticks)
-        refusal = commands.too_large(
+        asked = checks.Asked(order.instrument, order.side * order.lots, OrderKind.MARKET, 0, ticks, ticks)
+        refusal = checks.too_large(
             self, order.account, order.instrument, order.side, order.lots, 0
-        ) or commands.notional_and_risk(self, order.account, asked, taking=True)
+        ) or checks.notional_and_risk(self, order.account, asked, taking=True)
         if refusal is None:
             self.execute(order, ticks, self.markets[order.instrument].last_e8, maker=False)
         else:
@@ -365,8 +395,18 @@ class Exchange:
             return
         self.trade(order, order.lots if lots is None else lots, ticks, price_e8, maker)
 
-    def trade(self, order: Order, lots: int, ticks: int, price_e8: int, maker: bool) -> None:
-        """Fill lots of an order, which is taken out with its last one."""
+    def trade(
+        self,
+        order: Order,
+        lots: int,
+        ticks: int,
+        price_e8: int,
+        maker: bool,
+        flags: int = 0,
+        joins: bool = False,
+    ) -> None:
+        """Fill lots of an order, which is taken out with its last one. joins: the other side has the number already."""
+        order.filled += lots if self.has_book(order.instrument) else 0
         if lots == order.lots:
             self.remove(order)
         else:
@@ -381,7 +421,8 @@ class Exchange:
             ticks,
             price_e8,
             fee,
-            MAKER if maker else 0,
+            flags | (MAKER if maker else 0),
+            joins=joins,
         )
 
     def fill(
@@ -395,8 +436,10 @@ class Exchange:
         fee: int,
         flags: int,
         keep_margin: bool = False,
+        joins: bool = False,
     ) -> int:
-        """Book signed lots at a price against the outside; return what was realised."""
+        """Book signed lots at a price against the outside; return what was realised. joins: it is the other side of
+        the trade just told."""
         a, p, instrument = self.accounts[account], self.accounts[account].positions[i], self.instruments[i]
         realised = 0
         closed = min(abs(p.lots), abs(q)) if p.lots * q < 0 else 0
@@ -427,7 +470,7 @@ class Exchange:
         a.wallet -= fee
         self.ledger.fees += fee
         self.ledger.outside += margin.traded_value(instrument, ticks, q)
-        self.trade_sequence += 1
+        self.trade_sequence += not joins
         self.emit(
             EventKind.FILL,
             account,
@@ -452,8 +495,15 @@ class Exchange:
         """Let an order work."""
         self.orders[order.id] = self.accounts[order.account].orders[order.id] = order
 
+    def move_to_end(self, order: Order) -> None:
+        """An order arrives anew."""
+        for working in (self.orders, self.accounts[order.account].orders):
+            working[order.id] = working.pop(order.id)
+
     def remove(self, order: Order) -> None:
         """Take an order out."""
+        if self.has_book(order.instrument):
+            self.book(order.instrument).leave(order)
         del self.orders[order.id], self.accounts[order.account].orders[order.id]
         self.forget(order.account, order.instrument)
 
@@ -482,6 +532,18 @@ class Exchange:
     def has_ladder(self, i: int) -> bool:
         """Whether an instrument trades on a ladder."""
         return self.instruments[i].id in self.ladders
+
+    def has_book(self, i: int) -> bool:
+        """Whether an instrument trades on a book."""
+        return self.instruments[i].id in self.books
+
+    def has_depth(self, i: int) -> bool:
+        """Whether a size finds more than one price."""
+        return self.has_ladder(i) or self.has_book(i)
+
+    def book(self, i: int) -> Book:
+        """The book of an instrument, one for both slots."""
+        return self.books[self.instruments[i].id]
 
     def asset_terms(self, asset: int) -> AssetTerms:
         """The rules of an asset in force."""
@@ -541,13 +603,16 @@ class Exchange:
             yield "pool", (pool, balance)
         lines: list[Line] = []
         limited: list[Line] = []
+        queues: list[Line] = []
         for i, m in enumerate(self.markets[::2]):
             yield "market", (i, m.terms, m.last_e8, m.mark_e8, m.open_ns, m.settlement_ticks, m.status)
             if (m.phase, m.halt, m.limits_e8, m.refuse_beyond) != (MarketPhase.OPEN, 0, (-NO_LIMIT_E8, NO_LIMIT_E8), 0):
                 limited.append(("phase", (i, m.phase, m.halt, *m.limits_e8, m.refuse_beyond)))
             if self.has_ladder(2 * i):
                 lines.append(("ladder", (i, m.centre_e8, m.missing[-1], m.missing[1])))
-        yield from limited + lines
+            if self.has_book(2 * i):
+                queues += book.lines(i, self.book(2 * i))
+        yield from limited + lines + queues
         yield from self._pricing_lines()
         for account, a in enumerate(self.accounts):
             yield "account", (account, a.wallet, a.called, a.hedge)
@@ -573,8 +638,15 @@ class Exchange:
             yield "order", (o.id, o.account, o.instrument // 2, o.instrument % 2, *asked)
             if o.held:
                 yield "held", (o.id, o.after)
-            if o.kind == OrderKind.LIMIT and o.assumed_e8 != o.price_ticks * self.instruments[o.instrument].tick_e8:
+            limit = o.kind == OrderKind.LIMIT and o.trigger is None
+            if limit and o.assumed_e8 != o.price_ticks * self.instruments[o.instrument].tick_e8:
                 yield "assumed", (o.id, o.assumed_e8)
+            details = (o.time_in_force, o.expire_ns, o.display_lots, o.filled, o.self_trade)
+            if any(details):
+                yield "details", (o.id, *details)
+            if o.trigger:
+                x = o.trigger
+                yield "trigger", (o.id, x.kind, x.price_e8, x.by, x.callback_e8, x.extreme_e8)
 
     def _pricing_lines(self) -> Iterator[Line]:
         for i, x in enumerate(self.pricing):

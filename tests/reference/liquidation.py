@@ -18,7 +18,7 @@ from novation.domain.enums import (
 )
 from novation.domain.events import ISOLATED, LIQUIDATED
 from novation.domain.units import E8
-from tests.reference import collateral, deleveraging, ladder, margin, phases
+from tests.reference import collateral, deleveraging, elections, ladder, margin, phases, trading
 
 if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
@@ -260,13 +260,13 @@ def _close(
     """Close a position as far as it must be: fill, fees, LIQUIDATION event. Returns what is left before fees."""
     a, p, terms = ex.accounts[account], ex.accounts[account].positions[i], ex.terms_of(i)
     side, standing = 1 if p.lots > 0 else -1, stands()
-    if ex.has_ladder(i):
-        best = ladder.levels(ex, i, -side)
+    if ex.has_depth(i):
+        best = _best(ex, i, -side)
         if ex.rules.deficit_to_fund:
             at = deleveraging.bankruptcy_ticks(ex, i, p.lots, p.cost, standing.behind)
-            if not best or (at and side * (at - best[0][0]) > 0):
+            if not best or (at and side * (at - best[0]) > 0):
                 return _take_over(ex, account, i, trigger, stands, at_any_cost)
-        ticks, there = best[0] if best else (ex.traded_ticks(i, ex.markets[i].last_e8, -1), abs(p.lots))
+        ticks, there = best or (ex.traded_ticks(i, ex.markets[i].last_e8, -1), abs(p.lots))
     else:
         ticks, there = phases.within_limits(ex, i, ex.taker_ticks(i, trigger, -p.lots)), abs(p.lots)
 
@@ -296,11 +296,12 @@ def _close(
     if ex.rules.deficit_to_fund:
         fee = min(fee, max(0, left))
         clearance = min(clearance, max(0, left - fee))
-    if ex.has_ladder(i):
-        ladder.take(ex, i, -side, closed, ticks)
+    joins = _take(ex, i, -side, closed, ticks)
     flags = ISOLATED if isolated else 0
     partly = isolated and closed < abs(p.lots)
-    realised = ex.fill(0, account, i, -side * closed, ticks, trigger, fee, LIQUIDATED | flags, keep_margin=partly)
+    realised = ex.fill(
+        0, account, i, -side * closed, ticks, trigger, fee, LIQUIDATED | flags, keep_margin=partly, joins=joins
+    )
     if partly:
         p.margin -= clearance
     else:
@@ -320,7 +321,26 @@ def _close(
         cost=cost,
         flags=flags,
     )
+    elections.elect(ex)
     return left
+
+
+def _best(ex: Exchange, i: int, side: int) -> tuple[int, int] | None:
+    """Price and lots of what a liquidation that buys or sells meets first."""
+    if ex.has_ladder(i):
+        return next(iter(ladder.levels(ex, i, side)), None)
+    maker = trading.first(ex, i, side)
+    return (maker.price_ticks, maker.shown) if maker else None
+
+
+def _take(ex: Exchange, i: int, side: int, lots: int, ticks: int) -> bool:
+    """Take from what is met first; whether somebody else's side of the trade has been told."""
+    if ex.has_ladder(i):
+        ladder.take(ex, i, side, lots, ticks)
+    elif ex.has_book(i) and _best(ex, i, side):
+        trading.close_against(ex, i, side, lots)
+        return True
+    return False
 
 
 def _take_over(
@@ -329,8 +349,8 @@ def _take_over(
     """The fund takes lots over at the bankruptcy price and passes them on, to the best level or at the last price."""
     p = ex.accounts[account].positions[i]
     side, isolated = 1 if p.lots > 0 else -1, p.scope == MarginScope.ISOLATED
-    best = ladder.levels(ex, i, -side)
-    passed_on, lots = best[0] if best else (ex.traded_ticks(i, ex.markets[i].last_e8, -1), abs(p.lots))
+    best = _best(ex, i, -side)
+    passed_on, lots = best or (ex.traded_ticks(i, ex.markets[i].last_e8, -1), abs(p.lots))
     standing = stands()
     lots, cost = min(lots, abs(p.lots)), p.cost
     price = deleveraging.bankruptcy_ticks(ex, i, p.lots, p.cost, standing.behind) or passed_on
@@ -338,15 +358,17 @@ def _take_over(
     if result < 0 and not at_any_cost and deleveraging.too_little(ex, i, -result):
         deleveraging.deleverage(ex, account, i, trigger, price, stands)
         return _close(ex, account, i, trigger, stands, at_any_cost=True) if p.lots else 0
-    if best:
-        ladder.take(ex, i, -side, lots, passed_on)
+    joins = _take(ex, i, -side, lots, passed_on) if best else False
     flags, partly = ISOLATED if isolated else 0, isolated and lots < abs(p.lots)
-    realised = ex.fill(0, account, i, -side * lots, price, trigger, 0, LIQUIDATED | flags, keep_margin=partly)
+    realised = ex.fill(
+        0, account, i, -side * lots, price, trigger, 0, LIQUIDATED | flags, keep_margin=partly, joins=joins
+    )
     ex.ledger.outside -= result
     ex.funds[ex.pool_of(i)] += result
     about = {"lots": -side * lots, "flags": flags}
     deleveraging.liquidated(ex, account, i, standing, trigger, price_ticks=price, amount=realised, cost=cost, **about)
     ex.emit(EventKind.TAKEN_OVER, account, i, trade=ex.trade_sequence, price_ticks=passed_on, amount=result, **about)
+    elections.elect(ex)
     return 0
 
 

@@ -11,6 +11,7 @@ from novation.domain.enums import MarginMethod, MarginScope, OrderKind
 from novation.domain.instruments import Instrument, Terms, Tier
 from novation.domain.units import E8
 from tests.reference import collateral
+from tests.reference.state import Order
 
 if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
@@ -121,11 +122,16 @@ def _pieces(
 # -- of an account --------------------------------------------------------------------------------------------------
 
 
+def reserves(order: Order) -> bool:
+    """Whether an order takes margin as it works."""
+    return order.kind == OrderKind.LIMIT and not order.reduce_only and order.trigger is None
+
+
 def resting(ex: Exchange, account: int, i: int) -> tuple[Resting, Resting]:
     """Bids and asks of the account's resting limit orders: lots and value of each."""
     sides = {1: [0, 0], -1: [0, 0]}
     for order in ex.accounts[account].orders.values():
-        if order.instrument == i and order.kind == OrderKind.LIMIT and not order.reduce_only:
+        if order.instrument == i and reserves(order):
             sides[order.side][0] += order.lots
             sides[order.side][1] += floor(value(ex.instruments[i], order.assumed_e8, order.lots))
     return (sides[1][0], sides[1][1]), (sides[-1][0], sides[-1][1])
@@ -136,8 +142,7 @@ def linked(ex: Exchange, account: int, i: int) -> bool:
     p = ex.accounts[account].positions[i]
     if p.lots or p.cost or p.margin:
         return True
-    orders = ex.accounts[account].orders.values()
-    return any(o.instrument == i and o.kind == OrderKind.LIMIT and not o.reduce_only for o in orders)
+    return any(order.instrument == i and reserves(order) for order in ex.accounts[account].orders.values())
 
 
 def profit(ex: Exchange, account: int, i: int, mark_e8: int) -> Fraction:

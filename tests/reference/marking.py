@@ -10,7 +10,7 @@ from novation.domain.enums import CancelReason, EventKind, InstrumentKind, Instr
 from novation.domain.events import ISOLATED
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, HOUR_NS, NS
-from tests.reference import collateral, ladder, margin
+from tests.reference import book, collateral, ladder, margin, phases
 from tests.reference.state import Pricing
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def take_index(ex: Exchange, row: MarketEvent) -> None:
 
 
 def _offered(ex: Exchange, i: int, side: int, notional: int = 0) -> int:
-    if ex.has_ladder(i):
+    if ex.has_depth(i):
         return _average(ex, i, side, notional)
     last = ex.markets[i].last_e8
     return ex.taker_ticks(i, last, side) * ex.instruments[i].tick_e8 if last else 0
@@ -61,13 +61,18 @@ def _offered(ex: Exchange, i: int, side: int, notional: int = 0) -> int:
 
 def _average(ex: Exchange, i: int, side: int, notional: int) -> int:
     instrument, found, value = ex.instruments[i], 0, 0
-    for ticks, there in ladder.levels(ex, i, side):
+    there_is = ladder.levels(ex, i, side) if ex.has_ladder(i) else _in_book(ex, i, side)
+    for ticks, there in there_is:
         unit = margin.traded_value(instrument, ticks, 1)
         lots = min(there, max(1, ceil((notional - value) / Fraction(unit))), (ladder.MOST_VALUE - value) // unit)
         found, value = found + lots, value + lots * unit
         if value >= notional or not lots:
             break
     return value * instrument.tick_e8 // (found * margin.traded_value(instrument, 1, 1)) if found else 0
+
+
+def _in_book(ex: Exchange, i: int, side: int) -> list[tuple[int, int]]:
+    return book.levels(ex, i, side) if phases.is_open(ex, i) else []
 
 
 def _stamp_after(ts_ns: int, hours: int) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from novation.domain.commands import Command
 from novation.domain.enums import EventKind, MarginScope, MarketPhase, OrderKind, RejectReason
 from novation.domain.market import MarketEvent
+from tests.reference import book
 
 if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
@@ -80,17 +81,40 @@ def waits(ex: Exchange, account: int, after: int) -> bool:
     return after in ex.accounts[account].orders
 
 
+def keeps_orders(ex: Exchange, i: int, c: Command) -> bool:
+    """Whether a market lets no order go, and no broker has it."""
+    return ex.markets[i].phase == MarketPhase.NO_CANCEL and not ex.rules.hold_orders and not c.hold
+
+
 def refused_now(ex: Exchange, i: int, c: Command) -> tuple[RejectReason, int, int] | None:
     """Why no such order is taken in this phase."""
     market = ex.markets[i]
-    can_wait = c.order_kind == OrderKind.LIMIT or not ex.has_ladder(i)
+    limit = c.order_kind == OrderKind.LIMIT or (ex.has_book(i) and c.trigger != 0)
+    can_wait = limit or not ex.has_depth(i)
     if is_open(ex, i) or ((ex.rules.hold_orders or c.hold) and can_wait):
         return None
     if market.phase in (MarketPhase.CLOSED, MarketPhase.PAUSED):
         return RejectReason.MARKET_CLOSED, market.phase, market.halt
-    if c.order_kind != OrderKind.LIMIT:
+    if not limit:
         return RejectReason.MARKET_ORDER_BEFORE_OPEN, market.phase, market.halt
     return None
+
+
+def _reference_ticks(ex: Exchange, i: int) -> int | None:
+    """What bands are measured from."""
+    market, now_open = ex.markets[i], is_open(ex, i)
+    last = market.last_e8 // ex.instruments[i].tick_e8 if market.last_e8 else None
+    settled = market.settlement_ticks or None
+    middle = last if settled is None or (now_open and last is not None) else settled
+    if not ex.has_book(i):
+        return middle
+    if not now_open:
+        indicative = book.indicative_price(ex, i)
+        return middle if indicative is None else indicative
+    bids, asks = (ex.book(i).prices(side) for side in (1, -1))
+    if middle is not None and asks:
+        middle = min(middle, asks[0])
+    return max(middle, bids[0]) if middle is not None and bids else middle
 
 
 def refused_price(ex: Exchange, i: int, c: Command) -> tuple[RejectReason, int, int] | None:
@@ -101,9 +125,7 @@ def refused_price(ex: Exchange, i: int, c: Command) -> tuple[RejectReason, int, 
     if market.refuse_beyond and not low <= price <= high:
         return RejectReason.PRICE_BEYOND_LIMIT, c.price_ticks, high // tick if price > high else ceil_div(low, tick)
     band = ex.terms_of(i).band_ticks
-    last = market.last_e8 // tick if market.last_e8 else None
-    settled = market.settlement_ticks or None
-    middle = last if is_open(ex, i) and last is not None else settled if settled is not None else last
+    middle = _reference_ticks(ex, i)
     if band and middle is not None and c.side * (c.price_ticks - middle) > band:
         return RejectReason.PRICE_OUTSIDE_BAND, c.price_ticks, middle + c.side * band
     return None

@@ -22,6 +22,17 @@ class Position:
 
 
 @dataclass
+class Trigger:
+    """What a conditional order waits for."""
+
+    kind: int
+    price_e8: int
+    by: int
+    callback_e8: int
+    extreme_e8: int = 0  #: of a trailing order: the best price seen, 0 before there was one
+
+
+@dataclass
 class Order:
     """A working order; a market order that waits has price 0."""
 
@@ -37,6 +48,15 @@ class Order:
     assumed_e8: int = 0  #: at which a limit order reserves margin
     held: int = 0  #: a market order that a broker keeps while the market is not open
     after: int = 0  #: the order that has to be gone first
+    # Of an order on a book.
+    time_in_force: int = 0
+    expire_ns: int = 0
+    display_lots: int = 0
+    self_trade: int = 0
+    filled: int = 0
+    shown: int = 0  #: of what stands in its queue; the rest is hidden
+    top: int = 0  #: whether it bettered its side as it came to stand
+    trigger: Trigger | None = None  #: while it waits outside the book
 
 
 @dataclass

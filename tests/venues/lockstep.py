@@ -38,6 +38,7 @@ def venue_of(setup: Setup, *, buffer: int = 16, orders: int = 4) -> Venue:
         marked=setup.marked,
         pro_rata=setup.pro_rata,
         assets=setup.assets,
+        books=setup.books,
         buffer=buffer,
         orders=orders,
     )

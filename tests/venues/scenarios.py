@@ -11,6 +11,7 @@ import numpy as np
 
 from novation.domain.account import InsurancePool
 from novation.domain.assets import Asset, AssetTerms
+from novation.domain.book import BookRules
 from novation.domain.commands import Command
 from novation.domain.enums import (
     CommandKind,
@@ -82,6 +83,7 @@ class Setup(NamedTuple):
     marked: dict[str, MarkRule] = {}
     pro_rata: bool = False
     assets: tuple[Asset, ...] = ()
+    books: dict[str, BookRules] = {}
 
     def twin(self) -> Exchange:
         """The plain-Python one."""
@@ -96,6 +98,7 @@ class Setup(NamedTuple):
             marked=self.marked,
             pro_rata=self.pro_rata,
             assets=self.assets,
+            books=self.books,
         )
 
 

@@ -1,0 +1,190 @@
+"""Queues of orders by price and time, and who of them a taker meets (docs/rules/book.md): lists, looked through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from novation.domain.book import BookRules
+from novation.domain.units import E8
+from tests.reference.state import Order
+
+if TYPE_CHECKING:
+    from novation.domain.digest import Line
+    from tests.reference.exchange import Exchange
+
+#: Values are kept below this.
+MOST_VALUE = 2**61
+#: Ticks that are all looked at; where there are more, those alone next to which anything changes.
+MANY = 2_000
+
+
+class Book:
+    """Both sides of one instrument: side, price, queue."""
+
+    def __init__(self, rules: BookRules) -> None:
+        self.rules = rules
+        self.sides: dict[int, dict[int, list[Order]]] = {1: {}, -1: {}}
+
+    def prices(self, side: int) -> list[int]:
+        """All prices of a side, the best first."""
+        return sorted(self.sides[side], reverse=side > 0)
+
+    def standing(self, side: int) -> list[Order]:
+        """All orders of a side, the best price first, by time at a price."""
+        return [order for price in self.prices(side) for order in self.sides[side][price]]
+
+    def stand(self, order: Order) -> None:
+        """An order comes to stand last at its price, and shows what it shows."""
+        order.top = int(all(order.side * (order.price_ticks - price) > 0 for price in self.sides[order.side]))
+        show(order)
+        self.sides[order.side].setdefault(order.price_ticks, []).append(order)
+
+    def leave(self, order: Order) -> None:
+        """An order, if it stands, stands no more."""
+        queue = self.sides[order.side].get(order.price_ticks, [])
+        queue[:] = [other for other in queue if other.id != order.id]
+        if not queue:
+            self.sides[order.side].pop(order.price_ticks, None)
+        order.shown = order.top = 0
+
+    def refresh(self, order: Order) -> None:
+        """An order that shows nothing more and hides lots shows the next of them, last at its price."""
+        if not order.shown:
+            self.leave(order)
+            self.stand(order)
+
+
+def show(order: Order) -> None:
+    """What an order shows of its lots."""
+    order.shown = min(order.display_lots or order.lots, order.lots)
+
+
+# -- what is there --------------------------------------------------------------------------------------------------
+
+
+def executable(ex: Exchange, i: int, price_ticks: int) -> bool:
+    """Whether the price limits let an order at a price trade."""
+    low, high = ex.markets[i].limits_e8
+    return low <= price_ticks * ex.instruments[i].tick_e8 <= high
+
+
+def prices(ex: Exchange, i: int, side: int) -> list[int]:
+    """Executable prices of a side of an instrument's book, the best first."""
+    return [price for price in ex.book(i).prices(side) if executable(ex, i, price)]
+
+
+def levels(ex: Exchange, i: int, side: int) -> list[tuple[int, int]]:
+    """(ticks, lots) that a taker of a side can meet, hidden ones counted, the best first."""
+    queues = ex.book(i).sides[-side]
+    return [(price, sum(order.lots for order in queues[price])) for price in prices(ex, i, -side)]
+
+
+class Reach(NamedTuple):
+    """Lots found, and the best and the worst price at which they are."""
+
+    lots: int = 0
+    best: int = 0
+    worst: int = 0
+
+
+def reach(ex: Exchange, i: int, side: int, lots: int, limit: int | None) -> Reach:
+    """How far a taker gets, at a limit or without one."""
+    found = value = best = worst = 0
+    instrument = ex.instruments[i]
+    for ticks, there in levels(ex, i, side):
+        if found >= lots or (limit is not None and side * (ticks - limit) > 0):
+            break
+        unit = ticks * instrument.tick_e8 * instrument.lot_value // E8
+        room = (MOST_VALUE - value) // unit
+        best, worst = best or ticks, ticks
+        taken = min(there, lots - found, room)
+        found, value = found + taken, value + taken * unit
+        if room == 0:
+            break
+    return Reach(found, best, worst)
+
+
+def lines(i: int, book: Book) -> Iterator[Line]:
+    """A book in the canonical form."""
+    for side in (1, -1):
+        for order in book.standing(side):
+            about = (order.price_ticks, order.id, order.shown, order.lots - order.shown, order.top)
+            yield "book", (i, side, *about)
+
+
+# -- giving out -----------------------------------------------------------------------------------------------------
+
+
+def give_out(rules: BookRules, queue: list[Order], lots: int) -> dict[int, int]:
+    """Lots that each order at a price gets, by order id; `lots` do not take the price whole."""
+    given = {order.id: 0 for order in queue}
+    left = lots
+
+    def give(order: Order, most: int) -> int:
+        nonlocal left
+        part = max(0, min(most, order.shown - given[order.id], left))
+        given[order.id] += part
+        left -= part
+        return part
+
+    def by_time(most: int, orders: list[Order]) -> None:
+        for order in orders:
+            most -= give(order, most)
+
+    if rules.top:
+        for order in queue:
+            if order.top and order.shown >= rules.top_min:
+                give(order, rules.top_max or left)
+    after_top = left
+    for account, percent in rules.lead_makers:
+        by_time(after_top * percent // 100, [order for order in queue if order.account == account])
+    by_time(left * rules.fifo_percent // 100, queue)
+    if rules.fifo_percent != 100:
+        still = {order.id: order.shown - given[order.id] for order in queue}
+        everything, pot = sum(still.values()), left
+        without = []
+        for order in queue:
+            part = still[order.id] * pot // everything if everything else 0
+            if part < rules.pro_rata_min or give(order, part) == 0:
+                without.append(order)
+        if rules.levelling:
+            for order in without:
+                give(order, 1)
+    by_time(left, queue)
+    return given
+
+
+# -- the one price of an auction ------------------------------------------------------------------------------------
+
+
+def indicative_price(ex: Exchange, i: int) -> int | None:
+    """The price at which an auction would open now, without conditional orders; None where the sides do not meet."""
+    sides = {}
+    for side in (1, -1):
+        queues = ex.book(i).sides[side]
+        sides[side] = {p: sum(o.lots for o in queues[p]) for p in queues if executable(ex, i, p)}
+    return opening_price(sides[1], sides[-1], ex.markets[i].settlement_ticks, ex.terms_of(i).tick_step)
+
+
+def opening_price(bids: dict[int, int], asks: dict[int, int], settlement: int, step: int) -> int | None:
+    """Most lots; least left; bids left the highest, asks left the lowest; nearest the settlement, the lower of two."""
+    if not bids or not asks or max(bids) < min(asks):
+        return None
+    low, high = min(asks), max(bids)
+    looked_at = range(low, high + 1, step)
+    if (high - low) // step > MANY:
+        near = settlement // step * step
+        around = {p + d for p in (*bids, *asks, near) for d in (-step, 0, step)}
+        looked_at = sorted(p for p in around if low <= p <= high)  # type: ignore[assignment]
+    rows = []
+    for ticks in looked_at:
+        demand = sum(lots for price, lots in bids.items() if price >= ticks)
+        supply = sum(lots for price, lots in asks.items() if price <= ticks)
+        rows.append((-min(demand, supply), abs(demand - supply), ticks, demand - supply))
+    tied = [row for row in rows if row[:2] == min(rows)[:2]]
+    if all(left > 0 for *_, left in tied):
+        return max(ticks for _, _, ticks, _ in tied)
+    if all(left < 0 for *_, left in tied):
+        return min(ticks for _, _, ticks, _ in tied)
+    return min((abs(ticks - settlement), ticks) for _, _, ticks, _ in tied)[1]

@@ -1,0 +1,263 @@
+"""Placing and amending an order on a book, and cancelling many (docs/rules/book.md)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from novation.domain.commands import Command
+from novation.domain.enums import (
+    CancelReason,
+    EventKind,
+    MarketPhase,
+    OrderKind,
+    RejectReason,
+    SelfTrade,
+    TimeInForce,
+    TriggerKind,
+    TriggerPrice,
+)
+from novation.domain.events import REDUCE_ONLY
+from novation.domain.units import E8
+from tests.reference import book, checks, conditional, elections, phases, trading
+from tests.reference.checks import HIGHEST_PRICE_E8, Refusal
+from tests.reference.state import Order, Trigger
+
+if TYPE_CHECKING:
+    from tests.reference.exchange import Exchange
+
+OWN_FIELDS = (
+    "time_in_force",
+    "expire_ns",
+    "display_lots",
+    "min_lots",
+    "trigger",
+    "trigger_e8",
+    "trigger_by",
+    "callback_e8",
+    "self_trade",
+)
+#: Kinds that become limit orders as they arrive, or as they are triggered.
+BECOMES_LIMIT = (OrderKind.MARKET_LIMIT, OrderKind.MARKET_PROTECTED)
+
+
+def asks_for_a_book(c: Command) -> bool:
+    """Whether an order is one that there is on books alone."""
+    return c.order_kind in BECOMES_LIMIT or any(getattr(c, name) for name in OWN_FIELDS)
+
+
+# -- PLACE ----------------------------------------------------------------------------------------------------------
+
+
+def place(ex: Exchange, c: Command) -> Refusal | None:
+    """An order arrives at a book whose phase takes it."""
+    i = checks.slot_of(ex, c)
+    refusal = _bad_kind(ex, i, c) or _bad_field(ex, i, c) or _bad_trigger(ex, i, c)
+    if refusal:
+        return refusal
+    if c.order_kind in BECOMES_LIMIT and not c.trigger:
+        limit = conditional.limit_now(ex, i, c.order_kind, 1 if c.side > 0 else -1)
+        if limit is None:
+            return Refusal(RejectReason.NO_OPPOSITE, c.order_kind)
+        c = msgspec.structs.replace(c, order_kind=int(OrderKind.LIMIT), price_ticks=limit)
+    refusal = checks.well_formed(ex, c)
+    order = _order(ex, i, c)
+    found = book.Reach()
+    if not refusal and not order.trigger:
+        found = trading.reach(ex, i, c.side, c.lots, c.order_kind, c.price_ticks)
+        refusal = _unwanted(ex, order, found) or trading.refused(ex, order, c.lots, c.order_kind, c.price_ticks, found)
+    if refusal:
+        return refusal._replace(price_ticks=c.price_ticks)
+    trading.assume(ex, order)
+    if order.trigger:
+        order.assumed_e8 = 0
+    ex.add(order)
+    ex.emit(
+        EventKind.ORDER_ACCEPTED,
+        c.account,
+        i,
+        order=order.id,
+        lots=c.side * c.lots,
+        price_ticks=order.price_ticks,
+        price_e8=c.trigger_e8,
+        flags=REDUCE_ONLY if order.reduce_only else 0,
+    )
+    if order.trigger:
+        return None
+    if found.lots < (c.lots if c.time_in_force == TimeInForce.FOK else c.min_lots):
+        ex.drop(order, CancelReason.MINIMUM_NOT_MET)
+        return None
+    trading.arrive(ex, order)
+    elections.elect(ex)
+    return None
+
+
+def _order(ex: Exchange, i: int, c: Command) -> Order:
+    order = Order(
+        ex.order_sequence,
+        c.account,
+        i,
+        c.side,
+        c.order_kind,
+        c.lots,
+        c.price_ticks,
+        ex.clock_ns,
+        int(bool(c.reduce_only or checks.closes(ex, c))),
+        time_in_force=c.time_in_force,
+        expire_ns=c.expire_ns,
+        display_lots=c.display_lots,
+        self_trade=c.self_trade,
+    )
+    if c.trigger:
+        order.trigger = Trigger(c.trigger, c.trigger_e8, c.trigger_by, c.callback_e8)
+        if c.trigger == TriggerKind.TRAILING:
+            conditional.see(order.trigger, c.side, conditional.price_now(ex, i, c.trigger_by))
+    return order
+
+
+def _bad_kind(ex: Exchange, i: int, c: Command) -> Refusal | None:
+    rules = ex.book(i).rules
+    known = {OrderKind.LIMIT, OrderKind.MARKET_LIMIT}
+    if rules.market_orders:
+        known.add(OrderKind.MARKET)
+    if rules.protection_ticks:
+        known.add(OrderKind.MARKET_PROTECTED)
+    return None if c.order_kind in known else Refusal(RejectReason.BAD_ORDER_KIND, c.order_kind)
+
+
+def _bad_field(ex: Exchange, i: int, c: Command) -> Refusal | None:
+    """Time in force, display and minimum."""
+    tif, market, closed = c.time_in_force, ex.markets[i], not phases.is_open(ex, i)
+    immediate = tif in (TimeInForce.IOC, TimeInForce.FOK)
+    expires_wrong = c.expire_ns <= ex.clock_ns if tif == TimeInForce.GTD else c.expire_ns != 0
+    passive = tif == TimeInForce.POST_ONLY
+    if tif not in list(TimeInForce) or expires_wrong or (passive and (c.order_kind != OrderKind.LIMIT or c.trigger)):
+        return Refusal(RejectReason.BAD_TIME_IN_FORCE, tif, c.expire_ns)
+    if immediate and not c.trigger and closed:
+        return Refusal(RejectReason.IMMEDIATE_BEFORE_OPEN, market.phase, market.halt)
+    too_many = c.display_lots > c.lots or c.order_kind == OrderKind.MARKET or immediate
+    if c.display_lots < 0 or (c.display_lots and too_many):
+        return Refusal(RejectReason.BAD_DISPLAY, c.display_lots, c.lots)
+    no_minimum = tif == TimeInForce.FOK or passive or c.trigger or closed
+    if c.min_lots < 0 or (c.min_lots and (c.min_lots > c.lots or no_minimum)):
+        return Refusal(RejectReason.BAD_MINIMUM, c.min_lots, c.lots)
+    return None
+
+
+def _bad_trigger(ex: Exchange, i: int, c: Command) -> Refusal | None:
+    """Trigger and self-trade."""
+    trailing = c.trigger == TriggerKind.TRAILING
+    if c.trigger not in list(TriggerKind) or c.trigger_by not in list(TriggerPrice):
+        wrong = True
+    elif not c.trigger:
+        wrong = bool(c.trigger_e8 or c.trigger_by or c.callback_e8)
+    elif trailing:
+        wrong = not 1 <= c.callback_e8 <= E8 or not 0 <= c.trigger_e8 <= HIGHEST_PRICE_E8
+    else:
+        wrong = not 0 < c.trigger_e8 <= HIGHEST_PRICE_E8 or c.callback_e8 != 0
+    if wrong:
+        return Refusal(RejectReason.BAD_TRIGGER, c.trigger, c.trigger_e8)
+    if c.self_trade not in list(SelfTrade):
+        return Refusal(RejectReason.BAD_SELF_TRADE, c.self_trade)
+    x, side = conditional.price_now(ex, i, c.trigger_by), 1 if c.side > 0 else -1
+    if c.trigger and x:
+        if trailing:
+            already = c.trigger_e8 != 0 and side * (x - c.trigger_e8) <= 0
+        else:
+            already = conditional.holds(Trigger(c.trigger, c.trigger_e8, c.trigger_by, 0), side, x)
+        if already:
+            return Refusal(RejectReason.WOULD_TRIGGER, c.trigger_e8, x)
+    return None
+
+
+def _unwanted(ex: Exchange, order: Order, found: book.Reach) -> Refusal | None:
+    if order.time_in_force == TimeInForce.POST_ONLY and found.lots:
+        return Refusal(RejectReason.WOULD_TAKE, order.price_ticks, found.best)
+    refuses = ex.book(order.instrument).rules.refuse_unfillable
+    if order.time_in_force == TimeInForce.FOK and refuses and found.lots < order.lots:
+        return Refusal(RejectReason.NOT_FILLABLE, order.lots, found.lots)
+    return None
+
+
+# -- AMEND, CANCEL_ALL ----------------------------------------------------------------------------------------------
+
+
+def amend(ex: Exchange, c: Command) -> Refusal | None:
+    """Another size or price for a limit order."""
+    order = ex.accounts[c.account].orders.get(c.order)
+    if order is None:
+        return Refusal(RejectReason.UNKNOWN_ORDER, c.order)
+    i, market = order.instrument, ex.markets[order.instrument]
+    if phases.keeps_orders(ex, i, c):
+        return Refusal(RejectReason.CANCEL_NOT_ALLOWED, c.order, market.phase)
+    if not ex.has_book(i):
+        return Refusal(RejectReason.NO_BOOK, i // 2)
+    if order.trigger or order.kind != OrderKind.LIMIT:
+        return Refusal(RejectReason.NOT_AMENDABLE, c.order)
+    if market.phase in (MarketPhase.CLOSED, MarketPhase.PAUSED):
+        return Refusal(RejectReason.MARKET_CLOSED, market.phase, market.halt)
+    if (c.lots, c.price_ticks) == (order.lots + order.filled, order.price_ticks):
+        return Refusal(RejectReason.NO_CHANGE, c.lots)
+    left = c.lots - order.filled
+    if left <= 0:
+        ex.drop(order, CancelReason.NOTHING_LEFT)
+        return None
+    found = trading.reach(ex, i, order.side, left, OrderKind.LIMIT, c.price_ticks)
+    refusal = _cannot_be(ex, order, c, left, found)
+    if refusal:
+        return refusal
+    if order.time_in_force == TimeInForce.POST_ONLY and found.lots:
+        ex.drop(order, CancelReason.WOULD_TAKE)
+        return None
+    rules = ex.book(i).rules
+    stays = rules.amend_keeps_place and c.price_ticks == order.price_ticks and left <= order.lots
+    if stays:
+        order.lots, order.shown = left, min(order.shown, left)
+    else:
+        ex.book(i).leave(order)
+        order.lots, order.price_ticks, order.arrival_ns = left, c.price_ticks, ex.clock_ns
+        trading.assume(ex, order)
+        ex.move_to_end(order)
+    told = {"order": order.id, "lots": order.side * left, "price_ticks": order.price_ticks}
+    ex.emit(EventKind.ORDER_AMENDED, order.account, i, **told)
+    if not stays:
+        trading.arrive(ex, order)
+        elections.elect(ex)
+    return None
+
+
+def _cannot_be(ex: Exchange, order: Order, c: Command, left: int, found: book.Reach) -> Refusal | None:
+    """The checks of an order as it would be, without what it is now."""
+    i, account, price = order.instrument, order.account, c.price_ticks
+    refusal = checks.lots_refused(ex, i, c.lots, order.side) or checks.price_refused(ex, i, price)
+    if refusal:
+        return refusal
+    mine = ex.accounts[account].orders
+    working = dict(mine)
+    del mine[order.id]
+    try:
+        if order.reduce_only:
+            refusal = checks.would_not_reduce(ex, account, i, order.side, left)
+        if not refusal:
+            beyond = phases.refused_price(ex, i, msgspec.structs.replace(c, side=order.side))
+            refusal = Refusal(*beyond) if beyond else None
+        refusal = refusal or checks.too_large(ex, account, i, order.side, left, price)
+        return refusal or trading.refused(ex, order, left, OrderKind.LIMIT, price, found)
+    finally:
+        mine.clear()
+        mine.update(working)
+
+
+def cancel_all(ex: Exchange, c: Command) -> Refusal | None:
+    """Take out the orders of an account, of an instrument or of a side."""
+    if c.instrument >= 0 and phases.keeps_orders(ex, 2 * c.instrument, c):
+        return Refusal(RejectReason.CANCEL_NOT_ALLOWED, 0, ex.markets[2 * c.instrument].phase)
+    gone = 0
+    for order in list(ex.accounts[c.account].orders.values()):
+        named = c.instrument in (-1, order.instrument // 2) and c.side in (0, order.side)
+        if named and not phases.keeps_orders(ex, order.instrument, c):
+            ex.drop(order, CancelReason.REQUESTED)
+            gone += 1
+    ex.write(EventKind.ALL_CANCELLED, c.account, c.instrument, lots=gone, order=c.side)
+    return None

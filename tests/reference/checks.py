@@ -1,0 +1,255 @@
+"""What is asked of an order's numbers, notional, size and margin (docs/rules/checks.md)."""
+
+from __future__ import annotations
+
+from math import floor
+from typing import TYPE_CHECKING, NamedTuple
+
+from novation.domain.commands import Command
+from novation.domain.enums import (
+    CommandKind,
+    InstrumentStatus,
+    MarginMethod,
+    MarginScope,
+    OrderKind,
+    PositionSide,
+    RejectReason,
+)
+from novation.domain.units import E8
+from tests.reference import margin, phases
+
+if TYPE_CHECKING:
+    from tests.reference.exchange import Exchange
+
+#: NUMBER_TOO_LARGE above this value of everything that could be held.
+LARGEST_VALUE = 2 * 10**17
+#: ... of an asset beside the settlement asset, above this worth in 1e-8 USD.
+LARGEST_DEPOSIT_USD = 175_000_000 * E8
+#: ... and above this limit price in 1e-8.
+HIGHEST_PRICE_E8 = 2**53
+
+
+class Refusal(NamedTuple):
+    """A reason, the value refused and the limit."""
+
+    reason: RejectReason
+    value: int
+    limit: int = 0
+    price_ticks: int = 0  #: of an order that had become a limit order
+
+
+def slot_of(ex: Exchange, c: Command) -> int:
+    """The slot a command names by its instrument and, in hedge mode, its position side."""
+    short = ex.accounts[c.account].hedge and c.position_side == PositionSide.SHORT
+    return 2 * c.instrument + int(bool(short))
+
+
+def closes(ex: Exchange, c: Command) -> bool:
+    """Whether an order of an account in hedge mode is against the position it names."""
+    return bool(ex.accounts[c.account].hedge) and (c.side > 0) == (c.position_side == PositionSide.SHORT)
+
+
+def wrong_side(ex: Exchange, c: Command) -> Refusal | None:
+    hedge = ex.accounts[c.account].hedge
+    named = (PositionSide.LONG, PositionSide.SHORT) if hedge else (PositionSide.BOTH,)
+    return None if c.position_side in named else Refusal(RejectReason.WRONG_POSITION_SIDE, c.position_side, hedge)
+
+
+def taken_now(ex: Exchange, c: Command) -> Refusal | None:
+    """Whether an instrument takes such an order at all: its status, its phase."""
+    i = slot_of(ex, c)
+    status, held, q = ex.markets[i].status, ex.accounts[c.account].positions[i].lots, c.side * c.lots
+    over = 0 < ex.instruments[i].deliver_ns <= ex.clock_ns
+    if over or status not in (InstrumentStatus.TRADING, InstrumentStatus.PRE_DELIVERING):
+        return Refusal(RejectReason.NOT_TRADING, status, InstrumentStatus.TRADING)
+    if status == InstrumentStatus.PRE_DELIVERING and c.lots != (min(abs(held), abs(q)) if held * q < 0 else 0):
+        return Refusal(RejectReason.OPENING_NOT_ALLOWED, status, InstrumentStatus.TRADING)
+    refused = None if c.kind == CommandKind.TRANSFER_POSITION else phases.refused_now(ex, i, c)
+    return Refusal(*refused) if refused else None
+
+
+def lots_refused(ex: Exchange, i: int, lots: int, side: int) -> Refusal | None:
+    """Whether the terms allow so many lots."""
+    terms = ex.terms_of(i)
+    if lots <= 0 or side not in (1, -1):
+        return Refusal(RejectReason.QTY_NOT_POSITIVE, lots)
+    if lots < terms.min_lots:
+        return Refusal(RejectReason.QTY_BELOW_MIN, lots, terms.min_lots)
+    if lots > terms.max_lots:
+        return Refusal(RejectReason.QTY_ABOVE_MAX, lots, terms.max_lots)
+    return None
+
+
+def price_refused(ex: Exchange, i: int, price_ticks: int) -> Refusal | None:
+    """Whether the terms allow a limit price."""
+    step, highest = ex.terms_of(i).tick_step, HIGHEST_PRICE_E8 // ex.instruments[i].tick_e8
+    if price_ticks <= 0:
+        return Refusal(RejectReason.PRICE_NOT_POSITIVE, price_ticks)
+    if price_ticks % step:
+        return Refusal(RejectReason.PRICE_OFF_TICK, price_ticks, step)
+    if price_ticks > highest:
+        return Refusal(RejectReason.NUMBER_TOO_LARGE, price_ticks, highest)
+    return None
+
+
+def would_not_reduce(ex: Exchange, account: int, i: int, side: int, lots: int) -> Refusal | None:
+    """Whether lots are more than the position has against a side, less what waits to reduce it already."""
+    held, orders = ex.accounts[account].positions[i].lots, ex.accounts[account].orders.values()
+    busy = sum(o.lots for o in orders if o.reduce_only and o.instrument == i and o.side == side and not o.trigger)
+    room = max(0, abs(held) - busy) if held * side < 0 else 0
+    return Refusal(RejectReason.WOULD_NOT_REDUCE, lots, room) if lots > room else None
+
+
+def waits_for_trigger(ex: Exchange, c: Command) -> bool:
+    """Whether it is a conditional order."""
+    return c.kind == CommandKind.PLACE and c.trigger != 0 and ex.has_book(2 * c.instrument)
+
+
+def well_formed(ex: Exchange, c: Command) -> Refusal | None:
+    """The checks of size, price, position side and reduce-only, limits and numbers."""
+    i = slot_of(ex, c)
+    limit = c.order_kind == OrderKind.LIMIT
+    refusal = lots_refused(ex, i, c.lots, c.side) or (price_refused(ex, i, c.price_ticks) if limit else None)
+    refusal = refusal or wrong_side(ex, c)
+    if refusal:
+        return refusal
+    if ex.accounts[c.account].hedge and c.reduce_only:
+        return Refusal(RejectReason.REDUCE_ONLY_NOT_OFFERED, c.position_side)
+    if (c.reduce_only or closes(ex, c)) and not waits_for_trigger(ex, c):
+        refusal = would_not_reduce(ex, c.account, i, c.side, c.lots)
+        if refusal:
+            return refusal
+    moved = c.kind == CommandKind.TRANSFER_POSITION
+    refused = phases.refused_price(ex, i, c) if limit and not moved else None
+    if refused:
+        return Refusal(*refused)
+    return too_large(ex, c.account, i, c.side, c.lots, c.price_ticks if limit else 0)
+
+
+def too_large(ex: Exchange, account: int, i: int, side: int, lots: int, price_ticks: int) -> Refusal | None:
+    """Whether all that could be held with `lots` more leaves the integers, at the highest price known now."""
+    instrument, held = ex.instruments[i], ex.accounts[account].positions[i].lots
+    if held * side < 0 and lots <= abs(held):
+        return None  # a pure reduction is never too large
+    highest = max(price_ticks * instrument.tick_e8, ex.markets[i].mark_e8, ex.markets[i].last_e8)
+    bids, asks = margin.resting(ex, account, i)
+    together = abs(ex.accounts[account].positions[i].lots) + bids[0] + asks[0] + lots
+    if instrument.method == MarginMethod.PER_CONTRACT and together * ex.terms_of(i).initial_per_lot > LARGEST_VALUE:
+        return Refusal(RejectReason.NUMBER_TOO_LARGE, lots)
+    wraps = instrument.lot_value % 10**8 != 0 and together * instrument.lot_value >= 2**62
+    if wraps or margin.value(instrument, highest, together) > LARGEST_VALUE:
+        return Refusal(RejectReason.NUMBER_TOO_LARGE, lots)
+    return None
+
+
+class Asked(NamedTuple):
+    """An order as it is checked: signed lots in a slot, its own price, the best and the worst one it would meet."""
+
+    i: int
+    q: int
+    kind: int
+    price_ticks: int
+    best_ticks: int
+    worst_ticks: int
+
+
+def assumed_price(ex: Exchange, asked: Asked) -> int:
+    """The 1e-8 price an order is assumed to fill at."""
+    terms, market = ex.terms_of(asked.i), ex.markets[asked.i]
+    tick = ex.instruments[asked.i].tick_e8
+    own, best = asked.price_ticks * tick, asked.best_ticks * tick
+    if asked.kind == OrderKind.MARKET:
+        above = E8 + terms.market_buy_above_ask_e8
+        return best * above // E8 if asked.q > 0 else max(best, market.mark_e8)
+    if asked.q > 0 or not terms.limit_sell_above_last_e8:
+        return own
+    return max(market.last_e8 * (E8 + terms.limit_sell_above_last_e8) // E8, market.mark_e8, own)
+
+
+def notional_and_risk(ex: Exchange, account: int, asked: Asked, *, taking: bool) -> Refusal | None:
+    """The checks of an order that trades now (`taking`) or will rest, at its price."""
+    terms, n, q = ex.terms_of(asked.i), ex.accounts[account].positions[asked.i].lots, asked.q
+    worth = margin.traded_value(ex.instruments[asked.i], asked.worst_ticks, abs(q))
+    reduces = n * q < 0 and abs(q) <= abs(n)
+    if terms.min_notional and not reduces and worth < terms.min_notional:
+        return Refusal(RejectReason.MIN_NOTIONAL, worth, terms.min_notional)
+    return risk(ex, account, asked, assumed_price(ex, asked), taking)
+
+
+def risk(ex: Exchange, account: int, asked: Asked, assumed_e8: int, taking: bool) -> Refusal | None:
+    """Size and margin."""
+    i, q = asked.i, asked.q
+    p, instrument = ex.accounts[account].positions[i], ex.instruments[i]
+    bids, asks = margin.resting(ex, account, i)
+    n = p.lots
+    if taking:
+        after_lots = n + q
+    elif q > 0:
+        after_lots = max(n, n + bids[0] + q)
+    else:
+        after_lots = min(n, n - asks[0] + q)
+    if abs(after_lots) <= abs(n) and after_lots * n >= 0:
+        return None
+    refusal = above_cap(ex, i, n + q + (bids[0] if q > 0 else -asks[0]), p.leverage)
+    if refusal:
+        return refusal
+    needs = _per_contract if instrument.method == MarginMethod.PER_CONTRACT else _tiered
+    needed = needs(ex, account, asked, assumed_e8, taking) - margin.taken(ex, account, i)
+    available = margin.available(ex, account)
+    if needed > 0 and needed > available:
+        return Refusal(RejectReason.INSUFFICIENT_MARGIN, needed, available)
+    return None
+
+
+def _per_contract(ex: Exchange, account: int, asked: Asked, assumed_e8: int, taking: bool) -> int:
+    i, q, instrument, terms = asked.i, asked.q, ex.instruments[asked.i], ex.terms_of(asked.i)
+    n, mark = ex.accounts[account].positions[i].lots, ex.markets[i].mark_e8
+    (bids, _), (asks, _) = margin.resting(ex, account, i)
+    if not taking:
+        return margin.initial(instrument, terms, 1, mark, n, (bids + max(q, 0), 0), (asks - min(q, 0), 0))
+    slip = floor(margin.value(instrument, mark, q)) - margin.traded_value(instrument, asked.worst_ticks, q)
+    fee = ex.fee(i, abs(q), asked.worst_ticks, terms.taker_fee_e8)
+    return margin.initial(instrument, terms, 1, mark, n + q, (bids, 0), (asks, 0)) + fee - slip
+
+
+def _tiered(ex: Exchange, account: int, asked: Asked, assumed_e8: int, taking: bool) -> int:
+    i, q, instrument, terms = asked.i, asked.q, ex.instruments[asked.i], ex.terms_of(asked.i)
+    p, mark = ex.accounts[account].positions[i], ex.markets[i].mark_e8
+    side, isolated = 1 if q > 0 else -1, p.scope == MarginScope.ISOLATED
+    opened = abs(q) - (min(abs(p.lots), abs(q)) if p.lots * q < 0 else 0)
+    loss = floor(max(0, margin.value(instrument, side * (assumed_e8 - mark), opened)))
+    bids, asks = (worth for _, worth in margin.resting(ex, account, i))
+    if not taking:
+        worth, new = floor(margin.value(instrument, mark, p.lots)), floor(margin.value(instrument, assumed_e8, abs(q)))
+        if q > 0:
+            bids += new
+        else:
+            asks += new
+        after = _larger_side(worth, bids, asks) // p.leverage
+        return after + loss - (abs(worth) // p.leverage if isolated else 0)
+    away = max(0, side * (asked.worst_ticks * instrument.tick_e8 - mark))
+    if ex.has_depth(i):
+        loss = max(loss, floor(margin.value(instrument, away, opened)))
+    loss += floor(margin.value(instrument, away, abs(q) - opened))
+    own = floor(margin.value(instrument, assumed_e8, opened))
+    worth = floor(margin.value(instrument, mark, p.lots + side * (abs(q) - opened))) + side * own
+    after = _larger_side(worth, bids, asks) // p.leverage
+    if not isolated:
+        return after + loss
+    moved = margin.traded_value(instrument, asked.worst_ticks, opened) // p.leverage
+    moved += ex.fee(i, abs(q), asked.worst_ticks, terms.taker_fee_e8)
+    return after - abs(worth) // p.leverage + max(own // p.leverage + loss, moved)
+
+
+def _larger_side(worth: int, bids: int, asks: int) -> int:
+    return max(abs(worth), abs(worth + bids), abs(worth - asks))
+
+
+def above_cap(ex: Exchange, i: int, lots: int, leverage: int) -> Refusal | None:
+    """Whether a position is worth more than the brackets allow."""
+    instrument = ex.instruments[i]
+    if instrument.method != MarginMethod.TIERED:
+        return None
+    worth = floor(margin.value(instrument, ex.markets[i].mark_e8, abs(lots)))
+    cap = margin.largest_value(ex.terms_of(i).tiers, leverage)
+    return Refusal(RejectReason.POSITION_LIMIT, worth, cap) if worth > cap else None

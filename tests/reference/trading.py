@@ -1,0 +1,137 @@
+"""Who trades with whom on a book: takers, self-trades, liquidations (docs/rules/book.md)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from novation.domain.enums import CancelReason, OrderKind, SelfTrade, TimeInForce, TriggerPrice
+from tests.reference import book, checks, conditional, phases
+from tests.reference.checks import Asked, Refusal
+from tests.reference.state import Order
+
+if TYPE_CHECKING:
+    from tests.reference.exchange import Exchange
+
+
+def reach(ex: Exchange, i: int, side: int, lots: int, kind: int, price_ticks: int) -> book.Reach:
+    """How far an order gets now."""
+    if not phases.is_open(ex, i):
+        return book.Reach()
+    return book.reach(ex, i, side, lots, price_ticks if kind == OrderKind.LIMIT else None)
+
+
+def refused(ex: Exchange, order: Order, lots: int, kind: int, price_ticks: int, found: book.Reach) -> Refusal | None:
+    """Notional, margin and size of an order that reaches so far, or will rest."""
+    i, q = order.instrument, order.side * lots
+    if found.lots:
+        asked = Asked(i, q, kind, price_ticks, found.best, found.worst)
+        return checks.notional_and_risk(ex, order.account, asked, taking=True)
+    if kind == OrderKind.LIMIT and not order.reduce_only:
+        asked = Asked(i, q, kind, price_ticks, price_ticks, price_ticks)
+        return checks.notional_and_risk(ex, order.account, asked, taking=False)
+    return None
+
+
+def assume(ex: Exchange, order: Order) -> None:
+    """A limit order that arrives reserves at its assumed price."""
+    if order.kind == OrderKind.LIMIT:
+        price = order.price_ticks
+        asked = Asked(order.instrument, order.side * order.lots, order.kind, price, price, price)
+        order.assumed_e8 = checks.assumed_price(ex, asked)
+
+
+def arrive(ex: Exchange, order: Order) -> None:
+    """An order takes what it can; what is left of it stands, or is cancelled."""
+    _take(ex, order)
+    if order.id not in ex.orders:
+        return
+    if order.kind == OrderKind.MARKET:
+        ex.drop(order, CancelReason.NO_LIQUIDITY)
+    elif order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
+        ex.drop(order, CancelReason.UNFILLED)
+    else:
+        ex.book(order.instrument).stand(order)
+
+
+def _take(ex: Exchange, taker: Order) -> None:
+    i = taker.instrument
+    while taker.id in ex.orders and phases.is_open(ex, i):
+        opposite = book.prices(ex, i, -taker.side)
+        beyond = taker.kind == OrderKind.LIMIT and opposite and taker.side * (opposite[0] - taker.price_ticks) > 0
+        if not opposite or beyond:
+            return
+        queue, rules = ex.book(i).sides[-taker.side][opposite[0]], ex.book(i).rules
+        if rules.by_time or taker.lots >= sum(maker.lots for maker in queue):
+            if not _prevented(ex, taker, queue[0]):
+                _meet(ex, taker, queue[0], min(taker.lots, queue[0].shown))
+            continue
+        prevented = [_prevented(ex, taker, maker) for maker in list(queue) if taker.id in ex.orders]
+        if any(prevented):
+            continue
+        given = book.give_out(rules, queue, taker.lots)
+        for maker in list(queue):
+            if given[maker.id]:
+                _meet(ex, taker, maker, given[maker.id])
+
+
+def _prevented(ex: Exchange, taker: Order, maker: Order) -> bool:
+    if maker.account != taker.account or taker.time_in_force in (TimeInForce.FOK, TimeInForce.POST_ONLY):
+        return False
+    what = taker.self_trade or ex.book(taker.instrument).rules.self_trade
+    if what in (SelfTrade.CANCEL_MAKER, SelfTrade.CANCEL_BOTH):
+        ex.drop(maker, CancelReason.SELF_TRADE)
+    if what in (SelfTrade.CANCEL_TAKER, SelfTrade.CANCEL_BOTH):
+        ex.drop(taker, CancelReason.SELF_TRADE)
+    return what != SelfTrade.TRADE
+
+
+def reduces_no_more(ex: Exchange, order: Order) -> bool:
+    """Whether an order may only reduce and with all its lots would not."""
+    held = ex.accounts[order.account].positions[order.instrument].lots
+    return bool(order.reduce_only) and not (held * order.side < 0 and order.lots <= abs(held))
+
+
+def _meet(ex: Exchange, taker: Order, maker: Order, lots: int) -> None:
+    if reduces_no_more(ex, maker):
+        ex.drop(maker, CancelReason.WOULD_NOT_REDUCE)
+        return
+    ticks = maker.price_ticks
+    new_price(ex, taker.instrument, ticks)
+    ex.trade(taker, lots, ticks, ex.markets[taker.instrument].last_e8, maker=False)
+    made(ex, maker, lots, joins=True)
+
+
+def new_price(ex: Exchange, i: int, ticks: int) -> None:
+    """A trade makes the last price, which trailing orders follow."""
+    ex.markets[i].last_e8 = ticks * ex.instruments[i].tick_e8
+    conditional.follow(ex, i, TriggerPrice.LAST)
+
+
+def made(ex: Exchange, maker: Order, lots: int, *, joins: bool) -> None:
+    """A maker's side of a trade; joins: the taker's side of it has been told already."""
+    ticks = maker.price_ticks
+    maker.shown -= lots
+    ex.trade(maker, lots, ticks, ex.markets[maker.instrument].last_e8, maker=True, joins=joins)
+    if maker.id in ex.orders:
+        ex.book(maker.instrument).refresh(maker)
+
+
+# -- liquidations ---------------------------------------------------------------------------------------------------
+
+
+def first(ex: Exchange, i: int, side: int) -> Order | None:
+    """The order that a liquidation which buys or sells would meet now; those that would not reduce are cancelled."""
+    while phases.is_open(ex, i) and (opposite := book.prices(ex, i, -side)):
+        maker = ex.book(i).sides[-side][opposite[0]][0]
+        if not reduces_no_more(ex, maker):
+            return maker
+        ex.drop(maker, CancelReason.WOULD_NOT_REDUCE)
+    return None
+
+
+def close_against(ex: Exchange, i: int, side: int, lots: int) -> None:
+    """The maker's side of a step of a liquidation; the other side is told next, under the same number."""
+    maker = first(ex, i, side)
+    assert maker is not None
+    new_price(ex, i, maker.price_ticks)
+    made(ex, maker, lots, joins=False)
