@@ -37,6 +37,8 @@ class Book:
     def stand(self, order: Order) -> None:
         """An order comes to stand last at its price, and shows what it shows."""
         order.top = int(all(order.side * (order.price_ticks - price) > 0 for price in self.sides[order.side]))
+        for other in self.standing(order.side) if order.top else []:
+            other.top = 0
         show(order)
         self.sides[order.side].setdefault(order.price_ticks, []).append(order)
 

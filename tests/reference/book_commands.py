@@ -43,8 +43,8 @@ BECOMES_LIMIT = (OrderKind.MARKET_LIMIT, OrderKind.MARKET_PROTECTED)
 
 
 def asks_for_a_book(c: Command) -> bool:
-    """Whether an order is one that there is on books alone."""
-    return c.order_kind in BECOMES_LIMIT or any(getattr(c, name) for name in OWN_FIELDS)
+    """Whether an order has anything that there is on books alone."""
+    return any(getattr(c, name) for name in OWN_FIELDS)
 
 
 # -- PLACE ----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import floor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -217,7 +218,7 @@ def _tiered(ex: Exchange, account: int, asked: Asked, assumed_e8: int, taking: b
     p, mark = ex.accounts[account].positions[i], ex.markets[i].mark_e8
     side, isolated = 1 if q > 0 else -1, p.scope == MarginScope.ISOLATED
     opened = abs(q) - (min(abs(p.lots), abs(q)) if p.lots * q < 0 else 0)
-    loss = floor(max(0, margin.value(instrument, side * (assumed_e8 - mark), opened)))
+    loss = floor(max(Fraction(0), margin.value(instrument, side * (assumed_e8 - mark), opened)))
     bids, asks = (worth for _, worth in margin.resting(ex, account, i))
     if not taking:
         worth, new = floor(margin.value(instrument, mark, p.lots)), floor(margin.value(instrument, assumed_e8, abs(q)))

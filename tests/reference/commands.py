@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import floor
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def carry_out(ex: Exchange, command: Command) -> None:
         elif refusal:
             _refuse(ex, command, refusal)
         return
-    handler = {
+    handlers: dict[int, Callable[[Exchange, Command], Refusal | None]] = {
         CommandKind.CANCEL: _cancel,
         CommandKind.TRANSFER: _transfer,
         CommandKind.SET_LEVERAGE: _set_leverage,
@@ -62,7 +63,8 @@ def carry_out(ex: Exchange, command: Command) -> None:
         CommandKind.SET_MULTI_ASSETS: _set_multi_assets,
         CommandKind.AMEND: book_commands.amend,
         CommandKind.CANCEL_ALL: book_commands.cancel_all,
-    }.get(kind, _no_such_command)
+    }
+    handler = handlers.get(kind, _no_such_command)
     refusal = _unknown(ex, command) or handler(ex, command)
     if refusal:
         _refuse(ex, command, refusal)

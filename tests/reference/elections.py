@@ -91,13 +91,17 @@ def open_with_auction(ex: Exchange, i: int) -> None:
     """Auctions until the two sides do not meet any more."""
     while (price := book.indicative_price(ex, i)) is not None:
         x = price * ex.instruments[i].tick_e8
-        kinds = (OrderKind.LIMIT, OrderKind.MARKET_PROTECTED)
-        found = [order for order in conditional.due(ex, i, TriggerPrice.LAST, x) if order.kind in kinds]
+        found = [order for order in conditional.due(ex, i, TriggerPrice.LAST, x) if _may_rest(order)]
         for order in found:
             _trigger(ex, order, x, in_auction=True)
         if not found:
             _cross(ex, i, price)
     elect(ex)
+
+
+def _may_rest(order: Order) -> bool:
+    immediate = order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
+    return order.kind in (OrderKind.LIMIT, OrderKind.MARKET_PROTECTED) and not immediate
 
 
 def _cross(ex: Exchange, i: int, price: int) -> None:

@@ -55,7 +55,7 @@ class Order:
     self_trade: int = 0
     filled: int = 0
     shown: int = 0  #: of what stands in its queue; the rest is hidden
-    top: int = 0  #: whether it bettered its side as it came to stand
+    top: int = 0  #: whether it is the last that bettered its side as it came to stand
     trigger: Trigger | None = None  #: while it waits outside the book
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from novation.domain.account import InsurancePool
 from novation.domain.book import BookRules
 from novation.domain.commands import (
     Command,
@@ -19,19 +18,14 @@ from novation.domain.commands import (
     cancel_all,
     place,
     place_limit,
-    place_market,
-    set_hedge_mode,
-    set_leverage,
     transfer,
 )
 from novation.domain.enums import (
     CancelReason,
     EventKind,
-    InstrumentStatus,
     MarketEventKind,
     MarketPhase,
     OrderKind,
-    PositionSide,
     RejectReason,
     SelfTrade,
     Side,
@@ -39,16 +33,14 @@ from novation.domain.enums import (
     TriggerKind,
     TriggerPrice,
 )
-from novation.domain.events import AUCTION, MAKER, REDUCE_ONLY, SHORT_SIDE, Event
+from novation.domain.events import AUCTION, MAKER, Event
 from novation.domain.instruments import Terms
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8
-from novation.venues import binance_usdm, cme_globex
+from novation.venues import cme_globex
 from tests.venues.book_pair import BothExchanges, TwinAlone, pair
 from tests.venues.scenarios import Setup
-from tests.venues.test_deleveraging import COIN, fund
-from tests.venues.test_deleveraging import TERMS as COIN_TERMS
-from tests.venues.test_phases import answer, es, kinds, limits, phase, settles
+from tests.venues.test_phases import answer, es, kinds, limits, phase
 
 Pair = TwinAlone | BothExchanges
 BUY, SELL = Side.BUY, Side.SELL
@@ -120,7 +112,7 @@ def trade_at(both: Pair, price: float, lots: int = 1) -> list[Event]:
     return [e for side in (BUY, SELL) for e in both.submit(order(4 if side == BUY else 5, side, lots, price))]
 
 
-# -- kinds ----------------------------------------------------------------------------------------------------------
+# -- kinds ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_protected_market_order_trades_to_its_points_and_rests_there() -> None:
@@ -172,8 +164,6 @@ def test_there_are_the_kinds_that_the_rules_have_and_they_need_somebody_there() 
         {"trigger_by": TriggerPrice.MARK},
         {"callback_e8": 5},
         {"self_trade": SelfTrade.TRADE},
-        {"order_kind": OrderKind.MARKET_LIMIT},
-        {"order_kind": OrderKind.MARKET_PROTECTED},
     ],
 )
 def test_away_from_a_book_there_is_none_of_this(fields: dict[str, int]) -> None:
@@ -182,11 +172,14 @@ def test_away_from_a_book_there_is_none_of_this(fields: dict[str, int]) -> None:
     plain = place_limit(0, 0, BUY, 1, 3_600)
     (refused,) = both.submit(msgspec.structs.replace(plain, **fields))
     assert (answer([refused]), refused.amount) == (RejectReason.NO_BOOK, 0)
+    for kind in (OrderKind.MARKET_LIMIT, OrderKind.MARKET_PROTECTED):
+        (refused,) = both.submit(place(0, 0, BUY, kind, 1))
+        assert (answer([refused]), refused.amount) == (RejectReason.BAD_ORDER_KIND, kind)
     both.submit(plain)
-    assert answer(both.submit(amend(0, 2, 2, 3_600))) == RejectReason.NO_BOOK
+    assert answer(both.submit(amend(0, 4, 2, 3_600))) == RejectReason.NO_BOOK
 
 
-# -- time in force, minimum -----------------------------------------------------------------------------------------
+# -- time in force, minimum -------------------------------------------------------------------------------------------
 
 
 def test_fill_or_kill_trades_all_or_nothing() -> None:
@@ -311,7 +304,7 @@ def test_the_fields_of_an_order_go_together(kind: OrderKind, fields: dict[str, i
     assert answer(both.submit(asked)) == reason
 
 
-# -- queues ---------------------------------------------------------------------------------------------------------
+# -- queues -----------------------------------------------------------------------------------------------------------
 
 
 def test_an_iceberg_shows_its_next_part_at_the_back_of_the_queue() -> None:
@@ -360,7 +353,7 @@ def test_orders_beyond_the_price_limits_are_passed_over() -> None:
     ]
 
 
-# -- giving out -----------------------------------------------------------------------------------------------------
+# -- giving out -------------------------------------------------------------------------------------------------------
 
 
 def shares(rules: BookRules, orders: list[int], taken: int, accounts: list[int] | None = None) -> list[int]:
@@ -428,14 +421,17 @@ def test_the_top_order_is_the_one_that_bettered_the_market_until_it_loses_its_pl
         return [(line[1][3], line[1][6]) for line in both.twin.state_lines() if line[0] == "book"]
 
     rest(both, BUY, (5, 899), (5, 899), (5, 900))
-    assert tops() == [(3, 1), (1, 1), (2, 0)]
+    assert tops() == [(3, 1), (1, 0), (2, 0)]
     both.submit(amend(0, 3, 6, 4 * 900))  # it is alone at the best price again
-    assert tops() == [(3, 1), (1, 1), (2, 0)]
-    both.submit(amend(0, 1, 6, 4 * 899))
-    assert tops() == [(3, 1), (2, 0), (1, 0)]
+    assert tops() == [(3, 1), (1, 0), (2, 0)]
+    both.submit(cancel(0, 3))  # and nobody is it
+    assert tops() == [(1, 0), (2, 0)]
+    both.submit(cancel(0, 1))
+    both.submit(amend(0, 2, 6, 4 * 899))
+    assert tops() == [(2, 1)]
 
 
-# -- self-trades ----------------------------------------------------------------------------------------------------
+# -- self-trades ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -490,147 +486,7 @@ def test_a_maker_that_would_not_reduce_is_cancelled_and_the_taker_goes_on() -> N
     assert (gone(events), made(events)) == ([(3, CancelReason.WOULD_NOT_REDUCE)], [(4, 3)])
 
 
-# -- conditional orders ---------------------------------------------------------------------------------------------
-
-
-def test_a_protected_stop_is_limited_from_its_trigger() -> None:
-    """facts/cme.md §7: a buy stop at 1330.00 with 3.00 points has the limit 1333.00."""
-    both = market(BookRules(protection_ticks=12), mark=1_320)
-    trade_at(both, 1_320)
-    (told,) = both.submit(order(0, BUY, 9, OrderKind.MARKET_PROTECTED, trigger=TriggerKind.STOP, trigger_e8=1_330 * E8))
-    assert (told.price_ticks, told.price_e8) == (0, 1_330 * E8)
-    rest(both, SELL, (1, 1_330.5), (2, 1_332.75), (5, 1_333.25), account=1)
-    events = both.submit(order(2, BUY, 1, 1_330.5))
-    triggered = next(e for e in events if e.kind == EventKind.ORDER_TRIGGERED)
-    assert (triggered.lots, triggered.price_ticks, triggered.price_e8) == (9, 4 * 1_333, round(1_330.5 * E8))
-    assert fills(events) == [(1, 1_330.5), (2, 1_332.75)]
-    assert queue(both, BUY) == [(3, 1_333, 7, 0)]
-
-
-@pytest.mark.parametrize("by", list(TriggerPrice))
-@pytest.mark.parametrize(
-    ("kind", "side", "trigger", "not_yet", "then"),
-    [
-        (TriggerKind.STOP, BUY, 905, 904.75, 905),
-        (TriggerKind.STOP, SELL, 895, 895.25, 894),
-        (TriggerKind.TAKE_PROFIT, BUY, 895, 895.25, 895),
-        (TriggerKind.TAKE_PROFIT, SELL, 905, 904.75, 906),
-    ],
-)
-def test_each_condition_waits_for_its_price(
-    by: TriggerPrice, kind: TriggerKind, side: Side, trigger: float, not_yet: float, then: float
-) -> None:
-    both = market()
-    trade_at(both, 900)
-    waits = {"trigger": kind, "trigger_e8": round(trigger * E8), "trigger_by": by}
-    already = {**waits, "trigger_e8": 900 * E8}
-    (refused,) = both.submit(order(0, side, 1, OrderKind.MARKET, **already))
-    assert (answer([refused]), refused.amount, refused.cost) == (RejectReason.WOULD_TRIGGER, 900 * E8, 900 * E8)
-    number = both.submit(order(0, side, 3, 900, **waits))[0].order
-
-    def moves(price: float, ts_ns: int) -> list[Event]:
-        return at(both, ts_ns, marks(ts_ns, price)) if by == TriggerPrice.MARK else trade_at(both, price)
-
-    assert EventKind.ORDER_TRIGGERED not in kinds(moves(not_yet, 5))
-    assert queue(both, side) == [] and number in both.twin.orders
-    events = [e for e in moves(then, 6) if e.kind == EventKind.ORDER_TRIGGERED]
-    assert [(e.order, e.price_ticks, e.price_e8) for e in events] == [(number, 4 * 900, round(then * E8))]
-    assert queue(both, side) == [(number, 900, 3, 0)]
-    assert both.twin.orders[number].arrival_ns == both.twin.clock_ns
-    assert EventKind.ORDER_TRIGGERED not in kinds(moves(then, 7))
-
-
-def test_a_trailing_stop_follows_the_best_price_and_turns_with_it() -> None:
-    """Binance: a sale is triggered where the highest is at or above its activation and the last price at or below
-    highest * (1 - callback)."""
-    both = market()
-    trade_at(both, 900)
-    wrong = order(0, SELL, 1, OrderKind.MARKET, **TRAIL, trigger_e8=900 * E8)
-    assert answer(both.submit(wrong)) == RejectReason.WOULD_TRIGGER
-    both.submit(order(0, SELL, 1, OrderKind.MARKET, **TRAIL, trigger_e8=910 * E8))
-    rest(both, BUY, (5, 800), account=3)
-    for price in (905, 895, 909.75):  # not begun: the highest is below 910
-        assert EventKind.ORDER_TRIGGERED not in kinds(trade_at(both, price))
-    for price in (1_000, 990.25):  # a hundredth below 1,000 is 990
-        assert EventKind.ORDER_TRIGGERED not in kinds(trade_at(both, price))
-    events = trade_at(both, 990)
-    assert EventKind.ORDER_TRIGGERED in kinds(events) and (1, 800) in fills(events)
-
-
-def test_a_trailing_buy_rounds_its_price_up_and_follows_the_mark_if_asked() -> None:
-    both = market(mark=900)
-    both.submit(order(0, BUY, 2, 899, **TRAIL, trigger_by=TriggerPrice.MARK))
-    at(both, 1, marks(1, 800.01))  # 808.0101
-    assert kinds(at(both, 2, marks(2, 808.01))) == []
-    assert kinds(at(both, 3, marks(3, 808.010101))) == [EventKind.ORDER_TRIGGERED]
-
-
-def test_stops_set_each_other_off_one_after_another() -> None:
-    both = market()
-    trade_at(both, 900)
-    rest(both, BUY, (1, 898), (1, 896), (1, 894), (5, 890), account=3)
-    for trigger in (896, 898, 900):
-        stop = {"trigger": TriggerKind.STOP, "trigger_e8": (trigger - 1) * E8}
-        both.submit(order(0, SELL, 1, OrderKind.MARKET, **stop))
-    events = both.submit(order(1, SELL, 1, OrderKind.MARKET))
-    assert fills(events) == [(1, 898), (1, 896), (1, 894), (1, 890)]
-    assert [e.order for e in events if e.kind == EventKind.ORDER_TRIGGERED] == [9, 8, 7]
-    assert [e.price_e8 for e in events if e.kind == EventKind.ORDER_TRIGGERED] == [898 * E8, 896 * E8, 894 * E8]
-
-
-def test_falling_conditions_go_first_then_rising_ones_then_trailing_ones() -> None:
-    both = market()
-    trade_at(both, 900)
-    profit = {"trigger": TriggerKind.TAKE_PROFIT}
-    rising = [rest(both, SELL, (1, 990), trigger_e8=x * E8, **profit)[0] for x in (906, 905, 905)]
-    falling = [rest(both, BUY, (1, 800), trigger_e8=x * E8, **profit)[0] for x in (880, 890)]
-    (trailing,) = rest(both, BUY, (1, 800), **TRAIL)
-    low = trade_at(both, 870)
-    assert [e.order for e in low if e.kind == EventKind.ORDER_TRIGGERED] == [falling[1], falling[0]]
-    high = trade_at(both, 950)
-    order_of = [e.order for e in high if e.kind == EventKind.ORDER_TRIGGERED]
-    assert order_of == [rising[1], rising[2], rising[0], trailing]
-
-
-def test_a_triggered_order_is_asked_as_if_it_came_now() -> None:
-    both = market()
-    trade_at(both, 900)
-    stop = {"trigger": TriggerKind.STOP, "trigger_e8": 905 * E8}
-    poor = both.submit(order(0, BUY, 3, 906, **stop))[0]
-    assert both.twin.available(0) == 10_000_000 * DOLLARS  # it reserves nothing as it waits
-    both.submit(transfer(0, -9_999_900 * DOLLARS))
-    reduces = both.submit(order(1, BUY, 3, 906, reduce_only=1, **stop))[0]
-    assert reduces.flags == REDUCE_ONLY
-    killed = both.submit(order(2, BUY, 3, 906, time_in_force=TimeInForce.FOK, **stop))[0]
-    limited = both.submit(order(2, BUY, 3, OrderKind.MARKET_LIMIT, **stop))[0]
-    events = trade_at(both, 905)
-    assert gone(events) == [
-        (poor.order, CancelReason.INSUFFICIENT_MARGIN),
-        (reduces.order, CancelReason.WOULD_NOT_REDUCE),
-        (killed.order, CancelReason.MINIMUM_NOT_MET),
-        (limited.order, CancelReason.NO_OPPOSITE),
-    ]
-    assert [e.order for e in events if e.kind == EventKind.ORDER_TRIGGERED] == [
-        poor.order,
-        reduces.order,
-        killed.order,
-    ]
-
-
-def test_a_conditional_order_is_taken_and_waits_while_the_market_is_not_open() -> None:
-    both = market()
-    trade_at(both, 900)
-    at(both, 5, phase(5, MarketPhase.PRE_OPEN))
-    stop = {"trigger": TriggerKind.STOP, "trigger_e8": 905 * E8, "trigger_by": TriggerPrice.MARK}
-    number = both.submit(order(0, BUY, 3, OrderKind.MARKET, **stop))[0].order
-    assert kinds(at(both, 6, marks(6, 910))) == []
-    assert answer(both.submit(amend(0, number, 2, 0))) == RejectReason.NOT_AMENDABLE
-    events = at(both, 7, phase(7, MarketPhase.OPEN))
-    assert kinds(events) == [EventKind.PHASE_CHANGED, EventKind.ORDER_TRIGGERED, EventKind.ORDER_CANCELLED]
-    assert gone(events) == [(number, CancelReason.NO_LIQUIDITY)]
-
-
-# -- amending and cancelling ----------------------------------------------------------------------------------------
+# -- amending and cancelling ------------------------------------------------------------------------------------------
 
 
 def test_every_refusal_of_an_amendment() -> None:
@@ -727,266 +583,3 @@ def test_many_orders_are_cancelled_at_once() -> None:
     assert (told.lots, len(queue(both, BUY))) == (0, 3)
     at(both, 6, phase(6, MarketPhase.PAUSED))
     assert both.submit(cancel_all(0, instrument=0))[-1].lots == 2
-
-
-# -- phases and auctions --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("to", "limit", "at_market", "immediate"),
-    [
-        (MarketPhase.CLOSED, "MARKET_CLOSED", "MARKET_CLOSED", "MARKET_CLOSED"),
-        (MarketPhase.PAUSED, "MARKET_CLOSED", "MARKET_CLOSED", "MARKET_CLOSED"),
-        (MarketPhase.PRE_OPEN, "NONE", "MARKET_ORDER_BEFORE_OPEN", "IMMEDIATE_BEFORE_OPEN"),
-        (MarketPhase.NO_CANCEL, "NONE", "MARKET_ORDER_BEFORE_OPEN", "IMMEDIATE_BEFORE_OPEN"),
-        (MarketPhase.OPEN, "NONE", "NONE", "NONE"),
-    ],
-)
-def test_each_phase_takes_what_the_exchange_takes(to: MarketPhase, limit: str, at_market: str, immediate: str) -> None:
-    both = market()
-    rest(both, SELL, (9, 900))
-    at(both, 5, phase(5, to))
-    stop = {"trigger": TriggerKind.STOP, "trigger_e8": 950 * E8}
-    assert answer(both.submit(order(1, BUY, 1, 900))).name == limit
-    assert answer(both.submit(order(1, BUY, 1, OrderKind.MARKET, **stop))).name == limit
-    for kind in (OrderKind.MARKET, OrderKind.MARKET_LIMIT):
-        assert answer(both.submit(order(1, BUY, 1, kind))).name == at_market
-    held = both.submit(place_market(1, 0, BUY, 1, hold=True))
-    assert answer(held).name == at_market  # a broker cannot hold it on a book
-    assert answer(both.submit(order(1, BUY, 1, 900, time_in_force=TimeInForce.IOC))).name == immediate
-    minimum = answer(both.submit(order(1, BUY, 1, 900, min_lots=1))).name
-    assert minimum == ("NONE" if to == MarketPhase.OPEN else "BAD_MINIMUM" if limit == "NONE" else limit)
-
-
-def opened(
-    bids: dict[float, int], asks: dict[float, int], settlement: float = 0, step: int = 1
-) -> tuple[Pair, list[Event]]:
-    """An auction of orders that came before the market opened."""
-    both = market(terms=msgspec.structs.replace(TERMS, tick_step=step))
-    at(both, 1, phase(1, MarketPhase.PRE_OPEN), *([settles(1, settlement, 1)] if settlement else []))
-    for account, (side, offers) in enumerate(((BUY, bids), (SELL, asks))):
-        for price, lots in offers.items():
-            both.submit(order(account, side, lots, price))
-    return both, at(both, 2, phase(2, MarketPhase.OPEN))
-
-
-def auction(events: list[Event]) -> tuple[set[float], int]:
-    """Prices and lots of an auction; each trade is told of the bid, then of the ask."""
-    told = [e for e in events if e.kind == EventKind.FILL]
-    assert [(e.account, e.flags) for e in told] == [(0, AUCTION), (1, AUCTION)] * (len(told) // 2)
-    assert [e.trade for e in told[::2]] == [e.trade for e in told[1::2]]
-    return {e.price_ticks / 4 for e in told}, sum(e.lots for e in told[::2])
-
-
-def test_an_opening_auction_is_at_the_price_at_which_most_trades() -> None:
-    """facts/cme.md §8, A14."""
-    bids: dict[float, int] = {51: 10, 50: 20, 49: 30, 48: 40, 47: 50, 46: 70, 45: 100, 44: 1}
-    asks: dict[float, int] = {51: 30, 50: 100, 49: 1, 48: 25, 47: 1, 46: 100, 45: 90, 44: 4, 43: 6}
-    both, events = opened(bids, asks, step=4)
-    assert auction(events) == ({46}, 200)
-    assert both.twin.markets[0].last_e8 == 46 * E8
-    more = {price: lots for price, lots in asks.items() if price != 47} | {46: 50}
-    assert auction(opened(bids | {47: 50, 46: 30}, more, step=4)[1]) == ({47}, 150)
-
-
-def test_what_is_left_on_the_ask_side_takes_the_lowest_price() -> None:
-    """A15: 10 match anywhere from 4998 to 5000, five asks are left."""
-    both, events = opened({5_000: 10, 4_995: 20}, {4_998: 15, 5_002: 25})
-    assert auction(events) == ({4_998}, 10)
-    assert queue(both, SELL)[0][1:] == (4_998, 5, 0)
-
-
-@pytest.mark.parametrize(("settlement", "price"), [(0, 900), (904, 904), (890, 900), (990, 910)])
-def test_with_nothing_left_it_is_the_price_nearest_the_settlement(settlement: float, price: float) -> None:
-    assert auction(opened({910: 5}, {900: 5}, settlement)[1]) == ({price}, 5)
-
-
-def test_an_auction_counts_hidden_lots_at_the_place_of_their_order() -> None:
-    both = market()
-    at(both, 1, phase(1, MarketPhase.PRE_OPEN))
-    rest(both, BUY, (9, 900), display_lots=2)
-    rest(both, BUY, (9, 900), account=2)
-    rest(both, SELL, (6, 900), account=1)
-    events = at(both, 2, phase(2, MarketPhase.OPEN))
-    assert [(e.order, e.lots) for e in events if e.kind == EventKind.FILL] == [(1, 6), (3, -6)]
-    assert queue(both, BUY) == [(1, 900, 2, 1), (2, 900, 9, 0)]
-
-
-def test_stops_that_the_opening_price_sets_off_take_part_in_the_auction() -> None:
-    both = market(BookRules(protection_ticks=8))
-    trade_at(both, 900)
-    stop = {"trigger": TriggerKind.STOP, "trigger_e8": 904 * E8}
-    both.submit(order(2, BUY, 5, OrderKind.MARKET_PROTECTED, **stop))
-    both.submit(order(2, BUY, 1, OrderKind.MARKET, **stop))
-    at(both, 1, phase(1, MarketPhase.PRE_OPEN))
-    rest(both, BUY, (5, 910))
-    rest(both, SELL, (5, 905), (5, 906), account=1)
-    events = at(both, 2, phase(2, MarketPhase.OPEN))
-    # without the stop 5 trade at 905 to 910, nothing left to 905.75, then 5 asks: 905 is nearest 0; with it ten at 906
-    assert kinds(events)[:2] == [EventKind.PHASE_CHANGED, EventKind.ORDER_TRIGGERED]
-    assert (events[1].price_ticks, events[1].price_e8) == (4 * 906, 905 * E8)
-    assert [(e.order, e.lots, e.price_ticks / 4) for e in events if e.kind == EventKind.FILL and e.lots > 0] == [
-        (5, 5, 906),
-        (3, 5, 906),
-    ]
-    last = [e for e in events if e.kind in (EventKind.ORDER_TRIGGERED, EventKind.ORDER_CANCELLED)][-2:]
-    assert [(e.order, e.kind) for e in last] == [(4, EventKind.ORDER_TRIGGERED), (4, EventKind.ORDER_CANCELLED)]
-
-
-def test_an_order_of_an_auction_that_would_not_reduce_is_cancelled_at_its_turn() -> None:
-    both = market()
-    rest(both, SELL, (5, 900))
-    both.submit(order(1, BUY, 5, 900))
-    rest(both, SELL, (5, 910), account=1, reduce_only=1)
-    both.submit(order(2, BUY, 2, 899))
-    both.submit(order(1, SELL, 2, 899))
-    at(both, 1, phase(1, MarketPhase.PRE_OPEN))
-    rest(both, BUY, (4, 910), account=2)
-    rest(both, SELL, (1, 910), account=0)
-    events = at(both, 2, phase(2, MarketPhase.OPEN))
-    assert gone(events) == [(3, CancelReason.WOULD_NOT_REDUCE)]
-    assert [(e.order, e.lots) for e in events if e.kind == EventKind.FILL] == [(6, 1), (7, -1)]
-
-
-def test_where_those_who_made_the_price_are_gone_the_sides_meet_again() -> None:
-    """Ours: the market does not open crossed."""
-    both = market()
-    rest(both, SELL, (9, 900))
-    both.submit(order(1, BUY, 9, 900))
-    rest(both, SELL, (9, 901), account=1, reduce_only=1)
-    both.submit(order(2, BUY, 2, 899))
-    both.submit(order(1, SELL, 2, 899))
-    at(both, 1, phase(1, MarketPhase.PRE_OPEN))
-    rest(both, BUY, (5, 905), account=2)
-    rest(both, SELL, (5, 904), account=0)
-    events = at(both, 2, phase(2, MarketPhase.OPEN))
-    assert gone(events) == [(3, CancelReason.WOULD_NOT_REDUCE)]
-    # at 901 nobody is left to sell: the two at 905 and 904 meet at a price of their own
-    assert [(e.order, e.price_ticks / 4) for e in events if e.kind == EventKind.FILL] == [(6, 904), (7, 904)]
-
-
-def test_bands_are_measured_from_the_market_and_before_it_opens_from_where_it_would() -> None:
-    both = market(terms=msgspec.structs.replace(TERMS, band_ticks=48))
-    assert answer(both.submit(order(0, BUY, 1, 5_000))) == RejectReason.NONE  # there is no price yet
-    both.submit(cancel(0, 1))
-    trade_at(both, 900)
-    rest(both, SELL, (1, 895))
-    (refused,) = both.submit(order(0, BUY, 1, 907.25))
-    assert (answer([refused]), refused.cost) == (RejectReason.PRICE_OUTSIDE_BAND, 4 * 907)
-    both.submit(cancel_all(0))
-    at(both, 1, phase(1, MarketPhase.PRE_OPEN), settles(1, 910, 1))
-    assert both.submit(order(1, SELL, 1, 897))[0].cost == 4 * 898  # from the settlement
-    rest(both, BUY, (5, 920))
-    rest(both, SELL, (5, 918), account=1)
-    assert both.submit(order(1, SELL, 1, 905))[0].cost == 4 * (918 - 12)  # from the price at which it would open
-
-
-# -- liquidations, deliveries, new terms ----------------------------------------------------------------------------
-
-
-def coins(*pools: InsurancePool, rules: BookRules = BY_TIME, fund: bool = True) -> Pair:
-    """A coin at 100 on a book, six accounts; the first is short of money and holds ten with 25x, bought at 100."""
-    venue = msgspec.structs.replace(binance_usdm.RULES, deficit_to_fund=fund)
-    both = pair(Setup(venue, [COIN], [[COIN_TERMS]], 6, 0, [0], pools, books={COIN.id: rules}))
-    both.advance(0, [marks(0, 100)])
-    for account in range(6):
-        both.submit(transfer(account, (50 if account == 0 else 1_000_000) * E8))
-    both.submit(set_leverage(0, 0, 25))
-    both.submit(place_limit(5, 0, SELL, 10, 10_000))
-    both.submit(place_limit(0, 0, BUY, 10, 10_000))
-    return both
-
-
-def closed(events: list[Event]) -> list[tuple[int, int, int, int, int]]:
-    """(account, order, lots, ticks, trade) of every fill."""
-    return [(e.account, e.order, e.lots, e.price_ticks, e.trade) for e in events if e.kind == EventKind.FILL]
-
-
-def test_a_liquidation_meets_the_first_order_at_the_best_price_step_by_step() -> None:
-    both = coins(rules=K_20_80)
-    rest_at = [(1, 4, 9_700, 2), (2, 3, 9_700, 0), (3, 9, 9_690, 0)]
-    for account, lots, ticks, display in rest_at:
-        both.submit(place(account, 0, BUY, OrderKind.LIMIT, lots, price_ticks=ticks, display_lots=display))
-    events = at(both, 1, marks(1, 95.2))  # 2 of 50 are left, 9.52 needed; four sold at 97 make it 9.2 and 5.7
-    step = [EventKind.FILL, EventKind.FILL, EventKind.LIQUIDATION]
-    assert kinds(events) == step * 2
-    assert closed(events) == [(1, 3, 2, 9_700, 2), (0, 0, -2, 9_700, 2), (2, 4, 2, 9_700, 3), (0, 0, -2, 9_700, 3)]
-    assert both.twin.markets[0].last_e8 == 97 * E8
-
-
-def test_what_a_liquidation_sets_off_comes_before_its_next_step() -> None:
-    both = coins()
-    stop = {"trigger": TriggerKind.STOP, "trigger_e8": 97 * E8}
-    for account, lots, ticks in ((1, 1, 9_700), (2, 1, 9_690), (3, 9, 9_680)):
-        both.submit(place_limit(account, 0, BUY, lots, ticks))
-    both.submit(place(4, 0, SELL, OrderKind.MARKET, 1, **stop))
-    events = at(both, 1, marks(1, 95.2))
-    assert [e.account for e in events if e.kind == EventKind.FILL] == [1, 0, 4, 2, 3, 0]
-    assert EventKind.ORDER_TRIGGERED in kinds(events)
-
-
-def test_the_fund_takes_over_where_the_best_order_is_beyond_the_bankruptcy_price() -> None:
-    both = coins(fund(1_000, COIN.id))
-    both.submit(place_limit(1, 0, BUY, 4, 9_000))
-    events = at(both, 1, marks(1, 95.5))
-    assert kinds(events) == [EventKind.FILL, EventKind.FILL, EventKind.LIQUIDATION, EventKind.TAKEN_OVER] + [
-        EventKind.FILL,
-        EventKind.LIQUIDATION,
-        EventKind.TAKEN_OVER,
-    ]
-    assert closed(events) == [(1, 3, 4, 9_000, 2), (0, 0, -4, 9_500, 2), (0, 0, -6, 9_500, 3)]
-    passed = [(e.lots, e.price_ticks, e.amount, e.trade) for e in events if e.kind == EventKind.TAKEN_OVER]
-    assert passed == [(-4, 9_000, -20 * E8, 2), (-6, 9_000, -30 * E8, 3)]
-    both.compare()
-
-
-def test_without_a_fund_and_without_orders_a_position_is_closed_at_the_last_price() -> None:
-    both = coins(fund=False)
-    events = at(both, 1, marks(1, 95.5))
-    assert closed(events) == [(0, 0, -2, 10_000, 2)]
-
-
-def test_a_liquidation_passes_over_who_would_not_reduce_and_takes_the_accounts_own_orders_out() -> None:
-    both = coins()
-    both.submit(place(5, 0, BUY, OrderKind.LIMIT, 8, price_ticks=9_700, reduce_only=1))
-    both.submit(place_limit(1, 0, SELL, 3, 9_900))
-    both.submit(place_limit(5, 0, BUY, 3, 9_900))  # seven are left of what the eight were to close
-    both.submit(place_limit(2, 0, BUY, 9, 9_690))
-    both.submit(place(0, 0, SELL, OrderKind.LIMIT, 1, price_ticks=11_000))
-    both.submit(place(0, 0, SELL, OrderKind.MARKET, 1, trigger=TriggerKind.TAKE_PROFIT, trigger_e8=120 * E8))
-    events = at(both, 1, marks(1, 95.9))
-    own = [(7, CancelReason.LIQUIDATION), (8, CancelReason.LIQUIDATION)]
-    assert gone(events) == [*own, (3, CancelReason.WOULD_NOT_REDUCE)]
-    assert {e.account for e in events if e.kind == EventKind.FILL} == {0, 2}
-
-
-def test_delivery_and_new_terms_cancel_conditional_orders_too() -> None:
-    coarse = msgspec.structs.replace(TERMS, tick_step=4)
-    both = pair(Setup(cme_globex.RULES, [es()], [[TERMS, coarse]], 1, 0, [0], books={es().id: BY_TIME}))
-    both.advance(0, [marks(0, 900)])
-    both.submit(transfer(0, 10_000 * DOLLARS))
-    for price in (905.25, 906):
-        rest(both, BUY, (1, price), trigger=TriggerKind.STOP, trigger_e8=905 * E8)
-    both.submit(order(0, BUY, 1, OrderKind.MARKET, trigger=TriggerKind.STOP, trigger_e8=905 * E8))
-    new = MarketEvent(ts_ns=1, kind=MarketEventKind.TERMS, instrument=0, terms=1)
-    assert gone(at(both, 1, new)) == [(1, CancelReason.OFF_TICK_BY_NEW_TERMS)]
-    over = MarketEvent(ts_ns=2, kind=MarketEventKind.STATUS, instrument=0, status=InstrumentStatus.DELIVERING)
-    assert gone(at(both, 2, over)) == [(2, CancelReason.DELIVERY), (3, CancelReason.DELIVERY)]
-
-
-def test_an_account_in_hedge_mode_says_which_position_an_order_is_of() -> None:
-    both = coins()
-    both.submit(set_hedge_mode(1, True))
-    sold = both.submit(place(1, 0, SELL, OrderKind.LIMIT, 3, price_ticks=10_100, position_side=PositionSide.SHORT))
-    assert sold[0].flags == SHORT_SIDE
-    told = both.submit(amend(1, sold[0].order, 2, 10_200))
-    assert told[0].flags == SHORT_SIDE
-    refused = both.submit(place(1, 0, BUY, OrderKind.MARKET, 2, position_side=PositionSide.SHORT))
-    assert answer(refused) == RejectReason.WOULD_NOT_REDUCE
-    both.submit(place_limit(2, 0, BUY, 2, 10_200))
-    waits = {"trigger": TriggerKind.STOP, "trigger_e8": 103 * E8, "position_side": PositionSide.SHORT}
-    both.submit(place(1, 0, BUY, OrderKind.MARKET, 2, **waits))
-    both.submit(place_limit(3, 0, SELL, 9, 10_300))
-    events = both.submit(place_limit(2, 0, BUY, 1, 10_300))
-    assert [(e.lots, e.flags) for e in events if e.kind == EventKind.ORDER_TRIGGERED] == [(2, SHORT_SIDE)]
-    assert both.twin.accounts[1].positions[1].lots == 0

@@ -1,0 +1,144 @@
+"""Liquidations that meet orders, and what else takes orders off a book; on both exchanges (docs/rules/book.md)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from novation.domain.account import InsurancePool
+from novation.domain.book import BookRules
+from novation.domain.commands import (
+    amend,
+    place,
+    place_limit,
+    set_hedge_mode,
+    set_leverage,
+    transfer,
+)
+from novation.domain.enums import (
+    CancelReason,
+    EventKind,
+    InstrumentStatus,
+    MarketEventKind,
+    OrderKind,
+    PositionSide,
+    RejectReason,
+    TriggerKind,
+)
+from novation.domain.events import SHORT_SIDE, Event
+from novation.domain.market import MarketEvent
+from novation.domain.units import E8
+from novation.venues import binance_usdm, cme_globex
+from tests.venues.book_pair import pair
+from tests.venues.scenarios import Setup
+from tests.venues.test_book import BUY, BY_TIME, DOLLARS, K_20_80, SELL, TERMS, Pair, at, gone, marks, order, rest
+from tests.venues.test_deleveraging import COIN, fund
+from tests.venues.test_deleveraging import TERMS as COIN_TERMS
+from tests.venues.test_phases import answer, es, kinds
+
+
+def coins(*pools: InsurancePool, rules: BookRules = BY_TIME, fund: bool = True) -> Pair:
+    """A coin at 100 on a book, six accounts; the first is short of money and holds ten with 25x, bought at 100."""
+    venue = msgspec.structs.replace(binance_usdm.RULES, deficit_to_fund=fund)
+    both = pair(Setup(venue, [COIN], [[COIN_TERMS]], 6, 0, [0], pools, books={COIN.id: rules}))
+    both.advance(0, [marks(0, 100)])
+    for account in range(6):
+        both.submit(transfer(account, (50 if account == 0 else 1_000_000) * E8))
+    both.submit(set_leverage(0, 0, 25))
+    both.submit(place_limit(5, 0, SELL, 10, 10_000))
+    both.submit(place_limit(0, 0, BUY, 10, 10_000))
+    return both
+
+
+def closed(events: list[Event]) -> list[tuple[int, int, int, int, int]]:
+    """(account, order, lots, ticks, trade) of every fill."""
+    return [(e.account, e.order, e.lots, e.price_ticks, e.trade) for e in events if e.kind == EventKind.FILL]
+
+
+def test_a_liquidation_meets_the_first_order_at_the_best_price_step_by_step() -> None:
+    both = coins(rules=K_20_80)
+    rest_at = [(1, 4, 9_700, 2), (2, 3, 9_700, 0), (3, 9, 9_690, 0)]
+    for account, lots, ticks, display in rest_at:
+        both.submit(place(account, 0, BUY, OrderKind.LIMIT, lots, price_ticks=ticks, display_lots=display))
+    events = at(both, 1, marks(1, 95.2))  # 2 of 50 are left, 9.52 needed; four sold at 97 make it 9.2 and 5.7
+    step = [EventKind.FILL, EventKind.FILL, EventKind.LIQUIDATION]
+    assert kinds(events) == step * 2
+    assert closed(events) == [(1, 3, 2, 9_700, 2), (0, 0, -2, 9_700, 2), (2, 4, 2, 9_700, 3), (0, 0, -2, 9_700, 3)]
+    assert both.twin.markets[0].last_e8 == 97 * E8
+
+
+def test_what_a_liquidation_sets_off_comes_before_its_next_step() -> None:
+    both = coins()
+    stop = {"trigger": TriggerKind.STOP, "trigger_e8": 97 * E8}
+    for account, lots, ticks in ((1, 1, 9_700), (2, 1, 9_690), (3, 9, 9_680)):
+        both.submit(place_limit(account, 0, BUY, lots, ticks))
+    both.submit(place(4, 0, SELL, OrderKind.MARKET, 1, **stop))
+    events = at(both, 1, marks(1, 95.2))
+    assert [e.account for e in events if e.kind == EventKind.FILL] == [1, 0, 4, 2, 3, 0]
+    assert EventKind.ORDER_TRIGGERED in kinds(events)
+
+
+def test_the_fund_takes_over_where_the_best_order_is_beyond_the_bankruptcy_price() -> None:
+    both = coins(fund(1_000, COIN.id))
+    both.submit(place_limit(1, 0, BUY, 4, 9_000))
+    events = at(both, 1, marks(1, 95.5))
+    assert kinds(events) == [EventKind.FILL, EventKind.FILL, EventKind.LIQUIDATION, EventKind.TAKEN_OVER] + [
+        EventKind.FILL,
+        EventKind.LIQUIDATION,
+        EventKind.TAKEN_OVER,
+    ]
+    assert closed(events) == [(1, 3, 4, 9_000, 2), (0, 0, -4, 9_500, 2), (0, 0, -6, 9_500, 3)]
+    passed = [(e.lots, e.price_ticks, e.amount, e.trade) for e in events if e.kind == EventKind.TAKEN_OVER]
+    assert passed == [(-4, 9_000, -20 * E8, 2), (-6, 9_000, -30 * E8, 3)]
+    both.compare()
+
+
+def test_without_a_fund_and_without_orders_a_position_is_closed_at_the_last_price() -> None:
+    both = coins(fund=False)
+    events = at(both, 1, marks(1, 95.5))
+    assert closed(events) == [(0, 0, -2, 10_000, 2)]
+
+
+def test_a_liquidation_passes_over_who_would_not_reduce_and_takes_the_accounts_own_orders_out() -> None:
+    both = coins()
+    both.submit(place(5, 0, BUY, OrderKind.LIMIT, 8, price_ticks=9_700, reduce_only=1))
+    both.submit(place_limit(1, 0, SELL, 3, 9_900))
+    both.submit(place_limit(5, 0, BUY, 3, 9_900))  # seven are left of what the eight were to close
+    both.submit(place_limit(2, 0, BUY, 9, 9_690))
+    both.submit(place(0, 0, SELL, OrderKind.LIMIT, 1, price_ticks=11_000))
+    both.submit(place(0, 0, SELL, OrderKind.MARKET, 1, trigger=TriggerKind.TAKE_PROFIT, trigger_e8=120 * E8))
+    events = at(both, 1, marks(1, 95.9))
+    own = [(7, CancelReason.LIQUIDATION), (8, CancelReason.LIQUIDATION)]
+    assert gone(events) == [*own, (3, CancelReason.WOULD_NOT_REDUCE)]
+    assert {e.account for e in events if e.kind == EventKind.FILL} == {0, 2}
+
+
+def test_delivery_and_new_terms_cancel_conditional_orders_too() -> None:
+    coarse = msgspec.structs.replace(TERMS, tick_step=4)
+    both = pair(Setup(cme_globex.RULES, [es()], [[TERMS, coarse]], 1, 0, [0], books={es().id: BY_TIME}))
+    both.advance(0, [marks(0, 900)])
+    both.submit(transfer(0, 10_000 * DOLLARS))
+    for price in (905.25, 906):
+        rest(both, BUY, (1, price), trigger=TriggerKind.STOP, trigger_e8=905 * E8)
+    both.submit(order(0, BUY, 1, OrderKind.MARKET, trigger=TriggerKind.STOP, trigger_e8=905 * E8))
+    new = MarketEvent(ts_ns=1, kind=MarketEventKind.TERMS, instrument=0, terms=1)
+    assert gone(at(both, 1, new)) == [(1, CancelReason.OFF_TICK_BY_NEW_TERMS)]
+    over = MarketEvent(ts_ns=2, kind=MarketEventKind.STATUS, instrument=0, status=InstrumentStatus.DELIVERING)
+    assert gone(at(both, 2, over)) == [(2, CancelReason.DELIVERY), (3, CancelReason.DELIVERY)]
+
+
+def test_an_account_in_hedge_mode_says_which_position_an_order_is_of() -> None:
+    both = coins()
+    both.submit(set_hedge_mode(1, True))
+    sold = both.submit(place(1, 0, SELL, OrderKind.LIMIT, 3, price_ticks=10_100, position_side=PositionSide.SHORT))
+    assert sold[0].flags == SHORT_SIDE
+    told = both.submit(amend(1, sold[0].order, 2, 10_200))
+    assert told[0].flags == SHORT_SIDE
+    refused = both.submit(place(1, 0, BUY, OrderKind.MARKET, 2, position_side=PositionSide.SHORT))
+    assert answer(refused) == RejectReason.WOULD_NOT_REDUCE
+    both.submit(place_limit(2, 0, BUY, 2, 10_200))
+    waits = {"trigger": TriggerKind.STOP, "trigger_e8": 103 * E8, "position_side": PositionSide.SHORT}
+    both.submit(place(1, 0, BUY, OrderKind.MARKET, 2, **waits))
+    both.submit(place_limit(3, 0, SELL, 9, 10_300))
+    events = both.submit(place_limit(2, 0, BUY, 1, 10_300))
+    assert [(e.lots, e.flags) for e in events if e.kind == EventKind.ORDER_TRIGGERED] == [(2, SHORT_SIDE)]
+    assert both.twin.accounts[1].positions[1].lots == 0
