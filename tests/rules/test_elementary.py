@@ -138,10 +138,10 @@ def test_exp_does_not_fall(a: float, b: float) -> None:
     assert exp(min(a, b)) <= exp(max(a, b))
 
 
-@given(st.floats(min_value=0, allow_infinity=False, exclude_min=True))
+@given(st.floats(1e-300, 1e300))
 def test_log_undoes_exp_and_a_power_undoes_itself(x: float) -> None:
-    assert exp(log(x)) == pytest.approx(x, rel=2e-13, abs=5e-324)
-    assert power(power(x, 0.5), 2.0) == pytest.approx(x, rel=1e-15, abs=5e-324)
+    assert exp(log(x)) == pytest.approx(x, rel=2e-13)
+    assert power(power(x, 0.5), 2.0) == pytest.approx(x, rel=1e-15)
 
 
 def inputs(count: int) -> Iterator[tuple[float, ...]]:
