@@ -319,8 +319,9 @@ def _power_step(t, step, exponent):
 def decay_between(kind, rate, earlier, gap, later):
     """The integral of G over pairs of instants of two legs, of these durations and a gap between them.
 
-    EXPONENTIAL and CONSTANT to a few ulp, POWER to 1e-15 * (1 + gap / the longer leg) / (1 - rate) of itself, as
-    it is a second difference: over the shorter leg by the elementary functions, over the longer one by subtraction.
+    EXPONENTIAL and CONSTANT to a few ulp, POWER to 4e-15 * (1 + gap / the longer leg) / (1 - rate) of itself for
+    times from 1e-5 to 1e5: a second difference, over the shorter leg by the elementary functions, over the longer one
+    by subtraction.
     """
     if kind == _EXPONENTIAL and rate > 0.0:
         return exp(-rate * gap) * decay_once(kind, rate, earlier) * decay_once(kind, rate, later)
