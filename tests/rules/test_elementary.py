@@ -81,7 +81,7 @@ def test_each_is_within_six_tenths_of_the_last_bit(
 ) -> None:
     r, worst, worst_subnormal = Random(name), 0.0, 0.0
     with localcontext(DIGITS):
-        for _ in range(scaled(60_000, 600)):
+        for _ in range(scaled(10_000, 500)):
             arguments = draw(r)
             exact = truth(*map(Decimal, arguments))
             off = float(abs(Decimal(function(*arguments)) - exact) / Decimal(math.ulp(float(exact))))

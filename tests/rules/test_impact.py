@@ -415,7 +415,7 @@ def test_the_bits_are_the_recorded_ones_without_the_compiler() -> None:
 @pytest.mark.heavy
 def test_power_decay_of_two_legs_is_as_exact_as_its_docstring_says() -> None:
     r, worst = Random("far"), 0.0
-    for _ in range(scaled(20_000, 300)):
+    for _ in range(scaled(2_000, 200)):
         earlier, later = (10 ** r.uniform(-5, 5) for _ in range(2))
         gap = r.choice((0.0, 10 ** r.uniform(-5, 5)))
         g = r.uniform(0.05, 0.95)
