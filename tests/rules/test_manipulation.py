@@ -153,6 +153,27 @@ def test_a_long_search_finds_that_too() -> None:
     assert searched(propagator(1.0, 0.5, Decay.POWER, 0.5), 40_000) < -0.01
 
 
+def in_bursts(periods: int, burst: float, push: float) -> tuple[np.ndarray, np.ndarray]:
+    """Sell 1 in twenty bursts, push the price down with empty hands (buy in bursts, sell evenly), buy 1 in bursts."""
+    quiet = [(1 / 20, 1 / 20 / burst), (0.0, 1 / 20 - 1 / 20 / burst)] * 20
+    period = 1 / periods
+    pushing = [(push * period, period / burst), (-push * period, period - period / burst)] * periods
+    legs = [*((-q, t) for q, t in quiet), *pushing, *quiet]
+    return np.array([q / t for q, t in legs]), np.array([t for _, t in legs])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not JIT, reason="a million pairs of legs take a second compiled and minutes without")
+def test_trading_in_bursts_pays_in_the_limit_where_both_conditions_hold() -> None:
+    """g = 0.5, d = 0.7: what the bursts themselves cost falls as periods**(g - 1); what remains is below 0."""
+    model = propagator(1.0, 0.7, Decay.POWER, 0.5)
+    costs = [trip_cost(model, *in_bursts(periods, 30.0, 30.0)) for periods in (200, 400, 800)]
+    assert costs[0] > costs[1] > costs[2]
+    falls = 2**-0.5
+    limits = [(later - falls * earlier) / (1 - falls) for earlier, later in zip(costs, costs[1:], strict=False)]
+    assert limits == pytest.approx([-6.834, -6.446], abs=0.001)
+
+
 # -- what is offered ------------------------------------------------------------------------------------------------
 
 
