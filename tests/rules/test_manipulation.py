@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, localcontext
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -170,7 +171,7 @@ def test_trading_in_bursts_pays_in_the_limit_where_both_conditions_hold() -> Non
     costs = [trip_cost(model, *in_bursts(periods, 30.0, 30.0)) for periods in (200, 400, 800)]
     assert costs[0] > costs[1] > costs[2]
     falls = 2**-0.5
-    limits = [(later - falls * earlier) / (1 - falls) for earlier, later in zip(costs, costs[1:], strict=False)]
+    limits = [(later - falls * earlier) / (1 - falls) for earlier, later in pairwise(costs)]
     assert limits == pytest.approx([-6.834, -6.446], abs=0.001)
 
 
