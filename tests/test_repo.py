@@ -24,6 +24,8 @@ SRC = ROOT / "src" / "novation"
 LOCKS = ("requirements.lock", "requirements-core.lock")
 
 KERNEL_ROOMS = ("rules/", "engine/", "venues/", "research/envs/", "_jit")
+#: Float64 in and out; every other kernel of ours refuses a float.
+MODEL_MODULES = {f"rules/{name}.py" for name in ("elementary", "impact", "manipulation", "option", "slippage")}
 LOWER_ROOMS = ("domain/", "reference/", "rules/", "engine/", "wire/", "venues/", "trading/", "data/")
 DOWNLOADER = "data/sources"
 
@@ -119,8 +121,10 @@ def ambient_uses(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 def mentions_kernel(node: ast.AST) -> bool:
     if isinstance(node, ast.ImportFrom):
-        return (node.module or "").endswith("_jit") and any(item.name == "kernel" for item in node.names)
-    return isinstance(node, ast.Attribute) and node.attr == "kernel"
+        return (node.module or "").endswith("_jit") and any(
+            item.name in ("kernel", "model_kernel") for item in node.names
+        )
+    return isinstance(node, ast.Attribute) and node.attr in ("kernel", "model_kernel")
 
 
 @cache
@@ -189,6 +193,11 @@ def test_kernels_live_only_where_compiled_code_is_allowed() -> None:
         if mentions_kernel(node)
     ]
     assert astray == []
+
+
+def test_kernels_of_floats_live_only_in_the_model_modules() -> None:
+    taking = {inside(path) for path in modules() if "model_kernel" in path.read_text(encoding="utf-8")}
+    assert taking - MODEL_MODULES == {"_jit.py"}
 
 
 def test_nothing_low_in_the_house_reads_a_clock_a_socket_or_chance() -> None:

@@ -6,6 +6,7 @@ What it adds to `numba.njit`:
   key notices an edit of the file only, and then runs stale code of a called kernel, silently;
 * integer arguments, members of an IntEnum too, are widened to int64 and literals forgotten at each call between
   kernels, so that a kernel is compiled once and not once for each combination of constants;
+* a kernel of ours takes whole numbers; the model modules, which are float64 in and out, say so with `@model_kernel`;
 * a user's kernel is kept under the digest of the function as it is: its code and the values it reads (`live_digest`).
   Numba's key knows neither constants nor globals;
 * `NUMBA_DISABLE_JIT=1` runs every kernel as plain Python, without importing Numba at all.
@@ -220,9 +221,11 @@ if JIT:
             copy.novation_live = live  # type: ignore[attr-defined]
         return copy
 
-    def _dispatcher(function: Any, *, inner: bool = False, careful: bool = False, cached: bool = True) -> Any:
+    def _dispatcher(
+        function: Any, *, inner: bool = False, careful: bool = False, cached: bool = True, floats: bool = False
+    ) -> Any:
         """A Numba dispatcher with our cache and the widening hook; inner: without the wrappers for Python; careful: an
-        index outside an array and a division by zero are exceptions, as in Python."""
+        index outside an array and a division by zero are exceptions, as in Python; floats: ours may be given them."""
         options: dict[str, Any] = {}
         if inner:
             options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _InnerCompiler}
@@ -243,10 +246,10 @@ if JIT:
 
             dispatcher.add_overload = with_environments
         plain_template = dispatcher.get_call_template
-        ours = function.__module__.startswith("novation.")
+        whole = function.__module__.startswith("novation.") and not floats
 
         def widened(args: Any, kws: Any) -> Any:
-            if ours and any(isinstance(nb.unliteral(a), nb.Float) for a in args):
+            if whole and any(isinstance(nb.unliteral(a), nb.Float) for a in args):
                 raise TypingError(f"{function.__name__} takes whole numbers (lots, ticks, ids), not a float")
             return plain_template(tuple(_widen(a) for a in args), {k: _widen(a) for k, a in kws.items()})
 
@@ -261,6 +264,7 @@ if JIT:
         """
 
         novation_kernel = True  # how `_live` knows one
+        floats = False  # whether other kernels may hand it one
 
         def __init__(self, function: Callable[..., Any]) -> None:
             functools.update_wrapper(self, function)
@@ -269,7 +273,7 @@ if JIT:
             self._outer: Any = None
 
         def _make_inner(self) -> Any:
-            return _dispatcher(self.py_func, inner=True)
+            return _dispatcher(self.py_func, inner=True, floats=self.floats)
 
         @property
         def inner(self) -> Any:
@@ -280,12 +284,17 @@ if JIT:
         def outer(self) -> Any:
             """As Python calls it."""
             if self._outer is None:
-                self._outer = _dispatcher(self.py_func)
+                self._outer = _dispatcher(self.py_func, floats=self.floats)
             return self._outer
 
         def __call__(self, *args: Any) -> Any:
             """Call from Python."""
             return (self._outer or self.outer)(*args)
+
+    class ModelKernel(Kernel):
+        """A kernel of a model module: float64 in and out."""
+
+        floats = True
 
     class LiveKernel(Kernel):
         """A kernel outside the package: compiled for the values it reads when it is used, once for each digest.
@@ -337,6 +346,13 @@ if JIT:
         """Compile a function of integers and records when it is first used, once per machine."""
         ours = is_ours(Path(function.__code__.co_filename).resolve())
         return Kernel(function) if ours else LiveKernel(function)
+
+    def model_kernel(function: Callable[..., Any]) -> Any:
+        """A kernel of a model module of `rules` (tests/test_repo.py lists them), which may be given floats.
+
+        A caller that gives it whole numbers compiles it once more; `float` them first.
+        """
+        return ModelKernel(function)
 
     def user_kernel(function: Callable[..., Any]) -> Any:
         """A kernel written by a user: mistakes in it are exceptions, not damage."""
@@ -432,6 +448,10 @@ else:
         return called  # type: ignore[no-any-return]
 
     def kernel(function: Callable[..., Any]) -> Any:
+        """Plain Python: JIT is off."""
+        return function
+
+    def model_kernel(function: Callable[..., Any]) -> Any:
         """Plain Python: JIT is off."""
         return function
 
