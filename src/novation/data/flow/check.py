@@ -1,20 +1,21 @@
 """Feeds that cannot be: found, named, and on request mended by a stated rule.
 
-Each name below is a key of `Flow.repairs`. Without `repair=True` the first case found raises DataError, naming the record.
+Each name below is a key of `Flow.repairs`. Without `repair=True` the first case found raises DataError, naming the
+record.
 
     time goes back      a row is earlier than the one before                it takes the time of the one before
-    no size             ADD, CANCEL, FILL, TRADE of no lots, LEVEL below 0  the row is dropped; an AMEND to none is a CANCEL
+    no size             ADD, CANCEL, FILL, TRADE of no lots, LEVEL < 0      the row is dropped, AMEND to none a CANCEL
     added twice         ADD of an order that rests                          the one that rests is cancelled before
     unknown order       CANCEL, FILL of an order that does not rest         the row is dropped
     unknown amended     AMEND of an order that does not rest                it is an ADD: the row says all of the order
     more than rests     CANCEL, FILL of more lots than rest                 it is of what rests
     other side          a row names the other side than its order           the order's side is right
-    crossed             best bid >= best ask after an event, market open    what has stood longer at the best goes, best first
+    crossed             best bid >= best ask after an event, market open    the best that has stood longer goes
     traded through      a trade beyond a price that stood and stands        what stood there goes
 
-An event ends at LAST. A trade has gone through the book if prices better for its aggressor rest after its event and did so
-before it. In level data trades and levels are told apart, so a trade is judged at the end of the first event that is later
-than it, by the levels that no row has told since the trade.
+An event ends at LAST. A trade has gone through the book if prices better for its aggressor rest after its event and
+did so before it. In level data trades and levels are told apart, so a trade is judged at the end of the first event
+that is later than it, by the levels that no row has told since the trade.
 
 Not found here: a gap in a sequence, which only the reader of a numbered format sees; an order that is missing and never
 told of again.
@@ -23,12 +24,12 @@ told of again.
 from __future__ import annotations
 
 from bisect import bisect_right
-from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
 
 from novation.data.flow.recorded import Flow, OpenSpans, rows_of
+from novation.data.flow.resting import Resting
 from novation.domain.errors import InvalidInput
 from novation.domain.flow import LAST, SNAPSHOT, FlowKind
 from novation.domain.units import iso
@@ -45,7 +46,8 @@ _HINT = "Pass repair=True to mend it by the rules of `check`."
 def check(flow: Flow, *, repair: bool = False, open_spans: OpenSpans | None = None) -> Flow:
     """The flow if it can have happened, else DataError; with `repair` a mended copy whose `repairs` count each rule.
 
-    open_spans: half-open spans [start_ns, end_ns) in which the market matches orders; outside a crossed book is no error.
+    open_spans: half-open spans [start_ns, end_ns) in which the market matches orders; outside a crossed book is no
+    error.
         Left out: it is always open.
 
     >>> from decimal import Decimal
@@ -78,9 +80,7 @@ class _Walk:
         self.repairs: dict[str, int] = {}
         self.clock = -(1 << 63)
         self.event_start = 0  # first row of the event under way
-        self.resting: dict[int, Row] = {}  # id -> [side, price, lots, row that put it there]
-        self.at: dict[int, dict[int, set[int]]] = {1: {}, -1: {}}  # side -> price -> ids
-        self.heaps: dict[int, list[int]] = {1: [], -1: []}  # -side * price, best first, with prices that are gone
+        self.book = Resting()
         self.trades: list[tuple[int, int, int]] = []  # time, side, price of those not yet judged
         self.told: set[int] = set()  # levels told since the first of them
         self.out: list[tuple[int, ...]] = []
@@ -108,7 +108,9 @@ class _Walk:
             if kind in steps:
                 kept = steps[kind](i, row)
             elif kind == _CLEAR:
-                self.clear()
+                self.book.clear()
+                self.trades.clear()
+                self.told.clear()
             elif kind != _TOP:
                 self.flow.fail("is of no kind of `FlowKind`", i, value=kind)
             more = self.end_event(i, row) if row[_FLAGS] & LAST else []
@@ -142,40 +144,6 @@ class _Walk:
             self.flow.fail(problem, i, value=value, hint=hint)
         self.repairs[rule] = self.repairs.get(rule, 0) + 1
 
-    # ------------------------------------------------------------ the book
-
-    def put(self, id: int, side: int, price: int, lots: int, i: int) -> None:
-        self.resting[id] = [side, price, lots, i]
-        ids = self.at[side].get(price)
-        if ids is None:
-            self.at[side][price] = {id}
-            heappush(self.heaps[side], -side * price)
-        else:
-            ids.add(id)
-
-    def drop(self, id: int) -> None:
-        side, price, _, _ = self.resting.pop(id)
-        ids = self.at[side][price]
-        ids.remove(id)
-        if not ids:
-            del self.at[side][price]
-
-    def clear(self) -> None:
-        self.resting.clear()
-        self.at = {1: {}, -1: {}}
-        self.heaps = {1: [], -1: []}
-        self.trades.clear()
-        self.told.clear()
-
-    def best(self, side: int) -> int | None:
-        heap, at = self.heaps[side], self.at[side]
-        while heap:
-            price = -side * heap[0]
-            if price in at:
-                return price
-            heappop(heap)
-        return None
-
     # ------------------------------------------------------------ rows
 
     def backwards(self, i: int, row: Row) -> int:
@@ -193,18 +161,18 @@ class _Walk:
         if not self.sized(i, row):
             return []
         kept = [row]
-        if row[_ORDER] in self.resting:
+        if row[_ORDER] in self.book.orders:
             self.wrong("added twice", "adds an order that rests", i, row[_ORDER])
             kept = [self.taken_off(row[_ORDER], row), row]
-        self.put(row[_ORDER], row[_SIDE], row[_PRICE], row[_LOTS], i)
+        self.book.put(row[_ORDER], row[_SIDE], row[_PRICE], row[_LOTS], i)
         return kept
 
     def reduce(self, i: int, row: Row) -> list[Row]:
-        if not self.sized(i, row):
-            return []
-        order = self.resting.get(row[_ORDER])
+        order = self.book.orders.get(row[_ORDER])
         if order is None:
             self.wrong("unknown order", "takes lots off an order that does not rest", i, row[_ORDER])
+            return []
+        if not self.sized(i, row):
             return []
         self.same_side(i, row, order)
         if row[_LOTS] > order[2]:
@@ -212,13 +180,13 @@ class _Walk:
             self.wrong("more than rests", problem, i, row[_ORDER])
             row[_LOTS] = order[2]
         if row[_LOTS] == order[2]:
-            self.drop(row[_ORDER])
+            self.book.drop(row[_ORDER])
         else:
             order[2] -= row[_LOTS]
         return [row]
 
     def amend(self, i: int, row: Row) -> list[Row]:
-        order = self.resting.get(row[_ORDER])
+        order = self.book.orders.get(row[_ORDER])
         if row[_LOTS] <= 0:
             self.wrong("no size", "AMEND to no size", i, row[_LOTS])
             return [] if order is None else [self.taken_off(row[_ORDER], row)]
@@ -230,8 +198,8 @@ class _Walk:
             if row[_PRICE] == order[1] and row[_LOTS] <= order[2]:
                 order[2] = row[_LOTS]
                 return [row]
-            self.drop(row[_ORDER])
-        self.put(row[_ORDER], row[_SIDE], row[_PRICE], row[_LOTS], i)
+            self.book.drop(row[_ORDER])
+        self.book.put(row[_ORDER], row[_SIDE], row[_PRICE], row[_LOTS], i)
         return [row]
 
     def same_side(self, i: int, row: Row, order: Row) -> None:
@@ -254,15 +222,15 @@ class _Walk:
         if self.trades:
             self.told.add(id)
         if row[_LOTS]:
-            self.put(id, row[_SIDE], row[_PRICE], row[_LOTS], i)
-        elif id in self.resting:
-            self.drop(id)
+            self.book.put(id, row[_SIDE], row[_PRICE], row[_LOTS], i)
+        elif id in self.book.orders:
+            self.book.drop(id)
         return [row]
 
     def taken_off(self, id: int, cause: Row) -> Row:
         """Take an order or level out of the book: the row that says so, at the time of the row that caused it."""
-        side, price, lots, _ = self.resting[id]
-        self.drop(id)
+        side, price, lots, _ = self.book.orders[id]
+        self.book.drop(id)
         row = list(cause)
         row[_PRICE], row[_SIDE], row[_FLAGS] = price, side, cause[_FLAGS] & ~(LAST | SNAPSHOT)
         if self.levels:
@@ -279,15 +247,11 @@ class _Walk:
             self.judge_trades(i, row, more)
         if self.levels and row[_KIND] in (_TRADE, _TOP):
             return more
-        bid, ask = self.best(1), self.best(-1)
-        while bid is not None and ask is not None and bid >= ask and self.is_open(row[_TS]):
-            problem = f"leaves the book crossed: bid {bid:,} ticks, ask {ask:,} ticks"
+        while (prices := self.book.crossed()) and self.is_open(row[_TS]):
+            problem = f"leaves the book crossed: bid {prices[0]:,} ticks, ask {prices[1]:,} ticks"
             hint = f"{_HINT} If the market was not open then, say when it was: open_spans=[(start_ns, end_ns)]."
             self.wrong("crossed", problem, i, row[_ORDER] or None, hint)
-            newest = {side: max(self.resting[id][3] for id in self.at[side][p]) for side, p in ((1, bid), (-1, ask))}
-            older = 1 if newest[1] < newest[-1] else -1
-            more += [self.taken_off(id, row) for id in sorted(self.at[older][bid if older > 0 else ask])]
-            bid, ask = self.best(1), self.best(-1)
+            more += [self.taken_off(id, row) for id in self.book.longer_there(*prices)]
         self.event_start = i + 1
         return more
 
@@ -309,7 +273,7 @@ class _Walk:
             return
         for side in (1, -1):
             prices = [price for _, trade_side, price in judged if trade_side == side]
-            best = self.best(-side)
+            best = self.book.best(-side)
             if not prices or best is None:
                 continue
             worst = max(prices) if side > 0 else min(prices)
@@ -317,13 +281,13 @@ class _Walk:
                 continue
             stood = [
                 id
-                for price, ids in self.at[-side].items()
+                for price, ids in self.book.at[-side].items()
                 if (worst - price) * side > 0
                 for id in ids
-                if (id not in self.told if self.levels else self.resting[id][3] < self.event_start)
+                if (id not in self.told if self.levels else self.book.orders[id][3] < self.event_start)
             ]
             if stood:
-                price = self.resting[min(stood)][1]
+                price = self.book.orders[min(stood)][1]
                 what = f"price {price:,} ticks" if self.levels else f"order {min(stood)} at {price:,} ticks"
                 problem = f"trades at {worst:,} ticks through {what}, which stands before and after"
                 self.wrong("traded through", problem, i, None)

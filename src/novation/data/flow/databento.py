@@ -1,19 +1,22 @@
 """Databento's market by order (schema `mbo`, DBN files), through their library `databento-dbn`.
 
-Sources: https://databento.com/docs/schemas-and-data-formats/mbo and .../standards-and-conventions/common-fields-enums-types
-(actions, sides, flags, fixed prices of 1e-9, undefined price 2^63-1).
+Sources: https://databento.com/docs/schemas-and-data-formats/mbo and
+.../standards-and-conventions/common-fields-enums-types (actions, sides, flags, fixed prices of 1e-9, undefined price
+2^63-1).
 
-A record of action F (fill) moves nothing there: what the fill did to the book follows in the same event as C or M of the
-same order. `fills` tells both as one FILL, and counts in `left_out` the fills of orders that were never shown and the lots
-that traded beyond what was shown. A trade is of the aggressor's side and keeps its order id; in an auction (side N) it has
-none. Records of a snapshot have a time not before that of the record ahead; the last of them ends an event.
+A record of action F (fill) moves nothing there: what the fill did to the book follows in the same event as C or M of
+the same order. `fills` tells both as one FILL, and counts in `left_out` the fills of orders that were never shown and
+the lots that traded beyond what was shown. A trade is of the aggressor's side and keeps its order id; in an auction
+(side N) it has none. Records of a snapshot have a time not before that of the record ahead; the last of them ends an
+event.
 
-Not read: other schemas; symbols of a spread's legs. A gap cannot be seen: `sequence` numbers the packets of a channel with
-many instruments, so a file of one of them has holes.
+Not read: other schemas; symbols of a spread's legs. A gap cannot be seen: `sequence` numbers the packets of a channel
+with many instruments, so a file of one of them has holes.
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -63,21 +66,30 @@ _KINDS = {
 def read_databento(
     path: str | Path,
     *,
-    tick: Number,
+    tick: Number | None = None,
     lot: Number = 1,
+    definition: str | Path | None = None,
     instrument: int | None = None,
     repair: bool = False,
     open_spans: OpenSpans | None = None,
 ) -> Flow:
     """The order-by-order flow of one instrument in a `.dbn` or `.dbn.zst` file of schema mbo.
 
-    tick: price of one tick; lot: size of one lot, in what the file counts sizes in (contracts). instrument: Databento's
-    `instrument_id`, needed where the file holds several. repair, open_spans: as of `check`; before an opening the books of
-    CME are crossed, so the spans in which it trades have to be given for a file that reaches into it.
+    tick: price of one tick; left out, it is the `min_price_increment` of the instrument in the file itself, or in
+        `definition`, a DBN file of schema definition.
+    lot: size of one lot, in what the file counts sizes in (contracts).
+    instrument: Databento's `instrument_id`, needed where the file holds several.
+    repair, open_spans: as of `check`. Before an opening the books of CME are crossed, so the spans in which it trades
+        have to be given for a file that reaches into such a time.
     """
     source = str(path)
-    tick_step, lot_step = grid(tick, "tick"), grid(lot, "lot")
-    messages, records = _one_instrument(_read(existing(path)), instrument, source)
+    lot_step = grid(lot, "lot")
+    messages, records, increments = _read(existing(path))
+    messages, records = _one_instrument(messages, records, instrument, source)
+    if tick is None:
+        further = {} if definition is None else _read(existing(definition), mbo=False)[2]
+        tick = _stated(increments | further, int(messages["instrument_id"][0]), source)
+    tick_step = grid(tick, "tick")
     left_out: dict[str, int] = {}
     messages, records = _of_the_book(messages, records, source, left_out)
     rows = flow_rows(len(messages))
@@ -107,39 +119,57 @@ def read_databento(
     return check(flow, repair=repair, open_spans=open_spans)
 
 
-def _read(path: Path) -> tuple[Array, Array]:
-    """The mbo records of a file, and the number of each among all its records."""
+def _stated(increments: dict[int, int], instrument: int, source: str) -> Decimal:
+    """The tick that a definition states."""
+    increment = increments.get(instrument, _UNDEFINED)
+    if increment == _UNDEFINED:
+        hint = "Pass tick=, or definition= a DBN file of schema definition that holds the instrument."
+        raise DataError("does not say what a tick is", source=source, value=instrument, hint=hint)
+    return Decimal(increment).scaleb(-9).normalize()
+
+
+def _read(path: Path, *, mbo: bool = True) -> tuple[Array, Array, dict[int, int]]:
+    """The mbo records of a file, the number of each among all its records, and the price increments (1e-9) it defines.
+
+    mbo: refuse a file that has no such record.
+    """
     try:
         import databento_dbn as dbn
     except ImportError:
         raise InvalidInput(
-            "reading Databento files needs databento-dbn", source=str(path), hint="Install it: pip install novation[data]."
+            "reading Databento files needs databento-dbn",
+            source=str(path),
+            hint="Install it: pip install novation[data].",
         ) from None
-    packed = path.suffix == ".zst"
-    decoder = dbn.DBNDecoder(compression=dbn.Compression.ZSTD if packed else dbn.Compression.NONE)
+    packed = dbn.Compression.ZSTD if path.suffix == ".zst" else dbn.Compression.NONE
+    decoder = dbn.DBNDecoder(compression=packed)
     parts: list[Array] = []
     numbers: list[Array] = []
+    increments: dict[int, int] = {}
     count = 0
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 decoder.write(chunk)
                 messages = [record for record in decoder.decode() if not isinstance(record, dbn.Metadata)]
-                mbo = [i for i, record in enumerate(messages) if isinstance(record, dbn.MBOMsg)]
-                packed_rows = b"".join([bytes(messages[i])[: _MBO.itemsize] for i in mbo])
+                found = [i for i, record in enumerate(messages) if isinstance(record, dbn.MBOMsg)]
+                packed_rows = b"".join([bytes(messages[i])[: _MBO.itemsize] for i in found])
                 parts.append(np.frombuffer(packed_rows, dtype=_MBO))
-                numbers.append(np.array(mbo, dtype=np.int64) + count + 1)
+                numbers.append(np.array(found, dtype=np.int64) + count + 1)
+                if len(found) < len(messages):
+                    defined = [record for record in messages if isinstance(record, dbn.InstrumentDefMsg)]
+                    increments |= {record.instrument_id: record.min_price_increment for record in defined}
                 count += len(messages)
     except dbn.DBNError as problem:
         raise DataError(f"cannot be read as DBN: {problem}", source=str(path)) from problem
-    found = sum(len(part) for part in parts)
-    if not found:
+    if mbo and not sum(len(part) for part in parts):
         raise DataError("holds no record of schema mbo", source=str(path), value=f"{count:,} records of other schemas")
-    return np.concatenate(parts), np.concatenate(numbers)
+    if not parts:
+        raise DataError("is empty", source=str(path))
+    return np.concatenate(parts), np.concatenate(numbers), increments
 
 
-def _one_instrument(read: tuple[Array, Array], instrument: int | None, source: str) -> tuple[Array, Array]:
-    messages, records = read
+def _one_instrument(messages: Array, records: Array, instrument: int | None, source: str) -> tuple[Array, Array]:
     ids = np.unique(messages["instrument_id"]).tolist()
     if instrument is None:
         if len(ids) > 1:
@@ -159,7 +189,7 @@ def _one_instrument(read: tuple[Array, Array], instrument: int | None, source: s
 
 def _of_the_book(messages: Array, records: Array, source: str, left_out: dict[str, int]) -> tuple[Array, Array]:
     """Leave out records of action N; refuse actions that are not documented."""
-    known = np.isin(messages["action"], list(_KINDS) + [_N])
+    known = np.isin(messages["action"], [*_KINDS, _N])
     if not known.all():
         row = int(np.flatnonzero(~known)[0])
         value = chr(messages["action"][row])

@@ -1,7 +1,7 @@
 """A flow as a reader hands it over: rows, grid, where each row is from, and what was left out or mended.
 
-Prices and sizes are counted in ticks and lots from text, fixed point or a float's shortest decimal; one between two steps
-is an error that names its record. Nothing is rounded.
+Prices and sizes are counted in ticks and lots from text, fixed point or a float's shortest decimal; one between two
+steps is an error that names its record. Nothing is rounded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from novation.domain.flow import FLOW_DTYPE, LAST
 from novation.domain.units import Number, to_decimal
 
 Array = npt.NDArray[Any]
-#: Half-open spans of ns UTC in which the market is open.
+
+#: A row before it is put into an array, in the order of FLOW_DTYPE.
+Row = tuple[int, ...]
 OpenSpans = Sequence[tuple[int, int]]
 
 _INT64_MAX = (1 << 63) - 1

@@ -15,8 +15,8 @@ def dense_orders(rows: Array) -> tuple[Array, int]:
     """Replace order ids by slots: (a copy of the rows, how many slots there are). Rows of no order get slot -1.
 
     A slot is handed out on ADD and again after its order is gone, the one that has been free longest first. There are
-    as many slots as orders ever rest at once, which makes the rule short: with N slots, ADD number k >= N takes the slot
-    of removal number k - N, whose own order was added before; following that back ends at one of the first N.
+    as many slots as orders ever rest at once, which makes the rule short: with N slots, ADD number k >= N takes the
+    slot of removal number k - N, whose own order was added before; following that back ends at one of the first N.
 
     The rows must pass `check`; a row of an order that does not rest raises DataError. Id 7 comes back after it was
     cancelled and gets the one slot again:
