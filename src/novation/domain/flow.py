@@ -14,6 +14,9 @@ Rows stand in the order in which the exchange did them. `FlowKind` says what hap
     LEVEL    level data: `side` shows `lots` in total at `price_ticks`; 0: the level is gone
     TOP      level data: the best of `side` is `lots` at `price_ticks`; a statement to check against, not a change
 
+An order that trades as it arrives or is amended is an aggressor and has no FILL: what it lost, where it is in the
+book at all, is a CANCEL or an AMEND.
+
 A flow is of orders (CLEAR, ADD, CANCEL, AMEND, FILL, TRADE) or of levels (CLEAR, LEVEL, TOP, TRADE), never of both.
 
 `ts_ns` is the exchange's time and never goes back from row to row; `local_ns` is when the recorder received the row,

@@ -125,7 +125,7 @@ class _Walk:
         """Put down the rows that come of one, LAST on the last of its event alone."""
         last = flags & LAST
         put = kept + more
-        if last and len(put) > 1:
+        if last and put:
             for row in put[:-1]:
                 row[_FLAGS] &= ~LAST
             put[-1][_FLAGS] |= LAST

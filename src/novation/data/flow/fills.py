@@ -9,6 +9,8 @@ book, so both become one:
                 all that was shown, or more: FILL of that, and an ADD of s: an iceberg shows its next part, behind the
                 queue
     F f alone   nothing: the order was not shown, as a market order in an auction
+    F f of the order that the trade names as its aggressor (it rested and was amended to trade)
+                nothing: it has no FILL, and C or M says what is left of it
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ from novation.domain.flow import LAST, FlowKind
 #: Keys of `Flow.left_out`.
 UNSEEN = "fills of orders that the book does not show"
 HIDDEN = "lots filled beyond what their order showed"
+AGGRESSOR = "fills of the aggressor's own order"
 
-_ADD, _CANCEL, _AMEND, _FILL, _CLEAR = (
-    int(kind) for kind in (FlowKind.ADD, FlowKind.CANCEL, FlowKind.AMEND, FlowKind.FILL, FlowKind.CLEAR)
-)
+_ADD, _CANCEL, _AMEND = int(FlowKind.ADD), int(FlowKind.CANCEL), int(FlowKind.AMEND)
+_FILL, _TRADE, _CLEAR = int(FlowKind.FILL), int(FlowKind.TRADE), int(FlowKind.CLEAR)
 
 
 def join_fills(
@@ -95,6 +97,7 @@ def _join(
     for i, kind, order, _, _, side in reversed(told):
         if kind in (_CANCEL, _AMEND):
             changes.setdefault(order, []).append((i, kind, side))
+    aggressors = {order for _, kind, order, _, _, _ in told if kind == _TRADE and order}
     filled: set[int] = set()  # orders with a fill whose change is still to come
     for i, kind, order, price, lots, _ in told:
         if kind == _CLEAR:
@@ -102,9 +105,10 @@ def _join(
         elif kind == _ADD:
             shown[order] = [price, lots]
         elif kind == _FILL:
-            if not changes.get(order):
+            if order in aggressors or not changes.get(order):
                 dropped[i] = True
-                left_out[UNSEEN] = left_out.get(UNSEEN, 0) + 1
+                why = AGGRESSOR if order in aggressors else UNSEEN
+                left_out[why] = left_out.get(why, 0) + 1
                 continue
             row, change_kind, side = changes[order][-1]
             rows["side"][i] = side

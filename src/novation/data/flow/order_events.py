@@ -7,9 +7,10 @@ order stream.
 What a volume means was found in that file (BTCUSD, 2015-05-01, 50,414 events; tests/data/flow/test_order_events.py
 counts it again):
 
-    changed at the same price   a fill. All 561 such changes of known orders shrink them, and an order that shrinks
-                                almost always stands on the line next to an opposite one that loses the same (2e-8
-                                apart at most)
+    changed at the same price   a fill. All 562 such changes of known orders shrink them, and of the 1,120 events in
+                                which an order shrinks or empties 1,088 stand on the line next to one in which an
+                                opposite order loses the same (within 2e-8), and 26 more next to one of an order from
+                                before the recording
     changed price               no fill: the order moves and its volume is stated anew (a market order of a fixed sum of
                                 money walks up the book). Told as AMEND
     deleted with volume 0       the last fill of the order
@@ -17,12 +18,13 @@ counts it again):
 
 What cannot be told: the exchange's time, for `exchange.timestamp` is the second at which the order came, on all its
 events, so both times of a row are that of receipt; who was the aggressor, for which the order that came to its price
-later is taken; orders from before the recording until they change; fills of the 11 losses that stand next to no
-opposite one (no TRADE).
+later is taken; orders from before the recording until they change; the other side of the six losses left over
+(they have no TRADE).
 
 An arriving order that trades is in this stream an order of its own, on the other side of the best, until its fills
 are told a tenth of a second later. Rows meanwhile end no event: LAST stands where the book is not crossed, or has
-been for over a second. Both orders of a trade have their FILL, behind one TRADE at the price of the one that stood.
+been for over a second. A trade is one TRADE at the price of the order that stood, its FILL, and a CANCEL of what the
+arriving order lost.
 
 Events of an order after its deletion (a deletion told twice, or before its creation) are refused; `repair` leaves
 them out ("told after the order was gone").
@@ -202,7 +204,9 @@ class _Reading:
             rows = event.rows
             first = not paired and following is not None and self.one_trade(event, following)
             if first and following is not None:
-                rows = [_trade(event, following), *rows]
+                late = event if event.came > following.came else following
+                late.rows = [_lost(row) for row in late.rows]
+                rows = [_trade(event, following), *event.rows]
             elif event.loss != 0 and not paired:
                 unpaired += 1
             for row in rows:
@@ -240,6 +244,11 @@ def _trade(one: _Event, other: _Event) -> Row:
     late, stood = (one, other) if one.came > other.came else (other, one)
     lots = stood.loss if stood.loss is not None else late.loss
     return (one.ts_ns, one.ts_ns, late.id, stood.price, lots or 0, _TRADE, late.side, 0)
+
+
+def _lost(row: Row) -> Row:
+    """A FILL of an arriving order as what it is: lots that leave the book."""
+    return (*row[:5], _CANCEL, *row[6:]) if row[5] == _FILL else row
 
 
 def _apply(book: Resting, row: Row, line: int) -> None:
