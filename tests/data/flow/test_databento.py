@@ -34,7 +34,9 @@ ACTIONS = {
 SIDES = {"B": "BID", "A": "ASK", "N": "NONE"}
 
 
-def message(action: str, side: str, order: int, price: str | None, size: int, ts: int, flags: int = END, **more: Any) -> Any:
+def message(
+    action: str, side: str, order: int, price: str | None, size: int, ts: int, flags: int = END, **more: Any
+) -> Any:
     """One record; prices as text, None: not defined."""
     return dbn.MBOMsg(
         publisher_id=1,
@@ -215,7 +217,9 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def evening(novation_data: Path) -> Flow:
-    return read_databento(novation_data / "cme/l3_mbo/esh4-glbx-mdp3-20231225.mbo.dbn.zst", tick="0.25", open_spans=OPEN)
+    return read_databento(
+        novation_data / "cme/l3_mbo/esh4-glbx-mdp3-20231225.mbo.dbn.zst", tick="0.25", open_spans=OPEN
+    )
 
 
 @pytest.mark.data

@@ -8,6 +8,7 @@ import lzma
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,10 @@ def test_losses_that_differ_by_the_exchange_s_rounding_are_one_trade(tmp_path: P
 
 def test_a_changed_price_moves_the_order_and_fills_nothing(tmp_path: Path, told: Told) -> None:
     path = file_of(tmp_path, "1,1,1,10.00,300,created,bid", "1,2,1,10.50,280,changed,bid")
-    assert told(read_order_events(path, tick="0.01")) == ["ADD + #1 300@1000 t1000000 |", "AMEND + #1 280@1050 t2000000 |"]
+    assert told(read_order_events(path, tick="0.01")) == [
+        "ADD + #1 300@1000 t1000000 |",
+        "AMEND + #1 280@1050 t2000000 |",
+    ]
 
 
 def test_events_after_a_deletion_are_refused_or_left_out(tmp_path: Path, told: Told) -> None:
@@ -153,7 +157,7 @@ def test_a_smaller_volume_is_a_fill(events: list[dict[str, str]]) -> None:
         "deleted unknown": 205,
     }
     paired: set[int] = set()
-    for (line, side, lots), (next_line, next_side, next_lots) in zip(losses, losses[1:], strict=False):
+    for (line, side, lots), (next_line, next_side, next_lots) in pairwise(losses):
         near = next_line == line + 1 and side != next_side and abs(lots - next_lots) <= 2
         if near and line not in paired:
             paired |= {line, next_line}

@@ -131,6 +131,7 @@ class _Capture:
         self.waiting: list[tuple[int, int, _Data]] = []  # depth events that no snapshot holds yet
         self.loose: list[_Event] = []  # trades and tickers, all of them
         self.last_id: int | None = None  # u of the last depth event, or lastUpdateId of the snapshot before the first
+        self.book_time = 0  # latest T of a book event, by which they sort: update ids outrank a T that runs back
         self.fresh = False  # a snapshot has come, and no event after it
         self.snapshot_line = 0
         self.spans: list[list[int]] = []  # first and last T in which the book is known
@@ -203,7 +204,8 @@ class _Capture:
         if self.fresh:  # the one before had no event
             self.events.pop()
             self.spans.pop()
-        self.events.append(((message.T, 1, message.lastUpdateId, 0), number, rows))
+        self.book_time = max(self.book_time, message.T)
+        self.events.append(((self.book_time, 1, message.lastUpdateId, 0), number, rows))
         self.spans.append([message.T, message.lastUpdateId, message.T])
         self.last_id, self.fresh, self.snapshot_line = message.lastUpdateId, True, number
         waiting, self.waiting = self.waiting, []
@@ -243,7 +245,8 @@ class _Capture:
             rows += [(ts, local, 0, self.prices[p], self.sizes[q], _LEVEL, side, 0) for p, q in levels]
         if rows:
             rows[-1] = (*rows[-1][:7], LAST)
-            self.events.append(((data.T, 1, data.u, 0), number, rows))
+            self.book_time = max(self.book_time, data.T)
+            self.events.append(((self.book_time, 1, data.u, 0), number, rows))
 
     def gap(self, number: int, problem: str, local: int, data: _Data) -> None:
         """The book is not known from here on; the event waits for the next snapshot."""
@@ -253,8 +256,9 @@ class _Capture:
             )
         self.repairs[GAP] = self.repairs.get(GAP, 0) + 1
         last, known = self.spans[-1][2], self.last_id or 0
+        self.book_time = max(self.book_time, last)
         empty: Row = (last * _MS, local, 0, 0, 0, _CLEAR, 0, LAST)
-        self.events.append(((last, 1, known, 2), number, [empty]))
+        self.events.append(((self.book_time, 1, known, 2), number, [empty]))
         self.last_id, self.fresh = None, False
         self.waiting.append((number, local, data))
 

@@ -38,7 +38,7 @@ from novation.data.flow.recorded import (
     steps_of_floats,
 )
 from novation.domain.errors import DataError
-from novation.domain.flow import SNAPSHOT, FlowKind
+from novation.domain.flow import LAST, SNAPSHOT, FlowKind
 from novation.domain.units import Number
 
 _EXCHANGE, _LOCAL, _BUY, _SELL = 1 << 31, 1 << 30, 1 << 29, 1 << 28
@@ -110,6 +110,10 @@ def read_hftbacktest(
     ):
         used = valued if column == "px" else valued & (kinds != _CANCEL)  # its qty means nothing
         rows[field][used] = steps_of_floats(events[column][used], step, name, source, records[used])
+    sided = np.flatnonzero((kinds == _CLEAR) & (rows["side"] != 0))
+    if by_order and len(sided):
+        where = f"record {int(records[sided[0]]):,}"
+        raise DataError("clears one side among events by order, which no flow can tell", source=source, where=where)
     rows["flags"] = np.where(kinds == _SNAPSHOT, SNAPSHOT, 0)
     changes = np.diff(rows["ts_ns"]) != 0
     if by_order:
@@ -204,6 +208,8 @@ def _cleared(rows: Array, records: Array, prices: Array, tick: Decimal, source: 
             put = [(ts, local, 0, p, 0, int(FlowKind.LEVEL), side, flags & SNAPSHOT) for p in gone]
             if put:
                 put[-1] = (*put[-1][:7], flags)
+            elif out and flags & LAST:  # nothing stood there: what came before ends the event
+                out[-1] = (*out[-1][:7], out[-1][7] | LAST)
         elif kind == FlowKind.CLEAR:
             standing = {1: {}, -1: {}}
         elif kind == FlowKind.LEVEL and lots:
