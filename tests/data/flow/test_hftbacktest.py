@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from novation.data.flow import Flow, read_hftbacktest, read_order_latency
+from novation.data.flow import Flow, read_binance_stream, read_databento, read_hftbacktest, read_order_latency
 from novation.domain.errors import DataError, OffGrid
+from novation.domain.flow import LAST, FlowKind
+from novation.domain.units import to_ns
 
 Told = Callable[[Flow], list[str]]
 EXCH, LOCAL, BUY, SELL = 1 << 31, 1 << 30, 1 << 29, 1 << 28
@@ -202,3 +204,49 @@ def test_latencies_that_cannot_be_are_refused(wrong: tuple[int, ...], tmp_path: 
     np.save(tmp_path / "latency.npy", np.array([(10, 15, 20, 0), wrong], dtype=LATENCY))
     with pytest.raises(DataError, match=r"latency\.npy record 2: times that cannot be"):
         read_order_latency(tmp_path / "latency.npy")
+
+
+# ---------------------------------------------------------------- real flows, in this layout
+
+
+@pytest.mark.data
+def test_the_evening_of_es_in_this_layout_is_the_flow_of_its_own_file(tmp_path: Path, novation_data: Path) -> None:
+    """Records become events as hftbacktest's own converter makes them: fills beside the changes they brought."""
+    dbn = pytest.importorskip("databento_dbn", reason="databento-dbn is not installed: its files cannot be read")
+    path = novation_data / "cme/l3_mbo/esh4-glbx-mdp3-20231225.mbo.dbn.zst"
+    decoder = dbn.DBNDecoder(compression=dbn.Compression.ZSTD)
+    decoder.write(path.read_bytes())
+    kinds = {"A": ADD, "C": CANCEL, "M": MODIFY, "T": TRADE, "F": FILL}
+    sides = {"B": BUY, "A": SELL, "N": 0}
+    events = [
+        (BOTH | kinds[one.action] | sides[one.side], one.ts_event, one.ts_recv, one.price / 1e9, one.size, one.order_id)
+        for one in decoder.decode()[1:]
+    ]
+    open_spans = [(to_ns("2023-12-25T23:00:00Z"), to_ns("2023-12-26T22:00:00Z"))]
+    flow = read_hftbacktest(file_of(tmp_path, *events), tick="0.25", lot=1, open_spans=open_spans)
+    direct = read_databento(path, tick="0.25", open_spans=open_spans)
+    columns = [name for name in flow.rows.dtype.names or () if name != "flags"]
+    assert all((flow.rows[name] == direct.rows[name]).all() for name in columns)
+    assert flow.left_out == direct.left_out
+    assert (flow.rows["flags"] & LAST == direct.rows["flags"] & LAST).all()
+
+
+@pytest.mark.data
+def test_the_btcusdt_capture_in_this_layout_is_the_flow_of_its_own_file(tmp_path: Path, novation_data: Path) -> None:
+    direct = read_binance_stream(novation_data / "binance_um/l2_stream/btcusdt_20240808.gz", tick="0.1", lot="0.001")
+    rows = direct.rows[direct.rows["kind"] != FlowKind.TOP]
+    kinds = {FlowKind.CLEAR: CLEAR, FlowKind.TRADE: TRADE, FlowKind.LEVEL: DEPTH}
+    sides = {1: BUY, -1: SELL, 0: 0}
+    events = [
+        (
+            BOTH | (SNAPSHOT if flags & 2 and kind == FlowKind.LEVEL else kinds[kind]) | sides[side],
+            ts,
+            local,
+            price / 10,
+            lots / 1000,
+        )
+        for ts, local, _, price, lots, kind, side, flags in rows.tolist()
+    ]
+    flow = read_hftbacktest(file_of(tmp_path, *events), tick="0.1", lot="0.001")
+    columns = [name for name in rows.dtype.names or () if name != "flags"]
+    assert all((flow.rows[name] == rows[name]).all() for name in columns)
