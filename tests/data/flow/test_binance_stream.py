@@ -218,6 +218,7 @@ def capture(novation_data: Path) -> Flow:
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_the_btcusdt_capture_replays_with_no_gap_no_crossed_book_and_no_repair(capture: Flow) -> None:
     assert capture.repairs == {}
     assert capture.left_out == {
@@ -238,6 +239,7 @@ def test_the_btcusdt_capture_replays_with_no_gap_no_crossed_book_and_no_repair(c
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_the_top_of_the_book_is_the_capture_s_own_ticker_wherever_both_tell_the_same_update(
     capture: Flow, novation_data: Path
 ) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from novation.data.flow import Flow, check
+from novation.data.flow import Flow, check, dense_orders
 from novation.domain.errors import DataError, InvalidInput
-from novation.domain.flow import LAST, SNAPSHOT, FlowKind
+from novation.domain.flow import FLOW_DTYPE, LAST, SNAPSHOT, FlowKind
+from tests.reference.recorded_book import RecordedBook
 
 ADD, CANCEL, AMEND, FILL = FlowKind.ADD, FlowKind.CANCEL, FlowKind.AMEND, FlowKind.FILL
 TRADE, LEVEL, TOP, CLEAR = FlowKind.TRADE, FlowKind.LEVEL, FlowKind.TOP, FlowKind.CLEAR
@@ -226,3 +232,50 @@ def test_a_statement_about_the_best_is_not_a_change(written: Written) -> None:
 def test_a_kind_that_is_none_is_refused(written: Written) -> None:
     with pytest.raises(DataError, match="is of no kind of `FlowKind`"):
         check(written((1, 7, 10, 2, 99, 1, LAST)))
+
+
+def flow_of(*rows: tuple[int, ...], kind: Any = "orders") -> Flow:
+    array = np.array([(ts, ts, *rest) for ts, *rest in rows], dtype=FLOW_DTYPE)
+    return Flow(array, Decimal(1), Decimal(1), kind, "file", np.arange(len(array)))
+
+
+ORDER_ROWS = st.tuples(
+    st.integers(0, 9),  # time
+    st.integers(1, 5),  # order
+    st.integers(-3, 3),  # price
+    st.integers(-1, 4),  # lots
+    st.sampled_from([ADD, ADD, CANCEL, AMEND, FILL, TRADE, CLEAR]),
+    st.sampled_from([1, -1]),
+    st.sampled_from([0, LAST, LAST]),
+)
+LEVEL_ROWS = st.tuples(
+    st.integers(0, 9),
+    st.just(0),
+    st.integers(-3, 3),
+    st.integers(-1, 4),
+    st.sampled_from([LEVEL, LEVEL, TOP, TRADE, CLEAR]),
+    st.sampled_from([1, -1]),
+    st.sampled_from([0, LAST, LAST]),
+)
+
+
+@given(rows=st.lists(ORDER_ROWS, max_size=30), spans=st.sampled_from([None, [(3, 6)]]))
+def test_whatever_was_told_of_orders_is_possible_once_mended(rows: list[tuple[int, ...]], spans: Any) -> None:
+    mended = check(flow_of(*rows), repair=True, open_spans=spans)
+    assert check(mended, open_spans=spans) is mended
+    dense, slots = dense_orders(mended.rows)
+    assert (dense["order"] < slots).all()
+    book = RecordedBook()
+    for row in mended.rows.tolist():
+        book.apply(row)
+        assert not (row[7] & LAST and spans is None and book.crossed())
+
+
+@given(rows=st.lists(LEVEL_ROWS, max_size=30))
+def test_whatever_was_told_of_levels_is_possible_once_mended(rows: list[tuple[int, ...]]) -> None:
+    mended = check(flow_of(*rows, kind="levels"), repair=True)
+    assert check(mended) is mended
+    book = RecordedBook()
+    for row in mended.rows.tolist():
+        book.apply(row)
+        assert not (row[7] & LAST and row[5] == LEVEL and book.crossed())

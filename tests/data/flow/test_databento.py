@@ -244,6 +244,7 @@ def test_the_evening_of_es_reads_with_no_unknown_order_and_no_repair(evening: Fl
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_the_evening_of_es_is_crossed_before_its_opening_and_never_after(evening: Flow) -> None:
     book = RecordedBook()
     crossed = {False: 0, True: 0}  # of the events before the opening

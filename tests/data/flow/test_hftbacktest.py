@@ -210,6 +210,7 @@ def test_latencies_that_cannot_be_are_refused(wrong: tuple[int, ...], tmp_path: 
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_the_evening_of_es_in_this_layout_is_the_flow_of_its_own_file(tmp_path: Path, novation_data: Path) -> None:
     """Records become events as hftbacktest's own converter makes them: fills beside the changes they brought."""
     dbn = pytest.importorskip("databento_dbn", reason="databento-dbn is not installed: its files cannot be read")
@@ -232,6 +233,7 @@ def test_the_evening_of_es_in_this_layout_is_the_flow_of_its_own_file(tmp_path: 
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_the_btcusdt_capture_in_this_layout_is_the_flow_of_its_own_file(tmp_path: Path, novation_data: Path) -> None:
     direct = read_binance_stream(novation_data / "binance_um/l2_stream/btcusdt_20240808.gz", tick="0.1", lot="0.001")
     rows = direct.rows[direct.rows["kind"] != FlowKind.TOP]

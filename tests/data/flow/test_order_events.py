@@ -165,6 +165,7 @@ def test_a_smaller_volume_is_a_fill(events: list[dict[str, str]]) -> None:
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_five_hours_of_order_events_read_with_their_repairs(novation_data: Path) -> None:
     with pytest.raises(DataError, match=r"record 1,805: deleted told after the order was gone \(found 65596120\)"):
         read_order_events(novation_data / FILE, tick="0.01")

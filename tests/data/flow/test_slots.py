@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from novation.data.flow import Flow, check, dense_orders
@@ -104,6 +104,7 @@ def flows(draw: st.DrawFn) -> list[tuple[int, ...]]:
     return rows
 
 
+@settings(max_examples=50)
 @given(flows())
 def test_slots_are_as_few_as_orders_ever_rest_and_never_shared(told: list[tuple[int, ...]]) -> None:
     rows = np.array(told, dtype=FLOW_DTYPE)

@@ -81,6 +81,7 @@ class _Walk:
         self.clock = -(1 << 63)
         self.event_start = 0  # first row of the event under way
         self.book = Resting()
+        self.levels_told = False  # whether the event under way tells levels: only such events judge levels
         self.trades: list[tuple[int, int, int]] = []  # time, side, price of those not yet judged
         self.told: set[int] = set()  # levels told since the first of them
         self.out: list[tuple[int, ...]] = []
@@ -219,6 +220,7 @@ class _Walk:
             self.wrong("no size", "LEVEL of a size below zero", i, row[_LOTS])
             return []
         id = _level_id(row[_SIDE], row[_PRICE])
+        self.levels_told = True
         if self.trades:
             self.told.add(id)
         if row[_LOTS]:
@@ -243,10 +245,11 @@ class _Walk:
 
     def end_event(self, i: int, row: Row) -> list[Row]:
         more: list[Row] = []
+        if self.levels and not self.levels_told:
+            return more
+        self.levels_told = False
         if self.trades:
             self.judge_trades(i, row, more)
-        if self.levels and row[_KIND] in (_TRADE, _TOP):
-            return more
         while (prices := self.book.crossed()) and self.is_open(row[_TS]):
             problem = f"leaves the book crossed: bid {prices[0]:,} ticks, ask {prices[1]:,} ticks"
             hint = f"{_HINT} If the market was not open then, say when it was: open_spans=[(start_ns, end_ns)]."
@@ -264,8 +267,6 @@ class _Walk:
     def judge_trades(self, i: int, row: Row, more: list[Row]) -> None:
         """Look for what still stands and should have traded before the trades of this event."""
         if self.levels:
-            if row[_KIND] != _LEVEL:
-                return
             judged = [trade for trade in self.trades if trade[0] < row[_TS]]
         else:
             judged = self.trades
