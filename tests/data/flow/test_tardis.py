@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from novation.data.flow import Flow, read_tardis
+from novation.data.flow import Flow, read_binance_stream, read_tardis
 from novation.domain.errors import DataError, OffGrid
+from novation.domain.flow import FlowKind
 
 Told = Callable[[Flow], list[str]]
 BOOK = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount"
@@ -142,3 +143,24 @@ def test_wrong_numbers_words_and_files_are_named(tmp_path: Path) -> None:
         read_tardis(book_of(tmp_path), tick="0.1", lot="1")
     with pytest.raises(DataError, match="no such file"):
         read_tardis(tmp_path / "none.csv", tick="0.1", lot="1")
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_btcusdt_capture_in_this_layout_is_the_flow_of_its_own_file(tmp_path: Path, novation_data: Path) -> None:
+    direct = read_binance_stream(novation_data / "binance_um/l2_stream/btcusdt_20240808.gz", tick="0.1", lot="0.001")
+    rows = direct.rows[direct.rows["kind"] != FlowKind.TOP]
+    book: list[str] = []
+    trades: list[str] = []
+    for ts, local, _, price, lots, kind, side, flags in rows.tolist():
+        stamps, value = f"{ts // 1000},{local // 1000}", f"{price // 10}.{price % 10},{lots // 1000}.{lots % 1000:03d}"
+        if kind == FlowKind.LEVEL:
+            book.append(f"{stamps},{'true' if flags & 2 else 'false'},{'bid' if side > 0 else 'ask'},{value}")
+        elif kind == FlowKind.TRADE:
+            trades.append(f"{stamps},1,{'buy' if side > 0 else 'sell'},{value}")
+    files = [book_of(tmp_path, *book), file_of(tmp_path, "trades.csv", TRADES, *trades)]
+    flow = read_tardis(files, tick="0.1", lot="0.001")
+    assert flow.repairs == {}
+    for name in ("ts_ns", "order", "price_ticks", "lots", "kind", "side"):
+        assert (flow.rows[name] == rows[name]).all()
+    assert (flow.rows["local_ns"] == rows["local_ns"] // 1000 * 1000).all()
