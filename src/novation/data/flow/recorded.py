@@ -23,6 +23,7 @@ Array = npt.NDArray[Any]
 
 #: A row before it is put into an array, in the order of FLOW_DTYPE.
 Row = tuple[int, ...]
+#: Half-open spans of ns UTC in which the market is open.
 OpenSpans = Sequence[tuple[int, int]]
 
 _INT64_MAX = (1 << 63) - 1
