@@ -89,6 +89,7 @@ def _isolated_gone(ex: Exchange, account: int, i: int, mark: int) -> bool:
     left = _close(ex, account, i, trigger, stands)
     if ex.rules.deficit_to_fund and left < 0:
         _lift(ex, account, -left, i, i)
+    elections.elect(ex)
     return True
 
 
@@ -189,11 +190,15 @@ def _close_cross(ex: Exchange, account: int, triggers: list[int]) -> None:
         if at_once and still_open and margin.cross_surplus(ex, account, triggers) > 0:
             _exchange(ex, account)
             a.called = 0
+            elections.elect(ex)
             return
+        if still_open:
+            elections.elect(ex)
     _exchange(ex, account)
     if ex.rules.deficit_to_fund and a.wallet < 0:
         _lift(ex, account, -a.wallet, -1, last)
     a.called = 0
+    elections.elect(ex)
 
 
 def _exchange(ex: Exchange, account: int) -> None:
@@ -321,7 +326,6 @@ def _close(
         cost=cost,
         flags=flags,
     )
-    elections.elect(ex)
     return left
 
 
@@ -368,7 +372,6 @@ def _take_over(
     about = {"lots": -side * lots, "flags": flags}
     deleveraging.liquidated(ex, account, i, standing, trigger, price_ticks=price, amount=realised, cost=cost, **about)
     ex.emit(EventKind.TAKEN_OVER, account, i, trade=ex.trade_sequence, price_ticks=passed_on, amount=result, **about)
-    elections.elect(ex)
     return 0
 
 

@@ -114,7 +114,8 @@ def test_a_liquidation_passes_over_who_would_not_reduce_and_takes_the_accounts_o
 
 def test_delivery_and_new_terms_cancel_conditional_orders_too() -> None:
     coarse = msgspec.structs.replace(TERMS, tick_step=4)
-    both = pair(Setup(cme_globex.RULES, [es()], [[TERMS, coarse]], 1, 0, [0], books={es().id: BY_TIME}))
+    ends = msgspec.structs.replace(es(), deliver_ns=2)
+    both = pair(Setup(cme_globex.RULES, [ends], [[TERMS, coarse]], 1, 0, [0], books={ends.id: BY_TIME}))
     both.advance(0, [marks(0, 900)])
     both.submit(transfer(0, 10_000 * DOLLARS))
     for price in (905.25, 906):
@@ -123,6 +124,7 @@ def test_delivery_and_new_terms_cancel_conditional_orders_too() -> None:
     new = MarketEvent(ts_ns=1, kind=MarketEventKind.TERMS, instrument=0, terms=1)
     assert gone(at(both, 1, new)) == [(1, CancelReason.OFF_TICK_BY_NEW_TERMS)]
     over = MarketEvent(ts_ns=2, kind=MarketEventKind.STATUS, instrument=0, status=InstrumentStatus.DELIVERING)
+    over = msgspec.structs.replace(over, index_e8=900 * E8)
     assert gone(at(both, 2, over)) == [(2, CancelReason.DELIVERY), (3, CancelReason.DELIVERY)]
 
 

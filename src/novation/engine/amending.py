@@ -91,8 +91,6 @@ def new_size_reason(venue, c, row, left):
         if left > most:
             return _WOULD_NOT_REDUCE, left, most
     reason, value, limit = price_reason(venue, o.instrument, o.side, c.price_ticks)
-    if reason == 0 and too_large(venue, at, o.side, left, c.price_ticks):
-        return _NUMBER_TOO_LARGE, left, 0
     return reason, value, limit
 
 
@@ -116,7 +114,10 @@ def amend(venue, c):
     at = row_of(venue, o.account, o.instrument, o.leg)
     ticks = reach(venue, o.instrument, o.side, left, c.price_ticks)
     count(venue, row, -1)
-    reason, value, limit = money_reason(venue, at, o.side, _LIMIT, left, c.price_ticks, o.reduce_only, ticks)
+    if too_large(venue, at, o.side, left, c.price_ticks):
+        reason, value, limit = _NUMBER_TOO_LARGE, left, 0
+    else:
+        reason, value, limit = money_reason(venue, at, o.side, _LIMIT, left, c.price_ticks, o.reduce_only, ticks)
     count(venue, row, 1)
     if reason != 0:
         return reason, value, limit

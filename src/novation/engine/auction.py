@@ -1,7 +1,7 @@
 """The auction in which a market opens: one price for all that cross (docs/rules/book.md, "Auctions").
 
 The price is `rules.opening_price`'s, over the prices at which the two sides cross. Stops that it would trigger join
-first, one by one, and it is found anew. Then orders trade at it two by two, each a unit of work.
+first, and it is found anew. Then orders trade at it two by two, each a unit of work.
 """
 
 from __future__ import annotations
@@ -19,32 +19,37 @@ from novation.engine.parametric import NO_PRICE
 from novation.engine.state import contract_, order_, resting_
 
 _LAST = 0
+#: Steps of an auction (`auctioning`, 0: there is none): its price is found; those whom it triggers join, and some did,
+#: so that it has to be found again; it trades.
+_PRICING, _JOINING, _JOINED, _TRADING = range(1, 5)
 _CANCEL_NOT_REDUCING = int(CancelReason.WOULD_NOT_REDUCE)
 
 
 @kernel
 def auction_unit(venue, instrument):
     """One step of an auction; whether it is over."""
-    if venue.auction_ticks == NO_PRICE:
+    if venue.auctioning == _PRICING:
         ticks, _ = indicative(venue, instrument)
         if ticks == NO_PRICE:
             venue.auctioning = 0
             look_again(venue, instrument)
             return True
+        venue.auction_ticks = ticks
+        venue.auctioning = _JOINING
+    ticks = venue.auction_ticks
+    if venue.auctioning != _TRADING:
         x = ticks * contract_(venue, instrument).tick_e8
         row = next_triggered(venue, instrument, _LAST, x, 1)
         if row >= 0:
+            venue.auctioning = _JOINED
             trigger(venue, resting_(venue, row).owner, x)
         else:
-            venue.auction_ticks = ticks
+            venue.auctioning = _PRICING if venue.auctioning == _JOINED else _TRADING
         return False
-    ticks = venue.auction_ticks
     bid, ask = first_executable(venue, instrument, -1), first_executable(venue, instrument, 1)
     if bid < 0 or ask < 0 or resting_(venue, bid).ticks < ticks or resting_(venue, ask).ticks > ticks:
-        venue.auction_ticks = NO_PRICE
-        venue.auctioning = 0
-        look_again(venue, instrument)
-        return True
+        venue.auctioning = _PRICING  # what is left may meet: an order that had to go may have made the price
+        return False
     for row in (bid, ask):
         if opens(venue, row):
             cancel_order(venue, resting_(venue, row).owner, _CANCEL_NOT_REDUCING)

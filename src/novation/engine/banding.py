@@ -32,19 +32,22 @@ def price_reason(venue, instrument, side, price_ticks):
         if price_e8 < m.limit_low_e8:
             return _BEYOND_LIMIT, price_ticks, -(-m.limit_low_e8 // c.tick_e8)
     band = terms_of(venue, instrument).band_ticks
-    if band > 0 and (m.settlement_ticks != 0 or m.last_e8 != 0):
-        last = m.last_e8 // c.tick_e8 if m.last_e8 != 0 else NO_PRICE
-        settled = m.settlement_ticks if m.settlement_ticks != 0 else last
-        bid, ask, before = NO_LOWER, NO_UPPER, NO_PRICE
-        if has_book(venue, instrument):
-            found = best_of(venue, side_place(venue, instrument, 1))
-            bid = found if found != NO_TICKS else bid
-            found = best_of(venue, side_place(venue, instrument, -1))
-            ask = found if found != NO_TICKS else ask
-            if m.phase != _OPEN:
-                found, _ = indicative(venue, instrument)
-                before = found if found != NO_TICKS else before
-        start = reference_price(m.phase == _OPEN, settled, before, last, bid, ask)
-        if is_beyond_band(side, price_ticks, start, band):
-            return _OUTSIDE_BAND, price_ticks, start + side * band
+    if band == 0:
+        return 0, 0, 0
+    last = m.last_e8 // c.tick_e8 if m.last_e8 != 0 else NO_PRICE
+    settled = m.settlement_ticks if m.settlement_ticks != 0 else last
+    bid, ask, before = NO_LOWER, NO_UPPER, NO_PRICE
+    if has_book(venue, instrument):
+        found = best_of(venue, side_place(venue, instrument, 1))
+        bid = found if found != NO_TICKS else bid
+        found = best_of(venue, side_place(venue, instrument, -1))
+        ask = found if found != NO_TICKS else ask
+        if m.phase != _OPEN:
+            found, _ = indicative(venue, instrument)
+            before = found if found != NO_TICKS else before
+    if settled == NO_PRICE and before == NO_PRICE:
+        return 0, 0, 0
+    start = reference_price(m.phase == _OPEN, settled, before, last, bid, ask)
+    if is_beyond_band(side, price_ticks, start, band):
+        return _OUTSIDE_BAND, price_ticks, start + side * band
     return 0, 0, 0

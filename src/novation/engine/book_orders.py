@@ -82,9 +82,9 @@ def terms_reason(venue, c):
     if at_once and c.trigger == 0 and not open_now:
         return _IMMEDIATE_BEFORE_OPEN, m.phase, m.halt
     hides = c.display_lots > 0
-    if c.display_lots < 0 or c.display_lots > c.lots or (hides and (c.order_kind == _MARKET or at_once)):
+    if c.display_lots < 0 or (hides and (c.display_lots > c.lots or c.order_kind == _MARKET or at_once)):
         return _BAD_DISPLAY, c.display_lots, c.lots
-    if c.min_lots < 0 or c.min_lots > c.lots:
+    if c.min_lots < 0 or (c.min_lots > 0 and c.min_lots > c.lots):
         return _BAD_MINIMUM, c.min_lots, c.lots
     if c.min_lots > 0 and (tif == _FOK or tif == _POST_ONLY or c.trigger != 0 or not open_now):
         return _BAD_MINIMUM, c.min_lots, c.lots

@@ -96,6 +96,12 @@ def mark_moved(venue, instrument):
     if not has_book(venue, instrument):
         return
     follow(venue, instrument, _MARK, market_(venue, instrument).mark_e8)
+    look_at_marks(venue, instrument)
+
+
+@kernel
+def look_at_marks(venue, instrument):
+    """Have the orders of a book that wait for a mark looked at."""
     b = book_of(venue, instrument)
     if not b.elect_mark:
         b.elect_mark = 1

@@ -225,7 +225,8 @@ def close_out(venue, row, at_any_cost):
         if there == 0 or (bankrupt > 0 and side * (ticks - bankrupt) > 0):
             take_over(venue, row, bankrupt, ticks, there, at_any_cost)
             return
-    if there == 0:  # nobody is left to trade with, and no fund: the last price stands for all of it
+    alone = there == 0
+    if alone:  # nobody is left to trade with, and no fund: the last price stands for all of it
         ticks, there = last_ticks(venue, p.instrument), abs(lots)
     closed = min(there, abs(lots) if at_any_cost else reduced_lots(venue, row, ticks))
     left = left_after(venue, row, closed, ticks)
@@ -234,7 +235,7 @@ def close_out(venue, row, at_any_cost):
         if bankrupt > 0:
             begin_deleveraging(venue, row, bankrupt)
             return
-    meet_market(venue, p.instrument, side, closed, ticks)
+    meet_market(venue, p.instrument, side, closed, ticks, alone)
     fee, clearance = forced_fees(venue, row, closed, ticks)
     if venue.deficit_to_fund:
         fee = min(fee, max(0, left))
@@ -255,10 +256,12 @@ def close_out(venue, row, at_any_cost):
 
 
 @kernel
-def meet_market(venue, instrument, side, lots, ticks):
-    """A forced trade meets the first order of a book, or a level of a ladder; on bars nobody is named."""
+def meet_market(venue, instrument, side, lots, ticks, alone):
+    """A forced trade meets the first order of a book unless it is alone, or a level of a ladder; on bars nobody is
+    named."""
     if has_book(venue, instrument):
-        meet_first(venue, instrument, side, lots, ticks)
+        if not alone:
+            meet_first(venue, instrument, side, lots, ticks)
     else:
         take(venue, instrument, side, lots, ticks)
 
@@ -288,7 +291,7 @@ def take_over(venue, row, bankrupt, ticks, there, at_any_cost):
         return
     equity, maintenance, cost = remaining_equity(venue, row), remaining_maintenance(venue, row), p.cost
     if there > 0:
-        meet_market(venue, p.instrument, side, lots, ticks)
+        meet_market(venue, p.instrument, side, lots, ticks, False)
     isolated = ISOLATED if p.scope == _ISOLATED else 0
     profit = fill(venue, row, 0, side * lots, price, p.trigger_e8, 0, LIQUIDATED | isolated)
     post_outside(venue, -result)

@@ -153,6 +153,8 @@ def average_price(venue, instrument, side, value):
 
     Without ladder or book the last price and half the spread, whatever the size.
     """
+    if has_book(venue, instrument) and not is_open(venue, instrument):
+        return 0
     if has_depth(venue, instrument):
         c = contract_(venue, instrument)
         lots, paid, _ = depth_of(venue, instrument, side, 1 << 50, ANY_PRICE, value)

@@ -10,8 +10,8 @@ from novation._jit import kernel
 from novation.domain.enums import EventKind, InstrumentStatus, MarkRule
 from novation.engine.ladder import best_level
 from novation.engine.ledger import next_event
-from novation.engine.liquidity import average_price, best_executable, has_ladder
-from novation.engine.parametric import NO_PRICE
+from novation.engine.liquidity import average_price, has_ladder, offer
+from novation.engine.parametric import ANY_PRICE, NO_PRICE
 from novation.engine.state import (
     BASIS_ROWS,
     NEVER_NS,
@@ -50,7 +50,7 @@ def offered_e8(venue, instrument, side, notional, given_e8):
     if given_e8 != 0:
         return given_e8
     if notional == 0 and has_book(venue, instrument):
-        ticks = best_executable(venue, instrument, side)
+        ticks, _ = offer(venue, instrument, side, 1, ANY_PRICE)
         return ticks * contract_(venue, instrument).tick_e8 if ticks != NO_PRICE else 0
     if notional == 0 and has_ladder(venue, instrument):
         ticks, lots = best_level(venue, instrument, side)

@@ -22,6 +22,8 @@ from novation.rules.clearing import closed_lots
 
 _MARKET = int(OrderKind.MARKET)
 _LAST = 0
+#: Before lots are given out: the taker's own orders at the price are cancelled, one by one (`giving`).
+_PREVENTING = -2
 _IOC, _FOK, _POST_ONLY = int(TimeInForce.IOC), int(TimeInForce.FOK), int(TimeInForce.POST_ONLY)
 _TRADE, _CANCEL_TAKER = int(SelfTrade.TRADE), int(SelfTrade.CANCEL_TAKER)
 _CANCEL_MAKER = int(SelfTrade.CANCEL_MAKER)
@@ -48,10 +50,15 @@ def book_unit(venue):
         return
     queue = price_(venue, queue_at(venue, side_place(venue, o.instrument, -o.side), ticks))
     by_time = book_of(venue, o.instrument).by_time or o.lots >= queue.lots + queue.hidden
-    if venue.giving < 0 and not by_time:
+    if venue.giving == _PREVENTING and ticks != venue.prevented_ticks:
+        venue.giving = -1
+    if venue.giving == _PREVENTING or (venue.giving < 0 and not by_time):
         own = own_maker(venue, o, queue.first, 1)
-        if own >= 0:
-            prevent(venue, row, own)
+        if own >= 0 or venue.giving == _PREVENTING:
+            venue.giving = _PREVENTING if own >= 0 else -1
+            venue.prevented_ticks = ticks
+            if own >= 0:
+                prevent(venue, row, own)
             return
         venue.giving = give_out(venue, o.instrument, queue, o.lots)
     maker = queue.first
@@ -144,6 +151,7 @@ def prevent(venue, taker, maker):
         cancel_order(venue, resting_(venue, maker).owner, _CANCEL_SELF_TRADE)
     if word != _CANCEL_MAKER:
         venue.taking = -1
+        venue.giving = -1
         cancel_order(venue, taker, _CANCEL_SELF_TRADE)
 
 
@@ -151,6 +159,7 @@ def prevent(venue, taker, maker):
 def settle_rest(venue, row):
     """Nothing more can be had: what is left of an order stands last at its price, or is cancelled."""
     o = order_(venue, row)
+    venue.giving = -1
     at_once = (o.time_in_force == _IOC or o.time_in_force == _FOK) and not venue.auctioning
     if o.kind == _MARKET or at_once:
         venue.taking = -1

@@ -9,7 +9,7 @@ from novation.engine.book import free, leave
 from novation.engine.clearing import fee_of, fill, link, side_flag, unlink_if_flat
 from novation.engine.ledger import next_event
 from novation.engine.order_margin import assumed_for
-from novation.engine.state import account_, contract_, order_, position_row_, row_of
+from novation.engine.state import account_, contract_, has_book, order_, position_row_, row_of
 from novation.rules.value import value_rem
 
 _MARKET = int(OrderKind.MARKET)
@@ -48,7 +48,8 @@ def rest(venue, asked, row_of_position, kind, price_ticks, reduce_only, after):
     o.lots = asked.lots
     o.price_ticks = price_ticks
     o.reduce_only = reduce_only
-    o.held = 1 if kind == _MARKET and asked.trigger == 0 and (asked.hold or venue.hold_orders) else 0
+    waits_for_open = kind == _MARKET and not has_book(venue, p.instrument)
+    o.held = 1 if waits_for_open and (asked.hold or venue.hold_orders) else 0
     o.after = after
     o.time_in_force = asked.time_in_force
     o.expire_ns = asked.expire_ns

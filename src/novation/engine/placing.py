@@ -70,7 +70,7 @@ def place(venue, c):
     if m.terms < 0:
         reject(venue, account, instrument, identity, signed, price_ticks, _NO_TERMS, 0, 0)
         return
-    if kind > _LIMIT and not moved and has_book(venue, instrument):
+    if kind != _LIMIT and not moved and has_book(venue, instrument):
         price_ticks = 0
     t = terms_of(venue, instrument)
     c = contract_(venue, instrument)
@@ -84,8 +84,6 @@ def place(venue, c):
         strange, strange_value = _BAD_ORDER_KIND if kind != _LIMIT else 0, kind
     else:
         strange, strange_value, strange_limit = kind_reason(venue, asked)
-    if strange == 0 and kind > _LIMIT and not conditional:
-        kind, price_ticks = _LIMIT, price_found(venue, instrument, side, kind, NO_PRICE)
     over = 0 < c.deliver_ns <= venue.clock_ns  # whether or not a row has said so yet
     if over or (m.status != _TRADING and m.status != _PRE_DELIVERING):
         reason, value, limit = _NOT_TRADING, m.status, _TRADING
@@ -95,6 +93,10 @@ def place(venue, c):
         reason, value, limit = closed, phase, halt
     elif strange != 0:
         reason, value, limit = strange, strange_value, strange_limit
+    if reason == 0 and kind > _LIMIT and not conditional:
+        kind, price_ticks = _LIMIT, price_found(venue, instrument, side, kind, NO_PRICE)
+    if reason != 0:
+        pass
     elif lots <= 0 or (side != 1 and side != -1):
         reason, value = _QTY_NOT_POSITIVE, lots
     elif lots < t.min_lots:

@@ -80,10 +80,11 @@ HEAD = _table(
     "liquidating liquidating_position liquidating_instrument deleveraging deleveraging_ticks",
     # the order that is taking liquidity, -1: none
     "taking",
-    # matching on a book: the next order that a share was given to (-1: none); whether the next fill is the other side
-    # of the last; instruments whose conditional orders are to be looked at, by their last price and by their mark
-    "giving paired elections mark_elections",
-    # the auction in hand: whether there is one, and its price once it is found
+    # matching on a book: the next order that a share was given to (-1: none; -2: own orders at a price are cancelled
+    # first); whether the next fill is the other side of the last; instruments whose conditional orders are to be looked
+    # at, by their last price and by their mark
+    "giving prevented_ticks paired elections mark_elections",
+    # the auction in hand: its step (`auction`), and its price once it is found
     "auctioning auction_ticks",
     # what CANCEL_ALL still has to do: account (-1: nothing), instrument, side, the next order, how many are gone
     "cancelling cancelling_instrument cancelling_side cancel_next cancelled",

@@ -28,7 +28,7 @@ from novation.engine.bands import put_bands, still_clear, watch
 from novation.engine.clearing import fund, fund_outside, settle
 from novation.engine.collateral import touch_multi
 from novation.engine.commands import execute_command
-from novation.engine.conditional import election_unit, mark_moved
+from novation.engine.conditional import election_unit, look_at_marks, mark_moved
 from novation.engine.delivery import close_delivery, deliver_account
 from novation.engine.ledger import next_event
 from novation.engine.liquidation import check_account, liquidation_unit
@@ -207,7 +207,7 @@ def begin_auction(venue):
     """The two sides of the book of the row in hand may cross now."""
     venue.stage = _AUCTION
     venue.auctioning = 1
-    venue.auction_ticks = NO_PRICE
+    look_at_marks(venue, feed_(venue, venue.feed_next).instrument)
 
 
 @kernel

@@ -11,10 +11,9 @@ from novation._jit import record_table
 from novation.domain.book import BookLevel, BookRules, BookView
 from novation.domain.digest import Line
 from novation.domain.instruments import Instrument
-from novation.engine.parametric import NO_PRICE
 from novation.engine.state import ASKS, BIDS, CHUNK_BITS, DTYPES, LISTS, PAGE, PAGE_BITS
 
-__all__ = ["NO_PRICE", "book_lines", "fill", "first_rows", "grow", "queue_position", "view"]
+__all__ = ["book_lines", "fill", "first_rows", "grow", "queue_position", "view"]
 
 #: Pages that a venue with books begins with.
 _PAGES = 64

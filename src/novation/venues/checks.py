@@ -171,7 +171,7 @@ def check_feed(venue: Made, feed: np.ndarray) -> None:
             "names no asset, no row of its rules, or an index out of bounds",
         ),
         (
-            tiered & np.any([feed[name] < 0 for name in _PRICES], axis=0),
+            tiered & (feed["kind"] != MarketEventKind.LIMITS) & np.any([feed[name] < 0 for name in _PRICES], axis=0),
             "has a price below zero of an instrument with brackets",
         ),
         (np.any([np.abs(feed[name]) > _TOP_E8 for name in _PRICES], axis=0), "has a price beyond 2**53 in 1e-8"),

@@ -192,7 +192,7 @@ class Venue:
         h["watching"], h["band_base"] = 1, base
         h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1
         h["first_order"], h["last_order"], h["taking"], h["giving"], h["cancelling"] = -1, -1, -1, -1, -1
-        h["expire_ns"], h["grow_side"], h["auction_ticks"] = NEVER_NS, -1, book_tables.NO_PRICE
+        h["expire_ns"], h["grow_side"] = NEVER_NS, -1
         book_tables.fill(self, self.instruments, self.books)
         self._event_hasher = hashlib.blake2b(digest_size=16)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
