@@ -16,7 +16,7 @@ from novation.engine.matching import happened, opens
 from novation.engine.opening import indicative
 from novation.engine.orders import cancel_order, trade
 from novation.engine.parametric import NO_PRICE
-from novation.engine.state import contract_, order_, resting_
+from novation.engine.state import book_of, contract_, order_, resting_
 
 _LAST = 0
 #: Steps of an auction (`auctioning`, 0: there is none): its price is found; those whom it triggers join, and some did,
@@ -30,7 +30,7 @@ def auction_unit(venue, instrument):
     """One step of an auction; whether it is over."""
     if venue.auctioning == _PRICING:
         ticks, _ = indicative(venue, instrument)
-        if ticks == NO_PRICE:
+        if ticks == NO_PRICE or book_of(venue, instrument).flow_rows > 0:
             venue.auctioning = 0
             look_again(venue, instrument)
             return True

@@ -52,16 +52,26 @@ def slot_of(s, ticks):
 
 
 @kernel
-def make_room(venue, place, ticks):
-    """Whether an order can stand at a price of a list; if not, the venue is asked for larger tables."""
+def page_ready(venue, place, ticks):
+    """Whether a queue can be at a price of a list; if not, the venue is asked for larger tables."""
     slot = slot_of(side_(venue, place), ticks)
-    if slot >= 0 and venue.free_resting >= 0:
+    if slot >= 0:
         if slot_(venue, slot).page > 0:
             return True
         if venue.pages < venue.page_rows:
             venue.pages += 1
             slot_(venue, slot).page = venue.pages
             return True
+    venue.grow_side = place
+    venue.grow_ticks = ticks
+    return False
+
+
+@kernel
+def make_room(venue, place, ticks):
+    """Whether an order can stand at a price of a list; if not, the venue is asked for larger tables."""
+    if venue.free_resting >= 0:
+        return page_ready(venue, place, ticks)
     venue.grow_side = place
     venue.grow_ticks = ticks
     return False
@@ -164,6 +174,8 @@ def stand(venue, row):
     """
     r = resting_(venue, row)
     s, place = side_(venue, r.place), r.place
+    venue.stand_sequence += 1
+    r.sequence = venue.stand_sequence
     queue = price_(venue, queue_at(venue, place, r.ticks))
     before = queue.last
     while before >= 0 and r.key != 0 and is_better(place, r.key, resting_(venue, before).key):

@@ -38,6 +38,13 @@ def within(side, ticks, worst_ticks):
 
 
 @kernel
+def is_within_limits(venue, instrument, ticks):
+    """Whether an order at a price may trade, as far as price limits go."""
+    m = market_(venue, instrument)
+    return m.limit_low_e8 <= ticks * contract_(venue, instrument).tick_e8 <= m.limit_high_e8
+
+
+@kernel
 def best_executable(venue, instrument, side):
     """The best price at which orders of a book stand that a taker of a side may trade with, NO_PRICE if none do.
 

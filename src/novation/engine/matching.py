@@ -80,8 +80,11 @@ def book_unit(venue):
     happened(venue, o.instrument, ticks)
     price_e8 = market_(venue, o.instrument).last_e8
     trade(venue, row, lots, ticks, price_e8, 0)
-    venue.paired = 1
-    meet(venue, maker, lots, price_e8)
+    if resting_(venue, maker).owner < 0:
+        lose_to_taker(venue, maker, lots)
+    else:
+        venue.paired = 1
+        meet(venue, maker, lots, price_e8)
 
 
 @kernel
@@ -97,8 +100,9 @@ def happened(venue, instrument, ticks):
     """A trade at a price: it is the last one, and conditional orders have to be looked at."""
     price_e8 = ticks * contract_(venue, instrument).tick_e8
     market_(venue, instrument).last_e8 = price_e8
-    follow(venue, instrument, _LAST, price_e8)
-    look_again(venue, instrument)
+    if venue.working > 0:
+        follow(venue, instrument, _LAST, price_e8)
+        look_again(venue, instrument)
 
 
 @kernel
@@ -118,8 +122,22 @@ def meet(venue, maker, lots, price_e8):
 
 
 @kernel
+def lose_to_taker(venue, maker, lots):
+    """An account takes lots of what an order of a record shows."""
+    r = resting_(venue, maker)
+    r.taken += lots
+    if lots == r.shown:
+        leave(venue, maker)
+        r.shown = 0
+    else:
+        shrink(venue, maker, lots)
+
+
+@kernel
 def opens(venue, maker):
     """Whether an order may only reduce, and with all of its lots would not."""
+    if resting_(venue, maker).owner < 0:
+        return False
     o = order_(venue, resting_(venue, maker).owner)
     if not o.reduce_only:
         return False
@@ -136,7 +154,7 @@ def own_maker(venue, o, maker, all_of_them):
         return -1
     while maker >= 0:
         r = resting_(venue, maker)
-        if order_(venue, r.owner).account == o.account:
+        if r.owner >= 0 and order_(venue, r.owner).account == o.account:
             return maker
         maker = r.next if all_of_them else -1
     return -1
@@ -189,5 +207,8 @@ def meet_first(venue, instrument, side, lots, ticks):
     other side of the trade."""
     maker = first_executable(venue, instrument, side)
     happened(venue, instrument, ticks)
-    meet(venue, maker, lots, market_(venue, instrument).last_e8)
-    venue.paired = 1
+    if resting_(venue, maker).owner < 0:
+        lose_to_taker(venue, maker, lots)
+    else:
+        meet(venue, maker, lots, market_(venue, instrument).last_e8)
+        venue.paired = 1

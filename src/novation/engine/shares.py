@@ -25,7 +25,7 @@ def give_by_time(venue, first, account, lots):
     row = first
     while row >= 0 and lots > 0:
         r = resting_(venue, row)
-        if account < 0 or order_(venue, r.owner).account == account:
+        if account < 0 or (r.owner >= 0 and order_(venue, r.owner).account == account):
             lots -= give(r, lots)
         row = r.next
     return lots

@@ -92,6 +92,8 @@ HEAD = _table(
     "expire_ns expire_stale",
     # free rows of orders in books, pages in use, and the side and price that need room (-1: none does)
     "free_resting pages grow_side grow_ticks",
+    # orders that came to stand so far; how many books have a flow, and whether rows of it said something
+    "stand_sequence flows told",
     # cursors of feed, commands, events and samples; what the door wants to hear of
     "feed_next command_next command_count event_count sample_count holding_count sampling every_instant",
     # the list of working orders, in order of arrival, and the free rows
@@ -198,6 +200,9 @@ BOOK = _table(
     "fifo_percent pro_rata_min top top_min top_max maker_first maker_count levelling protection_ticks market_orders "
     "amend_keeps_place refuse_unfillable self_trade by_time",
     "elect_last elect_mark",
+    # its flow of recorded orders: the rows, the next of them, whether that has begun and what it has used so far; the
+    # rows of RESTING that its orders stand in, one a slot
+    "flow_address flow_rows flow_next flow_begun flow_used slots_first slots",
 )
 #: A lead market maker: its account and percent.
 MAKER = _table("account percent")
@@ -216,9 +221,10 @@ SLOT = _table("page")
 PAGES = _table("used")
 #: The queue at one price: lots shown and hidden, orders, the first and the last of them.
 PRICE = _table("lots hidden orders first last")
-#: An order in a queue. `owner`: its row of ORDER; `place`: of SIDE; `key`: the trigger it waits for; `given`: lots of
-#: the taker in hand.
-RESTING = _table("owner place ticks shown hidden next previous key given")
+#: An order in a queue. `owner`: its row of ORDER, -1 of an order of a record; `place`: of SIDE; `key`: the trigger it
+#: waits for; `given`: lots of the taker in hand; `sequence`: orders came to stand in this order; of an order of a
+#: record `recorded` and `taken`: its lots there, and those that accounts took.
+RESTING = _table("owner place ticks shown hidden next previous key given sequence recorded taken")
 #: Prices and lots of the two sides where they cross.
 CROSSING = _table("number")
 

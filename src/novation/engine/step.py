@@ -38,6 +38,7 @@ from novation.engine.matching import book_unit
 from novation.engine.orders import cancel_order, waits
 from novation.engine.parametric import NO_PRICE, opened_beyond, opening_ticks, traded_through
 from novation.engine.phases import change_limits, change_phase
+from novation.engine.replay import flow_run, flow_until, next_flow, next_row_ns
 from novation.engine.sampling import sample_account
 from novation.engine.state import (
     LEGS,
@@ -204,7 +205,7 @@ def apply_row(venue, row):
 
 @kernel
 def begin_auction(venue):
-    """The two sides of the book of the row in hand may cross now."""
+    """The two sides of the book of the row in hand may cross now. Where a record is replayed it has the auction."""
     venue.stage = _AUCTION
     venue.auctioning = 1
     look_at_marks(venue, feed_(venue, venue.feed_next).instrument)
@@ -504,7 +505,21 @@ def work(venue, until_ns):
                 continue
             venue.command_next = 0
             venue.command_count = 0
+            if venue.told:  # all that a row of a flow brought is done
+                venue.told = 0
+                venue.closed_from = venue.closed_to
+                return INSTANT
             ts_ns = next_instant(venue)
+            if venue.flows > 0:
+                instrument = next_flow(venue)
+                bound_ns = min(until_ns, ts_ns - 1) if ts_ns >= 0 else until_ns
+                if instrument >= 0:
+                    bound_ns = flow_until(venue, instrument, bound_ns)
+                    if next_row_ns(venue, instrument) <= bound_ns:
+                        flow_run(venue, instrument, bound_ns)
+                        if venue.grow_side >= 0:
+                            return MORE
+                        continue
             if ts_ns < 0 or ts_ns > until_ns:
                 if until_ns > venue.clock_ns:
                     venue.clock_ns = until_ns

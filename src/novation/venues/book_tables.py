@@ -7,13 +7,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from novation._jit import record_table
+from novation._jit import JIT, address_of, record_table
 from novation.domain.book import BookLevel, BookRules, BookView
 from novation.domain.digest import Line
+from novation.domain.flow import FLOW_DTYPE
 from novation.domain.instruments import Instrument
 from novation.engine.state import ASKS, BIDS, CHUNK_BITS, DTYPES, LISTS, PAGE, PAGE_BITS
 
-__all__ = ["book_lines", "fill", "first_rows", "grow", "queue_position", "view"]
+__all__ = ["attach_flow", "book_lines", "fill", "find_flows", "first_rows", "grow", "queue_position", "view"]
 
 #: Pages that a venue with books begins with.
 _PAGES = 64
@@ -35,6 +36,7 @@ class HasBooks(ShowsBooks, Protocol):
     """... and what is grown of it."""
 
     head: Any
+    flows: dict[int, np.ndarray]
 
     def own(self, name: str, table: np.ndarray) -> None: ...
 
@@ -89,6 +91,26 @@ def _chain(resting: np.ndarray, first: int) -> None:
     resting["next"][first:] = np.arange(first + 1, len(resting) + 1)
     if len(resting) > first:
         resting["next"][-1] = -1
+
+
+def attach_flow(venue: HasBooks, row: int, rows: np.ndarray, slots: int) -> None:
+    """Give a book a flow, and its orders a row of RESTING each, behind all there are."""
+    b = venue.table("book")[row]
+    old = len(venue.table("resting"))
+    _lengthen(venue, "resting", old + slots)
+    table = np.ascontiguousarray(rows)
+    if not JIT:
+        table = table.view(np.dtype((np.record, FLOW_DTYPE)))
+    venue.flows[row] = table
+    b["flow_rows"], b["flow_next"], b["slots_first"], b["slots"] = len(table), 0, old, slots
+    venue.head["flows"] += 1
+    find_flows(venue)
+
+
+def find_flows(venue: HasBooks) -> None:
+    """Tell books where their flows are: of a venue that was restored, somewhere else."""
+    for row, table in venue.flows.items():
+        venue.table("book")[row]["flow_address"] = address_of(table)
 
 
 def grow(venue: HasBooks) -> None:
@@ -205,6 +227,7 @@ def book_lines(venue: ShowsBooks) -> Iterator[Line]:
     for i, instrument in enumerate(venue.instruments):
         if instrument.id not in venue.books:
             continue
+        b = venue.table("book")[int(venue.table("contract")[i]["book"]) - 1]
         for side, which in ((1, BIDS), (-1, ASKS)):
             place = _row_of(venue, i, which)
             top = int(venue.table("side")[place]["top"])
@@ -212,8 +235,13 @@ def book_lines(venue: ShowsBooks) -> Iterator[Line]:
                 row = int(q["first"])
                 while row >= 0:
                     r = resting[row]
-                    yield (
-                        "book",
-                        (i, side, ticks, orders[int(r["owner"])]["id"], r["shown"], r["hidden"], int(row == top)),
-                    )
+                    order = orders[int(r["owner"])]["id"] if r["owner"] >= 0 else int(b["slots_first"]) - row - 1
+                    yield "book", (i, side, ticks, order, r["shown"], r["hidden"], int(row == top))
                     row = int(r["next"])
+        if b["flow_rows"]:
+            yield "flow", (i, b["flow_next"])
+        for slot in range(int(b["slots"])):
+            r = resting[int(b["slots_first"]) + slot]
+            if r["recorded"]:
+                side = 1 if int(r["place"]) % LISTS == BIDS else -1
+                yield "recorded", (i, slot, side, r["ticks"], r["recorded"], r["taken"])

@@ -9,7 +9,7 @@ import numpy as np
 
 from novation.domain.account import InsurancePool
 from novation.domain.assets import Asset
-from novation.domain.book import BookRules
+from novation.domain.book import MOST_LOTS, BookRules
 from novation.domain.enums import (
     HaltReason,
     InstrumentKind,
@@ -20,10 +20,11 @@ from novation.domain.enums import (
     MarkRule,
 )
 from novation.domain.errors import InvalidInput, VenueError
+from novation.domain.flow import FLOW_DTYPE, FlowKind
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE
-from novation.domain.units import BALANCE_BOUND, DIVISOR_BOUND, E8, NOTIONAL_BOUND, from_e8
+from novation.domain.units import BALANCE_BOUND, DIVISOR_BOUND, E8, NOTIONAL_BOUND, from_e8, iso
 from novation.engine.state import BASIS_ROWS, NEVER_NS
 from novation.venues.assets import check_assets, strange_rows
 from novation.venues.venue_rules import VenueRules
@@ -53,6 +54,9 @@ class Made(Protocol):
     marked: dict[str, MarkRule]
     assets: tuple[Asset, ...]
     first_terms: list[int]
+
+    @property
+    def clock_ns(self) -> int: ...
 
 
 def check_venue(venue: Made, accounts: int) -> None:
@@ -180,6 +184,30 @@ def check_feed(venue: Made, feed: np.ndarray) -> None:
     ):
         if wrong.any():
             raise VenueError(f"{venue.rules.name}: row {int(np.argmax(wrong))} of the feed {what}")
+
+
+def check_flow(venue: Made, instrument: int, rows: np.ndarray, slots: int) -> None:
+    """Refuse rows of a flow that are none, or that a book of orders cannot replay; `data.flow.check` tells whether the
+    record is possible."""
+    name = venue.instruments[instrument].id
+    if rows.dtype != FLOW_DTYPE:
+        raise VenueError("a flow is an array of domain.flow.FLOW_DTYPE")
+    standing = np.isin(rows["kind"], (FlowKind.ADD, FlowKind.CANCEL, FlowKind.AMEND, FlowKind.FILL))
+    set_anew = np.isin(rows["kind"], (FlowKind.ADD, FlowKind.AMEND))
+    ts_ns = rows["ts_ns"]
+    top = _TOP_E8 // venue.instruments[instrument].tick_e8
+    for wrong, what in (
+        (~(standing | np.isin(rows["kind"], (FlowKind.CLEAR, FlowKind.TRADE))), "is no row of a flow of orders"),
+        (standing & ((rows["order"] < 0) | (rows["order"] >= slots)), f"names an order that is none of {slots} slots"),
+        ((standing | (rows["kind"] == FlowKind.TRADE)) & (rows["lots"] <= 0), "has no lots"),
+        (rows["lots"] > MOST_LOTS, "has more than 2**50 lots"),
+        (set_anew & ~np.isin(rows["side"], (1, -1)), "names no side"),
+        (np.abs(rows["price_ticks"]) > top, "has a price beyond 2**53 in 1e-8"),
+        (np.diff(ts_ns, prepend=ts_ns[:1]) < 0, "lies before the row ahead of it"),
+        (ts_ns < venue.clock_ns, f"lies before the clock, {iso(venue.clock_ns)}"),
+    ):
+        if wrong.any():
+            raise VenueError(f"{name}: row {int(np.argmax(wrong))} of the flow {what}")
 
 
 def _wrong_phase(venue: Made, feed: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:

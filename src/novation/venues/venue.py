@@ -57,7 +57,7 @@ from novation.rules.adl import adl_rank, risk_of
 from novation.venues import book_tables
 from novation.venues.assets import balances_of, fill_assets, in_limbs, totals_of
 from novation.venues.canonical import state_lines
-from novation.venues.checks import check_feed, check_venue
+from novation.venues.checks import check_feed, check_flow, check_venue
 from novation.venues.funding_query import funding_state
 from novation.venues.venue_rules import VenueRules
 
@@ -71,16 +71,17 @@ _KEPT = ("contract", "terms", "tier", "market", "account", "position", "pool", "
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The bytes of every table, the feed in use, the event hash, samples and log so far, and digests of the layout and
+    """The bytes of every table, feed and flows in use, event hash, samples and log so far, and digests of layout and
     of what the venue is made of.
 
-    Feed, samples and log are shared with the venue: none of them is ever written to again.
+    Feed, flows, samples and log are shared with the venue: none of them is ever written to again.
     """
 
     layout: str
     made_of: str
     tables: dict[str, bytes]
     feed: Any
+    flows: dict[int, np.ndarray]
     event_hasher: Any
     kept: dict[str, tuple[Any, ...]]
     log: tuple[bytes, ...] | None
@@ -167,6 +168,7 @@ class Venue:
             "slope": accounts * count,
             **book_tables.first_rows(self.books, orders),
         }
+        self.flows: dict[int, np.ndarray] = {}  #: by row of BOOK: recorded flow that it replays
         self.heads = record_table(HEAD, 1)
         self.head = self.heads[0]
         self._tables: dict[str, np.ndarray] = {}
@@ -319,6 +321,18 @@ class Venue:
         self.own("feed", table)
         self.head["feed_next"] = 0
 
+    def attach_flow(self, instrument: int, rows: np.ndarray, slots: int) -> None:
+        """Let a book replay recorded flow of orders, once (docs/rules/replay.md).
+
+        rows: array of `FLOW_DTYPE`, its orders slots 0 .. slots - 1 (`data.flow.dense_orders`), none before the clock.
+        """
+        self._booked(instrument)
+        row = int(self._tables["contract"][instrument]["book"]) - 1
+        check_flow(self, instrument, rows, slots)
+        if row in self.flows:
+            raise VenueError(f"{self.rules.name}: {self.instruments[instrument].id} has a flow already")
+        book_tables.attach_flow(self, row, rows, slots)
+
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""
         at = self._numbers[_COMMAND_COUNT] * COMMAND_DTYPE.itemsize
@@ -429,9 +443,10 @@ class Venue:
 
     @property
     def end_ns(self) -> int:
-        """The last instant of the attached feed, or where the clock stands."""
+        """The last instant of what is attached, or where the clock stands."""
         feed = self._tables["feed"]
-        return int(feed["ts_ns"][-1]) if len(feed) else self.clock_ns
+        last = [int(rows["ts_ns"][-1]) for rows in (feed, *self.flows.values()) if len(rows)]
+        return max(last, default=self.clock_ns)
 
     def next_instant(self) -> int | None:
         """When the attached feed has its next row, the venue a stamp of its own, or an order its end; None when there
@@ -441,6 +456,10 @@ class Venue:
         ts_ns = min(int(feed["ts_ns"][row]) if row < len(feed) else NEVER_NS, self.number("due_ns"))
         expiry = doors.next_expiry(self.heads) if self.number("expire_stale") else self.number("expire_ns")
         ts_ns = min(ts_ns, int(expiry))
+        for row, flow in self.flows.items():
+            done = int(self._tables["book"][row]["flow_next"])
+            if done < len(flow):
+                ts_ns = min(ts_ns, int(flow["ts_ns"][done]))
         return ts_ns if ts_ns < NEVER_NS else None
 
     def drain(self) -> list[bytes]:
@@ -672,7 +691,16 @@ class Venue:
         tables["head"] = self.heads.tobytes()
         kept = {name: tuple(chunks) for name, chunks in self._kept.items()}
         log = None if self.log is None else tuple(self.log)
-        return Snapshot(_layout(), self._made_of(), tables, self._tables["feed"], self._event_hasher.copy(), kept, log)
+        return Snapshot(
+            _layout(),
+            self._made_of(),
+            tables,
+            self._tables["feed"],
+            dict(self.flows),
+            self._event_hasher.copy(),
+            kept,
+            log,
+        )
 
     def _made_of(self) -> str:
         made = (
@@ -708,6 +736,8 @@ class Venue:
             if not name.endswith(("_address", "_rows")):
                 self.head[name] = head[name]
         self.own("feed", snapshot.feed)
+        self.flows = dict(snapshot.flows)
+        book_tables.find_flows(self)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
         self._event_hasher = snapshot.event_hasher.copy()
         self._kept = {name: list(chunks) for name, chunks in snapshot.kept.items()}
