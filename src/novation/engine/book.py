@@ -1,8 +1,8 @@
 """Queues by price and time: where orders stand in a book, and where they leave it.
 
-A list of a book (`state.SIDE`) holds a queue at each price. Prices lie in pages of 32 ticks that are made when they are
-first used, found through a slot each; bits say which prices, and which pages, have orders, so that the next price is
-found without a walk however far it is. An order stands, leaves and shrinks in a few steps whatever stands beside it.
+A list of a book (`state.SIDE`) holds a queue at each price. Prices lie in pages of 32 ticks that are there while
+they have orders, found through a slot each; bits say which prices, and which pages, have orders, so that the next price
+is found without a walk however far it is. An order stands, leaves and shrinks in a few steps whatever stands beside it.
 The same lists hold conditional orders by their trigger (docs/rules/book.md).
 """
 
@@ -58,9 +58,10 @@ def page_ready(venue, place, ticks):
     if slot >= 0:
         if slot_(venue, slot).page > 0:
             return True
-        if venue.pages < venue.page_rows:
-            venue.pages += 1
-            slot_(venue, slot).page = venue.pages
+        page = venue.free_page
+        if page >= 0:
+            venue.free_page = page_(venue, page).next_free
+            slot_(venue, slot).page = page + 1
             return True
     venue.grow_side = place
     venue.grow_ticks = ticks
@@ -94,12 +95,16 @@ def mark_used(venue, s, ticks):
 
 @kernel
 def mark_unused(venue, s, ticks):
-    """A queue has no orders any more."""
+    """A queue has no orders any more; a page without any is free again."""
     slot = slot_of(s, ticks)
-    page = page_(venue, slot_(venue, slot).page - 1)
+    row = slot_(venue, slot).page - 1
+    page = page_(venue, row)
     page.used &= _ALL ^ (1 << (ticks & _LAST_IN_PAGE))
     if page.used == 0:
         chunk_(venue, slot >> PAGE_BITS).used &= _ALL ^ (1 << (slot & _LAST_IN_PAGE))
+        slot_(venue, slot).page = 0
+        page.next_free = venue.free_page
+        venue.free_page = row
 
 
 @kernel
@@ -119,8 +124,9 @@ def first_of(bits, descending):
 def price_after(venue, place, ticks):
     """The next price with orders behind one that has, or had, orders; NO_PRICE after the last."""
     s, descending = side_(venue, place), is_descending(place)
-    slot = slot_of(s, ticks)
-    bits = beyond(page_(venue, slot_(venue, slot).page - 1).used, ticks & _LAST_IN_PAGE, descending)
+    slot, bits = slot_of(s, ticks), 0
+    if slot_(venue, slot).page > 0:
+        bits = beyond(page_(venue, slot_(venue, slot).page - 1).used, ticks & _LAST_IN_PAGE, descending)
     if bits != 0:
         return (ticks & ~_LAST_IN_PAGE) + first_of(bits, descending)
     chunk = slot >> PAGE_BITS

@@ -90,8 +90,8 @@ HEAD = _table(
     "cancelling cancelling_instrument cancelling_side cancel_next cancelled",
     # the first instant at which an order expires (NEVER_NS: none does), and whether it has to be found again
     "expire_ns expire_stale",
-    # free rows of orders in books, pages in use, and the side and price that need room (-1: none does)
-    "free_resting pages grow_side grow_ticks",
+    # free rows of orders in books and free pages, and the side and price that need room (-1: none does)
+    "free_resting free_page grow_side grow_ticks",
     # orders that came to stand so far; how many books have a flow, and whether rows of it said something
     "stand_sequence flows told",
     # cursors of feed, commands, events and samples; what the door wants to hear of
@@ -218,7 +218,7 @@ PAGE = 1 << PAGE_BITS
 CHUNK_BITS = 2 * PAGE_BITS
 CHUNK = _table("used")
 SLOT = _table("page")
-PAGES = _table("used")
+PAGES = _table("used next_free")
 #: The queue at one price: lots shown and hidden, orders, the first and the last of them.
 PRICE = _table("lots hidden orders first last")
 #: An order in a queue. `owner`: its row of ORDER, -1 of an order of a record; `place`: of SIDE; `key`: the trigger it

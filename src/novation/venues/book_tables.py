@@ -80,6 +80,8 @@ def fill(venue: HasBooks, instruments: Sequence[Instrument], books: Mapping[str,
     _empty(venue.table("price"))
     _chain(venue.table("resting"), 0)
     venue.head["free_resting"] = 0 if books else -1
+    _chain_pages(venue.table("page"), 0)
+    venue.head["free_page"] = 0 if books else -1
 
 
 def _empty(prices: np.ndarray) -> None:
@@ -113,6 +115,12 @@ def find_flows(venue: HasBooks) -> None:
         venue.table("book")[row]["flow_address"] = address_of(table)
 
 
+def _chain_pages(pages: np.ndarray, first: int) -> None:
+    pages["next_free"][first:] = np.arange(first + 1, len(pages) + 1)
+    if len(pages) > first:
+        pages["next_free"][-1] = -1
+
+
 def grow(venue: HasBooks) -> None:
     """Make room for an order at the price of a list that the venue asks for."""
     place, ticks = venue.number("grow_side"), venue.number("grow_ticks")
@@ -127,9 +135,11 @@ def grow(venue: HasBooks) -> None:
     base, chunks = int(s["chunk_base"]), int(s["chunks"])
     if not base <= chunk < base + chunks:
         _reach(venue, place, chunk)
-    if venue.number("pages") >= len(venue.table("page")):
+    if venue.number("free_page") < 0:
+        venue.head["free_page"] = len(venue.table("page"))
         pages = 2 * len(venue.table("page"))
         _lengthen(venue, "page", pages)
+        _chain_pages(venue.table("page"), pages // 2)
         old = len(venue.table("price"))
         _lengthen(venue, "price", PAGE * pages)
         _empty(venue.table("price")[old:])
