@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from novation.cli import data, funding, margin, markets, reference, results, runs, show, start
+from novation.cli import data, funding, margin, markets, reference, results, runs, show, start, validate
 from novation.domain.errors import NovationError, RemoteError, VenueError
 
-START, ASK, RUN, DATA, RESULTS = "Start", "Ask", "Run", "Data", "Results"
+START, ASK, RUN, DATA, RESULTS, PROVE = "Start", "Ask", "Run", "Data", "Results", "Prove"
 
 # What typer raises for a wrong command line; typer does not export it under a name of its own.
 UsageError: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -34,6 +34,7 @@ _ORDER = (
     "report",
     "compare",
     "rerun",
+    "validate",
 )
 
 
@@ -89,6 +90,7 @@ app.add_typer(reference.app, name="reference", rich_help_panel=DATA)
 app.command("report", rich_help_panel=RESULTS)(results.report)
 app.command("compare", rich_help_panel=RESULTS)(results.compare)
 app.command("rerun", rich_help_panel=RESULTS)(results.rerun)
+app.add_typer(validate.app, name="validate", rich_help_panel=PROVE)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

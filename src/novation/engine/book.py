@@ -264,3 +264,24 @@ def best_of(venue, place):
 def first_at(venue, place, ticks):
     """The first order at a price that has orders."""
     return price_(venue, queue_at(venue, place, ticks)).first
+
+
+@kernel
+def lots_shown(venue, place, ticks):
+    """Lots that a list shows at a price."""
+    slot = slot_of(side_(venue, place), ticks)
+    if slot < 0 or slot_(venue, slot).page == 0:
+        return 0
+    return price_(venue, queue_at(venue, place, ticks)).lots
+
+
+@kernel
+def lots_ahead(venue, row):
+    """Lots that stand ahead of an order at its price, hidden ones too."""
+    lots = 0
+    row = resting_(venue, row).previous
+    while row >= 0:
+        r = resting_(venue, row)
+        lots += r.shown + r.hidden
+        row = r.previous
+    return lots

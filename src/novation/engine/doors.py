@@ -39,6 +39,7 @@ __all__ = [
     "next_expiry",
     "position_numbers",
     "run_compiled",
+    "run_looking",
     "submit",
 ]
 
@@ -77,6 +78,25 @@ def run_compiled(heads, until_ns, address, on_bar, state):
             return status
         for row in range(venue.closed_from, venue.closed_to):
             on_bar(address, row, state)
+
+
+@kernel
+def run_looking(heads, until_ns, address, on_look, state):
+    """Work up to an instant with a compiled strategy that looks every `look_every_ns` from `look_ns` on.
+
+    on_look: first-class function (head address, the time, state address) -> int64. It looks once all that has happened
+    by then is done; its commands are carried out next, in their order. Returns MORE or IDLE.
+    """
+    venue = heads[0]
+    while True:
+        status = work(venue, min(until_ns, venue.look_ns))
+        if status == MORE:
+            return MORE
+        if status == IDLE:
+            if venue.look_ns > until_ns:
+                return IDLE
+            on_look(address, venue.look_ns, state)
+            venue.look_ns += venue.look_every_ns
 
 
 @kernel

@@ -94,6 +94,8 @@ HEAD = _table(
     "free_resting free_page grow_side grow_ticks",
     # orders that came to stand so far; how many books have a flow, and whether rows of it said something
     "stand_sequence flows told",
+    # when a compiled strategy looks next, and how often
+    "look_ns look_every_ns",
     # cursors of feed, commands, events and samples; what the door wants to hear of
     "feed_next command_next command_count event_count sample_count holding_count sampling every_instant",
     # the list of working orders, in order of arrival, and the free rows

@@ -7,6 +7,11 @@
 `last_e8` is the close, `last_high_e8`, `last_low_e8`, the mark's likewise, `instrument`, `start_ns`, `ts_ns`); `my` is
 the strategy's own record, zeroed at the start, with the fields named in the decorator ("i8", "f8", or (kind, length)).
 
+On an order book a strategy looks every so often instead, and sees the book as it stands then:
+
+    @novation.compiled("look", mine="i8")
+    def on_look(venue, now_ns, my): ...
+
 The compiled form has one fixed signature, int64 (head address, feed row, state address), so every strategy runs in the
 same compiled loop; the decorator writes the shim that turns addresses into records. Exceptions propagate.
 Commands wait in line and are carried out when all bars of the instant have been seen, as after a Python `on_bar`.
@@ -31,8 +36,11 @@ from novation._jit import (
 )
 from novation.domain.enums import CommandKind, OrderKind
 from novation.domain.errors import InvalidInput
+from novation.engine.book import best_of, lots_ahead, lots_shown, side_place
 from novation.engine.commands import enter, next_command
 from novation.engine.margining import account_equity
+from novation.engine.orders import find_order
+from novation.engine.parametric import NO_PRICE
 from novation.engine.state import account_, command_, contract_, feed_, head_at, order_, position_
 
 _PLACE = int(CommandKind.PLACE)
@@ -121,15 +129,71 @@ def cancel(venue, order):
 
 
 @kernel
+def best_bid(venue, instrument):
+    """Ticks of the best bid of a book, NO_PRICE without one."""
+    return best_of(venue, side_place(venue, instrument, 1))
+
+
+@kernel
+def best_ask(venue, instrument):
+    """Ticks of the best ask of a book, NO_PRICE without one."""
+    return best_of(venue, side_place(venue, instrument, -1))
+
+
+@kernel
+def lots_at(venue, instrument, side, price_ticks):
+    """Lots that a side (1 bids, -1 asks) of a book shows at a price."""
+    return lots_shown(venue, side_place(venue, instrument, side), price_ticks)
+
+
+@kernel
+def is_working(venue, order):
+    """Whether an order of the account still works."""
+    return find_order(venue, 0, order) >= 0
+
+
+@kernel
+def queue_ahead(venue, order):
+    """Lots ahead of a working order at its price, hidden ones too; -1 where it stands in no queue."""
+    row = find_order(venue, 0, order)
+    if row < 0 or order_(venue, row).resting < 0 or order_(venue, row).trigger != 0:
+        return -1
+    return lots_ahead(venue, order_(venue, row).resting)
+
+
+@kernel
 def ticks(venue, instrument, price_e8):
     """A price in ticks, rounded down."""
     return price_e8 // contract_(venue, instrument).tick_e8
 
 
-class CompiledStrategy:
-    """A compiled `on_bar` with the layout of its own record."""
+__all__ = [
+    "NO_PRICE",
+    "CompiledStrategy",
+    "best_ask",
+    "best_bid",
+    "buy",
+    "cancel",
+    "compiled",
+    "equity",
+    "is_working",
+    "limit",
+    "lots_at",
+    "place",
+    "position",
+    "queue_ahead",
+    "sell",
+    "target",
+    "ticks",
+    "waiting",
+]
 
-    def __init__(self, function: Callable[..., Any], fields: dict[str, Any]) -> None:
+
+class CompiledStrategy:
+    """A compiled `on_bar` or `on_look` with the layout of its own record."""
+
+    def __init__(self, function: Callable[..., Any], fields: dict[str, Any], *, looks: bool = False) -> None:
+        self.looks = looks
         self.name = function.__name__ if function.__name__ != "on_bar" else function.__module__
         layout: list[Any] = []
         for name, kind in fields.items():
@@ -161,6 +225,12 @@ class CompiledStrategy:
             body(venue, feed_(venue, row), state_at(state, 0))
             return 0
 
+        if self.looks:
+
+            def shim(address, now_ns, state):
+                body(head_at(address, 0), now_ns, state_at(state, 0))
+                return 0
+
         record = record_table(self.dtype, 1)
         try:
             compiled_shim = kernel_with(STRATEGY_SIGNATURE, shim)
@@ -169,12 +239,16 @@ class CompiledStrategy:
         return compiled_shim, record, address_of(record)
 
 
-def compiled(function: Callable[..., Any] | None = None, /, **fields: Any) -> Any:
-    """Decorate `on_bar(venue, bar, my)`; keywords name the fields of `my`: "i8", "f8", or (kind, length)."""
-    if function is not None:
+def compiled(function: Callable[..., Any] | str | None = None, /, **fields: Any) -> Any:
+    """Decorate `on_bar(venue, bar, my)`, or with "look" `on_look(venue, now_ns, my)`; keywords name the fields of `my`:
+    "i8", "f8", or (kind, length)."""
+    if isinstance(function, str) and function not in ("bar", "look"):
+        raise InvalidInput('is "bar" or "look"', source="compiled", value=function)
+    if function is not None and not isinstance(function, str):
         return CompiledStrategy(function, {})
+    looks = function == "look"
 
     def decorate(function: Callable[..., Any]) -> CompiledStrategy:
-        return CompiledStrategy(function, fields)
+        return CompiledStrategy(function, fields, looks=looks)
 
     return decorate

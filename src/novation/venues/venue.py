@@ -406,9 +406,30 @@ class Venue:
     def run_compiled(self, on_bar: Any, state_address: int, until_ns: int | None = None) -> None:
         """Drive the feed up to an instant, else to its last row, with a compiled strategy."""
         until_ns = self.end_ns if until_ns is None else until_ns
-        loop = strategy_loop(doors.run_compiled, HEAD)
+        self._drive(doors.run_compiled, on_bar, state_address, until_ns)
+
+    def run_looking(
+        self,
+        on_look: Any,
+        state_address: int,
+        *,
+        every_ns: int,
+        start_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> None:
+        """Drive what is attached up to an instant, else to its last row, with a compiled strategy that looks every
+        `every_ns`, first at `start_ns`, else that long from now."""
+        if every_ns < 1:
+            raise VenueError(f"a strategy looks every nanosecond at most, not every {every_ns}")
+        until_ns = self.end_ns if until_ns is None else until_ns
+        self.head["look_ns"] = self.clock_ns + every_ns if start_ns is None else max(start_ns, self.clock_ns)
+        self.head["look_every_ns"] = every_ns
+        self._drive(doors.run_looking, on_look, state_address, until_ns)
+
+    def _drive(self, door: Any, strategy: Any, state_address: int, until_ns: int) -> None:
+        loop = strategy_loop(door, HEAD)
         try:
-            while loop(self.heads, until_ns, self.address, on_bar, state_address) == MORE:
+            while loop(self.heads, until_ns, self.address, strategy, state_address) == MORE:
                 self._empty_buffers()
                 self._waiting = []
         except OverflowError as error:

@@ -74,7 +74,7 @@ class LongRun(msgspec.Struct, frozen=True):
         )
 
 
-def _venue() -> Venue:
+def book_of_nobody() -> Venue:
     """An exchange with one book and nobody in it."""
     instrument = Instrument(
         id="model:BOOK",
@@ -128,19 +128,19 @@ def book_odds(
     _count(runs, "runs", 10**10)
     inside = sum(limit_rates[: spread - 1])
     rates = np.array([limit_rates[spread - 1], cancel_rates[spread - 1], market_rate, inside])
-    venue, random = _venue(), np.random.default_rng(seed)
+    venue, random = book_of_nobody(), np.random.default_rng(seed)
     state = np.zeros(7, np.int64)
     chance = random.random(_CHUNK)
     while True:
         why = markov_book.run_odds(venue.heads, rates, bid, ask, spread, QUESTIONS[question], runs, chance, state)
         if why == markov_book.DONE:
             break
-        _go_on(venue, why, random, chance, state, markov_book.USED)
+        go_on(venue, why, random, chance, state, markov_book.USED)
     share = int(state[markov_book.TRUE]) / runs
     return Odds(share, (share * (1 - share) / runs) ** 0.5, runs)
 
 
-def _go_on(venue: Venue, why: int, random: np.random.Generator, chance: np.ndarray, state: np.ndarray, at: int) -> None:
+def go_on(venue: Venue, why: int, random: np.random.Generator, chance: np.ndarray, state: np.ndarray, at: int) -> None:
     """Give a kernel what it came back for."""
     if why == markov_book.LARGER:
         book_tables.grow(venue)
@@ -164,7 +164,7 @@ def book_stationary(
     """
     if not _SPAN <= time <= 10**9:
         raise InvalidInput(f"is {_SPAN} to 1e9 units", source="--time", value=time)
-    venue, random = _venue(), np.random.default_rng(seed)
+    venue, random = book_of_nobody(), np.random.default_rng(seed)
     state, times = np.zeros(6, np.int64), np.zeros(markov_book.SPREADS + markov_book.WIDEST)
     chance, waits = random.random(_CHUNK), random.standard_exponential(_CHUNK)
     arrivals, theta = np.array(limit_rates), np.array(cancel_rates)
@@ -176,7 +176,7 @@ def book_stationary(
             )
             if why == markov_book.DONE:
                 return
-            _go_on(venue, why, random, chance, state, markov_book.B_USED)
+            go_on(venue, why, random, chance, state, markov_book.B_USED)
             if why == markov_book.MORE_CHANCE:
                 random.standard_exponential(len(waits), out=waits)
 
