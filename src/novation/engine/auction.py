@@ -11,10 +11,10 @@ from novation.domain.enums import CancelReason
 from novation.domain.events import AUCTION
 from novation.engine.book import show
 from novation.engine.conditional import look_again, next_triggered, trigger
-from novation.engine.liquidity import first_executable
+from novation.engine.liquidity import best_executable, first_executable, is_within_limits, within
 from novation.engine.matching import happened, opens
 from novation.engine.opening import indicative
-from novation.engine.orders import cancel_order, trade
+from novation.engine.orders import cancel_order, out_of_queue, trade
 from novation.engine.parametric import NO_PRICE
 from novation.engine.state import book_of, contract_, order_, resting_
 
@@ -28,9 +28,11 @@ _CANCEL_NOT_REDUCING = int(CancelReason.WOULD_NOT_REDUCE)
 @kernel
 def auction_unit(venue, instrument):
     """One step of an auction; whether it is over."""
+    if book_of(venue, instrument).flow_rows > 0:
+        return uncross_unit(venue, instrument)
     if venue.auctioning == _PRICING:
         ticks, _ = indicative(venue, instrument)
-        if ticks == NO_PRICE or book_of(venue, instrument).flow_rows > 0:
+        if ticks == NO_PRICE:
             venue.auctioning = 0
             look_again(venue, instrument)
             return True
@@ -60,6 +62,25 @@ def auction_unit(venue, instrument):
     venue.paired = 1
     trade_in_auction(venue, ask, lots, ticks)
     return False
+
+
+@kernel
+def uncross_unit(venue, instrument):
+    """Where a record is replayed the auction is in the record. The first account's order that crosses arrives anew;
+    whether there is none."""
+    venue.auctioning = 0
+    row = venue.first_order
+    while row >= 0:
+        o = order_(venue, row)
+        if o.instrument == instrument and o.resting >= 0 and o.trigger == 0:
+            best = best_executable(venue, instrument, o.side)
+            if is_within_limits(venue, instrument, o.price_ticks) and within(o.side, best, o.price_ticks):
+                out_of_queue(venue, row)
+                venue.taking = row
+                return False
+        row = o.next
+    look_again(venue, instrument)
+    return True
 
 
 @kernel

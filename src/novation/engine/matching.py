@@ -10,7 +10,7 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import CancelReason, OrderKind, SelfTrade, TimeInForce
 from novation.domain.events import MAKER
-from novation.engine.book import leave, make_room, new_resting, queue_at, shrink, side_place, stand
+from novation.engine.book import free, leave, make_room, new_resting, queue_at, shrink, side_place, stand
 from novation.engine.conditional import follow, look_again, wait_for_trigger
 from novation.engine.liquidity import best_executable, first_executable, within
 from novation.engine.orders import cancel_order, trade
@@ -129,6 +129,8 @@ def lose_to_taker(venue, maker, lots):
     if lots == r.shown:
         leave(venue, maker)
         r.shown = 0
+        if r.recorded == 0:  # a level, which will be told anew: its row is not a slot's
+            free(venue, maker)
     else:
         shrink(venue, maker, lots)
 

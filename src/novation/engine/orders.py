@@ -62,6 +62,7 @@ def rest(venue, asked, row_of_position, kind, price_ticks, reduce_only, after):
     o.callback_e8 = asked.callback_e8
     o.extreme_e8 = 0
     o.resting = -1
+    o.ahead_rest = 0
     if o.expire_ns > 0:
         venue.expire_ns = min(venue.expire_ns, o.expire_ns)
     to_the_end(venue, row)
@@ -168,6 +169,7 @@ def out_of_queue(venue, row):
         leave(venue, o.resting)
         free(venue, o.resting)
         o.resting = -1
+        o.ahead_rest = 0
 
 
 @kernel

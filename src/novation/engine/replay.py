@@ -13,6 +13,7 @@ from novation.domain.flow import FLOW_DTYPE, FlowKind
 from novation.engine.book import (
     best_of,
     first_at,
+    free,
     is_better,
     leave,
     page_ready,
@@ -22,6 +23,7 @@ from novation.engine.book import (
     side_place,
     stand,
 )
+from novation.engine.level_replay import clear_levels, set_level, take_from_level
 from novation.engine.liquidity import is_within_limits
 from novation.engine.matching import happened, lose_to_taker, meet, opens
 from novation.engine.orders import cancel_order
@@ -41,7 +43,10 @@ from novation.engine.state import (
 
 _CLEAR, _ADD, _CANCEL = int(FlowKind.CLEAR), int(FlowKind.ADD), int(FlowKind.CANCEL)
 _AMEND, _FILL, _TRADE = int(FlowKind.AMEND), int(FlowKind.FILL), int(FlowKind.TRADE)
+_LEVEL, _TOP = int(FlowKind.LEVEL), int(FlowKind.TOP)
 _CANCEL_NOT_REDUCING = int(CancelReason.WOULD_NOT_REDUCE)
+#: The tables have to grow first.
+_GROW = -2
 #: After every instant.
 NEVER = 1 << 62
 
@@ -178,6 +183,27 @@ def trade_row(venue, instrument, b, f):
             b.flow_begun += 1
             b.flow_used = 0
     b.flow_begun = 0
+    if b.of_levels:  # the levels that a trade took come later, as new totals
+        for side in (1, -1):
+            if f.side == -side:
+                take_from_level(venue, side_place(venue, instrument, side), f.price_ticks, f.lots)
+    return True
+
+
+@kernel
+def level_row(venue, instrument, b, f):
+    """A new total at a price; whether all of it is done."""
+    if b.flow_begun == 0:
+        b.flow_level = set_level(venue, b, side_place(venue, instrument, f.side), f.price_ticks, f.lots)
+        if b.flow_level == _GROW:
+            return False
+        b.flow_begun = 1
+    if venue.working > 0 and b.flow_level >= 0 and meets(venue, instrument, b.flow_level):
+        if resting_(venue, b.flow_level).shown == 0:
+            free(venue, b.flow_level)
+            b.flow_level = -1
+        return False
+    b.flow_begun = 0
     return True
 
 
@@ -214,8 +240,12 @@ def flow_row(venue, instrument, b, f):
     """What a row of a flow does; whether all of it is done. Else it is called again: for the next trade with an
     account, or once the tables have grown."""
     kind = f.kind
+    if kind == _LEVEL:
+        return level_row(venue, instrument, b, f)
     if kind == _TRADE:
         return trade_row(venue, instrument, b, f)
+    if kind == _TOP:
+        return True
     if kind == _CLEAR:
         clear(venue, instrument, b)
         return True
@@ -254,6 +284,10 @@ def flow_row(venue, instrument, b, f):
 @kernel
 def clear(venue, instrument, b):
     """All orders of the record are gone."""
+    if b.of_levels:
+        clear_levels(venue, side_place(venue, instrument, 1))
+        clear_levels(venue, side_place(venue, instrument, -1))
+        return
     for row in range(b.slots_first, b.slots_first + b.slots):
         r = resting_(venue, row)
         if r.shown > 0:
@@ -306,6 +340,7 @@ def flow_run(venue, instrument, bound_ns):
         done = flow_row(venue, instrument, b, f)
         if done:
             b.flow_next += 1
+        venue.in_row = 0 if done else 1
         if venue.event_count != events or venue.elections > 0 or venue.grow_side >= 0:
             if venue.event_count != events:
                 venue.told = 1

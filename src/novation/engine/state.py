@@ -92,8 +92,9 @@ HEAD = _table(
     "expire_ns expire_stale",
     # free rows of orders in books and free pages, and the side and price that need room (-1: none does)
     "free_resting free_page grow_side grow_ticks",
-    # orders that came to stand so far; how many books have a flow, and whether rows of it said something
-    "stand_sequence flows told",
+    # orders that came to stand so far; how many books have a flow, whether rows of it said something, and whether one is
+    # not done yet
+    "stand_sequence flows told in_row",
     # when a compiled strategy looks next, and how often
     "look_ns look_every_ns",
     # cursors of feed, commands, events and samples; what the door wants to hear of
@@ -170,6 +171,8 @@ ORDER = _table(
     # `resting`: its row in a queue, -1 while it stands in none
     "time_in_force expire_ns display_lots filled self_trade",
     "trigger trigger_e8 trigger_by callback_e8 extreme_e8 resting",
+    # in a flow of levels: micro-lots of what stands ahead of it that are gone, short of a lot
+    "ahead_rest",
 )
 #: Money of one account at one instant.
 SAMPLE = _table("ts_ns account wallet isolated unrealised initial maintenance")
@@ -205,6 +208,8 @@ BOOK = _table(
     # its flow of recorded orders: the rows, the next of them, whether that has begun and what it has used so far; the
     # rows of RESTING that its orders stand in, one a slot
     "flow_address flow_rows flow_next flow_begun flow_used slots_first slots",
+    # of a flow of levels: who is taken to have left, and the row that came to stand last
+    "of_levels queue_model queue_exponent_e8 flow_level",
 )
 #: A lead market maker: its account and percent.
 MAKER = _table("account percent")

@@ -488,7 +488,7 @@ def work(venue, until_ns):
                 book_unit(venue)
                 if venue.grow_side >= 0:
                     return MORE
-        elif venue.elections > 0 and not venue.auctioning:
+        elif venue.elections > 0 and not venue.auctioning and not venue.in_row:
             election_unit(venue, _LAST)
         elif venue.mark_elections > 0 and stage == _OPENINGS:
             election_unit(venue, _BY_MARK)
