@@ -66,12 +66,19 @@ class Recorder:
         return max(self.step, price)
 
     def add(self) -> None:
-        """An order comes; one that crosses loses what it traded, most of the time in the same event."""
+        """An order comes; of one that crosses the rest of the event is told, most of the time."""
         side, lots = self.r.choice([1, -1]), self.r.choice(SIZES)
         price = self.price(side)
         self.ids += 1
         self.row(FlowKind.ADD, self.ids, price, lots, side)
         self.resting[self.ids] = [side, price, lots]
+        other = self.best(-side)
+        if other is not None and side * (price - other) >= 0 and self.r.randint(0, 2):
+            met = next(order for order, (one, at, _) in self.resting.items() if (one, at) == (-side, other))
+            traded = min(lots, self.resting[met][2])
+            self.row(FlowKind.TRADE, 0, other, traded, side)
+            self.less(FlowKind.FILL, met, traded)
+            self.less(FlowKind.CANCEL, self.ids, traded)
 
     def less(self, kind: FlowKind, order: int, lots: int, price: int | None = None) -> None:
         """Lots leave an order, and it the book with its last ones."""
@@ -92,13 +99,11 @@ class Recorder:
         order = self.r.choice(list(self.resting))
         side, price, lots = self.resting[order]
         wanted = max(1, lots + self.r.choice([0, 0, -1, -3, 1, 2, 6]))
-        del self.resting[order]
         at = self.r.choice([price, price, self.price(side)])
         self.row(FlowKind.AMEND, order, at, wanted, side)
         if at != price or wanted > lots:
-            self.resting[order] = [side, at, wanted]
-        else:
-            self.resting = {**self.resting, order: [side, at, wanted]}
+            del self.resting[order]
+        self.resting[order] = [side, at, wanted]
 
     def trade(self) -> None:
         """An aggressor, and who it traded with: by time, or a little of several orders."""
@@ -124,8 +129,8 @@ def flow(r: Random, setup: Setup, i: int, times: list[int]) -> tuple[np.ndarray,
     """Rows and slots of an instrument, events at these times; prices are ticks of all its terms."""
     step = max(terms.tick_step for terms in setup.terms[i])
     recorder = Recorder(r, setup.prices[i] // setup.instruments[i].tick_e8, step)
-    for _ in range(r.choice([0, 4, 12])):
-        recorder.add() if times else None
+    for _ in range(r.choice([0, 4, 12])):  # what stands as the record begins
+        recorder.add()
     for ts_ns in times:
         recorder.event(ts_ns)
     return dense_orders(np.array(recorder.rows, dtype=FLOW_DTYPE))
