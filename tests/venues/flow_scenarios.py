@@ -139,7 +139,7 @@ def flow(r: Random, setup: Setup, i: int, times: list[int]) -> tuple[np.ndarray,
 def moments(r: Random, instants: list[list[MarketEvent]], events: int) -> list[int]:
     """Times of so many events: at the instants of a feed, just behind them, and between them; often several at one."""
     stamps = sorted({rows[0].ts_ns for rows in instants if rows})
-    times = []
+    times: list[int] = []
     while len(times) < events:
         at = r.choice(stamps) + r.choice([0, 0, 1, NS // 2, 7 * NS, 500 * NS])
         times += [at] * r.choice([1, 1, 1, 2, 4])
