@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from novation.domain.book import BookRules
 from novation.domain.units import E8
-from tests.reference.state import Order
+from tests.reference.state import NOBODY, Order
 
 if TYPE_CHECKING:
     from novation.domain.digest import Line
@@ -25,6 +25,7 @@ class Book:
     def __init__(self, rules: BookRules) -> None:
         self.rules = rules
         self.sides: dict[int, dict[int, list[Order]]] = {1: {}, -1: {}}
+        self.stood = 0  #: how often an order came to stand
 
     def prices(self, side: int) -> list[int]:
         """All prices of a side, the best first."""
@@ -40,6 +41,8 @@ class Book:
         for other in self.standing(order.side) if order.top else []:
             other.top = 0
         show(order)
+        self.stood += 1
+        order.stood = self.stood
         self.sides[order.side].setdefault(order.price_ticks, []).append(order)
 
     def leave(self, order: Order) -> None:
@@ -50,11 +53,27 @@ class Book:
             self.sides[order.side].pop(order.price_ticks, None)
         order.shown = order.top = 0
 
+    def take(self, order: Order, lots: int) -> None:
+        """Lots of an order of a record are gone, as an account took them."""
+        order.taken += lots
+        self.show_recorded(order)
+
+    def show_recorded(self, order: Order) -> None:
+        """An order of a record shows at its place what is left of it; with nothing to show it stands nowhere."""
+        order.lots = order.shown = max(0, order.recorded - order.taken)
+        if not order.lots:
+            self.leave(order)
+
     def refresh(self, order: Order) -> None:
         """An order that shows nothing more and hides lots shows the next of them, last at its price."""
         if not order.shown:
             self.leave(order)
             self.stand(order)
+
+
+def is_recorded(order: Order) -> bool:
+    """Whether it is of a record, and nobody's."""
+    return order.account == NOBODY
 
 
 def show(order: Order) -> None:

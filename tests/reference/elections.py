@@ -117,7 +117,10 @@ def _cross(ex: Exchange, i: int, price: int) -> None:
         lots = min(bid.lots, ask.lots)
         trading.new_price(ex, i, price)
         for order in (bid, ask):
-            last_e8 = ex.markets[i].last_e8
-            ex.trade(order, lots, price, last_e8, maker=False, flags=AUCTION, joins=order is ask)
+            if book.is_recorded(order):
+                ex.book(i).take(order, lots)
+                continue
+            last_e8, joins = ex.markets[i].last_e8, order is ask and not book.is_recorded(bid)
+            ex.trade(order, lots, price, last_e8, maker=False, flags=AUCTION, joins=joins)
             if order.id in ex.orders:
                 book.show(order)

@@ -13,6 +13,7 @@ from math import trunc
 from typing import Any, Protocol
 
 import msgspec
+import numpy as np
 
 from novation.domain.account import InsurancePool
 from novation.domain.assets import Asset, AssetTerms
@@ -30,12 +31,13 @@ from novation.domain.enums import (
     OrderKind,
     TriggerPrice,
 )
+from novation.domain.errors import VenueError
 from novation.domain.events import EVENT_FORMAT, ISOLATED, LONG_SIDE, MAKER, SHORT_SIDE, Event
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
 from novation.domain.market import NO_LIMIT_E8, MarketEvent
 from novation.domain.units import E8, asset_decimals
-from tests.reference import book, checks, commands, conditional, elections, ladder, margin, marking, phases
+from tests.reference import book, checks, commands, conditional, elections, ladder, margin, marking, phases, replay
 from tests.reference.book import Book
 from tests.reference.liquidation import run_test
 from tests.reference.state import Account, Ledger, Market, Order, Position, Pricing
@@ -120,10 +122,17 @@ class Exchange:
         self.feed: list[MarketEvent] = []
         self.ladders = dict(ladders or {})
         self.books = {name: Book(rules) for name, rules in (books or {}).items()}
+        self.flows: dict[int, replay.Flow] = {}  #: by instrument, not by slot
         self.settled: int | None = None  #: trade date of a settlement at this instant
         self.events: list[Event] = []
 
     # -- doors ------------------------------------------------------------------------------------------------------
+
+    def attach_flow(self, instrument: int, rows: np.ndarray, slots: int) -> None:
+        """Let recorded flow happen in an instrument's book, from now on."""
+        if not self.has_book(2 * instrument):
+            raise VenueError(f"{self.instruments[2 * instrument].id} has no order book")
+        self.flows[instrument] = replay.Flow(2 * instrument, rows, slots, self.clock_ns)
 
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""
@@ -138,13 +147,18 @@ class Exchange:
         while True:
             stamps = [x.next_ns for x in self.pricing if x.next_ns]
             stamps += [order.expire_ns for order in self.orders.values() if order.expire_ns]
-            ahead = min([row.ts_ns for row in self.feed[:1]] + stamps, default=until_ns + 1)
+            stamps += [row.ts_ns for row in self.feed[:1]]
+            recorded = [flow.next_ns for flow in self.flows.values() if flow.next_ns is not None]
+            ahead = min(stamps + recorded, default=until_ns + 1)
             if ahead > until_ns:
                 break
             self._pass_time(ahead)
-            rows = [row for row in self.feed if row.ts_ns == self.clock_ns]
-            self.feed = self.feed[len(rows) :]
-            self._instant(rows)
+            if ahead in stamps:
+                rows = [row for row in self.feed if row.ts_ns == self.clock_ns]
+                self.feed = self.feed[len(rows) :]
+                self._instant(rows)
+            for _, flow in sorted(self.flows.items()):
+                replay.happen(self, flow)
         self._pass_time(until_ns)
         return self.events[start:]
 
@@ -612,6 +626,8 @@ class Exchange:
                 lines.append(("ladder", (i, m.centre_e8, m.missing[-1], m.missing[1])))
             if self.has_book(2 * i):
                 queues += book.lines(i, self.book(2 * i))
+            if i in self.flows:
+                queues += replay.lines(i, self.flows[i])
         yield from limited + lines + queues
         yield from self._pricing_lines()
         for account, a in enumerate(self.accounts):

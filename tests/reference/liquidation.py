@@ -342,8 +342,7 @@ def _take(ex: Exchange, i: int, side: int, lots: int, ticks: int) -> bool:
     if ex.has_ladder(i):
         ladder.take(ex, i, side, lots, ticks)
     elif ex.has_book(i) and _best(ex, i, side):
-        trading.close_against(ex, i, side, lots)
-        return True
+        return trading.close_against(ex, i, side, lots)
     return False
 
 

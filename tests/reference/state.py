@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from novation.domain.enums import InstrumentStatus, MarginScope, MarketPhase
 from novation.domain.market import NO_LIMIT_E8
 
+#: Whose orders those of a record are.
+NOBODY = -1
+
 
 @dataclass
 class Position:
@@ -57,6 +60,10 @@ class Order:
     shown: int = 0  #: of what stands in its queue; the rest is hidden
     top: int = 0  #: whether it is the last that bettered its side as it came to stand
     trigger: Trigger | None = None  #: while it waits outside the book
+    stood: int = 0  #: the how-manieth to come to stand in its book, as it last did
+    # Of an order of a record, whose lots are what it shows.
+    recorded: int = 0
+    taken: int = 0  #: of the recorded ones
 
 
 @dataclass

@@ -87,8 +87,10 @@ def _prevented(ex: Exchange, taker: Order, maker: Order) -> bool:
 
 def reduces_no_more(ex: Exchange, order: Order) -> bool:
     """Whether an order may only reduce and with all its lots would not."""
+    if not order.reduce_only:
+        return False
     held = ex.accounts[order.account].positions[order.instrument].lots
-    return bool(order.reduce_only) and not (held * order.side < 0 and order.lots <= abs(held))
+    return not (held * order.side < 0 and order.lots <= abs(held))
 
 
 def _meet(ex: Exchange, taker: Order, maker: Order, lots: int) -> None:
@@ -109,9 +111,12 @@ def new_price(ex: Exchange, i: int, ticks: int) -> None:
 
 def made(ex: Exchange, maker: Order, lots: int, *, joins: bool) -> None:
     """A maker's side of a trade; joins: the taker's side of it has been told already."""
+    if book.is_recorded(maker):
+        ex.book(maker.instrument).take(maker, lots)
+        return
     ticks = maker.price_ticks
     maker.shown -= lots
-    ex.trade(maker, lots, ticks, ex.markets[maker.instrument].last_e8, maker=True, joins=joins)
+    ex.trade(maker, lots, ticks, ticks * ex.instruments[maker.instrument].tick_e8, maker=True, joins=joins)
     if maker.id in ex.orders:
         ex.book(maker.instrument).refresh(maker)
 
@@ -129,9 +134,10 @@ def first(ex: Exchange, i: int, side: int) -> Order | None:
     return None
 
 
-def close_against(ex: Exchange, i: int, side: int, lots: int) -> None:
-    """The maker's side of a step of a liquidation; the other side is told next, under the same number."""
+def close_against(ex: Exchange, i: int, side: int, lots: int) -> bool:
+    """The maker's side of a step of a liquidation; whether it is told, so that the other side has the same number."""
     maker = first(ex, i, side)
     assert maker is not None
     new_price(ex, i, maker.price_ticks)
     made(ex, maker, lots, joins=False)
+    return not book.is_recorded(maker)

@@ -8,6 +8,7 @@ from math import floor, trunc
 from random import Random
 
 import msgspec
+import numpy as np
 
 from novation.domain.account import Account, Balance, Position
 from novation.domain.commands import Command, set_hedge_mode, set_multi_assets
@@ -148,6 +149,12 @@ class Lockstep:
         self.setup = setup
         self.venue, self.twin = venue_of(setup, **sizes), setup.twin()
         self.story: list[str] = []
+
+    def attach_flow(self, instrument: int, rows: np.ndarray, slots: int) -> None:
+        """Recorded flow for both."""
+        self.story.append(f"attach_flow {instrument}, {len(rows)} rows, {slots} slots")
+        self.venue.attach_flow(instrument, rows, slots)
+        self.twin.attach_flow(instrument, rows, slots)
 
     def submit(self, command: Command) -> list[Event]:
         """One command to both."""
