@@ -77,6 +77,7 @@ def uncross_unit(venue, instrument):
             if is_within_limits(venue, instrument, o.price_ticks) and within(o.side, best, o.price_ticks):
                 out_of_queue(venue, row)
                 venue.taking = row
+                look_again(venue, instrument)
                 return False
         row = o.next
     look_again(venue, instrument)

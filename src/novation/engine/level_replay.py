@@ -79,8 +79,8 @@ def lower_from_last(venue, place, ticks, lots):
 
 @kernel
 def lower_level(venue, b, place, ticks, total, lots):
-    """A price shows fewer lots of the record, and no trade says whose: by the queue model ahead of the first order of an
-    account, the others from the last on.
+    """A price shows fewer lots of the record, and no trade says whose: some by the queue model ahead of the first order
+    of an account, the others from the last on.
 
     What is ahead is counted in micro-lots; the fraction that a whole lot does not tell stays with the account's order,
     rounded against it.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import CancelReason, OrderKind, SelfTrade, TimeInForce
 from novation.domain.events import MAKER
-from novation.engine.book import free, leave, make_room, new_resting, queue_at, shrink, side_place, stand
+from novation.engine.book import free, leave, make_room, new_resting, page_ready, queue_at, shrink, side_place, stand
 from novation.engine.conditional import follow, look_again, wait_for_trigger
 from novation.engine.liquidity import best_executable, first_executable, within
 from novation.engine.orders import cancel_order, trade
@@ -117,6 +117,7 @@ def meet(venue, maker, lots, price_e8):
         leave(venue, maker)
         r.shown = min(o.display_lots, r.hidden)
         r.hidden -= r.shown
+        page_ready(venue, r.place, r.ticks)  # always: its page was there
         stand(venue, maker)
     trade(venue, r.owner, lots, r.ticks, price_e8, MAKER)
 

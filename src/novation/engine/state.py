@@ -92,8 +92,8 @@ HEAD = _table(
     "expire_ns expire_stale",
     # free rows of orders in books and free pages, and the side and price that need room (-1: none does)
     "free_resting free_page grow_side grow_ticks",
-    # orders that came to stand so far; how many books have a flow, whether rows of it said something, and whether one is
-    # not done yet
+    # orders that came to stand so far; how many books have a flow, whether rows of it said something, and whether one
+    # is not done yet
     "stand_sequence flows told in_row",
     # when a compiled strategy looks next, and how often
     "look_ns look_every_ns",
