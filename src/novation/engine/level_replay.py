@@ -22,8 +22,7 @@ from novation.engine.book import (
     slot_of,
     stand,
 )
-from novation.engine.parametric import NO_PRICE
-from novation.engine.state import order_, price_, resting_, side_, slot_
+from novation.engine.state import NO_PRICE, order_, price_, resting_, side_, slot_
 from novation.rules.queue_position import MICRO, lost_ahead
 
 

@@ -23,15 +23,15 @@ from novation.engine.book import (
     side_place,
     stand,
 )
+from novation.engine.executable import is_within_limits
 from novation.engine.level_replay import clear_levels, set_level, take_from_level
-from novation.engine.liquidity import is_within_limits
 from novation.engine.matching import happened, lose_to_taker, meet, opens
 from novation.engine.orders import cancel_order
-from novation.engine.parametric import NO_PRICE
 from novation.engine.phases import is_open
 from novation.engine.state import (
     BIDS,
     LISTS,
+    NO_PRICE,
     book_of,
     check_row,
     contract_,

@@ -36,13 +36,14 @@ from novation.engine.liquidity import has_ladder
 from novation.engine.marking import delivery_price, index_mark, settle_due
 from novation.engine.matching import book_unit
 from novation.engine.orders import cancel_order, waits
-from novation.engine.parametric import NO_PRICE, opened_beyond, opening_ticks, traded_through
+from novation.engine.parametric import opened_beyond, opening_ticks, traded_through
 from novation.engine.phases import change_limits, change_phase
 from novation.engine.replay import replay_rows, row_is_due
 from novation.engine.sampling import sample_account
 from novation.engine.state import (
     LEGS,
     NEVER_NS,
+    NO_PRICE,
     account_,
     asset_,
     command_,
@@ -495,7 +496,7 @@ def work(venue, until_ns):
         elif venue.liquidating >= 0:
             liquidation_unit(venue)
         elif venue.cancelling >= 0:
-            cancel_all_unit(venue, 0)
+            cancel_all_unit(venue)
         elif stage == 0:
             if venue.flows > 0 and row_is_due(venue, venue.clock_ns):
                 replay_rows(venue, venue.clock_ns)
