@@ -25,7 +25,9 @@ LOCKS = ("requirements.lock", "requirements-core.lock")
 
 KERNEL_ROOMS = ("rules/", "engine/", "venues/", "research/envs/", "_jit")
 #: Float64 in and out; every other kernel of ours refuses a float.
-MODEL_MODULES = {f"rules/{name}.py" for name in ("elementary", "impact", "manipulation", "option", "slippage")}
+MODEL_MODULES = {
+    f"rules/{name}.py" for name in ("elementary", "impact", "manipulation", "option", "queue_position", "slippage")
+}
 LOWER_ROOMS = ("domain/", "reference/", "rules/", "engine/", "wire/", "venues/", "trading/", "data/")
 DOWNLOADER = "data/sources"
 

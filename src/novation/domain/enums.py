@@ -126,6 +126,20 @@ class SelfTrade(IntEnum):
     CANCEL_BOTH = 4
 
 
+class QueueModel(IntEnum):
+    """Who left when a level shows less and no trade tells why (`rules.queue_position`).
+
+    FRONT: who is ahead of us. BACK: who is behind us. PROPORTIONAL: both, by what they have. POWER, LOG: both, weighed
+    by x**n or ln(1 + x).
+    """
+
+    FRONT = 1
+    BACK = 2
+    PROPORTIONAL = 3
+    POWER = 4
+    LOG = 5
+
+
 class MarginMethod(IntEnum):
     """How a requirement is computed: notional brackets, or an amount of money per contract."""
 
