@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from novation.cli import data, funding, margin, markets, reference, results, runs, show, start
+from novation.cli import data, funding, margin, markets, reference, results, runs, show, start, validate
 from novation.domain.errors import NovationError, RemoteError, VenueError
 
-START, ASK, RUN, DATA, RESULTS = "Start", "Ask", "Run", "Data", "Results"
+START, ASK, RUN, PROVE, DATA, RESULTS = "Start", "Ask", "Run", "Prove", "Data", "Results"
 
 # What typer raises for a wrong command line; typer does not export it under a name of its own.
 UsageError: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -29,6 +29,7 @@ _ORDER = (
     "roll",
     "backtest",
     "cascade",
+    "validate",
     "data",
     "reference",
     "report",
@@ -84,6 +85,7 @@ app.command("calendar", rich_help_panel=ASK)(markets.calendar)
 app.command("roll", rich_help_panel=ASK)(markets.roll)
 app.command("backtest", rich_help_panel=RUN)(runs.backtest)
 app.command("cascade", rich_help_panel=RUN)(runs.cascade)
+app.add_typer(validate.app, name="validate", rich_help_panel=PROVE)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(reference.app, name="reference", rich_help_panel=DATA)
 app.command("report", rich_help_panel=RESULTS)(results.report)

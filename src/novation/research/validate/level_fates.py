@@ -3,9 +3,9 @@
 The totals are those of the record without the orders taken out, told after each row. A ghost joins the end of its
 level: all that it shows is ahead. A trade at its price takes what is ahead first, then the ghost, then what is behind;
 a decrease within the same event is the trade's as far as its lots go, and any other is a cancel, of which a model of
-`rules.queue_position` says how much was ahead. A trade beyond the price, or an order of the other side that comes to
-stand there while nothing is ahead, fills too. Two judges ask for trades alone: *touch* is filled whole by the first
-trade at the price or beyond it, *through* by the first one beyond it.
+`rules.queue_position` says how much was ahead. A trade beyond the price fills whole, and what the other side shows at
+the price or beyond it when an event is over fills as far as its lots go. Two judges ask for trades alone: *touch* is
+filled whole by the first trade at the price or beyond it, *through* by the first one beyond it.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class LevelData:
         self.orders: dict[int, tuple[int, int, int]] = {}  # id -> side, price, lots
         self.totals: dict[tuple[int, int], int] = {}
         self.ghosts: dict[tuple[int, int], _Ghost] = {}
+        self.crossing: set[tuple[int, int]] = set()  # levels of this event that came to where a ghost is
         self.reach = {1: -(1 << 62), -1: 1 << 62}  # the best price of the ghosts of a side
 
     def run(self) -> list[dict[str, list[Fill]]]:
@@ -83,7 +84,7 @@ class LevelData:
             if row in kept:
                 self._row(row, *kept[row])
             if ends_event[row]:
-                self._end_event()
+                self._end_event(row)
         return [{name: judge.fills for name, judge in judged[life.added].judges.items()} for life in self.batch]
 
     def _new(self, life: Life) -> _Ghost:
@@ -158,10 +159,7 @@ class LevelData:
         self.totals[key] = self.totals.get(key, 0) + lots
         if side * (price - self.reach[-side]) < 0:
             return
-        for ghost in self._reached(-side, price):
-            for judge in ghost.judges.values():
-                if judge.model and judge.ahead == 0:
-                    judge.fill(row, min(judge.left, lots), ghost.life.price_ticks)
+        self.crossing.add(key)
 
     def _less(self, side: int, price: int, lots: int) -> None:
         key = side, price
@@ -185,7 +183,14 @@ class LevelData:
         found = [key for key in self.ghosts if key[0] == side and side * (key[1] - price) >= 0]
         return [self.ghosts[key] for key in sorted(found, key=lambda key: -side * key[1])]
 
-    def _end_event(self) -> None:
+    def _end_event(self, row: int) -> None:
+        """The book is consistent again: what crosses a ghost now has met it."""
+        for side, price in self.crossing:
+            lots = self.totals.get((side, price), 0)
+            for ghost in self._reached(-side, price):
+                for judge in ghost.judges.values():
+                    judge.fill(row, min(judge.left, lots) if judge.model else 0, ghost.life.price_ticks)
+        self.crossing.clear()
         for ghost in self.ghosts.values():
             for judge in ghost.judges.values():
                 judge.unexplained = 0

@@ -48,7 +48,9 @@ def replayed(flow: Flow, batch: Sequence[Life], ends: dict[int, int]) -> list[li
     rest, numbers = without(flow.rows, batch)
     rest["ts_ns"] = rest["local_ns"] = 2 * numbers + 2
     dense, slots = dense_orders(rest)
-    venue = Venue(binance_usdm.RULES, [_INSTRUMENT], [[_TERMS]], accounts=len(batch), books={_INSTRUMENT.id: BookRules()})
+    venue = Venue(
+        binance_usdm.RULES, [_INSTRUMENT], [[_TERMS]], accounts=len(batch), books={_INSTRUMENT.id: BookRules()}
+    )
     mark = np.zeros(1, MARKET_DTYPE)
     mark["kind"], mark["mark_e8"] = int(MarketEventKind.MARK), int(np.median(flow.rows["price_ticks"]))
     venue.advance(0, mark)
@@ -84,7 +86,8 @@ class _Exchange:
                 self.fills[event.account].append((row, abs(event.lots), event.price_ticks))
             elif event.kind in (EventKind.ORDER_REJECTED, EventKind.COMMAND_REJECTED):
                 raise DataError(
-                    f"the exchange refused a ghost (reason {event.reason})", where=f"order {self.batch[event.account].order}"
+                    f"the exchange refused a ghost (reason {event.reason})",
+                    where=f"order {self.batch[event.account].order}",
                 )
 
     def command(self, what: int, k: int, lots: int) -> None:
@@ -92,7 +95,9 @@ class _Exchange:
         life = self.batch[k]
         if what == 2:
             events = self.venue.submit(place_limit(k, 0, Side(life.side), life.lots, life.price_ticks))
-            self.numbers[k] = next(e.order for e in events if e.kind in (EventKind.ORDER_ACCEPTED, EventKind.ORDER_REJECTED))
+            self.numbers[k] = next(
+                e.order for e in events if e.kind in (EventKind.ORDER_ACCEPTED, EventKind.ORDER_REJECTED)
+            )
             self.hear(events)
             return
         done = sum(lots for _, lots, _ in self.fills[k])

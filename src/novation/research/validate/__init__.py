@@ -1,0 +1,10 @@
+"""Is it like the real thing? Measurements of the exchange against records of real ones.
+
+`ghost`: orders of a record sent again as ours (docs/validation/ghost_orders.md).
+"""
+
+from __future__ import annotations
+
+from novation.research.validate.ghost import Ghost, GhostReport, Score, ghost, read_orders
+
+__all__ = ["Ghost", "GhostReport", "Score", "ghost", "read_orders"]
