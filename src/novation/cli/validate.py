@@ -38,6 +38,9 @@ def ghost(
         str | None, typer.Option("--open-from", help="When the market opens, e.g. 2023-12-25T23:00Z.")
     ] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Mend what cannot have happened.")] = False,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Hold orders that come across the best back until their trades are told.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Send recorded orders again as ours, and compare what becomes of them with the record."""
@@ -45,7 +48,7 @@ def ghost(
     from novation.research.validate import read_orders
 
     try:
-        flow = read_orders(file, tick=tick, lot=lot, open_from=open_from, repair=repair)
+        flow = read_orders(file, tick=tick, lot=lot, open_from=open_from, repair=repair, hold=hold)
         with show.steps_bar("ghosts") as progress:
             report = send(flow, orders=orders or None, seed=seed, open_from=open_from, progress=progress)
     except InvalidInput as error:

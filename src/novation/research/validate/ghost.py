@@ -25,7 +25,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from novation.data.flow import Flow, read_databento, read_order_events
+from novation.data.flow import Flow, hold_arrivals, read_databento, read_order_events
 from novation.domain.errors import InvalidInput
 from novation.domain.flow import LAST, FlowKind
 from novation.domain.units import NS, Number, to_ns
@@ -146,11 +146,18 @@ def read_orders(
     lot: Number | None = None,
     open_from: Any = None,
     repair: bool = False,
+    hold: bool = False,
 ) -> Flow:
     """The order-by-order flow of a file: Databento's `.dbn`, `.dbn.zst`, or order events as CSV (`.csv`, .gz, .xz).
 
-    tick, lot: of the instrument; a CSV needs its tick. open_from: when the market opens (`data.flow.check`).
+    tick, lot: of the instrument; a CSV needs its tick. open_from: when the market opens (`data.flow.check`). hold: with
+    orders that come across the best held back until their trades are told (`data.flow.hold_arrivals`).
     """
+    flow = _read(path, tick, lot, open_from, repair)
+    return hold_arrivals(flow) if hold else flow
+
+
+def _read(path: str | Path, tick: Number | None, lot: Number | None, open_from: Any, repair: bool) -> Flow:
     name = Path(path).name
     spans = None if open_from is None else [(to_ns(open_from, source="open_from"), _NEVER_NS)]
     if name.endswith((".dbn", ".dbn.zst")):
