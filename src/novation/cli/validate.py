@@ -11,7 +11,13 @@ from novation.cli import show
 from novation.domain.errors import InvalidInput
 
 #: Argument of `ghost` -> what the command calls it.
-_ASKED = {"orders": "--orders", "open_from": "--open-from", "tick": "--tick", "lot": "--lot"}
+_ASKED = {
+    "orders": "--orders",
+    "open_from": "--open-from",
+    "tick": "--tick",
+    "price": "--tick",
+    "lot": "--lot",
+}
 
 app = typer.Typer(help="Hold the exchange against records of real ones.")
 

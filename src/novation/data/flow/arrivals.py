@@ -21,8 +21,8 @@ _AMEND, _FILL, _TRADE = int(FlowKind.AMEND), int(FlowKind.FILL), int(FlowKind.TR
 def hold_arrivals(flow: Flow) -> Flow:
     """The flow with each ADD or moving AMEND that crosses the other side's best put at the end of its event.
 
-    What is taken off such an order before then is taken off what joins, and has no row. A FILL of it, which makes it
-    a resting order, lets it join just ahead. Trades stay as they are.
+    What is taken off such an order before then is taken off what joins, and has no row; so is a FILL, unless nobody of
+    the other side is left for it: then it rests already, and joins just ahead. Trades stay as they are.
 
     >>> from decimal import Decimal
     >>> rows = [(0, 0, 1, 10, 5, 2, -1, 1), (1, 1, 2, 11, 8, 2, 1, 0), (2, 2, 2, 10, 5, 6, 1, 0)]
@@ -67,19 +67,17 @@ class _Pass:
             told = self.held[order][0]
             if kind == _AMEND:
                 told[3:5] = price, lots
-            elif kind == _CANCEL:
+            elif kind == _CANCEL or (kind == _FILL and self._crosses(side, told[3])):
                 told[4] -= lots
                 if told[4] <= 0:
                     del self.held[order]
+                return
             if kind != _FILL:
                 return
             self._join(order, ts_ns, local_ns)
         stood = self.book.orders.get(order)
         if kind in (_ADD, _AMEND):
-            best = self.book.best(-side)
-            crosses = best is not None and side * (price - best) >= 0
-            if kind == _AMEND and stood is not None and stood[1] == price:
-                crosses = False
+            crosses = self._crosses(side, price) and (stood is None or stood[1] != price)
             if stood is not None and (kind == _ADD or crosses or stood[1] != price):
                 self.book.drop(order)
             if crosses:
@@ -93,6 +91,10 @@ class _Pass:
             if stood[2] <= 0:
                 self.book.drop(order)
         self._keep((*row[:7], flags & ~LAST), record)
+
+    def _crosses(self, side: int, price: int) -> bool:
+        best = self.book.best(-side)
+        return best is not None and side * (price - best) >= 0
 
     def _join(self, order: int, ts_ns: int, local_ns: int) -> None:
         told, record = self.held.pop(order)

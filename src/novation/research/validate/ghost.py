@@ -39,6 +39,7 @@ MODELS = (EXACT, *JUDGES)
 #: Why the exchange says other than the record, by what the event in which they part holds.
 OWN = "its own order was cancelled in the event of the trade"
 AHEAD = "another order there was cancelled in the event of the trade"
+IN_THE_WAY = "another ghost was in its way; alone it is as the record"
 OTHER = "something else"
 _NEVER_NS = 1 << 62
 
@@ -213,7 +214,10 @@ def ghost(
             progress(done, len(batches), "ghosts")
         by_levels = LevelData(flow, batch, ends, power=power, unit=unit).run()
         for life, exact, judged in zip(batch, replayed(flow, batch, ends), by_levels, strict=True):
-            found.append(_ghost(flow, events, life, {EXACT: exact, **judged}))
+            cause = _cause(flow, events, life, exact)
+            if cause == OTHER and not _cause(flow, events, life, replayed(flow, [life], ends)[0]):
+                cause = IN_THE_WAY
+            found.append(_ghost(life, {EXACT: exact, **judged}, cause))
     found.sort(key=lambda one: one.added)
     reached = [one for one in found if one.reached]
     return GhostReport(
@@ -237,7 +241,7 @@ def _counted(words: Any) -> dict[str, int]:
     return dict(Counter(words).most_common())
 
 
-def _ghost(flow: Flow, events: np.ndarray, life: Life, models: dict[str, list[Fill]]) -> Ghost:
+def _ghost(life: Life, models: dict[str, list[Fill]], cause: str) -> Ghost:
     return Ghost(
         order=life.order,
         side=life.side,
@@ -248,7 +252,7 @@ def _ghost(flow: Flow, events: np.ndarray, life: Life, models: dict[str, list[Fi
         record=tuple(life.fills),
         models={name: tuple(fills) for name, fills in models.items()},
         reached=bool(life.fills or models[TOUCH]),
-        cause=_cause(flow, events, life, models[EXACT]),
+        cause=cause,
     )
 
 
