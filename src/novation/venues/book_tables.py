@@ -10,7 +10,7 @@ import numpy as np
 from novation._jit import JIT, address_of, record_table
 from novation.domain.book import BookLevel, BookRules, BookView
 from novation.domain.digest import Line
-from novation.domain.flow import FLOW_DTYPE
+from novation.domain.flow import FLOW_DTYPE, FlowKind
 from novation.domain.instruments import Instrument
 from novation.engine.state import ASKS, BIDS, CHUNK_BITS, DTYPES, LISTS, PAGE, PAGE_BITS
 
@@ -97,7 +97,7 @@ def _chain(resting: np.ndarray, first: int) -> None:
         resting["next"][-1] = -1
 
 
-def attach_flow(venue: HasBooks, row: int, rows: np.ndarray, slots: int) -> None:
+def attach_flow(venue: HasBooks, row: int, rows: np.ndarray, slots: int, queue: tuple[int, int]) -> None:
     """Give a book a flow, and its orders a row of RESTING each, behind all there are."""
     b = venue.table("book")[row]
     old = len(venue.table("resting"))
@@ -107,6 +107,8 @@ def attach_flow(venue: HasBooks, row: int, rows: np.ndarray, slots: int) -> None
         table = table.view(np.dtype((np.record, FLOW_DTYPE)))
     venue.flows[row] = table
     b["flow_rows"], b["flow_next"], b["slots_first"], b["slots"] = len(table), 0, old, slots
+    b["of_levels"] = int(np.isin(table["kind"], (FlowKind.LEVEL, FlowKind.TOP)).any())
+    b["queue_model"], b["queue_exponent_e8"] = queue
     venue.head["flows"] += 1
     find_flows(venue)
 
@@ -245,7 +247,8 @@ def book_lines(venue: ShowsBooks) -> Iterator[Line]:
                 row = int(q["first"])
                 while row >= 0:
                     r = resting[row]
-                    order = orders[int(r["owner"])]["id"] if r["owner"] >= 0 else int(b["slots_first"]) - row - 1
+                    nobody = -1 if b["of_levels"] else int(b["slots_first"]) - row - 1
+                    order = orders[int(r["owner"])]["id"] if r["owner"] >= 0 else nobody
                     yield "book", (i, side, ticks, order, r["shown"], r["hidden"], int(row == top))
                     row = int(r["next"])
         if b["flow_rows"]:

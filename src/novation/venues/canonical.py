@@ -25,6 +25,7 @@
     assumed   order, price in 1e-8; behind its order, where it reserves margin at another price than its own
     details   order, time in force, expire_ns, display_lots, filled, self-trade; behind its order on a book, if any is
               not 0
+    ahead     order, micro-lots ahead of it that are gone, short of a lot; behind it, in a flow of levels, if any are
     trigger   order, kind of trigger, trigger_e8, price looked at, callback_e8, extreme_e8; behind its order, while it
               waits for one
 
@@ -186,6 +187,8 @@ def state_lines(venue: HasState) -> Iterator[Line]:
             details = [o[name] for name in ("time_in_force", "expire_ns", "display_lots", "filled", "self_trade")]
             if any(details):
                 yield "details", (o["id"], *details)
+            if o["ahead_rest"]:
+                yield "ahead", (o["id"], o["ahead_rest"])
             if o["trigger"]:
                 price = (o["trigger_e8"], o["trigger_by"], o["callback_e8"], o["extreme_e8"])
                 yield "trigger", (o["id"], o["trigger"], *price)

@@ -196,10 +196,15 @@ def check_flow(venue: Made, instrument: int, rows: np.ndarray, slots: int) -> No
     standing = np.isin(rows["kind"], (FlowKind.ADD, FlowKind.CANCEL, FlowKind.AMEND, FlowKind.FILL))
     set_anew = np.isin(rows["kind"], (FlowKind.ADD, FlowKind.AMEND))
     ts_ns = rows["ts_ns"]
-    first = rows["price_ticks"][set_anew][0] if set_anew.any() else 0
     top = _TOP_E8 // venue.instruments[instrument].tick_e8
+    level, neither = rows["kind"] == FlowKind.LEVEL, np.isin(rows["kind"], (FlowKind.CLEAR, FlowKind.TRADE))
+    set_anew |= level
+    first = rows["price_ticks"][set_anew][0] if set_anew.any() else 0
+    stated = level | (rows["kind"] == FlowKind.TOP)
     for wrong, what in (
-        (~(standing | np.isin(rows["kind"], (FlowKind.CLEAR, FlowKind.TRADE))), "is no row of a flow of orders"),
+        (~(standing | stated | neither), "is of no kind of a flow"),
+        (stated & standing.any(), "tells a level among rows of orders"),
+        (rows["lots"] < 0, "has lots below zero"),
         (standing & ((rows["order"] < 0) | (rows["order"] >= slots)), f"names an order that is none of {slots} slots"),
         ((standing | (rows["kind"] == FlowKind.TRADE)) & (rows["lots"] <= 0), "has no lots"),
         (rows["lots"] > MOST_LOTS, "has more than 2**50 lots"),

@@ -29,6 +29,7 @@ from novation.domain.enums import (
     MarketPhase,
     MarkRule,
     PositionSide,
+    QueueModel,
 )
 from novation.domain.errors import VenueError
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
@@ -322,17 +323,26 @@ class Venue:
         self.own("feed", table)
         self.head["feed_next"] = 0
 
-    def attach_flow(self, instrument: int, rows: np.ndarray, slots: int) -> None:
-        """Let a book replay recorded flow of orders, once (docs/rules/replay.md).
+    def attach_flow(
+        self,
+        instrument: int,
+        rows: np.ndarray,
+        slots: int = 0,
+        *,
+        queue: QueueModel = QueueModel.BACK,
+        exponent_e8: int = 200_000_000,
+    ) -> None:
+        """Let a book replay recorded flow, of orders or of levels, once (docs/rules/replay.md).
 
-        rows: array of `FLOW_DTYPE`, its orders slots 0 .. slots - 1 (`data.flow.dense_orders`), none before the clock.
+        rows: array of `FLOW_DTYPE`, none before the clock; orders as slots 0 .. slots - 1 (`data.flow.dense_orders`).
+        queue, exponent_e8: of levels, who is taken to have left (and the n of POWER in 1e-8).
         """
         self._booked(instrument)
         row = int(self._tables["contract"][instrument]["book"]) - 1
         check_flow(self, instrument, rows, slots)
         if row in self.flows:
             raise VenueError(f"{self.rules.name}: {self.instruments[instrument].id} has a flow already")
-        book_tables.attach_flow(self, row, rows, slots)
+        book_tables.attach_flow(self, row, rows, slots, (int(queue), exponent_e8))
 
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""
