@@ -39,6 +39,7 @@ _INSTRUMENT = Instrument(
     asset=binance_usdm.RULES.asset,
     tick_e8=1,
     lot_e8=E8,
+    daily_settled=True,  # whose price may be zero or below
 )
 _TERMS = Terms(effective_ns=0, max_lots=1 << 50, tiers=(Tier(0, NO_CAP, 0, 100, 0),))
 
