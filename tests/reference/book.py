@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from novation.domain.book import BookRules
+from novation.domain.enums import SelfTrade
 from novation.domain.units import E8
 from tests.reference.state import NOBODY, Order
 
@@ -102,28 +104,61 @@ def levels(ex: Exchange, i: int, side: int) -> list[tuple[int, int]]:
 
 
 class Reach(NamedTuple):
-    """Lots found, and the best and the worst price at which they are."""
+    """Lots found, and the prices of the first and of the last order counted."""
 
     lots: int = 0
     best: int = 0
     worst: int = 0
 
 
-def reach(ex: Exchange, i: int, side: int, lots: int, limit: int | None) -> Reach:
-    """How far a taker gets, at a limit or without one."""
+class Taker(NamedTuple):
+    """Who looks how far it gets: at a limit or without one, with its word on orders of its own account."""
+
+    account: int
+    side: int
+    lots: int
+    limit: int | None
+    self_trade: int  #: never AS_THE_BOOK
+
+
+def reach(ex: Exchange, i: int, taker: Taker) -> Reach:
+    """The orders that a taker would trade with, one after another, and how many of its lots they are."""
     found = value = best = worst = 0
-    instrument = ex.instruments[i]
-    for ticks, there in levels(ex, i, side):
-        if found >= lots or (limit is not None and side * (ticks - limit) > 0):
+    gone: dict[tuple[int, int], int] = {}  # lots of each position's orders that trade ahead
+    for ticks in prices(ex, i, -taker.side):
+        if taker.limit is not None and taker.side * (ticks - taker.limit) > 0:
             break
-        unit = ticks * instrument.tick_e8 * instrument.lot_value // E8
-        room = (MOST_VALUE - value) // unit
-        best, worst = best or ticks, ticks
-        taken = min(there, lots - found, room)
-        found, value = found + taken, value + taken * unit
-        if room == 0:
+        met, ends = _met(ex, i, ticks, taker, taker.lots - found)
+        unit = ticks * ex.instruments[i].tick_e8 * ex.instruments[i].lot_value // E8
+        for order, there in met:
+            whose = order.account, order.instrument
+            if order.reduce_only:
+                held = ex.accounts[order.account].positions[order.instrument].lots
+                held += order.side * gone.get(whose, 0)
+                if held * order.side >= 0 or order.lots > abs(held):
+                    continue
+            taken = min(there, taker.lots - found, (MOST_VALUE - value) // unit)
+            if not taken:
+                return Reach(found, best, worst)
+            found, value = found + taken, value + taken * unit
+            gone[whose] = gone.get(whose, 0) + taken
+            best, worst = best or ticks, ticks
+        if ends:
             break
     return Reach(found, best, worst)
+
+
+def _met(ex: Exchange, i: int, ticks: int, taker: Taker, left: int) -> tuple[list[tuple[Order, int]], bool]:
+    """The orders at a price that are asked to trade and what each has to give, by time; whether it ends there."""
+    queue = ex.book(i).sides[-taker.side][ticks]
+    others = [(order, order.lots) for order in queue if order.account != taker.account]
+    if len(others) == len(queue) or taker.self_trade == SelfTrade.CANCEL_MAKER:
+        return others, False
+    if taker.self_trade == SelfTrade.TRADE:
+        return [(order, order.lots) for order in queue], False
+    if not ex.book(i).rules.by_time and left < sum(order.lots for order in queue):
+        return [], True
+    return [(order, order.shown) for order in takewhile(lambda o: o.account != taker.account, queue)], True
 
 
 def lines(i: int, book: Book) -> Iterator[Line]:

@@ -65,7 +65,7 @@ def place(ex: Exchange, c: Command) -> Refusal | None:
     order = _order(ex, i, c)
     found = book.Reach()
     if not refusal and not order.trigger:
-        found = trading.reach(ex, i, c.side, c.lots, c.order_kind, c.price_ticks)
+        found = trading.reach(ex, order, c.lots, c.price_ticks)
         refusal = _unwanted(ex, order, found) or trading.refused(ex, order, c.lots, c.order_kind, c.price_ticks, found)
     if refusal:
         return refusal._replace(price_ticks=c.price_ticks)
@@ -146,7 +146,7 @@ def _bad_field(ex: Exchange, i: int, c: Command) -> Refusal | None:
 
 
 def _bad_trigger(ex: Exchange, i: int, c: Command) -> Refusal | None:
-    """Trigger and self-trade."""
+    """Trigger, distance and self-trade."""
     trailing = c.trigger == TriggerKind.TRAILING
     if c.trigger not in list(TriggerKind) or c.trigger_by not in list(TriggerPrice):
         wrong = True
@@ -158,6 +158,11 @@ def _bad_trigger(ex: Exchange, i: int, c: Command) -> Refusal | None:
         wrong = not 0 < c.trigger_e8 <= HIGHEST_PRICE_E8 or c.callback_e8 != 0
     if wrong:
         return Refusal(RejectReason.BAD_TRIGGER, c.trigger, c.trigger_e8)
+    far = checks.too_far(ex, i, c.price_ticks) if c.order_kind == OrderKind.LIMIT else None
+    if not far and c.trigger_e8:
+        far = checks.too_far(ex, i, c.trigger_e8 // ex.instruments[i].tick_e8)
+    if far:
+        return far
     if c.self_trade not in list(SelfTrade):
         return Refusal(RejectReason.BAD_SELF_TRADE, c.self_trade)
     x, side = conditional.price_now(ex, i, c.trigger_by), 1 if c.side > 0 else -1
@@ -172,8 +177,8 @@ def _bad_trigger(ex: Exchange, i: int, c: Command) -> Refusal | None:
 
 
 def _unwanted(ex: Exchange, order: Order, found: book.Reach) -> Refusal | None:
-    if order.time_in_force == TimeInForce.POST_ONLY and found.lots:
-        return Refusal(RejectReason.WOULD_TAKE, order.price_ticks, found.best)
+    if order.time_in_force == TimeInForce.POST_ONLY and (best := trading.meets(ex, order, order.price_ticks)):
+        return Refusal(RejectReason.WOULD_TAKE, order.price_ticks, best)
     refuses = ex.book(order.instrument).rules.refuse_unfillable
     if order.time_in_force == TimeInForce.FOK and refuses and found.lots < order.lots:
         return Refusal(RejectReason.NOT_FILLABLE, order.lots, found.lots)
@@ -193,21 +198,24 @@ def amend(ex: Exchange, c: Command) -> Refusal | None:
         return Refusal(RejectReason.CANCEL_NOT_ALLOWED, c.order, market.phase)
     if not ex.has_book(i):
         return Refusal(RejectReason.NO_BOOK, i // 2)
+    left = c.lots - order.filled
+    refusal = checks.wrong_status(ex, order.account, i, order.side, max(0, left))
+    if refusal:
+        return refusal
     if order.trigger or order.kind != OrderKind.LIMIT:
         return Refusal(RejectReason.NOT_AMENDABLE, c.order)
     if market.phase in (MarketPhase.CLOSED, MarketPhase.PAUSED):
         return Refusal(RejectReason.MARKET_CLOSED, market.phase, market.halt)
     if (c.lots, c.price_ticks) == (order.lots + order.filled, order.price_ticks):
         return Refusal(RejectReason.NO_CHANGE, c.lots)
-    left = c.lots - order.filled
     if left <= 0:
         ex.drop(order, CancelReason.NOTHING_LEFT)
         return None
-    found = trading.reach(ex, i, order.side, left, OrderKind.LIMIT, c.price_ticks)
+    found = trading.reach(ex, order, left, c.price_ticks)
     refusal = _cannot_be(ex, order, c, left, found)
     if refusal:
         return refusal
-    if order.time_in_force == TimeInForce.POST_ONLY and found.lots:
+    if order.time_in_force == TimeInForce.POST_ONLY and trading.meets(ex, order, c.price_ticks):
         ex.drop(order, CancelReason.WOULD_TAKE)
         return None
     rules = ex.book(i).rules
@@ -231,6 +239,7 @@ def _cannot_be(ex: Exchange, order: Order, c: Command, left: int, found: book.Re
     """The checks of an order as it would be, without what it is now."""
     i, account, price = order.instrument, order.account, c.price_ticks
     refusal = checks.lots_refused(ex, i, c.lots, order.side) or checks.price_refused(ex, i, price)
+    refusal = refusal or checks.too_far(ex, i, price)
     if refusal:
         return refusal
     mine = ex.accounts[account].orders
@@ -251,6 +260,8 @@ def _cannot_be(ex: Exchange, order: Order, c: Command, left: int, found: book.Re
 
 def cancel_all(ex: Exchange, c: Command) -> Refusal | None:
     """Take out the orders of an account, of an instrument or of a side."""
+    if c.side not in (1, -1, 0):
+        return Refusal(RejectReason.BAD_SIDE, c.side)
     if c.instrument >= 0 and phases.keeps_orders(ex, 2 * c.instrument, c):
         return Refusal(RejectReason.CANCEL_NOT_ALLOWED, 0, ex.markets[2 * c.instrument].phase)
     gone = 0

@@ -28,6 +28,8 @@ LARGEST_VALUE = 2 * 10**17
 LARGEST_DEPOSIT_USD = 175_000_000 * E8
 #: ... and above this limit price in 1e-8.
 HIGHEST_PRICE_E8 = 2**53
+#: ... and on a book above this distance from the last price.
+MOST_TICKS_AWAY = 2**26
 
 
 class Refusal(NamedTuple):
@@ -59,14 +61,21 @@ def wrong_side(ex: Exchange, c: Command) -> Refusal | None:
 def taken_now(ex: Exchange, c: Command) -> Refusal | None:
     """Whether an instrument takes such an order at all: its status, its phase."""
     i = slot_of(ex, c)
-    status, held, q = ex.markets[i].status, ex.accounts[c.account].positions[i].lots, c.side * c.lots
-    over = 0 < ex.instruments[i].deliver_ns <= ex.clock_ns
-    if over or status not in (InstrumentStatus.TRADING, InstrumentStatus.PRE_DELIVERING):
-        return Refusal(RejectReason.NOT_TRADING, status, InstrumentStatus.TRADING)
-    if status == InstrumentStatus.PRE_DELIVERING and c.lots != (min(abs(held), abs(q)) if held * q < 0 else 0):
-        return Refusal(RejectReason.OPENING_NOT_ALLOWED, status, InstrumentStatus.TRADING)
+    refusal = wrong_status(ex, c.account, i, c.side, c.lots)
+    if refusal:
+        return refusal
     refused = None if c.kind == CommandKind.TRANSFER_POSITION else phases.refused_now(ex, i, c)
     return Refusal(*refused) if refused else None
+
+
+def wrong_status(ex: Exchange, account: int, i: int, side: int, lots: int) -> Refusal | None:
+    """Whether an instrument's status does not take an order."""
+    status, held, q = ex.markets[i].status, ex.accounts[account].positions[i].lots, side * lots
+    if not phases.is_listed(ex, i):
+        return Refusal(RejectReason.NOT_TRADING, status, InstrumentStatus.TRADING)
+    if status == InstrumentStatus.PRE_DELIVERING and lots != (min(abs(held), abs(q)) if held * q < 0 else 0):
+        return Refusal(RejectReason.OPENING_NOT_ALLOWED, status, InstrumentStatus.TRADING)
+    return None
 
 
 def lots_refused(ex: Exchange, i: int, lots: int, side: int) -> Refusal | None:
@@ -91,6 +100,16 @@ def price_refused(ex: Exchange, i: int, price_ticks: int) -> Refusal | None:
     if price_ticks > highest:
         return Refusal(RejectReason.NUMBER_TOO_LARGE, price_ticks, highest)
     return None
+
+
+def too_far(ex: Exchange, i: int, ticks: int) -> Refusal | None:
+    """Whether a price on a book is so far away that a list of prices has no room for all between."""
+    market = ex.markets[i]
+    middle = (market.last_e8 or market.mark_e8) // ex.instruments[i].tick_e8
+    if abs(ticks - middle) <= MOST_TICKS_AWAY:
+        return None
+    furthest = middle + MOST_TICKS_AWAY if ticks > middle else middle - MOST_TICKS_AWAY
+    return Refusal(RejectReason.NUMBER_TOO_LARGE, ticks, furthest)
 
 
 def would_not_reduce(ex: Exchange, account: int, i: int, side: int, lots: int) -> Refusal | None:

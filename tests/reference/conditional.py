@@ -56,6 +56,8 @@ def see(trigger: Trigger, side: int, x: int) -> None:
 
 def due(ex: Exchange, i: int, by: int, x: int) -> list[Order]:
     """Orders of an instrument whose condition holds at a price, in the order in which they are triggered."""
+    if not phases.is_listed(ex, i):
+        return []
     waiting = [
         order
         for order in ex.orders.values()

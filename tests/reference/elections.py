@@ -9,12 +9,14 @@ from novation.domain.enums import (
     EventKind,
     MarketPhase,
     OrderKind,
+    RejectReason,
     TimeInForce,
     TriggerKind,
     TriggerPrice,
 )
 from novation.domain.events import AUCTION
 from tests.reference import book, checks, conditional, phases, trading
+from tests.reference.checks import Refusal
 from tests.reference.state import Order
 
 if TYPE_CHECKING:
@@ -54,10 +56,12 @@ def _trigger(ex: Exchange, order: Order, x: int, *, in_auction: bool = False) ->
         price_ticks=limit,
         price_e8=x,
     )
-    reached = book.Reach() if in_auction else trading.reach(ex, i, order.side, order.lots, order.kind, limit)
+    reached = book.Reach() if in_auction else trading.reach(ex, order, order.lots, limit)
     refusal = None
     if order.reduce_only:
         refusal = checks.would_not_reduce(ex, order.account, i, order.side, order.lots)
+    if checks.wrong_status(ex, order.account, i, order.side, order.lots):
+        refusal = Refusal(RejectReason.WOULD_NOT_REDUCE, order.lots)
     refusal = refusal or checks.too_large(ex, order.account, i, order.side, order.lots, limit)
     refusal = refusal or trading.refused(ex, order, order.lots, order.kind, limit, reached)
     trading.assume(ex, order)

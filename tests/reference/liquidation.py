@@ -75,11 +75,15 @@ def _isolated_gone(ex: Exchange, account: int, i: int, mark: int) -> bool:
     price = margin.position_liquidation_price(ex, account, i)
     if not _reached(lots, mark, price):
         return False
+    if not phases.is_awaited(ex, i, lots):
+        return False
     now = ex.markets[i].mark_e8
     trigger = now if _reached(lots, now, price) else price
     for order in list(ex.accounts[account].orders.values()):
         if order.instrument // 2 == i // 2:
             ex.drop(order, CancelReason.LIQUIDATION)
+    if _nobody_takes(ex, i, lots):
+        return False
     p = ex.accounts[account].positions[i]
 
     def stands() -> Standing:
@@ -133,8 +137,7 @@ def _test_cross(ex: Exchange, account: int, at_check: bool) -> bool:
         scene = lows if fall <= rise else highs
     measure = margin.cross_surplus if at_once else margin.cross_equity
     if measure(ex, account, scene) <= 0 and phases.can_close_all(ex, account):
-        _close_cross(ex, account, _triggers(ex, account, scene, at_check))
-        return True
+        return _close_cross(ex, account, _triggers(ex, account, scene, at_check))
     return _cross_call(ex, account, scene, at_check)
 
 
@@ -164,7 +167,8 @@ def _triggers(ex: Exchange, account: int, scene: list[int], at_check: bool) -> l
     return on_path(high)
 
 
-def _close_cross(ex: Exchange, account: int, triggers: list[int]) -> None:
+def _close_cross(ex: Exchange, account: int, triggers: list[int]) -> bool:
+    """Close an account out; whether it came to an end, as it does not where nobody takes a position."""
     a = ex.accounts[account]
     for order in list(a.orders.values()):
         ex.drop(order, CancelReason.LIQUIDATION)
@@ -174,6 +178,9 @@ def _close_cross(ex: Exchange, account: int, triggers: list[int]) -> None:
         if not open_now:
             break
         i = min(open_now, key=lambda i: (_urgency(ex, account, i, triggers[i]), i))
+        if _nobody_takes(ex, i, a.positions[i].lots):
+            a.called = OVERDUE
+            return False
         rest = [j for j in margin.cross(ex, account) if j != i]
         others = sum((margin.required(ex, account, j, triggers[j]) for j in rest), Fraction(0))
 
@@ -191,7 +198,7 @@ def _close_cross(ex: Exchange, account: int, triggers: list[int]) -> None:
             _exchange(ex, account)
             a.called = 0
             elections.elect(ex)
-            return
+            return True
         if still_open:
             elections.elect(ex)
     _exchange(ex, account)
@@ -199,6 +206,7 @@ def _close_cross(ex: Exchange, account: int, triggers: list[int]) -> None:
         _lift(ex, account, -a.wallet, -1, last)
     a.called = 0
     elections.elect(ex)
+    return True
 
 
 def _exchange(ex: Exchange, account: int) -> None:
@@ -247,8 +255,7 @@ def _cross_call(ex: Exchange, account: int, scene: list[int], at_check: bool) ->
         if due or deadline or a.called == OVERDUE:
             a.called = OVERDUE
             if phases.can_close_all(ex, account):
-                _close_cross(ex, account, ex.marks())
-                return True
+                return _close_cross(ex, account, ex.marks())
         elif ex.settled is not None:
             a.called = ex.settled + 2
     elif at_check and (at_once or ex.settled is not None or a.called == OVERDUE):
@@ -270,6 +277,10 @@ def _close(
         if ex.rules.deficit_to_fund:
             at = deleveraging.bankruptcy_ticks(ex, i, p.lots, p.cost, standing.behind)
             if not best or (at and side * (at - best[0]) > 0):
+                if ex.has_book(i) and not at_any_cost and not _is_passed_on(ex, i, side, best):
+                    at = at or ex.traded_ticks(i, ex.markets[i].last_e8, -1)
+                    deleveraging.deleverage(ex, account, i, trigger, at, stands)
+                    return _close(ex, account, i, trigger, stands, at_any_cost=True) if p.lots else 0
                 return _take_over(ex, account, i, trigger, stands, at_any_cost)
         ticks, there = best or (ex.traded_ticks(i, ex.markets[i].last_e8, -1), abs(p.lots))
     else:
@@ -335,6 +346,20 @@ def _best(ex: Exchange, i: int, side: int) -> tuple[int, int] | None:
         return next(iter(ladder.levels(ex, i, side)), None)
     maker = trading.first(ex, i, side)
     return (maker.price_ticks, maker.shown) if maker else None
+
+
+def _is_passed_on(ex: Exchange, i: int, side: int, best: tuple[int, int] | None) -> bool:
+    """Whether somebody on a book is near enough to the mark for the fund to pass lots of a long or a short on."""
+    if not best:
+        return False
+    mark, price = ex.markets[i].mark_e8, best[0] * ex.instruments[i].tick_e8
+    return price >= phases.ceil_div(mark * 95, 100) if side > 0 else price <= mark * 105 // 100
+
+
+def _nobody_takes(ex: Exchange, i: int, lots: int) -> bool:
+    """Whether a position on a book, without a fund, cannot be closed, as nobody is there."""
+    without = ex.has_book(i) and not ex.rules.deficit_to_fund
+    return without and trading.first(ex, i, -1 if lots > 0 else 1) is None
 
 
 def _take(ex: Exchange, i: int, side: int, lots: int, ticks: int) -> bool:

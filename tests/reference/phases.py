@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from novation.domain.commands import Command
-from novation.domain.enums import EventKind, MarginScope, MarketPhase, OrderKind, RejectReason
+from novation.domain.enums import EventKind, InstrumentStatus, MarginScope, MarketPhase, OrderKind, RejectReason
 from novation.domain.market import MarketEvent
 from tests.reference import book
 
@@ -33,6 +33,12 @@ def change_limits(ex: Exchange, row: MarketEvent) -> None:
 def is_open(ex: Exchange, i: int) -> bool:
     """Whether a market matches."""
     return ex.markets[i].phase == MarketPhase.OPEN
+
+
+def is_listed(ex: Exchange, i: int) -> bool:
+    """Whether an instrument's status and its delivery time let orders of it trade."""
+    over = 0 < ex.instruments[i].deliver_ns <= ex.clock_ns
+    return not over and ex.markets[i].status in (InstrumentStatus.TRADING, InstrumentStatus.PRE_DELIVERING)
 
 
 def may_trade(ex: Exchange, i: int, price_e8: int) -> bool:
@@ -73,7 +79,14 @@ def can_close_all(ex: Exchange, account: int) -> bool:
     """Whether every cross position could be traded away."""
     positions = ex.accounts[account].positions
     held = [(i, p.lots) for i, p in enumerate(positions) if p.lots and p.scope == MarginScope.CROSS]
-    return all(is_open(ex, i) and not is_locked(ex, i, -lots) for i, lots in held)
+    return all(is_open(ex, i) and not is_locked(ex, i, -lots) and is_awaited(ex, i, lots) for i, lots in held)
+
+
+def is_awaited(ex: Exchange, i: int, lots: int) -> bool:
+    """Whether an order on a book could take a position over, where no fund does."""
+    if not ex.has_book(i) or ex.rules.deficit_to_fund:
+        return True
+    return is_open(ex, i) and bool(book.prices(ex, i, 1 if lots > 0 else -1))
 
 
 def waits(ex: Exchange, account: int, after: int) -> bool:

@@ -13,11 +13,27 @@ if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
 
 
-def reach(ex: Exchange, i: int, side: int, lots: int, kind: int, price_ticks: int) -> book.Reach:
-    """How far an order gets now."""
+def reach(ex: Exchange, order: Order, lots: int, price_ticks: int) -> book.Reach:
+    """How far an order gets now with so many lots, at a price if it has a limit."""
+    i = order.instrument
     if not phases.is_open(ex, i):
         return book.Reach()
-    return book.reach(ex, i, side, lots, price_ticks if kind == OrderKind.LIMIT else None)
+    limit = price_ticks if order.kind == OrderKind.LIMIT else None
+    return book.reach(ex, i, book.Taker(order.account, order.side, lots, limit, on_self_trades(ex, order)))
+
+
+def on_self_trades(ex: Exchange, order: Order) -> int:
+    """An order's word on trades with its own account."""
+    if order.time_in_force in (TimeInForce.FOK, TimeInForce.POST_ONLY):
+        return SelfTrade.TRADE
+    return order.self_trade or ex.book(order.instrument).rules.self_trade
+
+
+def meets(ex: Exchange, order: Order, price_ticks: int) -> int:
+    """The best executable price of the other side if an order at a price meets it now, whatever stands there; or 0."""
+    i = order.instrument
+    opposite = book.prices(ex, i, -order.side) if phases.is_open(ex, i) else []
+    return opposite[0] if opposite and order.side * (price_ticks - opposite[0]) >= 0 else 0
 
 
 def refused(ex: Exchange, order: Order, lots: int, kind: int, price_ticks: int, found: book.Reach) -> Refusal | None:
@@ -75,9 +91,9 @@ def _take(ex: Exchange, taker: Order) -> None:
 
 
 def _prevented(ex: Exchange, taker: Order, maker: Order) -> bool:
-    if maker.account != taker.account or taker.time_in_force in (TimeInForce.FOK, TimeInForce.POST_ONLY):
+    if maker.account != taker.account:
         return False
-    what = taker.self_trade or ex.book(taker.instrument).rules.self_trade
+    what = on_self_trades(ex, taker)
     if what in (SelfTrade.CANCEL_MAKER, SelfTrade.CANCEL_BOTH):
         ex.drop(maker, CancelReason.SELF_TRADE)
     if what in (SelfTrade.CANCEL_TAKER, SelfTrade.CANCEL_BOTH):

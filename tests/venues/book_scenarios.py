@@ -175,9 +175,9 @@ class Rows:
         """Rows of the next instant."""
         r, rows, ts = self.r, [], self.now
         for i, instrument in enumerate(self.setup.instruments):
-            moved = r.choice([0, 1, -1, 2, -3]) if r.randint(0, 14) else r.choice([-25, -10, 10, 30])
+            moved = r.choice([0, 1, -1, 2, -3]) if r.randint(0, 14) else r.choice([-25, -10, -4, 5, 10, 30])
             coarse = max(instrument.tick_e8, self.setup.prices[i] // 1_000)
-            shock = self.setup.prices[i] // 100 if abs(moved) >= 10 else coarse
+            shock = self.setup.prices[i] // 100 if abs(moved) >= 4 else coarse
             self.mark[i] = max(coarse, self.mark[i] + moved * shock)
             if r.randint(0, 3) == 0:  # back to where the orders are
                 self.mark[i] = self.setup.prices[i] + r.randint(-3, 3) * coarse
@@ -244,8 +244,9 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
         one = r.choice(mine).id if mine and r.randint(0, 9) else r.randint(0, twin.order_sequence + 1)
         return Command(kind=CommandKind.CANCEL, account=account, order=one, hold=int(r.randint(0, 5) == 0))
     if dice < 88:
-        named, side = r.choice([-1, -1, i, i, len(setup.instruments)]), r.choice([0, 0, 1, -1])
-        return Command(kind=CommandKind.CANCEL_ALL, account=account, instrument=named, side=side)
+        named, side = r.choice([-1, -1, i, i, len(setup.instruments)]), r.choice([0, 0, 0, 1, -1, 1, -1, 2])
+        held = int(r.randint(0, 3) == 0)
+        return Command(kind=CommandKind.CANCEL_ALL, account=account, instrument=named, side=side, hold=held)
     if dice < 91:
         amount = r.choice([100 * unit, 5_000 * unit, -a.wallet // 2, -a.wallet])
         return Command(kind=CommandKind.TRANSFER, account=account, amount=amount)
@@ -276,9 +277,9 @@ def order(r: Random, setup: Setup, twin: Exchange, account: int, i: int) -> Comm
     slot, p = 2 * i + int(named == 2), twin.accounts[account].positions[2 * i + int(named == 2)]
     side, lots = r.choice([1, -1]), r.choice([1, 2, 3, 5, 8, 13, 20, 40])
     reduce_only = 0
-    if p.lots and r.randint(0, 3) == 0:
+    if p.lots and r.randint(0, 2) == 0:
         side, lots = (-1 if p.lots > 0 else 1), max(1, abs(p.lots) * r.choice([30, 100, 100, 150]) // 100)
-        reduce_only = int(not named and r.randint(0, 1))
+        reduce_only = int(not named and r.randint(0, 3) > 0)
     step = twin.terms_of(slot).tick_step
     kind = r.choice(ORDER_KINDS)
     fields: dict[str, int] = {
@@ -350,10 +351,20 @@ def wrong(r: Random, setup: Setup, twin: Exchange, slot: int, lots: int) -> dict
             {"trigger_e8": r.choice([-1, 0, (1 << 53) + 1, 1, setup.prices[slot // 2]])},
             {"callback_e8": r.choice([0, -1, E8 + 1, 5])},
             {"self_trade": r.choice([5, -1])},
+            far_away(r, setup, twin, slot),
             {"price_ticks": r.choice([0, -3, 1, 7, near(r, setup, slot // 2, 1)])},
             {"position_side": r.choice([0, 1, 2])},
         ]
     )
+
+
+def far_away(r: Random, setup: Setup, twin: Exchange, slot: int) -> dict[str, int]:
+    """A limit price or a trigger about as far from the last price as one may be."""
+    tick, market = setup.instruments[slot // 2].tick_e8, twin.markets[slot]
+    ticks = (market.last_e8 or market.mark_e8) // tick + (r.choice([1, -1, 1]) << 26) + r.randint(-1, 2)
+    if r.randint(0, 1):
+        return {"price_ticks": ticks}
+    return {"trigger": r.choice([1, 2, 3]), "trigger_e8": ticks * tick + r.choice([0, tick - 1])}
 
 
 def amended(r: Random, setup: Setup, order: Order) -> Command:
@@ -361,6 +372,8 @@ def amended(r: Random, setup: Setup, order: Order) -> Command:
     total = order.lots + order.filled
     lots = r.choice([total, total, total - 1, total + 3, total // 2, order.filled, order.filled + 1, 0, 70])
     price = r.choice([order.price_ticks] * 3 + [near(r, setup, order.instrument // 2, 1) for _ in range(2)] + [0])
+    if r.randint(0, 19) == 0:
+        price = r.choice([(1 << 26) + price, 1 << 40, 3 << 26])
     if order.time_in_force == TimeInForce.POST_ONLY and r.randint(0, 1):  # to where somebody may stand
         price = order.price_ticks + order.side * r.choice([2, 4, 6])
     return Command(kind=CommandKind.AMEND, account=order.account, order=order.id, lots=lots, price_ticks=price)
