@@ -168,7 +168,7 @@ def _triggers(ex: Exchange, account: int, scene: list[int], at_check: bool) -> l
 
 
 def _close_cross(ex: Exchange, account: int, triggers: list[int]) -> bool:
-    """Close an account out; whether it came to an end, as it does not where nobody takes a position."""
+    """Close an account out, as far as somebody takes its positions; it is tested again then."""
     a = ex.accounts[account]
     for order in list(a.orders.values()):
         ex.drop(order, CancelReason.LIQUIDATION)
@@ -180,7 +180,7 @@ def _close_cross(ex: Exchange, account: int, triggers: list[int]) -> bool:
         i = min(open_now, key=lambda i: (_urgency(ex, account, i, triggers[i]), i))
         if _nobody_takes(ex, i, a.positions[i].lots):
             a.called = OVERDUE
-            return False
+            return True
         rest = [j for j in margin.cross(ex, account) if j != i]
         others = sum((margin.required(ex, account, j, triggers[j]) for j in rest), Fraction(0))
 

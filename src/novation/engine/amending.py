@@ -65,7 +65,7 @@ def amend_reason(venue, c, row):
     if not has_book(venue, o.instrument):
         return _NO_BOOK, o.instrument, 0
     at = row_of(venue, o.account, o.instrument, o.leg)
-    left = max(1, c.lots - o.filled)
+    left = max(0, c.lots - o.filled)
     reason, value, limit = status_reason(venue, at, o.side * left, left)
     if reason != 0:
         return reason, value, limit

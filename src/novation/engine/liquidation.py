@@ -41,7 +41,7 @@ from novation.engine.margining import (
 from novation.engine.matching import clear_first, meet_first
 from novation.engine.orders import cancel_order
 from novation.engine.parametric import traded_ticks
-from novation.engine.phases import at_deadline, can_close, can_close_all
+from novation.engine.phases import at_deadline, can_close_all
 from novation.engine.reduction import (
     forced_fees,
     left_after,
@@ -361,7 +361,8 @@ def liquidation_unit(venue):
         p = position_row_(venue, row)
         if has_book(venue, p.instrument) and clear_first(venue, p.instrument, -1 if p.lots > 0 else 1):
             return
-        if has_book(venue, p.instrument) and not venue.deficit_to_fund and not can_close(venue, p):
+        _, there = closing_offer(venue, p)
+        if has_book(venue, p.instrument) and not venue.deficit_to_fund and there == 0:
             account_(venue, account).called = OVERDUE
             venue.liquidating = -1
             return
