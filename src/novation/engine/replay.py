@@ -174,7 +174,7 @@ def trade_row(venue, instrument, b, f):
     """A trade of the record; whether all of it is done."""
     if b.flow_begun == 0:
         happened(venue, instrument, f.price_ticks)
-        b.flow_begun = 1
+        b.flow_begun, b.flow_used = 1, 0
     if venue.working > 0 and is_open(venue, instrument):
         while b.flow_begun < 3:  # 1: among the bids, 2: among the asks
             side = 1 if b.flow_begun == 1 else -1
