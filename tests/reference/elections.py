@@ -88,8 +88,12 @@ def phase_changed(ex: Exchange, i: int, before: int) -> None:
 
 
 def open_with_auction(ex: Exchange, i: int) -> None:
-    """Auctions until the two sides do not meet any more."""
-    while (price := book.indicative_price(ex, i)) is not None:
+    """Auctions until the two sides do not meet any more; beside a record accounts that cross arrive anew instead."""
+    while i // 2 in ex.flows and (order := _crossing(ex, i)):
+        ex.book(i).leave(order)
+        trading.arrive(ex, order)
+        elect(ex)
+    while i // 2 not in ex.flows and (price := book.indicative_price(ex, i)) is not None:
         x = price * ex.instruments[i].tick_e8
         found = [order for order in conditional.due(ex, i, TriggerPrice.LAST, x) if _may_rest(order)]
         for order in found:
@@ -97,6 +101,15 @@ def open_with_auction(ex: Exchange, i: int) -> None:
         if not found:
             _cross(ex, i, price)
     elect(ex)
+
+
+def _crossing(ex: Exchange, i: int) -> Order | None:
+    for order in ex.orders.values():
+        if order.instrument // 2 == i // 2 and not order.trigger and book.executable(ex, i, order.price_ticks):
+            best = book.prices(ex, i, -order.side)[:1]
+            if best and order.side * (best[0] - order.price_ticks) <= 0:
+                return order
+    return None
 
 
 def _may_rest(order: Order) -> bool:
@@ -117,10 +130,7 @@ def _cross(ex: Exchange, i: int, price: int) -> None:
         lots = min(bid.lots, ask.lots)
         trading.new_price(ex, i, price)
         for order in (bid, ask):
-            if book.is_recorded(order):
-                ex.book(i).take(order, lots)
-                continue
-            last_e8, joins = ex.markets[i].last_e8, order is ask and not book.is_recorded(bid)
-            ex.trade(order, lots, price, last_e8, maker=False, flags=AUCTION, joins=joins)
+            last_e8 = ex.markets[i].last_e8
+            ex.trade(order, lots, price, last_e8, maker=False, flags=AUCTION, joins=order is ask)
             if order.id in ex.orders:
                 book.show(order)

@@ -137,6 +137,8 @@ class Exchange:
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""
         start = len(self.events)
+        for _, flow in sorted(self.flows.items()):
+            replay.happen(self, flow)
         commands.carry_out(self, command)
         return self.events[start:]
 

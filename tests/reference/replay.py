@@ -78,15 +78,15 @@ def _happen(ex: Exchange, flow: Flow, row: Row) -> None:
     elif row.kind == FlowKind.ADD:
         flow.orders[row.order] = order = _order(ex, flow, row)
         _stand(ex, order)
-    elif row.kind == FlowKind.CANCEL:
+    elif row.kind in (FlowKind.CANCEL, FlowKind.FILL):
         _cancel(ex, flow, row)
     elif row.kind == FlowKind.AMEND:
         _amend(ex, flow.orders[row.order], row)
-    elif row.kind == FlowKind.FILL:
-        _fill_those_ahead(ex, flow.orders[row.order], row.lots)
-        _cancel(ex, flow, row)
     elif row.kind == FlowKind.TRADE:
         trading.new_price(ex, flow.i, row.price_ticks)
+        for side in (1, -1):
+            if row.side != side:
+                _hit(ex, flow.i, side, row)
         elections.elect(ex)
 
 
@@ -148,19 +148,25 @@ def _of_accounts(ex: Exchange, i: int, side: int) -> list[Order]:
     return [o for o in standing if not book.is_recorded(o) and book.executable(ex, i, o.price_ticks)]
 
 
-def _fill_those_ahead(ex: Exchange, order: Order, lots: int) -> None:
-    """Whoever traded with an order of the record would have met these first; each trades once."""
-
-    def is_ahead(other: Order) -> bool:
-        better = order.side * (other.price_ticks - order.price_ticks)
-        return better > 0 or (better == 0 and other.stood < order.stood)
-
-    for other in [o for o in _of_accounts(ex, order.instrument, order.side) if is_ahead(o)]:
-        if not lots:
-            return
-        if trading.reduces_no_more(ex, other):
-            ex.drop(other, CancelReason.WOULD_NOT_REDUCE)
+def _hit(ex: Exchange, i: int, side: int, row: Row) -> None:
+    """The aggressor of a trade goes through the orders of a side, and trades with those of accounts it reaches."""
+    traded = 0
+    while reached := _reached(ex, i, side, row, traded):
+        order, passed = reached
+        if trading.reduces_no_more(ex, order):
+            ex.drop(order, CancelReason.WOULD_NOT_REDUCE)
             continue
-        part = min(lots, other.shown)
-        lots -= part
-        trading.made(ex, other, part, joins=False)
+        part = min(row.lots - passed, order.shown)
+        traded += part
+        trading.made(ex, order, part, joins=False)
+
+
+def _reached(ex: Exchange, i: int, side: int, row: Row, passed: int) -> tuple[Order, int] | None:
+    for order in ex.book(i).standing(side) if phases.is_open(ex, i) else []:
+        if side * (row.price_ticks - order.price_ticks) > 0 or passed >= row.lots:
+            return None
+        if book.is_recorded(order):
+            passed += order.shown
+        elif book.executable(ex, i, order.price_ticks):
+            return order, passed
+    return None

@@ -248,23 +248,18 @@ def test_a_hole_of_a_taker_is_missing_as_long_as_the_record_has_the_order() -> N
     assert recorded(both) == [(0, 900, 10, 0)]
 
 
-def test_an_order_that_shows_nothing_still_has_its_place_in_the_record() -> None:
-    """Taken whole it is in no queue; the record's fill of it serves who stood ahead, not who came behind."""
+def test_an_order_that_shows_nothing_is_in_the_record_and_in_no_queue() -> None:
     both = record(
         market(), add(1, 0, BUY, 4, 900), add(2, 1, BUY, 1, 900), filled(3, 0, BUY, 2, 900), filled(4, 0, BUY, 2, 900)
     )
-    ahead = rest(both, BUY, (1, 900.25))
     at(both, 1)
     both.submit(order(1, SELL, 5, 900))
-    assert recorded(both) == [(0, 900, 4, 4)]
+    assert (queue(both, BUY), recorded(both)) == ([], [(0, 900, 4, 4)])
     at(both, 2)
-    rest(both, BUY, (9, 900), account=2)
-    assert ahead == [1]
     assert at(both, 3) == []
-    assert recorded(both) == [(0, 900, 2, 4), (1, 900, 1, 0)]
-    rest(both, BUY, (1, 900.25))
-    assert makers(at(both, 4)) == [(4, 1, 900.25)]
-    assert recorded(both) == [(1, 900, 1, 0)]
+    assert recorded(both) == [(0, 900, 2, 4), (1, 900, 1, 1)]
+    assert at(both, 4) == []
+    assert recorded(both) == [(1, 900, 1, 1)]
 
 
 def test_clear_takes_away_the_record_alone() -> None:
@@ -281,11 +276,12 @@ def test_clear_takes_away_the_record_alone() -> None:
     assert recorded(both) == [(1, 899, 2, 0)]
 
 
-# -- FILL: who stood ahead --------------------------------------------------------------------------------------------
+# -- TRADE: whom the aggressor reaches ---------------------------------------------------------------------------------
 
 
-def test_a_fill_of_the_record_fills_who_stands_ahead_of_it() -> None:
-    both = record(market(), add(1, 0, BUY, 1, 900), add(3, 1, BUY, 9, 900), traded(4, 900), filled(4, 1, BUY, 9, 900))
+def test_a_trade_fills_orders_of_accounts_beyond_all_that_stands_ahead_of_them() -> None:
+    rows = (traded(4, 900, SELL, 9), filled(4, 0, BUY, 1, 900), filled(4, 1, BUY, 8, 900))
+    both = record(market(), add(1, 0, BUY, 1, 900), add(3, 1, BUY, 9, 900), *rows)
     at(both, 1)
     rest(both, BUY, (2, 900), (3, 900.25))
     at(both, 3)
@@ -294,37 +290,68 @@ def test_a_fill_of_the_record_fills_who_stands_ahead_of_it() -> None:
     assert makers(events) == [(2, 3, 900.25), (1, 2, 900)]
     assert [e.price_e8 for e in events] == [90_025_000_000, 90_000_000_000]
     assert [e.trade for e in events] == [1, 2]
-    assert queue(both, BUY) == [(-1, 900, 1, 0), (3, 900, 5, 0), (4, 899.75, 5, 0)]
+    assert queue(both, BUY) == [(-2, 900, 1, 0), (3, 900, 5, 0), (4, 899.75, 5, 0)]
     assert last(both) == 900
 
 
-def test_those_ahead_share_the_lots_of_the_fill_and_the_record_loses_them_too() -> None:
-    both = record(market(), add(1, 0, SELL, 8, 901), filled(2, 0, SELL, 4, 901))
+def test_a_trade_reaches_no_further_than_its_lots() -> None:
+    both = record(market(), add(1, 0, SELL, 3, 901), add(3, 1, SELL, 9, 901), traded(4, 901, BUY, 5))
+    at(both, 1)
+    rest(both, SELL, (4, 901))
+    assert at(both, 3) == []
+    assert makers(at(both, 4)) == [(1, 2, 901)]
+    assert queue(both, SELL) == [(-1, 901, 3, 0), (1, 901, 2, 0), (-2, 901, 9, 0)]
+
+
+def test_a_trade_that_those_ahead_took_whole_fills_nobody_behind() -> None:
+    both = record(market(), add(1, 0, BUY, 5, 900), traded(4, 900, SELL, 5), filled(4, 0, BUY, 5, 900))
+    at(both, 1)
+    rest(both, BUY, (1, 900))
+    assert at(both, 4) == []
+    assert queue(both, BUY) == [(1, 900, 1, 0)]
+
+
+def test_orders_share_the_lots_of_a_trade_by_price_and_time() -> None:
+    both = record(market(), add(1, 0, SELL, 8, 901), traded(2, 901, BUY, 4), filled(2, 0, SELL, 4, 901))
     rest(both, SELL, (3, 900), (3, 900.5), (3, 901))
     at(both, 1)
     assert makers(at(both, 2)) == [(1, 3, 900), (2, 1, 900.5)]
     assert queue(both, SELL) == [(2, 900.5, 2, 0), (3, 901, 3, 0), (-1, 901, 4, 0)]
-    assert last(both) == 0
+    assert last(both) == 901
 
 
-def test_an_iceberg_ahead_gives_what_it_shows_and_shows_again_behind() -> None:
-    both = record(market(), add(1, 0, SELL, 8, 900), filled(2, 0, SELL, 5, 900), filled(3, 0, SELL, 3, 900))
+def test_an_aggressor_meets_one_side_and_an_auction_both() -> None:
+    both = record(market(), traded(2, 900, BUY, 9), traded(3, 900, 0, 9))
+    rest(both, BUY, (1, 900))
+    rest(both, SELL, (1, 900.25), account=1)
+    assert makers(at(both, 2)) == []
+    assert makers(at(both, 3)) == [(1, 1, 900)]
+    rest(both, SELL, (1, 900), account=1)
+    both = record(market(), traded(2, 900, 0, 9))
+    rest(both, BUY, (1, 900.25))
+    at(both, 2)
+
+
+def test_an_iceberg_gives_what_it_shows_and_shows_again_behind() -> None:
+    both = record(market(), add(1, 0, SELL, 8, 900), traded(2, 900, BUY, 5), filled(2, 0, SELL, 3, 900))
     rest(both, SELL, (6, 900), display_lots=2)
     at(both, 1)
     assert makers(at(both, 2)) == [(1, 2, 900)]
-    assert queue(both, SELL) == [(-1, 900, 3, 0), (1, 900, 2, 2)]
-    assert at(both, 3) == []
+    assert queue(both, SELL) == [(-1, 900, 5, 0), (1, 900, 2, 2)]
 
 
-def test_an_iceberg_at_a_better_price_gives_what_it_shows_at_each_fill() -> None:
-    both = record(market(), add(1, 0, SELL, 8, 901), filled(2, 0, SELL, 5, 901), filled(3, 0, SELL, 3, 901))
+def test_an_iceberg_alone_at_a_better_price_gives_all_that_the_trade_has() -> None:
+    both = record(market(), add(1, 0, SELL, 8, 901), traded(2, 901, BUY, 5), traded(3, 901, BUY, 3))
     rest(both, SELL, (6, 900), display_lots=2)
     at(both, 1)
-    assert [makers(at(both, ts_ns)) for ts_ns in (2, 3)] == [[(1, 2, 900)], [(1, 2, 900)]]
+    assert [makers(at(both, ts_ns)) for ts_ns in (2, 3)] == [
+        [(1, 2, 900), (1, 2, 900), (1, 1, 900)],
+        [(1, 1, 900)],
+    ]
 
 
-def test_an_order_that_gave_up_its_place_is_not_ahead() -> None:
-    both = record(market(), add(1, 0, BUY, 8, 900), filled(3, 0, BUY, 1, 900), filled(4, 0, BUY, 1, 900))
+def test_an_order_that_gave_up_its_place_is_behind() -> None:
+    both = record(market(), add(1, 0, BUY, 8, 900), traded(3, 900, SELL, 1), traded(4, 900, SELL, 1))
     rest(both, BUY, (1, 900), (1, 900))
     at(both, 1)
     both.submit(amend(0, 1, 3, 3_600))
@@ -333,7 +360,7 @@ def test_an_order_that_gave_up_its_place_is_not_ahead() -> None:
 
 
 def test_the_record_loses_its_place_too() -> None:
-    both = record(market(), add(1, 0, BUY, 8, 900), amended(3, 0, BUY, 9, 900), filled(4, 0, BUY, 5, 900))
+    both = record(market(), add(1, 0, BUY, 8, 900), amended(3, 0, BUY, 9, 900), traded(4, 900, SELL, 5))
     at(both, 1)
     rest(both, BUY, (1, 900))
     at(both, 3)
@@ -343,7 +370,7 @@ def test_the_record_loses_its_place_too() -> None:
 def test_an_order_that_may_only_reduce_and_would_not_is_cancelled_instead() -> None:
     """Account 0 is long one lot and offers it twice over time; between, the lot is sold."""
     both = record(
-        market(), add(1, 0, SELL, 8, 901), filled(2, 0, SELL, 5, 901), add(3, 1, BUY, 2, 900), add(3, 2, BUY, 9, 902)
+        market(), add(1, 0, SELL, 8, 901), traded(2, 901, BUY, 5), add(3, 1, BUY, 2, 900), add(3, 2, BUY, 9, 902)
     )
     rest(both, SELL, (1, 900), account=1)
     both.submit(order(0, BUY, 1, 900))
@@ -359,8 +386,8 @@ def test_an_order_that_may_only_reduce_and_would_not_is_cancelled_instead() -> N
     assert makers(events) == []
 
 
-def test_one_ahead_that_would_not_reduce_is_cancelled_and_costs_no_lots() -> None:
-    both = record(market(), add(1, 0, SELL, 8, 901), filled(2, 0, SELL, 2, 901))
+def test_one_reached_that_would_not_reduce_is_cancelled_and_costs_no_lots() -> None:
+    both = record(market(), add(1, 0, SELL, 8, 901), traded(2, 901, BUY, 2))
     rest(both, SELL, (1, 900), account=1)
     both.submit(order(0, BUY, 1, 900))
     rest(both, SELL, (1, 900.5), reduce_only=1)
@@ -425,16 +452,16 @@ def test_while_the_market_is_not_open_rows_happen_and_nobody_trades(now: MarketP
     assert (recorded(both), last(both)) == ([(0, 901, 6, 0), (1, 903, 3, 0)], 902)
 
 
-def test_a_market_opens_with_an_auction_in_which_the_record_stands_like_all_others() -> None:
+def test_a_market_with_a_record_opens_without_an_auction_and_accounts_that_cross_take() -> None:
     both = record(market(), add(2, 0, BUY, 6, 901), add(2, 1, SELL, 3, 900))
     at(both, 1, phase(1, PRE_OPEN))
     rest(both, SELL, (2, 900))
     at(both, 2)
     events = at(both, 3, phase(3, OPEN))
     assert [(e.order, e.lots, e.price_ticks / 4) for e in events if e.kind == EventKind.FILL] == [(1, -2, 901)]
-    assert events[-1].flags & AUCTION
-    assert recorded(both) == [(0, 901, 6, 5), (1, 900, 3, 3)]
-    assert (queue(both, BUY), queue(both, SELL)) == ([(-1, 901, 1, 0)], [])
+    assert not events[-1].flags & (AUCTION | MAKER)
+    assert recorded(both) == [(0, 901, 6, 2), (1, 900, 3, 0)]
+    assert (queue(both, BUY), queue(both, SELL)) == ([(-1, 901, 4, 0)], [(-2, 900, 3, 0)])
 
 
 def test_an_order_beyond_the_limits_is_passed_over() -> None:
@@ -626,11 +653,11 @@ def test_the_runs_meet_everything_that_a_row_can_do(monkeypatch: pytest.MonkeyPa
             if e.kind == EventKind.FILL and sides[e.trade] == 1:
                 alone[e.flags & (MAKER | AUCTION | LIQUIDATED)] += 1
     assert {name for name, what in met if not what} == {"CLEAR", "ADD", "CANCEL", "AMEND", "FILL", "TRADE"}
-    for name in ("ADD", "AMEND", "FILL", "TRADE"):
+    for name in ("ADD", "AMEND", "TRADE"):
         assert met[name, "FILL"], name
     for name in ("CANCEL", "AMEND", "FILL"):
         for taken in range(3):
             assert met[name, f"taken {taken}"], (name, taken)
-    assert sum(met[name, "WOULD_NOT_REDUCE"] for name in ("ADD", "AMEND", "FILL"))
+    assert sum(met[name, "WOULD_NOT_REDUCE"] for name in ("ADD", "AMEND", "TRADE"))
     assert met["TRADE", "ORDER_TRIGGERED"] and met["ADD", "ORDER_TRIGGERED"]
-    assert {0, MAKER, AUCTION, LIQUIDATED} <= set(alone)
+    assert {0, MAKER, LIQUIDATED} <= set(alone)

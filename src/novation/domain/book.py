@@ -11,6 +11,10 @@ from novation.domain.errors import InvalidInput
 MOST_LOTS = 1 << 50
 
 
+def _whole(number: object, most: int) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= most
+
+
 class BookRules(msgspec.Struct, frozen=True, kw_only=True):
     """The matching of one instrument.
 
@@ -32,12 +36,25 @@ class BookRules(msgspec.Struct, frozen=True, kw_only=True):
     self_trade: SelfTrade = SelfTrade.TRADE
 
     def __post_init__(self) -> None:
-        wrong, value = "", 0
+        wrong: str = ""
+        value: object = 0
         for name in ("pro_rata_min", "top_min", "top_max", "protection_ticks"):
-            if not wrong and not 0 <= getattr(self, name) <= MOST_LOTS:
-                wrong, value = f"{name} is 0 to 2**50", getattr(self, name)
-        if not 0 <= self.fifo_percent <= 100:
-            wrong, value = "fifo_percent is 0 to 100", self.fifo_percent
+            if not wrong and not _whole(getattr(self, name), MOST_LOTS):
+                wrong, value = f"{name} is a whole number, 0 to 2**50", getattr(self, name)
+        if wrong:
+            pass
+        elif not _whole(self.fifo_percent, 100):
+            wrong, value = "fifo_percent is a whole number, 0 to 100", self.fifo_percent
+        elif any(not _whole(number, MOST_LOTS) for share in self.lead_makers for number in share):
+            wrong = "accounts and shares of lead makers are whole numbers"
+        elif self.self_trade not in list(SelfTrade) or isinstance(self.self_trade, str):
+            wrong, value = "self_trade is a SelfTrade", self.self_trade
+        elif self.fifo_percent == 100 and (self.pro_rata_min or self.levelling):
+            wrong = "pro_rata_min and levelling say nothing without a pro-rata part: fifo_percent is 100"
+        elif not self.top and (self.top_min or self.top_max):
+            wrong = "top_min and top_max say nothing without top"
+        elif self.top_max and self.top_min > self.top_max:
+            wrong, value = "top_min is above top_max", self.top_min
         elif any(not 0 < percent <= 100 for _, percent in self.lead_makers) or self._makers_share > 100:
             wrong, value = "shares of lead makers are above 0 and 100 percent together", self._makers_share
         elif len({account for account, _ in self.lead_makers}) != len(self.lead_makers):

@@ -6,14 +6,16 @@ from novation._jit import kernel
 from novation.domain.enums import CancelReason, EventKind, MarketPhase, OrderKind, RejectReason, TimeInForce
 from novation.engine.banding import price_reason
 from novation.engine.book import show
+from novation.engine.book_orders import far_reason
 from novation.engine.clearing import side_flag
+from novation.engine.executable import best_executable
 from novation.engine.ledger import next_event
-from novation.engine.liquidity import reach
-from novation.engine.order_checks import money_reason, reducible, too_large
+from novation.engine.liquidity import within
+from novation.engine.order_checks import money_reason, reducible, status_reason, too_large
 from novation.engine.orders import cancel_order, count, count_in, find_order, out_of_queue, to_the_end, unlist
-from novation.engine.parametric import NO_PRICE
-from novation.engine.phases import can_cancel
+from novation.engine.phases import can_cancel, is_open
 from novation.engine.placing import TOP_E8
+from novation.engine.reach import reach, word_on_self_trades
 from novation.engine.state import (
     NEVER_NS,
     account_,
@@ -45,6 +47,7 @@ _PRICE_NOT_POSITIVE = int(RejectReason.PRICE_NOT_POSITIVE)
 _PRICE_OFF_TICK = int(RejectReason.PRICE_OFF_TICK)
 _NUMBER_TOO_LARGE = int(RejectReason.NUMBER_TOO_LARGE)
 _WOULD_NOT_REDUCE = int(RejectReason.WOULD_NOT_REDUCE)
+_BAD_SIDE = int(RejectReason.BAD_SIDE)
 _REQUESTED = int(CancelReason.REQUESTED)
 _DAY_OVER = int(CancelReason.DAY_OVER)
 _EXPIRED = int(CancelReason.EXPIRED)
@@ -61,6 +64,11 @@ def amend_reason(venue, c, row):
         return _CANCEL_NOT_ALLOWED, c.order, m.phase
     if not has_book(venue, o.instrument):
         return _NO_BOOK, o.instrument, 0
+    at = row_of(venue, o.account, o.instrument, o.leg)
+    left = max(1, c.lots - o.filled)
+    reason, value, limit = status_reason(venue, at, o.side * left, left)
+    if reason != 0:
+        return reason, value, limit
     if o.trigger != 0 or o.kind != _LIMIT:
         return _NOT_AMENDABLE, c.order, 0
     if m.phase == _CLOSED or m.phase == _PAUSED:
@@ -86,6 +94,9 @@ def new_size_reason(venue, c, row, left):
         return _PRICE_OFF_TICK, c.price_ticks, t.tick_step
     if c.price_ticks > top:
         return _NUMBER_TOO_LARGE, c.price_ticks, top
+    reason, value, limit = far_reason(venue, o.instrument, c.price_ticks)
+    if reason != 0:
+        return reason, value, limit
     if o.reduce_only:
         most = reducible(venue, at, o.side, row)
         if left > most:
@@ -112,16 +123,18 @@ def amend(venue, c):
     if reason != 0:
         return reason, value, limit
     at = row_of(venue, o.account, o.instrument, o.leg)
-    ticks = reach(venue, o.instrument, o.side, left, c.price_ticks)
+    word = word_on_self_trades(venue, o.instrument, o.self_trade, o.time_in_force)
+    _, best, ticks = reach(venue, o.instrument, o.side, left, c.price_ticks, o.account, word)
     count(venue, row, -1)
     if too_large(venue, at, o.side, left, c.price_ticks):
         reason, value, limit = _NUMBER_TOO_LARGE, left, 0
     else:
-        reason, value, limit = money_reason(venue, at, o.side, _LIMIT, left, c.price_ticks, o.reduce_only, ticks)
+        reason, value, limit = money_reason(venue, at, o.side, _LIMIT, left, c.price_ticks, o.reduce_only, best, ticks)
     count(venue, row, 1)
     if reason != 0:
         return reason, value, limit
-    if o.time_in_force == _POST_ONLY and ticks != NO_PRICE:
+    crossing = within(o.side, best_executable(venue, o.instrument, o.side), c.price_ticks)
+    if o.time_in_force == _POST_ONLY and crossing and is_open(venue, o.instrument):
         cancel_order(venue, row, _CANCEL_WOULD_TAKE)
         return 0, 0, 0
     e = next_event(venue, _AMENDED, o.account, o.instrument)
@@ -158,18 +171,21 @@ def keeps_place(venue, c, row, left):
 @kernel
 def begin_cancel_all(venue, c):
     """Begin to cancel the orders of an account; why it is refused, value and limit."""
+    if c.side < -1 or c.side > 1:
+        return _BAD_SIDE, c.side, 0
     if c.instrument >= 0 and not can_cancel(venue, c.instrument, c.hold):
         return _CANCEL_NOT_ALLOWED, 0, market_(venue, c.instrument).phase
     venue.cancelling = c.account
     venue.cancelling_instrument = c.instrument
     venue.cancelling_side = c.side
+    venue.cancelling_hold = c.hold
     venue.cancel_next = account_(venue, c.account).first_order
     venue.cancelled = 0
     return 0, 0, 0
 
 
 @kernel
-def cancel_all_unit(venue, hold):
+def cancel_all_unit(venue):
     """Cancel the next order that CANCEL_ALL names, or say how many were."""
     instrument, side = venue.cancelling_instrument, venue.cancelling_side
     while venue.cancel_next >= 0:
@@ -177,7 +193,7 @@ def cancel_all_unit(venue, hold):
         o = order_(venue, row)
         venue.cancel_next = o.own_next
         named = (instrument < 0 or o.instrument == instrument) and (side == 0 or o.side == side)
-        if named and can_cancel(venue, o.instrument, hold):
+        if named and can_cancel(venue, o.instrument, venue.cancelling_hold):
             venue.cancelled += 1
             cancel_order(venue, row, _REQUESTED)
             return

@@ -11,12 +11,12 @@ from novation.domain.enums import CancelReason
 from novation.domain.events import AUCTION
 from novation.engine.book import show
 from novation.engine.conditional import look_again, next_triggered, trigger
-from novation.engine.liquidity import best_executable, first_executable, is_within_limits, within
+from novation.engine.executable import best_executable, first_executable, is_within_limits
+from novation.engine.liquidity import within
 from novation.engine.matching import happened, opens
 from novation.engine.opening import indicative
 from novation.engine.orders import cancel_order, out_of_queue, trade
-from novation.engine.parametric import NO_PRICE
-from novation.engine.state import book_of, contract_, order_, resting_
+from novation.engine.state import NO_PRICE, book_of, contract_, order_, resting_
 
 _LAST = 0
 #: Steps of an auction (`auctioning`, 0: there is none): its price is found; those whom it triggers join, and some did,
@@ -77,6 +77,7 @@ def uncross_unit(venue, instrument):
             if is_within_limits(venue, instrument, o.price_ticks) and within(o.side, best, o.price_ticks):
                 out_of_queue(venue, row)
                 venue.taking = row
+                look_again(venue, instrument)
                 return False
         row = o.next
     look_again(venue, instrument)

@@ -9,12 +9,12 @@ The same lists hold conditional orders by their trigger (docs/rules/book.md).
 from __future__ import annotations
 
 from novation._jit import highest_bit, kernel, lowest_bit
-from novation.engine.parametric import NO_PRICE
 from novation.engine.state import (
     ASKS,
     BIDS,
     CHUNK_BITS,
     LISTS,
+    NO_PRICE,
     PAGE,
     PAGE_BITS,
     chunk_,

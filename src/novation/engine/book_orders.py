@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import OrderKind, RejectReason, SelfTrade, TimeInForce, TriggerKind, TriggerPrice
-from novation.engine.liquidity import best_executable, book_depth
-from novation.engine.parametric import ANY_PRICE, NO_PRICE
+from novation.engine.executable import best_executable
+from novation.engine.liquidity import within
 from novation.engine.phases import is_open, within_limits
-from novation.engine.state import book_of, has_book, market_, terms_of
+from novation.engine.state import NO_PRICE, book_of, contract_, has_book, market_, terms_of
 from novation.rules.integers import E8
 from novation.rules.price_banding import protected_limit
 
@@ -31,8 +31,11 @@ _WOULD_TRIGGER = int(RejectReason.WOULD_TRIGGER)
 _NO_OPPOSITE = int(RejectReason.NO_OPPOSITE)
 _WOULD_TAKE = int(RejectReason.WOULD_TAKE)
 _NOT_FILLABLE = int(RejectReason.NOT_FILLABLE)
+_NUMBER_TOO_LARGE = int(RejectReason.NUMBER_TOO_LARGE)
 #: Highest trigger in 1e-8.
 _TOP_E8 = 1 << 53
+#: Ticks from the market that a price may be away.
+FURTHEST = 1 << 26
 
 
 @kernel
@@ -104,6 +107,15 @@ def trigger_reason(venue, c):
         wrong = wrong or c.trigger_e8 == 0 or c.callback_e8 != 0
     if wrong:
         return _BAD_TRIGGER, c.trigger, c.trigger_e8
+    if c.order_kind == _LIMIT:
+        reason, value, limit = far_reason(venue, c.instrument, c.price_ticks)
+        if reason != 0:
+            return reason, value, limit
+    if c.trigger_e8 != 0:
+        ticks = c.trigger_e8 // contract_(venue, c.instrument).tick_e8
+        reason, value, limit = far_reason(venue, c.instrument, ticks)
+        if reason != 0:
+            return reason, value, limit
     if c.self_trade < 0 or c.self_trade > _CANCEL_BOTH:
         return _BAD_SELF_TRADE, c.self_trade, 0
     if c.trigger != 0:
@@ -111,6 +123,16 @@ def trigger_reason(venue, c):
         if x != 0 and would_trigger(c, x):
             return _WOULD_TRIGGER, c.trigger_e8, x
     return 0, 0, 0
+
+
+@kernel
+def far_reason(venue, instrument, ticks):
+    """Whether a price is so far from the market that the lists of a book have no room for all that lies between."""
+    m = market_(venue, instrument)
+    centre = (m.last_e8 if m.last_e8 != 0 else m.mark_e8) // contract_(venue, instrument).tick_e8
+    if abs(ticks - centre) <= FURTHEST:
+        return 0, 0, 0
+    return _NUMBER_TOO_LARGE, ticks, centre + FURTHEST if ticks > centre else centre - FURTHEST
 
 
 @kernel
@@ -152,16 +174,14 @@ def price_found(venue, instrument, side, kind, from_ticks):
 
 
 @kernel
-def whole_reason(venue, c, kind, price_ticks, ticks):
-    """Why an order is refused that must not take, or must be filled whole at once; and whether, though it is taken, it
-    is cancelled at once as too little of it can be had."""
-    if c.time_in_force == _POST_ONLY and ticks != NO_PRICE:
-        return _WOULD_TAKE, price_ticks, best_executable(venue, c.instrument, c.side), 0
+def whole_reason(venue, c, price_ticks, found):
+    """Why an order is refused that must not take, or must be filled whole at once, of which `found` lots can be had;
+    and whether, though it is taken, it is cancelled at once as that is too little."""
+    if c.time_in_force == _POST_ONLY and is_open(venue, c.instrument):
+        best = best_executable(venue, c.instrument, c.side)
+        if within(c.side, best, price_ticks):
+            return _WOULD_TAKE, price_ticks, best, 0
     needed = c.lots if c.time_in_force == _FOK else c.min_lots
-    if needed == 0:
-        return 0, 0, 0, 0
-    worst = price_ticks if kind == _LIMIT else ANY_PRICE
-    found, _, _ = book_depth(venue, c.instrument, c.side, c.lots, worst, 0)
     if found >= needed:
         return 0, 0, 0, 0
     if c.time_in_force == _FOK and book_of(venue, c.instrument).refuse_unfillable:

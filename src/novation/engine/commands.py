@@ -179,7 +179,9 @@ def execute_command(venue, c):
         if reason != 0:
             refuse(venue, c, reason, value, limit)
     elif c.kind == _CANCEL_ALL and c.instrument == -1:
-        begin_cancel_all(venue, c)
+        reason, value, limit = begin_cancel_all(venue, c)
+        if reason != 0:
+            refuse(venue, c, reason, value, limit)
     elif c.instrument < 0 or c.instrument >= venue.instruments:
         refuse(venue, c, _UNKNOWN_INSTRUMENT, c.instrument, venue.instruments)
     elif c.kind == _PLACE or c.kind == _TRANSFER_POSITION:

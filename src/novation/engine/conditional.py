@@ -8,19 +8,21 @@ Trailing orders have no price to stand at: all are looked at when a price moves.
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.domain.enums import CancelReason, EventKind, OrderKind, TimeInForce, TriggerKind
+from novation.domain.enums import CancelReason, EventKind, InstrumentStatus, OrderKind, TimeInForce, TriggerKind
 from novation.engine.book import best_of, first_at, make_room, new_resting, price_after, stand
 from novation.engine.book_orders import looked_at, price_found, rises
 from novation.engine.clearing import side_flag
+from novation.engine.executable import best_executable
 from novation.engine.ledger import next_event
-from novation.engine.liquidity import best_executable, book_depth, reach
-from novation.engine.order_checks import as_cancelled, money_reason, reducible, too_large
+from novation.engine.order_checks import as_cancelled, is_over, money_reason, reducible, status_reason, too_large
 from novation.engine.orders import cancel_order, count_in, out_of_queue, to_the_end, unlist
-from novation.engine.parametric import ANY_PRICE, NO_PRICE
 from novation.engine.phases import is_open
+from novation.engine.reach import reach, word_on_self_trades
 from novation.engine.state import (
+    ANY_PRICE,
     FALLING_LAST,
     FALLING_MARK,
+    NO_PRICE,
     RISING_LAST,
     RISING_MARK,
     TRAILING,
@@ -43,6 +45,7 @@ _LAST, _MARK = 0, 1
 _LIMIT, _PROTECTED = int(OrderKind.LIMIT), int(OrderKind.MARKET_PROTECTED)
 _TRAILING_ORDER = int(TriggerKind.TRAILING)
 _IOC, _FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
+_TRADING, _PRE_DELIVERING = int(InstrumentStatus.TRADING), int(InstrumentStatus.PRE_DELIVERING)
 _TRIGGERED = int(EventKind.ORDER_TRIGGERED)
 _CANCEL_NO_OPPOSITE = int(CancelReason.NO_OPPOSITE)
 _CANCEL_NOT_REDUCING = int(CancelReason.WOULD_NOT_REDUCE)
@@ -135,9 +138,16 @@ def may_join(o, auction):
 
 
 @kernel
+def is_alive(venue, instrument):
+    """Whether orders of an instrument can be triggered at this point of its life."""
+    status = market_(venue, instrument).status
+    return (status == _TRADING or status == _PRE_DELIVERING) and not is_over(venue, instrument)
+
+
+@kernel
 def next_triggered(venue, instrument, by, x, auction):
     """Row, in its list, of the next order that a price triggers; -1 without one."""
-    if x == 0 or not is_open(venue, instrument):
+    if x == 0 or not is_open(venue, instrument) or not is_alive(venue, instrument):
         return -1
     for falls in (1, 0):
         place = place_of(venue, instrument, list_of(falls, by))
@@ -209,21 +219,22 @@ def trigger(venue, row, x):
     e.price_ticks = o.price_ticks
     e.price_e8 = x
     e.flags = side_flag(venue, position_row_(venue, at))
-    worst = o.price_ticks if o.kind == _LIMIT else ANY_PRICE
-    cause, ticks = 0, NO_PRICE
-    if o.reduce_only and lots > reducible(venue, at, side, -1):
+    limit_ticks = o.price_ticks if o.kind == _LIMIT else ANY_PRICE
+    cause, found, best, worst = 0, 0, NO_PRICE, NO_PRICE
+    opening, _, _ = status_reason(venue, at, side * lots, lots)
+    if opening != 0 or (o.reduce_only and lots > reducible(venue, at, side, -1)):
         cause = _CANCEL_NOT_REDUCING
     elif too_large(venue, at, side, lots, o.price_ticks):
         cause = _CANCEL_LARGE
     else:
         if not venue.auctioning:
-            ticks = reach(venue, instrument, side, lots, worst)
-        reason, _, _ = money_reason(venue, at, side, o.kind, lots, o.price_ticks, o.reduce_only, ticks)
+            word = word_on_self_trades(venue, instrument, o.self_trade, o.time_in_force)
+            found, best, worst = reach(venue, instrument, side, lots, limit_ticks, o.account, word)
+        reason, _, _ = money_reason(venue, at, side, o.kind, lots, o.price_ticks, o.reduce_only, best, worst)
         if reason != 0:
             cause = as_cancelled(reason)
-        elif o.time_in_force == _FOK:
-            found, _, _ = book_depth(venue, instrument, side, lots, worst, 0)
-            cause = _CANCEL_MINIMUM if found < lots else 0
+        elif o.time_in_force == _FOK and found < lots:
+            cause = _CANCEL_MINIMUM
     if cause != 0:
         cancel_order(venue, row, cause)
         return

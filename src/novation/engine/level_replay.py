@@ -22,8 +22,7 @@ from novation.engine.book import (
     slot_of,
     stand,
 )
-from novation.engine.parametric import NO_PRICE
-from novation.engine.state import order_, price_, resting_, side_, slot_
+from novation.engine.state import NO_PRICE, order_, price_, resting_, side_, slot_
 from novation.rules.queue_position import MICRO, lost_ahead
 
 
@@ -79,8 +78,8 @@ def lower_from_last(venue, place, ticks, lots):
 
 @kernel
 def lower_level(venue, b, place, ticks, total, lots):
-    """A price shows fewer lots of the record, and no trade says whose: by the queue model ahead of the first order of an
-    account, the others from the last on.
+    """A price shows fewer lots of the record, and no trade says whose: some by the queue model ahead of the first order
+    of an account, the others from the last on.
 
     What is ahead is counted in micro-lots; the fraction that a whole lot does not tell stays with the account's order,
     rounded against it.

@@ -41,7 +41,7 @@ from novation.engine.margining import (
 from novation.engine.matching import clear_first, meet_first
 from novation.engine.orders import cancel_order
 from novation.engine.parametric import traded_ticks
-from novation.engine.phases import at_deadline, can_close_all
+from novation.engine.phases import at_deadline, can_close, can_close_all
 from novation.engine.reduction import (
     forced_fees,
     left_after,
@@ -62,7 +62,7 @@ from novation.engine.state import (
 )
 from novation.engine.triggers import find_triggers, is_gone, liquidation_price
 from novation.engine.watch import changed
-from novation.rules.integers import E8, exact_add, exact_towards_zero, mul_div
+from novation.rules.integers import E8, exact_add, exact_towards_zero, mul_div, mul_div_ceil
 from novation.rules.margin import reached
 
 _CROSS = int(MarginScope.CROSS)
@@ -223,6 +223,10 @@ def close_out(venue, row, at_any_cost):
     if has_depth(venue, p.instrument) and venue.deficit_to_fund:
         bankrupt = bankruptcy_ticks(venue, row)
         if there == 0 or (bankrupt > 0 and side * (ticks - bankrupt) > 0):
+            booked = has_book(venue, p.instrument) and not at_any_cost
+            if booked and (there == 0 or is_far_from_mark(venue, p.instrument, side, ticks)):
+                begin_deleveraging(venue, row, bankrupt if bankrupt > 0 else last_ticks(venue, p.instrument))
+                return
             take_over(venue, row, bankrupt, ticks, there, at_any_cost)
             return
     alone = there == 0
@@ -264,6 +268,16 @@ def meet_market(venue, instrument, side, lots, ticks, alone):
             meet_first(venue, instrument, side, lots, ticks)
     else:
         take(venue, instrument, side, lots, ticks)
+
+
+@kernel
+def is_far_from_mark(venue, instrument, side, ticks):
+    """Whether a fund would not pass lots on at a price of a book: further than a twentieth from the mark, for on a book
+    anybody can name a price."""
+    mark, price_e8 = market_(venue, instrument).mark_e8, ticks * contract_(venue, instrument).tick_e8
+    if side > 0:
+        return price_e8 > mul_div(mark, 105, 100)
+    return price_e8 < mul_div_ceil(mark, 95, 100)
 
 
 @kernel
@@ -346,6 +360,10 @@ def liquidation_unit(venue):
     if row >= 0:
         p = position_row_(venue, row)
         if has_book(venue, p.instrument) and clear_first(venue, p.instrument, -1 if p.lots > 0 else 1):
+            return
+        if has_book(venue, p.instrument) and not venue.deficit_to_fund and not can_close(venue, p):
+            account_(venue, account).called = OVERDUE
+            venue.liquidating = -1
             return
         close_out(venue, row, 0)
     if venue.deleveraging < 0:

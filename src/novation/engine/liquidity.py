@@ -1,6 +1,6 @@
 """Whom a taker meets: the bars' one price (`parametric`), the levels of a ladder (`ladder`), or the orders of a book.
 
-`reach` says how much of an order can be had now and how far its price goes; `offer` is the best of it. On a ladder
+`offer` is the best that can be had now; how far an order gets is said by `reach`. On a ladder
 `take` trades it level by level, one unit of work each; on a book `matching` does, order by order. `average_price` is
 what a notional would cost. All that fills anything goes through these.
 """
@@ -8,15 +8,16 @@ what a notional would cost. All that fills anything goes through these.
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.engine.book import best_of, price_after, queue_at, side_place
+from novation.engine.book import price_after, queue_at, side_place
+from novation.engine.executable import best_executable, first_executable
 from novation.engine.ladder import best_level, depth, take_lots
-from novation.engine.parametric import ANY_PRICE, NO_PRICE, opening_ticks, taker_ticks
+from novation.engine.parametric import opening_ticks, taker_ticks
 from novation.engine.phases import is_open, within_limits
-from novation.engine.state import contract_, has_book, market_, price_, resting_
+from novation.engine.state import ANY_PRICE, NO_PRICE, contract_, has_book, market_, price_, resting_
 from novation.rules.integers import mul_div
 
 #: Values are kept below 2**62.
-_MOST_VALUE = 1 << 61
+MOST_VALUE = 1 << 61
 
 
 @kernel
@@ -38,41 +39,6 @@ def within(side, ticks, worst_ticks):
 
 
 @kernel
-def is_within_limits(venue, instrument, ticks):
-    """Whether an order at a price may trade, as far as price limits go."""
-    m = market_(venue, instrument)
-    return m.limit_low_e8 <= ticks * contract_(venue, instrument).tick_e8 <= m.limit_high_e8
-
-
-@kernel
-def best_executable(venue, instrument, side):
-    """The best price at which orders of a book stand that a taker of a side may trade with, NO_PRICE if none do.
-
-    Orders beyond a price limit are passed over.
-    """
-    m, tick_e8 = market_(venue, instrument), contract_(venue, instrument).tick_e8
-    place = side_place(venue, instrument, -side)
-    ticks = best_of(venue, place)
-    while ticks != NO_PRICE:
-        price_e8 = ticks * tick_e8
-        if m.limit_low_e8 <= price_e8 <= m.limit_high_e8:
-            return ticks
-        if price_e8 > m.limit_high_e8 if side > 0 else price_e8 < m.limit_low_e8:
-            return NO_PRICE  # so are all that are worse
-        ticks = price_after(venue, place, ticks)
-    return NO_PRICE
-
-
-@kernel
-def first_executable(venue, instrument, side):
-    """Row of the first order there, -1 if there is none."""
-    ticks = best_executable(venue, instrument, side)
-    if ticks == NO_PRICE:
-        return -1
-    return price_(venue, queue_at(venue, side_place(venue, instrument, -side), ticks)).first
-
-
-@kernel
 def book_depth(venue, instrument, side, lots, worst_ticks, least_value):
     """What `ladder.depth` says of a ladder, of a book: hidden lots are counted."""
     unit_value, limit = contract_(venue, instrument).tick_value, market_(venue, instrument)
@@ -85,7 +51,7 @@ def book_depth(venue, instrument, side, lots, worst_ticks, least_value):
             break
         queue = price_(venue, queue_at(venue, place, ticks))
         unit = ticks * unit_value
-        there = min(lots - found, queue.lots + queue.hidden, (_MOST_VALUE - value) // unit)
+        there = min(lots - found, queue.lots + queue.hidden, (MOST_VALUE - value) // unit)
         if least_value > 0:
             there = min(there, -((value - least_value) // unit))
         found += there
@@ -123,16 +89,6 @@ def offer(venue, instrument, side, lots, worst_ticks):
     if not within(side, ticks, worst_ticks):
         return NO_PRICE, 0
     return ticks, min(lots, there)
-
-
-@kernel
-def reach(venue, instrument, side, lots, worst_ticks):
-    """The worst price in ticks that a taker of so many lots would trade at now, NO_PRICE when none of them do."""
-    if has_depth(venue, instrument) and is_open(venue, instrument):
-        _, _, ticks = depth_of(venue, instrument, side, lots, worst_ticks, 0)
-        return ticks
-    ticks, _ = offer(venue, instrument, side, lots, worst_ticks)
-    return ticks
 
 
 @kernel

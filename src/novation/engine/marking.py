@@ -11,10 +11,11 @@ from novation.domain.enums import EventKind, InstrumentStatus, MarkRule
 from novation.engine.ladder import best_level
 from novation.engine.ledger import next_event
 from novation.engine.liquidity import average_price, has_ladder, offer
-from novation.engine.parametric import ANY_PRICE, NO_PRICE
 from novation.engine.state import (
+    ANY_PRICE,
     BASIS_ROWS,
     NEVER_NS,
+    NO_PRICE,
     basis_,
     contract_,
     has_book,

@@ -10,21 +10,33 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import CancelReason, OrderKind, SelfTrade, TimeInForce
 from novation.domain.events import MAKER
-from novation.engine.book import free, leave, make_room, new_resting, queue_at, shrink, side_place, stand
+from novation.engine.book import free, leave, make_room, new_resting, page_ready, queue_at, shrink, side_place, stand
 from novation.engine.conditional import follow, look_again, wait_for_trigger
-from novation.engine.liquidity import best_executable, first_executable, within
+from novation.engine.executable import best_executable, first_executable
+from novation.engine.liquidity import within
 from novation.engine.orders import cancel_order, trade
-from novation.engine.parametric import ANY_PRICE, NO_PRICE
 from novation.engine.phases import is_open
+from novation.engine.reach import word_on_self_trades
 from novation.engine.shares import give_out
-from novation.engine.state import book_of, contract_, market_, order_, position_row_, price_, resting_, row_of
+from novation.engine.state import (
+    ANY_PRICE,
+    NO_PRICE,
+    book_of,
+    contract_,
+    market_,
+    order_,
+    position_row_,
+    price_,
+    resting_,
+    row_of,
+)
 from novation.rules.clearing import closed_lots
 
 _MARKET = int(OrderKind.MARKET)
 _LAST = 0
 #: Before lots are given out: the taker's own orders at the price are cancelled, one by one (`giving`).
 _PREVENTING = -2
-_IOC, _FOK, _POST_ONLY = int(TimeInForce.IOC), int(TimeInForce.FOK), int(TimeInForce.POST_ONLY)
+_IOC, _FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
 _TRADE, _CANCEL_TAKER = int(SelfTrade.TRADE), int(SelfTrade.CANCEL_TAKER)
 _CANCEL_MAKER = int(SelfTrade.CANCEL_MAKER)
 _CANCEL_SELF_TRADE = int(CancelReason.SELF_TRADE)
@@ -117,6 +129,7 @@ def meet(venue, maker, lots, price_e8):
         leave(venue, maker)
         r.shown = min(o.display_lots, r.hidden)
         r.hidden -= r.shown
+        page_ready(venue, r.place, r.ticks)  # always: its page was there
         stand(venue, maker)
     trade(venue, r.owner, lots, r.ticks, price_e8, MAKER)
 
@@ -151,8 +164,7 @@ def opens(venue, maker):
 def own_maker(venue, o, maker, all_of_them):
     """An order of the taker's account that it must not trade with: the one in hand, or the first of all from it on; -1
     without one."""
-    word = o.self_trade if o.self_trade != 0 else book_of(venue, o.instrument).self_trade
-    if word == _TRADE or o.time_in_force == _FOK or o.time_in_force == _POST_ONLY:
+    if word_on_self_trades(venue, o.instrument, o.self_trade, o.time_in_force) == _TRADE:
         return -1
     while maker >= 0:
         r = resting_(venue, maker)
@@ -166,7 +178,7 @@ def own_maker(venue, o, maker, all_of_them):
 def prevent(venue, taker, maker):
     """Cancel what the taker's word on self-trades says: the maker ahead of the taker."""
     o = order_(venue, taker)
-    word = o.self_trade if o.self_trade != 0 else book_of(venue, o.instrument).self_trade
+    word = word_on_self_trades(venue, o.instrument, o.self_trade, o.time_in_force)
     if word != _CANCEL_TAKER:
         cancel_order(venue, resting_(venue, maker).owner, _CANCEL_SELF_TRADE)
     if word != _CANCEL_MAKER:
@@ -189,6 +201,8 @@ def settle_rest(venue, row):
     if make_room(venue, place, o.price_ticks):
         shown = min(o.display_lots, o.lots) if o.display_lots > 0 else o.lots
         o.resting = new_resting(venue, row, place, o.price_ticks, shown, o.lots - shown, 0)
+        if o.reduce_only:
+            book_of(venue, o.instrument).reducing += 1
         stand(venue, o.resting)
         venue.taking = -1
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from novation._jit import integers_at, kernel
 from novation.engine.book import price_after, queue_at, side_place
-from novation.engine.liquidity import best_executable
-from novation.engine.parametric import NO_PRICE
-from novation.engine.state import contract_, market_, price_, terms_of
+from novation.engine.executable import best_executable
+from novation.engine.state import NO_PRICE, contract_, market_, price_, terms_of
 from novation.rules.opening_price import opening_price
 
 

@@ -6,11 +6,16 @@ docs/rules/checks.md has the order in which they are asked.
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.domain.enums import CancelReason, MarginMethod, OrderKind, PositionSide, RejectReason
-from novation.engine.liquidity import offer
+from novation.domain.enums import (
+    CancelReason,
+    InstrumentStatus,
+    MarginMethod,
+    OrderKind,
+    PositionSide,
+    RejectReason,
+)
 from novation.engine.order_margin import assumed_for, risk_reason
-from novation.engine.parametric import ANY_PRICE, NO_PRICE
-from novation.engine.state import account_, contract_, market_, order_, position_row_, terms_of
+from novation.engine.state import NO_PRICE, account_, contract_, market_, order_, position_row_, terms_of
 from novation.rules.clearing import closed_lots
 from novation.rules.integers import E8
 from novation.rules.value import signed_value
@@ -19,6 +24,10 @@ _TIERED = int(MarginMethod.TIERED)
 _LIMIT = int(OrderKind.LIMIT)
 _SHORT = int(PositionSide.SHORT)
 _MIN_NOTIONAL = int(RejectReason.MIN_NOTIONAL)
+_NOT_TRADING = int(RejectReason.NOT_TRADING)
+_OPENING_NOT_ALLOWED = int(RejectReason.OPENING_NOT_ALLOWED)
+_TRADING = int(InstrumentStatus.TRADING)
+_PRE_DELIVERING = int(InstrumentStatus.PRE_DELIVERING)
 _POSITION_LIMIT = int(RejectReason.POSITION_LIMIT)
 _CANCEL_MARGIN = int(CancelReason.INSUFFICIENT_MARGIN)
 _CANCEL_LIMIT = int(CancelReason.POSITION_LIMIT)
@@ -89,17 +98,16 @@ def reducible(venue, row, side, but):
 
 
 @kernel
-def money_reason(venue, row, side, kind, lots, price_ticks, reduce_only, ticks):
+def money_reason(venue, row, side, kind, lots, price_ticks, reduce_only, best, ticks):
     """Why an order is refused for its notional, its size or its margin, with the value and its limit.
 
-    ticks: the worst price at which any of it trades now, NO_PRICE where none does: then a limit order is asked for what
-    it reserves, unless it only reduces, and a market order for nothing yet.
+    best, ticks: the best and the worst price at which any of it trades now, NO_PRICE where none does: then a limit
+    order is asked for what it reserves, unless it only reduces, and a market order for nothing yet.
     """
     instrument, signed = position_row_(venue, row).instrument, side * lots
     if ticks != NO_PRICE:
         reason, value, limit = notional_reason(venue, row, signed, ticks)
         if reason == 0:
-            best, _ = offer(venue, instrument, side, lots, ANY_PRICE)
             assumed = assumed_for(venue, instrument, kind, side, price_ticks if kind == _LIMIT else best)
             reason, value, limit = risk_reason(venue, row, signed, assumed, best, ticks, 1)
         return reason, value, limit
@@ -120,3 +128,22 @@ def as_cancelled(reason):
     if reason == _POSITION_LIMIT:
         return _CANCEL_LIMIT
     return _CANCEL_MARGIN
+
+
+@kernel
+def is_over(venue, instrument):
+    """Whether an instrument's delivery time is reached, whether or not a row has said so yet."""
+    return 0 < contract_(venue, instrument).deliver_ns <= venue.clock_ns
+
+
+@kernel
+def status_reason(venue, row, signed, lots):
+    """Why an order of signed lots is refused for what its instrument is in its life: it takes none, or only those that
+    reduce a position; status and the status it would have to have."""
+    p = position_row_(venue, row)
+    status = market_(venue, p.instrument).status
+    if is_over(venue, p.instrument) or (status != _TRADING and status != _PRE_DELIVERING):
+        return _NOT_TRADING, status, _TRADING
+    if status != _TRADING and closed_lots(p.lots, signed) != lots:
+        return _OPENING_NOT_ALLOWED, status, _TRADING
+    return 0, 0, 0

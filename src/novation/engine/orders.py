@@ -9,7 +9,7 @@ from novation.engine.book import free, leave
 from novation.engine.clearing import fee_of, fill, link, side_flag, unlink_if_flat
 from novation.engine.ledger import next_event
 from novation.engine.order_margin import assumed_for
-from novation.engine.state import account_, contract_, has_book, order_, position_row_, row_of
+from novation.engine.state import account_, book_of, contract_, has_book, order_, position_row_, row_of
 from novation.rules.value import value_rem
 
 _MARKET = int(OrderKind.MARKET)
@@ -166,6 +166,8 @@ def out_of_queue(venue, row):
     """An order stands in no queue of its book any more."""
     o = order_(venue, row)
     if o.resting >= 0:
+        if o.reduce_only and o.trigger == 0:
+            book_of(venue, o.instrument).reducing -= 1
         leave(venue, o.resting)
         free(venue, o.resting)
         o.resting = -1

@@ -12,8 +12,9 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import EventKind, MarginScope, MarketPhase, OrderKind, RejectReason
 from novation.domain.market import NO_LIMIT_E8
+from novation.engine.executable import best_executable
 from novation.engine.ledger import next_event
-from novation.engine.state import account_, contract_, market_, position_row_, terms_of
+from novation.engine.state import NO_PRICE, account_, contract_, has_book, market_, position_row_, terms_of
 from novation.rules.value import price_to_ticks
 
 _CLOSED = int(MarketPhase.CLOSED)
@@ -112,7 +113,10 @@ def within_limits(venue, instrument, side, ticks):
 
 @kernel
 def can_close(venue, p):
-    """Whether a position can be traded away now."""
+    """Whether a position can be traded away now; on a book of a venue without a fund somebody has to be there."""
+    alone = has_book(venue, p.instrument) and not venue.deficit_to_fund
+    if alone and best_executable(venue, p.instrument, -1 if p.lots > 0 else 1) == NO_PRICE:
+        return False
     return is_open(venue, p.instrument) and not is_locked(venue, p.instrument, -1 if p.lots > 0 else 1)
 
 

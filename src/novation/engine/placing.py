@@ -17,20 +17,29 @@ from novation.engine.banding import price_reason
 from novation.engine.book_orders import kind_reason, price_found, whole_reason
 from novation.engine.clearing import fill, side_flag
 from novation.engine.ledger import next_event
-from novation.engine.liquidity import has_depth, has_ladder, reach
-from novation.engine.order_checks import closes, money_reason, reducible, too_large
+from novation.engine.liquidity import has_depth, has_ladder
+from novation.engine.order_checks import closes, money_reason, reducible, status_reason, too_large
 from novation.engine.order_margin import risk_reason
 from novation.engine.orders import cancel_order, reject, rest, waits
-from novation.engine.parametric import ANY_PRICE, NO_PRICE
 from novation.engine.phases import phase_reason
-from novation.engine.state import account_, contract_, has_book, market_, position_row_, row_of, terms_of
-from novation.rules.clearing import closed_lots
+from novation.engine.reach import reach, word_on_self_trades
+from novation.engine.state import (
+    ANY_PRICE,
+    NO_PRICE,
+    account_,
+    contract_,
+    has_book,
+    market_,
+    position_row_,
+    row_of,
+    terms_of,
+)
 
 _MARKET = int(OrderKind.MARKET)
 _LIMIT = int(OrderKind.LIMIT)
 _ACCEPTED = int(EventKind.ORDER_ACCEPTED)
 _COMMAND_REJECTED = int(EventKind.COMMAND_REJECTED)
-_TRANSFER_POSITION = int(CommandKind.TRANSFER_POSITION)
+_PLACE, _TRANSFER_POSITION = int(CommandKind.PLACE), int(CommandKind.TRANSFER_POSITION)
 _NO_TERMS = int(RejectReason.NO_TERMS)
 _NOT_TRADING = int(RejectReason.NOT_TRADING)
 _OPENING_NOT_ALLOWED = int(RejectReason.OPENING_NOT_ALLOWED)
@@ -55,109 +64,138 @@ TOP_E8 = 1 << 53
 
 
 @kernel
-def place(venue, c):
-    """Check the order a command places, accept it, and trade it at once if the market can be had now.
+def numbers_reason(venue, instrument, side, kind, lots, price_ticks):
+    """Why the size or the price of an order is refused: value and limit."""
+    t, top = terms_of(venue, instrument), TOP_E8 // contract_(venue, instrument).tick_e8
+    if lots <= 0 or (side != 1 and side != -1):
+        return _QTY_NOT_POSITIVE, lots, 0
+    if lots < t.min_lots:
+        return _QTY_BELOW_MIN, lots, t.min_lots
+    if lots > t.max_lots:
+        return _QTY_ABOVE_MAX, lots, t.max_lots
+    if kind == _LIMIT and price_ticks <= 0:
+        return _PRICE_NOT_POSITIVE, price_ticks, 0
+    if kind == _LIMIT and price_ticks % t.tick_step != 0:
+        return _PRICE_OFF_TICK, price_ticks, t.tick_step
+    if price_ticks > top:
+        return _NUMBER_TOO_LARGE, price_ticks, top
+    return 0, 0, 0
 
-    A position that is transferred in is checked as a limit order that trades whole at its entry price, and then booked;
-    it opens or adds, between the last price and the mark, so that it brings no profit with it.
+
+@kernel
+def position_reason(venue, row, c):
+    """Why an order is refused for the position it names, or as it would not reduce it: value and limit."""
+    hedge, conditional = account_(venue, c.account).hedge, c.trigger != 0 and c.kind == _PLACE
+    if (c.position_side != _LONG and c.position_side != _SHORT) if hedge else c.position_side != _BOTH:
+        return _WRONG_POSITION_SIDE, c.position_side, hedge
+    if hedge and c.reduce_only:
+        return _REDUCE_ONLY_NOT_OFFERED, c.position_side, 0
+    if (c.reduce_only or closes(hedge, c.side, c.position_side)) and not conditional:
+        most = reducible(venue, row, c.side, -1)
+        if c.lots > most:
+            return _WOULD_NOT_REDUCE, c.lots, most
+    return 0, 0, 0
+
+
+@kernel
+def asked_reason(venue, row, c, kind, price_ticks):
+    """Why an order is refused for what it asks for, its kind and price found: value and limit."""
+    reason, value, limit = numbers_reason(venue, c.instrument, c.side, kind, c.lots, price_ticks)
+    if reason == 0:
+        reason, value, limit = position_reason(venue, row, c)
+    if reason == 0 and kind == _LIMIT and c.kind == _PLACE:
+        reason, value, limit = price_reason(venue, c.instrument, c.side, price_ticks)
+    if reason == 0 and too_large(venue, row, c.side, c.lots, price_ticks):
+        return _NUMBER_TOO_LARGE, c.lots, 0
+    return reason, value, limit
+
+
+@kernel
+def bring_in(venue, row, c):
+    """Book a position that is transferred in, at its entry price; why it is refused, value and limit.
+
+    It is checked as a limit order that trades whole at that price, opens or adds, and stands between the last price and
+    the mark, so that it brings no profit with it.
     """
-    asked, moved = c, c.kind == _TRANSFER_POSITION
-    identity, account, instrument, side, kind = c.order, c.account, c.instrument, c.side, c.order_kind
-    lots, price_ticks, reduce_only, position_side = c.lots, c.price_ticks, c.reduce_only, c.position_side
-    hold, after, conditional = c.hold, c.after, c.trigger != 0 and not moved
-    m = market_(venue, instrument)
-    signed = side * lots
-    if m.terms < 0:
-        reject(venue, account, instrument, identity, signed, price_ticks, _NO_TERMS, 0, 0)
+    m, x, t = market_(venue, c.instrument), contract_(venue, c.instrument), terms_of(venue, c.instrument)
+    price_e8, grid = c.price_ticks * x.tick_e8, t.tick_step * x.tick_e8
+    low, high = min(m.last_e8, m.mark_e8), max(m.last_e8, m.mark_e8)
+    if low <= 0 or price_e8 <= low - grid or price_e8 >= high + grid:
+        return _ENTRY_OFF_MARKET, c.price_ticks, 0
+    if position_row_(venue, row).lots * c.side < 0:
+        return _OPEN_POSITION, position_row_(venue, row).lots, 0
+    signed = c.side * c.lots
+    reason, value, limit = risk_reason(venue, row, signed, price_e8, c.price_ticks, c.price_ticks, 1)
+    if reason == 0:
+        fill(venue, row, 0, signed, c.price_ticks, price_e8, 0, TRANSFERRED)
+    return reason, value, limit
+
+
+@kernel
+def accept(venue, row, c, kind, price_ticks):
+    """Accept an order and let it take what it can; why it is refused for its money, value and limit."""
+    instrument, conditional = c.instrument, c.trigger != 0
+    booked = has_book(venue, instrument)
+    reduce_only = c.reduce_only or closes(account_(venue, c.account).hedge, c.side, c.position_side)
+    after = c.after if kind == _MARKET and c.hold and not has_depth(venue, instrument) else 0
+    found, best, worst, missed = 0, NO_PRICE, NO_PRICE, 0
+    reason, value, limit = 0, 0, 0
+    if not conditional and not waits(venue, c.account, after):
+        word = word_on_self_trades(venue, instrument, c.self_trade, c.time_in_force) if booked else 0
+        limit_ticks = price_ticks if kind == _LIMIT else ANY_PRICE
+        found, best, worst = reach(venue, instrument, c.side, c.lots, limit_ticks, c.account, word)
+    if booked and not conditional:
+        reason, value, limit, missed = whole_reason(venue, c, price_ticks, found)
+    if reason == 0 and not conditional:
+        reason, value, limit = money_reason(venue, row, c.side, kind, c.lots, price_ticks, reduce_only, best, worst)
+    if reason != 0:
+        return reason, value, limit
+    e = next_event(venue, _ACCEPTED, c.account, instrument)
+    e.order = c.order
+    e.lots = c.side * c.lots
+    e.price_ticks = price_ticks
+    e.price_e8 = c.trigger_e8
+    e.flags = (REDUCE_ONLY if reduce_only else 0) | side_flag(venue, position_row_(venue, row))
+    rest(venue, c, row, kind, price_ticks, reduce_only, after)
+    if missed:
+        cancel_order(venue, venue.last_order, _CANCEL_MINIMUM)
+    elif booked or worst != NO_PRICE or (kind == _MARKET and has_ladder(venue, instrument)):
+        venue.taking = venue.last_order
+    return 0, 0, 0
+
+
+@kernel
+def place(venue, c):
+    """Check the order a command places, accept it, and trade it at once if the market can be had now; or book the
+    position that it transfers in."""
+    moved, conditional = c.kind == _TRANSFER_POSITION, c.trigger != 0 and c.kind == _PLACE
+    instrument, kind, price_ticks = c.instrument, c.order_kind, c.price_ticks
+    signed = c.side * c.lots
+    if market_(venue, instrument).terms < 0:
+        reject(venue, c.account, instrument, c.order, signed, price_ticks, _NO_TERMS, 0, 0)
         return
     if kind != _LIMIT and not moved and has_book(venue, instrument):
         price_ticks = 0
-    t = terms_of(venue, instrument)
-    c = contract_(venue, instrument)
-    hedge = account_(venue, account).hedge
-    row = row_of(venue, account, instrument, 1 if hedge and position_side == _SHORT else 0)
-    reducing = reduce_only or closes(hedge, side, position_side)
-    reason, value, limit = 0, 0, 0
-    closed, phase, halt = phase_reason(venue, instrument, _LIMIT if conditional else kind, hold)
-    strange, strange_value, strange_limit = 0, 0, 0
-    if moved:
-        strange, strange_value = _BAD_ORDER_KIND if kind != _LIMIT else 0, kind
-    else:
-        strange, strange_value, strange_limit = kind_reason(venue, asked)
-    over = 0 < c.deliver_ns <= venue.clock_ns  # whether or not a row has said so yet
-    if over or (m.status != _TRADING and m.status != _PRE_DELIVERING):
-        reason, value, limit = _NOT_TRADING, m.status, _TRADING
-    elif m.status != _TRADING and closed_lots(position_row_(venue, row).lots, signed) != lots:
-        reason, value, limit = _OPENING_NOT_ALLOWED, m.status, _TRADING
-    elif closed != 0 and not moved:
-        reason, value, limit = closed, phase, halt
-    elif strange != 0:
-        reason, value, limit = strange, strange_value, strange_limit
-    if reason == 0 and kind > _LIMIT and not conditional:
-        kind, price_ticks = _LIMIT, price_found(venue, instrument, side, kind, NO_PRICE)
-    if reason != 0:
-        pass
-    elif lots <= 0 or (side != 1 and side != -1):
-        reason, value = _QTY_NOT_POSITIVE, lots
-    elif lots < t.min_lots:
-        reason, value, limit = _QTY_BELOW_MIN, lots, t.min_lots
-    elif lots > t.max_lots:
-        reason, value, limit = _QTY_ABOVE_MAX, lots, t.max_lots
-    elif kind == _LIMIT and price_ticks <= 0:
-        reason, value = _PRICE_NOT_POSITIVE, price_ticks
-    elif kind == _LIMIT and price_ticks % t.tick_step != 0:
-        reason, value, limit = _PRICE_OFF_TICK, price_ticks, t.tick_step
-    elif price_ticks > TOP_E8 // c.tick_e8:
-        reason, value, limit = _NUMBER_TOO_LARGE, price_ticks, TOP_E8 // c.tick_e8
-    elif (position_side != _LONG and position_side != _SHORT) if hedge else position_side != _BOTH:
-        reason, value, limit = _WRONG_POSITION_SIDE, position_side, hedge
-    elif hedge and reduce_only:
-        reason, value = _REDUCE_ONLY_NOT_OFFERED, position_side
-    elif reducing and not conditional and lots > reducible(venue, row, side, -1):
-        reason, value, limit = _WOULD_NOT_REDUCE, lots, reducible(venue, row, side, -1)
-    else:
-        if kind == _LIMIT and not moved:
-            reason, value, limit = price_reason(venue, instrument, side, price_ticks)
-        if reason == 0 and too_large(venue, row, side, lots, price_ticks):
-            reason, value, limit = _NUMBER_TOO_LARGE, lots, 0
-    if reason == 0 and moved:
-        price_e8, grid = price_ticks * c.tick_e8, t.tick_step * c.tick_e8
-        low, high = min(m.last_e8, m.mark_e8), max(m.last_e8, m.mark_e8)
-        if low <= 0 or price_e8 <= low - grid or price_e8 >= high + grid:
-            reason, value = _ENTRY_OFF_MARKET, price_ticks
-        elif position_row_(venue, row).lots * side < 0:
-            reason, value = _OPEN_POSITION, position_row_(venue, row).lots
+    short = account_(venue, c.account).hedge and c.position_side == _SHORT
+    row = row_of(venue, c.account, instrument, 1 if short else 0)
+    reason, value, limit = status_reason(venue, row, signed, c.lots)
+    if reason == 0 and not moved:
+        reason, value, limit = phase_reason(venue, instrument, _LIMIT if conditional else kind, c.hold)
+    if reason == 0:
+        if not moved:
+            reason, value, limit = kind_reason(venue, c)
+        elif kind != _LIMIT:
+            reason, value = _BAD_ORDER_KIND, kind
+    if reason == 0:
+        if kind > _LIMIT and not conditional:
+            kind, price_ticks = _LIMIT, price_found(venue, instrument, c.side, kind, NO_PRICE)
+        reason, value, limit = asked_reason(venue, row, c, kind, price_ticks)
+    if reason == 0:
+        if moved:
+            reason, value, limit = bring_in(venue, row, c)
         else:
-            reason, value, limit = risk_reason(venue, row, signed, price_e8, price_ticks, price_ticks, 1)
-        if reason == 0:
-            fill(venue, row, 0, signed, price_ticks, price_ticks * c.tick_e8, 0, TRANSFERRED)
-            return
-    elif reason == 0:
-        reduce_only, booked = reducing, has_book(venue, instrument)
-        after = after if kind == _MARKET and hold and not has_depth(venue, instrument) else 0
-        ticks = NO_PRICE
-        if not conditional and not waits(venue, account, after):
-            ticks = reach(venue, instrument, side, lots, price_ticks if kind == _LIMIT else ANY_PRICE)
-        missed = 0
-        if booked and not conditional:
-            reason, value, limit, missed = whole_reason(venue, asked, kind, price_ticks, ticks)
-        if reason == 0 and not conditional:
-            reason, value, limit = money_reason(venue, row, side, kind, lots, price_ticks, reduce_only, ticks)
-        if reason == 0:
-            e = next_event(venue, _ACCEPTED, account, instrument)
-            e.order = identity
-            e.lots = signed
-            e.price_ticks = price_ticks
-            e.price_e8 = asked.trigger_e8
-            e.flags = (REDUCE_ONLY if reduce_only else 0) | side_flag(venue, position_row_(venue, row))
-            rest(venue, asked, row, kind, price_ticks, reduce_only, after)
-            if missed:
-                cancel_order(venue, venue.last_order, _CANCEL_MINIMUM)
-            elif (
-                has_book(venue, instrument) or ticks != NO_PRICE or (kind == _MARKET and has_ladder(venue, instrument))
-            ):
-                venue.taking = venue.last_order
-            return
-    e = reject(venue, account, instrument, identity, signed, price_ticks, reason, value, limit)
-    if moved:
-        e.kind = _COMMAND_REJECTED
+            reason, value, limit = accept(venue, row, c, kind, price_ticks)
+    if reason != 0:
+        e = reject(venue, c.account, instrument, c.order, signed, price_ticks, reason, value, limit)
+        if moved:
+            e.kind = _COMMAND_REJECTED

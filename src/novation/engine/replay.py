@@ -23,15 +23,15 @@ from novation.engine.book import (
     side_place,
     stand,
 )
+from novation.engine.executable import is_within_limits
 from novation.engine.level_replay import clear_levels, set_level, take_from_level
-from novation.engine.liquidity import is_within_limits
 from novation.engine.matching import happened, lose_to_taker, meet, opens
 from novation.engine.orders import cancel_order
-from novation.engine.parametric import NO_PRICE
 from novation.engine.phases import is_open
 from novation.engine.state import (
     BIDS,
     LISTS,
+    NO_PRICE,
     book_of,
     check_row,
     contract_,
@@ -260,14 +260,15 @@ def flow_row(venue, instrument, b, f):
             r.recorded = f.lots
             set_shown(venue, row, max(0, f.lots - r.taken))
             return True
+        if kind == _AMEND and r.shown > 0:  # ahead of asking for room: its page may go with it
+            leave(venue, row)
+            r.shown = 0
         if not page_ready(venue, place, f.price_ticks):
             return False
         if kind == _ADD:
             r.owner = -1
             r.taken = 0
             r.hidden = r.key = r.given = 0
-        elif r.shown > 0:
-            leave(venue, row)
         r.place = place
         r.ticks = f.price_ticks
         r.recorded = f.lots
@@ -308,10 +309,20 @@ def next_flow(venue):
 
 
 @kernel
-def next_row_ns(venue, instrument):
-    """When the flow of an instrument, which has another row, has it."""
+def row_is_due(venue, until_ns):
+    """Whether any flow has a row up to an instant."""
+    instrument = next_flow(venue)
+    if instrument < 0:
+        return False
     b = book_of(venue, instrument)
-    return flow_(b, b.flow_next).ts_ns
+    return flow_(b, b.flow_next).ts_ns <= until_ns
+
+
+@kernel
+def replay_rows(venue, until_ns):
+    """Do rows of the flow that has the next one, until something else has to be done first."""
+    instrument = next_flow(venue)
+    flow_run(venue, instrument, flow_until(venue, instrument, until_ns))
 
 
 @kernel
@@ -336,7 +347,7 @@ def flow_run(venue, instrument, bound_ns):
         f = flow_(b, b.flow_next)
         if f.ts_ns > bound_ns:
             return
-        venue.clock_ns = f.ts_ns
+        venue.clock_ns = max(venue.clock_ns, f.ts_ns)
         done = flow_row(venue, instrument, b, f)
         if done:
             b.flow_next += 1

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.engine.book import best_of, first_at, free, leave, make_room, new_resting, shrink, side_place, stand
-from novation.engine.parametric import NO_PRICE
-from novation.engine.state import check_row, contract_, market_, resting_, side_
+from novation.engine.state import NO_PRICE, check_row, contract_, market_, resting_, side_
 
 #: The tables have to grow first; then the same again.
 GROW = -2

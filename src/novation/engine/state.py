@@ -21,6 +21,9 @@ from novation.domain.market import MARKET_DTYPE
 OVERDUE = -1
 #: Positions of one account in one instrument.
 LEGS = 2
+#: No price can be had: what no price in ticks can be. And: no worst price is named.
+NO_PRICE = -(1 << 62)
+ANY_PRICE = 1 << 62
 #: Instruments up to which all rows of an account are looked at, instead of its list.
 FEW = 4
 
@@ -87,13 +90,13 @@ HEAD = _table(
     # the auction in hand: its step (`auction`), and its price once it is found
     "auctioning auction_ticks",
     # what CANCEL_ALL still has to do: account (-1: nothing), instrument, side, the next order, how many are gone
-    "cancelling cancelling_instrument cancelling_side cancel_next cancelled",
+    "cancelling cancelling_instrument cancelling_side cancelling_hold cancel_next cancelled",
     # the first instant at which an order expires (NEVER_NS: none does), and whether it has to be found again
     "expire_ns expire_stale",
     # free rows of orders in books and free pages, and the side and price that need room (-1: none does)
     "free_resting free_page grow_side grow_ticks",
-    # orders that came to stand so far; how many books have a flow, whether rows of it said something, and whether one is
-    # not done yet
+    # orders that came to stand so far; how many books have a flow, whether rows of it said something, and whether one
+    # is not done yet
     "stand_sequence flows told in_row",
     # when a compiled strategy looks next, and how often
     "look_ns look_every_ns",
@@ -205,6 +208,8 @@ BOOK = _table(
     "fifo_percent pro_rata_min top top_min top_max maker_first maker_count levelling protection_ticks market_orders "
     "amend_keeps_place refuse_unfillable self_trade by_time",
     "elect_last elect_mark",
+    # orders in it that may only reduce
+    "reducing",
     # its flow of recorded orders: the rows, the next of them, whether that has begun and what it has used so far; the
     # rows of RESTING that its orders stand in, one a slot
     "flow_address flow_rows flow_next flow_begun flow_used slots_first slots",

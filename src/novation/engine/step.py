@@ -36,13 +36,14 @@ from novation.engine.liquidity import has_ladder
 from novation.engine.marking import delivery_price, index_mark, settle_due
 from novation.engine.matching import book_unit
 from novation.engine.orders import cancel_order, waits
-from novation.engine.parametric import NO_PRICE, opened_beyond, opening_ticks, traded_through
+from novation.engine.parametric import opened_beyond, opening_ticks, traded_through
 from novation.engine.phases import change_limits, change_phase
-from novation.engine.replay import flow_run, flow_until, next_flow, next_row_ns
+from novation.engine.replay import replay_rows, row_is_due
 from novation.engine.sampling import sample_account
 from novation.engine.state import (
     LEGS,
     NEVER_NS,
+    NO_PRICE,
     account_,
     asset_,
     command_,
@@ -495,8 +496,13 @@ def work(venue, until_ns):
         elif venue.liquidating >= 0:
             liquidation_unit(venue)
         elif venue.cancelling >= 0:
-            cancel_all_unit(venue, 0)
+            cancel_all_unit(venue)
         elif stage == 0:
+            if venue.flows > 0 and row_is_due(venue, venue.clock_ns):
+                replay_rows(venue, venue.clock_ns)
+                if venue.grow_side >= 0:
+                    return MORE
+                continue
             if venue.command_next < venue.command_count:
                 if venue.free_order < 0:
                     return MORE
@@ -511,15 +517,12 @@ def work(venue, until_ns):
                 return INSTANT
             ts_ns = next_instant(venue)
             if venue.flows > 0:
-                instrument = next_flow(venue)
                 bound_ns = min(until_ns, ts_ns - 1) if ts_ns >= 0 else until_ns
-                if instrument >= 0:
-                    bound_ns = flow_until(venue, instrument, bound_ns)
-                    if next_row_ns(venue, instrument) <= bound_ns:
-                        flow_run(venue, instrument, bound_ns)
-                        if venue.grow_side >= 0:
-                            return MORE
-                        continue
+                if row_is_due(venue, bound_ns):
+                    replay_rows(venue, bound_ns)
+                    if venue.grow_side >= 0:
+                        return MORE
+                    continue
             if ts_ns < 0 or ts_ns > until_ns:
                 if until_ns > venue.clock_ns:
                     venue.clock_ns = until_ns

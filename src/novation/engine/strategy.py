@@ -40,8 +40,7 @@ from novation.engine.book import best_of, lots_ahead, lots_shown, side_place
 from novation.engine.commands import enter, next_command
 from novation.engine.margining import account_equity
 from novation.engine.orders import find_order
-from novation.engine.parametric import NO_PRICE
-from novation.engine.state import account_, command_, contract_, feed_, head_at, order_, position_
+from novation.engine.state import NO_PRICE, account_, command_, contract_, feed_, head_at, order_, position_
 
 _PLACE = int(CommandKind.PLACE)
 _CANCEL = int(CommandKind.CANCEL)

@@ -11,7 +11,8 @@ RiskAdverseQueueModel (BACK). Theirs moves lots beyond what is behind us ahead, 
 ahead and count that as a fill, and here a cancel fills nobody.
 
 Sizes are whole micro-lots (1e-6 of a lot), 0 to 2**59 each, so that a position is exact and the same on every machine;
-shares are rounded down, against us. Not modelled: that who came last cancels first, sizes of single orders, hidden lots.
+shares are rounded down, against us. Not modelled: that who came last cancels first, sizes of single orders, hidden
+lots.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ __all__ = ["attach_flow", "book_lines", "fill", "find_flows", "first_rows", "gro
 
 #: Pages that a venue with books begins with.
 _PAGES = 64
+#: Chunks that a list is given beyond what it needs, at most.
+_MORE_CHUNKS = 256
 #: Columns of the scratch in which auctions find their price: prices and lots of both sides.
 _COLUMNS = 4
 
@@ -155,14 +157,12 @@ def _lengthen(venue: HasBooks, name: str, rows: int) -> None:
 
 
 def _reach(venue: HasBooks, place: int, chunk: int) -> None:
-    """Let a list reach a chunk, with as much room again as it had on that side; its chunks move to the tables' end."""
+    """Let a list reach a chunk, with some room more on that side; its chunks move to the tables' end."""
     s = venue.table("side")[place]
     first, chunks, base = int(s["chunk_first"]), int(s["chunks"]), int(s["chunk_base"])
     low, high = (min(base, chunk), max(base + chunks, chunk + 1)) if chunks else (chunk, chunk + 1)
-    if chunks and chunk < base:
-        low -= chunks
-    elif chunks:
-        high += chunks
+    more = max(4, min(chunks, _MORE_CHUNKS))
+    low, high = (low - more, high) if chunks and chunk < base else (low, high + more)
     end = len(venue.table("chunk"))
     _lengthen(venue, "chunk", end + high - low)
     _lengthen(venue, "slot", (end + high - low) << PAGE_BITS)

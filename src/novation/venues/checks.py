@@ -25,6 +25,7 @@ from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import BALANCE_BOUND, DIVISOR_BOUND, E8, NOTIONAL_BOUND, from_e8, iso
+from novation.engine.book_orders import FURTHEST
 from novation.engine.state import BASIS_ROWS, NEVER_NS
 from novation.venues.assets import check_assets, strange_rows
 from novation.venues.venue_rules import VenueRules
@@ -195,6 +196,7 @@ def check_flow(venue: Made, instrument: int, rows: np.ndarray, slots: int) -> No
     standing = np.isin(rows["kind"], (FlowKind.ADD, FlowKind.CANCEL, FlowKind.AMEND, FlowKind.FILL))
     set_anew = np.isin(rows["kind"], (FlowKind.ADD, FlowKind.AMEND))
     ts_ns = rows["ts_ns"]
+    first = rows["price_ticks"][set_anew][0] if set_anew.any() else 0
     top = _TOP_E8 // venue.instruments[instrument].tick_e8
     for wrong, what in (
         (~(standing | np.isin(rows["kind"], (FlowKind.CLEAR, FlowKind.TRADE))), "is no row of a flow of orders"),
@@ -204,6 +206,7 @@ def check_flow(venue: Made, instrument: int, rows: np.ndarray, slots: int) -> No
         (set_anew & ~np.isin(rows["side"], (1, -1)), "names no side"),
         (np.abs(rows["price_ticks"]) > top, "has a price beyond 2**53 in 1e-8"),
         (np.diff(ts_ns, prepend=ts_ns[:1]) < 0, "lies before the row ahead of it"),
+        (set_anew & (np.abs(rows["price_ticks"] - first) > FURTHEST), "has a price far from the first"),
         (ts_ns < venue.clock_ns, f"lies before the clock, {iso(venue.clock_ns)}"),
     ):
         if wrong.any():

@@ -141,6 +141,8 @@ class Venue:
         priced = count if self.marked or any(i.deliver_ns for i in self.instruments) else 0
         base = 1 << (accounts - 1).bit_length()
         ranks = 2 * count * RANK_COLUMNS if rules.deleveraging == DeleveragingMethod.QUEUE else 0
+        # where every fund is unlimited nobody is ever deleveraged, but for on a book
+        deleverages = bool(self.books) or not all(pool.unlimited for pool in self.pools)
         rows = {
             "contract": count,
             "terms": len(flat),
@@ -159,8 +161,9 @@ class Venue:
             "asset": len(self.assets),
             "buffer": sum(len(asset.terms) for asset in self.assets),
             "balance": max(1, accounts * (len(self.assets) - 1)),
-            # where every fund is unlimited nobody is ever deleveraged
-            "queue": 0 if all(pool.unlimited for pool in self.pools) else (QUEUE_COLUMNS + ranks) * base,
+            "queue": (QUEUE_COLUMNS + ranks) * base if deleverages else 0,
+            if all(pool.unlimited for pool in self.pools) and not self.books
+            else (QUEUE_COLUMNS + ranks) * base,
             "pricing": priced,
             "basis": BASIS_ROWS * priced if self.marked else 0,
             "band": (count + 1) * 2 * base,

@@ -105,6 +105,8 @@ class _Walk:
                 row[_TS] = self.backwards(i, row)
             self.clock = row[_TS]
             kind = row[_KIND]
+            if kind in steps and kind != _TRADE and row[_SIDE] not in (1, -1):
+                self.flow.fail("names neither a bid (1) nor an ask (-1)", i, value=row[_SIDE])
             kept: list[Row] = [row]
             if kind in steps:
                 kept = steps[kind](i, row)
