@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from novation.cli import data, funding, margin, markets, reference, results, runs, show, start, validate
 from novation.domain.errors import NovationError, RemoteError, VenueError
 
-START, ASK, RUN, DATA, RESULTS, PROVE = "Start", "Ask", "Run", "Data", "Results", "Prove"
+START, ASK, RUN, PROVE, DATA, RESULTS = "Start", "Ask", "Run", "Prove", "Data", "Results"
 
 # What typer raises for a wrong command line; typer does not export it under a name of its own.
 UsageError: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -29,12 +29,12 @@ _ORDER = (
     "roll",
     "backtest",
     "cascade",
+    "validate",
     "data",
     "reference",
     "report",
     "compare",
     "rerun",
-    "validate",
 )
 
 
@@ -85,12 +85,12 @@ app.command("calendar", rich_help_panel=ASK)(markets.calendar)
 app.command("roll", rich_help_panel=ASK)(markets.roll)
 app.command("backtest", rich_help_panel=RUN)(runs.backtest)
 app.command("cascade", rich_help_panel=RUN)(runs.cascade)
+app.add_typer(validate.app, name="validate", rich_help_panel=PROVE)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(reference.app, name="reference", rich_help_panel=DATA)
 app.command("report", rich_help_panel=RESULTS)(results.report)
 app.command("compare", rich_help_panel=RESULTS)(results.compare)
 app.command("rerun", rich_help_panel=RESULTS)(results.rerun)
-app.add_typer(validate.app, name="validate", rich_help_panel=PROVE)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -1,17 +1,70 @@
-"""The verb `validate`: what the exchange answers where the truth is known."""
+"""The verb `validate`: what the exchange answers where the truth is known otherwise."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from novation.cli import show
+from novation.domain.errors import InvalidInput
 
-app = typer.Typer(no_args_is_help=True, help="Ask the exchange what is known otherwise: models, recorded orders.")
+#: Argument of `ghost` -> what the command calls it.
+_ASKED = {
+    "orders": "--orders",
+    "open_from": "--open-from",
+    "tick": "--tick",
+    "price": "--tick",
+    "lot": "--lot",
+}
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 _Seed = Annotated[int, typer.Option("--seed", help="Of the random numbers.")]
+
+app = typer.Typer(help="Ask the exchange what is known otherwise: models, recorded orders.")
+
+
+@app.callback(invoke_without_command=True)
+def validate(context: typer.Context) -> None:
+    """Ask the exchange what is known otherwise: models, recorded orders."""
+    if context.invoked_subcommand is None:
+        show.out(context.get_help())
+
+
+@app.command("ghost")
+def ghost(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Order by order: .dbn.zst (schema mbo), or CSV of events.")
+    ],
+    tick: Annotated[str | None, typer.Option("--tick", help="Price of one tick, e.g. 0.25.")] = None,
+    lot: Annotated[
+        str | None, typer.Option("--lot", help="Size of one lot; else 1 contract, or 1e-8 of the coin.")
+    ] = None,
+    orders: Annotated[int, typer.Option("--orders", help="How many orders to send again; 0: all that can be.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", help="Which of them.")] = 0,
+    open_from: Annotated[
+        str | None, typer.Option("--open-from", help="When the market opens, e.g. 2023-12-25T23:00Z.")
+    ] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what cannot have happened.")] = False,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Hold orders that come across the best back until their trades are told.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Send recorded orders again as ours, and compare what becomes of them with the record."""
+    from novation.research.validate import ghost as send
+    from novation.research.validate import read_orders
+
+    try:
+        flow = read_orders(file, tick=tick, lot=lot, open_from=open_from, repair=repair, hold=hold)
+        with show.steps_bar("ghosts") as progress:
+            report = send(flow, orders=orders or None, seed=seed, open_from=open_from, progress=progress)
+    except InvalidInput as error:
+        if error.source not in _ASKED:
+            raise
+        raise InvalidInput(error.problem, source=_ASKED[error.source], value=error.value, hint=error.hint) from None
+    show.show(report, json=json)
 
 
 @app.command("book-odds")

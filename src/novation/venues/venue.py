@@ -162,8 +162,6 @@ class Venue:
             "buffer": sum(len(asset.terms) for asset in self.assets),
             "balance": max(1, accounts * (len(self.assets) - 1)),
             "queue": (QUEUE_COLUMNS + ranks) * base if deleverages else 0,
-            if all(pool.unlimited for pool in self.pools) and not self.books
-            else (QUEUE_COLUMNS + ranks) * base,
             "pricing": priced,
             "basis": BASIS_ROWS * priced if self.marked else 0,
             "band": (count + 1) * 2 * base,

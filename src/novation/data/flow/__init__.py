@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from novation.data.flow.arrivals import hold_arrivals
 from novation.data.flow.binance_stream import read_binance_stream
 from novation.data.flow.check import check
 from novation.data.flow.databento import read_databento
@@ -16,6 +17,7 @@ __all__ = [
     "OrderLatency",
     "check",
     "dense_orders",
+    "hold_arrivals",
     "read_binance_stream",
     "read_databento",
     "read_hftbacktest",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 import numpy as np
 
@@ -133,20 +134,23 @@ def last_rows(flow: Flow, lives: Iterable[Life], patience_ns: int) -> dict[int, 
     return ends
 
 
-def batches_of(lives: Sequence[Life], ends: dict[int, int]) -> list[list[Life]]:
-    """The lives in as few groups as it takes that no two of one group rest at the same price at the same time."""
+def batches_of(lives: Sequence[Life], ends: dict[int, int], together: int) -> list[list[Life]]:
+    """The lives in groups, each life in the first where it has room: no two of one group rest at the same price at the
+    same time, and no more than so many of it rest together, so that a group is little of the book."""
     batches: list[list[Life]] = []
-    free: dict[int, list[int]] = {}  # price -> for each batch, the row from which it has nobody there
+    standing: list[list[tuple[int, int]]] = []  # of each group a heap: the last row of who rests, and the price
     for life in lives:
-        at = free.setdefault(life.price_ticks, [])
-        at += [-1] * (len(batches) - len(at))
-        k = next((k for k, row in enumerate(at) if row < life.added), len(at))
-        if k == len(batches):
-            batches.append([])
-        if k == len(at):
-            at.append(-1)
-        at[k] = ends[life.added]
-        batches[k].append(life)
+        for k in range(len(batches) + 1):
+            if k == len(batches):
+                batches.append([])
+                standing.append([])
+            there = standing[k]
+            while there and there[0][0] < life.added:
+                heappop(there)
+            if len(there) < together and all(price != life.price_ticks for _, price in there):
+                heappush(there, (ends[life.added], life.price_ticks))
+                batches[k].append(life)
+                break
     return batches
 
 
