@@ -101,9 +101,13 @@ def meets(venue, instrument, row):
     """An order of the record that came to stand trades with the first account's order that it crosses; whether it did,
     or cancelled one that may only reduce."""
     r = resting_(venue, row)
+    place = other_place(r.place)
+    best = best_of(venue, place)
+    if best == NO_PRICE or is_better(place, r.ticks, best):  # nobody at all stands there: as a rule
+        return False
     if venue.working == 0 or r.shown == 0 or not is_open(venue, instrument):
         return False
-    own = first_in_line(venue, instrument, other_place(r.place), r.ticks)
+    own = first_in_line(venue, instrument, place, r.ticks)
     if own < 0:
         return False
     if opens(venue, own):
