@@ -51,13 +51,19 @@ class Book:
         """An order, if it stands, stands no more."""
         queue = self.sides[order.side].get(order.price_ticks, [])
         queue[:] = [other for other in queue if other.id != order.id]
+        join_stretches(queue)
         if not queue:
             self.sides[order.side].pop(order.price_ticks, None)
-        order.shown = order.top = 0
+        order.shown = order.top = order.fraction = 0
 
     def take(self, order: Order, lots: int) -> None:
         """Lots of an order of a record are gone, as an account took them."""
-        order.taken += lots
+        while order.into:
+            order = order.into
+        if order.stretch:
+            order.recorded -= lots
+        else:
+            order.taken += lots
         self.show_recorded(order)
 
     def show_recorded(self, order: Order) -> None:
@@ -76,6 +82,17 @@ class Book:
 def is_recorded(order: Order) -> bool:
     """Whether it is of a record, and nobody's."""
     return order.account == NOBODY
+
+
+def join_stretches(queue: list[Order]) -> None:
+    """Lots of a level that no order of an account parts are one stretch, at the place of the first."""
+    for ahead, behind in zip(queue, queue[1:], strict=False):
+        if ahead.stretch and behind.stretch:
+            ahead.recorded += behind.recorded
+            ahead.lots = ahead.shown = ahead.recorded
+            behind.into = ahead
+            queue[:] = [order for order in queue if order is not behind]
+            return  # one order leaves at a time, and parts two stretches at most
 
 
 def show(order: Order) -> None:
@@ -165,7 +182,8 @@ def lines(i: int, book: Book) -> Iterator[Line]:
     """A book in the canonical form."""
     for side in (1, -1):
         for order in book.standing(side):
-            about = (order.price_ticks, order.id, order.shown, order.lots - order.shown, order.top)
+            told = -1 if order.stretch else order.id
+            about = (order.price_ticks, told, order.shown, order.lots - order.shown, order.top)
             yield "book", (i, side, *about)
 
 

@@ -29,6 +29,7 @@ from novation.domain.enums import (
     MarketPhase,
     MarkRule,
     OrderKind,
+    QueueModel,
     TriggerPrice,
 )
 from novation.domain.errors import VenueError
@@ -37,7 +38,19 @@ from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
 from novation.domain.market import NO_LIMIT_E8, MarketEvent
 from novation.domain.units import E8, asset_decimals
-from tests.reference import book, checks, commands, conditional, elections, ladder, margin, marking, phases, replay
+from tests.reference import (
+    book,
+    checks,
+    commands,
+    conditional,
+    elections,
+    ladder,
+    level_replay,
+    margin,
+    marking,
+    phases,
+    replay,
+)
 from tests.reference.book import Book
 from tests.reference.liquidation import run_test
 from tests.reference.state import Account, Ledger, Market, Order, Position, Pricing
@@ -128,11 +141,21 @@ class Exchange:
 
     # -- doors ------------------------------------------------------------------------------------------------------
 
-    def attach_flow(self, instrument: int, rows: np.ndarray, slots: int) -> None:
-        """Let recorded flow happen in an instrument's book, from now on."""
+    def attach_flow(
+        self,
+        instrument: int,
+        rows: np.ndarray,
+        slots: int = 0,
+        *,
+        queue: QueueModel = QueueModel.BACK,
+        exponent_e8: int = 2 * E8,
+    ) -> None:
+        """Let recorded flow happen in an instrument's book, from now on; queue, exponent_e8: of levels."""
         if not self.has_book(2 * instrument):
             raise VenueError(f"{self.instruments[2 * instrument].id} has no order book")
-        self.flows[instrument] = replay.Flow(2 * instrument, rows, slots, self.clock_ns)
+        self.flows[instrument] = replay.Flow(
+            2 * instrument, rows, slots, self.clock_ns, level_replay.Model(queue, exponent_e8)
+        )
 
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""
@@ -662,6 +685,8 @@ class Exchange:
             details = (o.time_in_force, o.expire_ns, o.display_lots, o.filled, o.self_trade)
             if any(details):
                 yield "details", (o.id, *details)
+            if o.fraction:
+                yield "ahead", (o.id, o.fraction)
             if o.trigger:
                 x = o.trigger
                 yield "trigger", (o.id, x.kind, x.price_e8, x.by, x.callback_e8, x.extreme_e8)

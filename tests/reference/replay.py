@@ -10,12 +10,17 @@ import numpy as np
 from novation.domain.enums import CancelReason, OrderKind
 from novation.domain.errors import VenueError
 from novation.domain.flow import FLOW_DTYPE, FlowKind
-from tests.reference import book, elections, phases, trading
+from tests.reference import book, elections, level_replay, phases, trading
 from tests.reference.state import NOBODY, Order
 
 if TYPE_CHECKING:
     from novation.domain.digest import Line
     from tests.reference.exchange import Exchange
+    from tests.reference.level_replay import Model
+
+
+OF_ORDERS = (FlowKind.ADD, FlowKind.CANCEL, FlowKind.AMEND, FlowKind.FILL)
+OF_LEVELS = (FlowKind.LEVEL, FlowKind.TOP)
 
 
 class Row(NamedTuple):
@@ -34,16 +39,18 @@ class Row(NamedTuple):
 class Flow:
     """The record of one instrument, how far it has happened, and the orders it has by slot."""
 
-    def __init__(self, i: int, rows: np.ndarray, slots: int, clock_ns: int) -> None:
+    def __init__(self, i: int, rows: np.ndarray, slots: int, clock_ns: int, model: Model) -> None:
         if rows.dtype != FLOW_DTYPE:
             raise VenueError("a flow is an array of domain.flow.FLOW_DTYPE")
         self.i, self.rows, self.done = i, [Row(*row) for row in rows.tolist()], 0
         self.orders: dict[int, Order] = {}
+        self.model, self.stretches = model, 0
+        self.of_levels = any(row.kind in OF_LEVELS for row in self.rows)
         before = clock_ns
         for row in self.rows:
-            if row.kind in (FlowKind.LEVEL, FlowKind.TOP):
-                raise VenueError(f"a flow of orders has no {FlowKind(row.kind).name}")
-            if row.kind not in (FlowKind.CLEAR, FlowKind.TRADE) and not 0 <= row.order < slots:
+            if row.kind not in (FlowKind.CLEAR, FlowKind.TRADE, *(OF_LEVELS if self.of_levels else OF_ORDERS)):
+                raise VenueError(f"a flow of {'levels' if self.of_levels else 'orders'} has no {row.kind}")
+            if row.kind in OF_ORDERS and not 0 <= row.order < slots:
                 raise VenueError(f"{row.order} is no slot")
             if row.ts_ns < before:
                 raise VenueError(f"a row of {row.ts_ns} comes after {before}")
@@ -71,7 +78,13 @@ def happen(ex: Exchange, flow: Flow) -> None:
 
 
 def _happen(ex: Exchange, flow: Flow, row: Row) -> None:
-    if row.kind == FlowKind.CLEAR:
+    if row.kind == FlowKind.CLEAR and flow.of_levels:
+        level_replay.clear(ex, flow)
+    elif row.kind == FlowKind.LEVEL:
+        last = level_replay.show(ex, flow, row)
+        if last:
+            _meet(ex, last)
+    elif row.kind == FlowKind.CLEAR:
         for order in flow.orders.values():
             ex.book(flow.i).leave(order)
         flow.orders.clear()
@@ -87,6 +100,8 @@ def _happen(ex: Exchange, flow: Flow, row: Row) -> None:
         for side in (1, -1):
             if row.side != side:
                 _hit(ex, flow.i, side, row)
+        if flow.of_levels and row.side:
+            level_replay.fall(ex, flow, row)
         elections.elect(ex)
 
 
@@ -120,6 +135,10 @@ def _amend(ex: Exchange, order: Order, row: Row) -> None:
 def _stand(ex: Exchange, order: Order) -> None:
     """It comes to stand, then meets orders of accounts."""
     ex.book(order.instrument).stand(order)
+    _meet(ex, order)
+
+
+def _meet(ex: Exchange, order: Order) -> None:
     met = False
     while order.shown and (maker := _first(ex, order)):
         if trading.reduces_no_more(ex, maker):

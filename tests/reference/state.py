@@ -64,6 +64,10 @@ class Order:
     # Of an order of a record, whose lots are what it shows.
     recorded: int = 0
     taken: int = 0  #: of the recorded ones
+    stretch: bool = False  #: lots of a level between orders of accounts
+    into: Order | None = None  #: the stretch ahead that a stretch became part of
+    # Of an order of an account among levels.
+    fraction: int = 0  #: micro-lots that fewer stand ahead of it than the whole lots there
 
 
 @dataclass

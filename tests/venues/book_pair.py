@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,11 @@ def check_books(ex: Exchange) -> None:
         working = [order for order in ex.orders.values() if order.instrument // 2 == i and not order.trigger]
         flow = ex.flows.get(i)
         recorded = [order for order in flow.orders.values() if order.recorded > order.taken] if flow else []
+        if flow and flow.of_levels:
+            recorded = [order for order in standing if book.is_recorded(order)]
+            for side in (1, -1):
+                for queue in queues.sides[side].values():
+                    assert not any(a.stretch and b.stretch for a, b in zip(queue, queue[1:], strict=False))
         assert sorted(order.id for order in standing) == sorted(order.id for order in working + recorded)
         for order in standing:
             assert order.kind == OrderKind.LIMIT
@@ -51,10 +57,10 @@ class TwinAlone:
         self.setup, self.twin = setup, setup.twin()
         self.story: list[str] = []
 
-    def attach_flow(self, instrument: int, rows: np.ndarray, slots: int) -> None:
+    def attach_flow(self, instrument: int, rows: np.ndarray, slots: int = 0, **model: Any) -> None:
         """Recorded flow."""
-        self.story.append(f"attach_flow {instrument}, {len(rows)} rows, {slots} slots")
-        self.twin.attach_flow(instrument, rows, slots)
+        self.story.append(f"attach_flow {instrument}, {len(rows)} rows, {slots} slots {model or ''}")
+        self.twin.attach_flow(instrument, rows, slots, **model)
 
     def submit(self, command: Command) -> list[Event]:
         """One command."""

@@ -6,6 +6,7 @@ import difflib
 from fractions import Fraction
 from math import floor, trunc
 from random import Random
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -150,11 +151,11 @@ class Lockstep:
         self.venue, self.twin = venue_of(setup, **sizes), setup.twin()
         self.story: list[str] = []
 
-    def attach_flow(self, instrument: int, rows: np.ndarray, slots: int) -> None:
+    def attach_flow(self, instrument: int, rows: np.ndarray, slots: int = 0, **model: Any) -> None:
         """Recorded flow for both."""
-        self.story.append(f"attach_flow {instrument}, {len(rows)} rows, {slots} slots")
-        self.venue.attach_flow(instrument, rows, slots)
-        self.twin.attach_flow(instrument, rows, slots)
+        self.story.append(f"attach_flow {instrument}, {len(rows)} rows, {slots} slots {model or ''}")
+        self.venue.attach_flow(instrument, rows, slots, **model)
+        self.twin.attach_flow(instrument, rows, slots, **model)
 
     def submit(self, command: Command) -> list[Event]:
         """One command to both."""
