@@ -6,13 +6,12 @@ import time
 from typing import Any
 
 import numpy as np
-import order_flow
 from book_matching import door, numbers
 from book_replay import LOOK_NS, NAME, exchange, ours
 from order_c import CBook
 from order_flow import ADD, BEGIN_NS, CANCEL, DAY, SHALLOW, flow_of
 
-from novation.domain.commands import place_market
+from novation.domain.commands import place_market, transfer
 from novation.domain.enums import EventKind, MarketEventKind, Side
 from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import E8
@@ -106,10 +105,8 @@ def bar_venue() -> Venue:
 
 
 def single_fills(count: int = 20_000) -> dict[str, list[float]]:
-    """Percentiles (50, 90, 99, 99.9, 100) in microseconds of `Venue.submit` of a market order that fills at once: at the
-    price of a bar, and among the orders of a recorded book, one and about a hundred makers."""
-    from novation.domain.commands import transfer
-
+    """Percentiles (50, 90, 99, 99.9, 100) in microseconds of `Venue.submit` of a market order that fills at once: at
+    the price of a bar, and among the orders of a recorded book, one and about a hundred makers."""
     flow = flow_of(SHALLOW)
     bar = bar_venue()
     bar.submit(transfer(0, 10_000_000 * E8))
@@ -142,4 +139,4 @@ def bytes_of_rows() -> dict[str, int]:
     return {name: DTYPES[name].itemsize for name in ("resting", "page", "price", "slot", "chunk", "crossing", "order")}
 
 
-__all__ = ["bytes_of_rows", "filled_book", "full_day", "one_depth", "order_flow", "single_fills"]
+__all__ = ["bytes_of_rows", "filled_book", "full_day", "one_depth", "single_fills"]

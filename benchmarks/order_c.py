@@ -61,12 +61,13 @@ class CBook:
         self.library.replay(book, address(rows), len(rows), slots, look_ns, every_ns, int(peer), address(out))
         cpu, seconds = time.process_time() - cpu, time.perf_counter() - begin
         placed, fills, looks = out.tolist()
-        return {"seconds": seconds, "cpu": cpu, "placed": placed, "fills": fills, "best": self._done(book), "looks": looks}
+        found = {"seconds": seconds, "cpu": cpu, "placed": placed, "fills": fills, "looks": looks}
+        return found | {"best": self._done(book)}
 
     def match(self, requests: np.ndarray, orders: int) -> dict[str, Any]:
         """Match requests: int64 (n, 5), kind, number, side, price, lots."""
         book = self._made(requests[requests[:, 3] > 0, 3], orders)
-        rows = np.zeros(int(requests[:, 1].max()) + 1, np.int64)
+        rows = np.zeros(int(requests[requests[:, 0] != 6, 1].max()) + 1, np.int64)  # takers have no row
         begin, cpu = time.perf_counter(), time.process_time()
         trades = int(self.library.match(book, address(requests), len(requests), address(rows)))
         cpu, seconds = time.process_time() - cpu, time.perf_counter() - begin

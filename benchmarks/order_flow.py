@@ -47,7 +47,7 @@ DAY = Form("day", 10_000_000, 5_000, 60.0, 9_500_000.0, 11_000_000, far=0.05, st
 
 
 @kernel
-def generate(seed, resting, reach, gap_ns, far, shrinks, out, first, last, shown, link, order):
+def generate(seed, resting, reach, gap_ns, far, shrinks, out, first, last, shown, link, order):  # type: ignore[no-untyped-def]
     """Fill `out`, int64 (rows, COLUMNS), prices from the middle of SPAN; how many rows were written.
 
     first, last, shown: int64 of SPAN, the queue at each price. link: int64 (rows, 2), the neighbours of each order.
@@ -192,7 +192,9 @@ def flow_of(form: Form) -> Flow:
     made = np.zeros((form.rows, COLUMNS), np.int64)
     queues = np.zeros((3, SPAN), np.int64)
     link, order = np.zeros((form.rows, 2), np.int64), np.zeros((form.rows, 5), np.int64)
-    count = generate(form.seed, form.resting, form.reach, form.gap_ns, form.far, form.shrinks, made, *queues, link, order)
+    count = generate(
+        form.seed, form.resting, form.reach, form.gap_ns, form.far, form.shrinks, made, *queues, link, order
+    )
     made = made[:count]
     made[:, TS] += BEGIN_NS
     for column in (PRICE, OLD):

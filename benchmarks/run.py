@@ -3,8 +3,8 @@
 
 run.py [--only PAGE] [--accounts N] [--quick] [--no-peer] [--json FILE] [--write]
 
---write stores each page as benchmarks/results/PAGE.md (first_light, sweep, crowd, calendar); --json the figures of
-every round.
+--write stores each page as benchmarks/results/PAGE.md (first_light, sweep, crowd, calendar, order_book); --json the
+figures of every round.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import calendar_lookups  # noqa: E402
 import crowd  # noqa: E402
 import first_light  # noqa: E402
 import kernels  # noqa: E402
+import order_book  # noqa: E402
 import sweep  # noqa: E402
 
 PEER = ROOT / ".venv-peers"
@@ -211,7 +212,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="NautilusTrader beside it")
-    parser.add_argument("--only", choices=("first_light", "sweep", "crowd", "calendar"), help="one of the pages")
+    parser.add_argument(
+        "--only", choices=("first_light", "sweep", "crowd", "calendar", "order_book"), help="one of the pages"
+    )
     parser.add_argument("--accounts", type=int, default=1_000_000, help="of the sweep")
     parser.add_argument("--json", type=Path, metavar="FILE", help="store the figures of every round")
     parser.add_argument("--write", action="store_true", help="store the page in benchmarks/results")
@@ -245,6 +248,11 @@ def main() -> None:
         machine()
         FIGURES["calendar"] = calendar_lookups.report(say, spread, given.quick)
         store("calendar", given.write)
+    if given.only in (None, "order_book"):
+        say("# The order book\n")
+        machine()
+        FIGURES["order book"] = order_book.report(say, spread, given.quick, peer_python() if given.peer else None)
+        store("order_book", given.write)
     if given.json:
         given.json.write_text(json.dumps(FIGURES, indent=1) + "\n")
 
