@@ -63,7 +63,7 @@ def taken(venue, side, limit, market, lots, state):
 @kernel
 def one(venue, kind, number, side, price, lots, rows, state):
     """Do one request; False where the tables have to grow. Then what is left of it is done again."""
-    if (kind == _CANCEL or kind == _AMEND) and rows[number] >= 0:
+    if (kind in (_CANCEL, _AMEND)) and rows[number] >= 0:
         cancel_simulated(venue, rows[number])
         rows[number] = -1
         if kind == _CANCEL:
@@ -107,7 +107,9 @@ def timed_batch() -> Any:
     @intrinsic  # type: ignore[untyped-decorator]
     def stamp(typing_context: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            function = builder.module.declare_intrinsic("llvm.readcyclecounter", fnty=ir.FunctionType(ir.IntType(64), []))
+            function = builder.module.declare_intrinsic(
+                "llvm.readcyclecounter", fnty=ir.FunctionType(ir.IntType(64), [])
+            )
             return builder.call(function, [])
 
         return types.int64(), generate
@@ -195,7 +197,11 @@ def _told(venue: Venue) -> dict[str, Any]:
     kinds = rows["kind"]
     refused = kinds == int(EventKind.ORDER_REJECTED)
     refused |= kinds == int(EventKind.COMMAND_REJECTED)
-    return {"trades": int((kinds == int(EventKind.FILL)).sum()) // 2, "refused": int(refused.sum()), "events": len(rows)}
+    return {
+        "trades": int((kinds == int(EventKind.FILL)).sum()) // 2,
+        "refused": int(refused.sum()),
+        "events": len(rows),
+    }
 
 
 def with_accounts(requests: np.ndarray) -> dict[str, Any]:
@@ -223,7 +229,14 @@ def submitted(requests: np.ndarray) -> dict[str, Any]:
         ns.append(now() - start)
         trades += sum(1 for event in events if event.kind == EventKind.FILL)
     cpu, seconds = time.process_time() - cpu, time.perf_counter() - begin
-    return {"seconds": seconds, "cpu": cpu, "trades": trades // 2, "best": _best(venue), "ns": ns, "kinds": requests[:, 0]}
+    return {
+        "seconds": seconds,
+        "cpu": cpu,
+        "trades": trades // 2,
+        "best": _best(venue),
+        "ns": ns,
+        "kinds": requests[:, 0],
+    }
 
 
 def engines(python: Path | None, requests: np.ndarray, folder: Path) -> dict[str, Callable[..., dict[str, Any]]]:

@@ -61,7 +61,14 @@ class CBook:
         self.library.replay(book, address(rows), len(rows), slots, look_ns, every_ns, int(peer), address(out))
         cpu, seconds = time.process_time() - cpu, time.perf_counter() - begin
         placed, fills, looks = out.tolist()
-        return {"seconds": seconds, "cpu": cpu, "placed": placed, "fills": fills, "best": self._done(book), "looks": looks}
+        return {
+            "seconds": seconds,
+            "cpu": cpu,
+            "placed": placed,
+            "fills": fills,
+            "best": self._done(book),
+            "looks": looks,
+        }
 
     def match(self, requests: np.ndarray, orders: int) -> dict[str, Any]:
         """Match requests: int64 (n, 5), kind, number, side, price, lots."""

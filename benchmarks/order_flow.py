@@ -192,7 +192,9 @@ def flow_of(form: Form) -> Flow:
     made = np.zeros((form.rows, COLUMNS), np.int64)
     queues = np.zeros((3, SPAN), np.int64)
     link, order = np.zeros((form.rows, 2), np.int64), np.zeros((form.rows, 5), np.int64)
-    count = generate(form.seed, form.resting, form.reach, form.gap_ns, form.far, form.shrinks, made, *queues, link, order)
+    count = generate(
+        form.seed, form.resting, form.reach, form.gap_ns, form.far, form.shrinks, made, *queues, link, order
+    )
     made = made[:count]
     made[:, TS] += BEGIN_NS
     for column in (PRICE, OLD):

@@ -101,7 +101,7 @@ def round_of(model, data, middle):
     hbt = built(model, data, middle)
     gc.collect()
     begin, cpu = time.perf_counter(), time.process_time()
-    placed, fills, bid, ask, trades = keep_a_bid(hbt)
+    placed, _fills, bid, ask, trades = keep_a_bid(hbt)
     cpu, seconds = time.process_time() - cpu, time.perf_counter() - begin
     hbt.close()
     events = len(data["L3" if model.startswith("L3") else "L2"])

@@ -4,8 +4,8 @@
 
 REQUESTS.npy: int64 (n, 5): kind (2 add, 3 cancel, 4 amend, 6 take), number, side, price, lots. An amendment moves an
 order to another price with other lots, behind all there; these engines cancel and add. None of the requests is of an
-order that is gone, so what does not check need not. A round's line "each" times every request by itself. Timed: the loop
-of requests over a fresh book. No novation code runs here.
+order that is gone, so what does not check need not. A round's line "each" times every request by itself. Timed: the
+loop of requests over a fresh book. No novation code runs here.
 """
 
 import gc

@@ -4,8 +4,9 @@
 
 FOLDER/rows.npy: the flow, FLOW_DTYPE with the ids of the source. Timed: `BacktestEngine.run` alone, with all rows made
 objects, added and sorted before. No novation code runs here. Order book deltas of market by order and trade ticks; the
-strategy is the same, on a timer of 10 ms: one bid of one lot at the best bid of the book of deltas, which holds no order
-of ours. An order fills there when the other side comes to it, or a trade tick says so, whatever stood ahead of it.
+strategy is the same, on a timer of 10 ms: one bid of one lot at the best bid of the book of deltas, which holds no
+order of ours. An order fills there when the other side comes to it, or a trade tick says so, whatever stood ahead of
+it.
 """
 
 import gc
