@@ -103,6 +103,8 @@ def random_run(r: Random, both: TwinAlone | BothExchanges, commands: int, *, eve
     world = book_scenarios.Rows(r, both.setup)
     for account in range(both.setup.accounts):
         both.submit(book_scenarios.deposit(r, both.setup, account))
+        for asked in book_scenarios.isolated(r, both.setup, account):
+            both.submit(asked)
     for sent in range(commands):
         if sent == 0 or r.randint(0, 5) == 0:
             rows = world.instant()

@@ -18,6 +18,7 @@ from novation.domain.enums import (
     InstrumentStatus,
     LiquidationPriority,
     MarginMethod,
+    MarginScope,
     MarketEventKind,
     MarketPhase,
     MarkRule,
@@ -144,6 +145,7 @@ def setup(r: Random, kind: str = "", accounts: int | None = None) -> Setup:
         hold_orders=kind == "futures" and r.randint(0, 3) == 0,
         liquidation_priority=r.choice(list(LiquidationPriority)),
         deleveraging=r.choice(list(DeleveragingMethod)),
+        default_leverage=r.choice([20, 50]),
     )
     rule = [MarkRule.MEDIAN, MarkRule.LAST]
     marked = {name: r.choice(rule) for name in names if kind == "coins" and not r.randint(0, 3)}
@@ -175,7 +177,7 @@ class Rows:
         """Rows of the next instant."""
         r, rows, ts = self.r, [], self.now
         for i, instrument in enumerate(self.setup.instruments):
-            moved = r.choice([0, 1, -1, 2, -3]) if r.randint(0, 14) else r.choice([-25, -10, -4, 5, 10, 30])
+            moved = r.choice([0, 1, -1, 2, -3]) if r.randint(0, 7) else r.choice([-25, -10, -4, 5, 10, 30])
             coarse = max(instrument.tick_e8, self.setup.prices[i] // 1_000)
             shock = self.setup.prices[i] // 100 if abs(moved) >= 4 else coarse
             self.mark[i] = max(coarse, self.mark[i] + moved * shock)
@@ -382,5 +384,12 @@ def amended(r: Random, setup: Setup, order: Order) -> Command:
 def deposit(r: Random, setup: Setup, account: int) -> Command:
     """Plenty, or little."""
     unit = 10 ** asset_decimals(setup.rules.asset)
-    amount = r.choice([10_000_000, 1_000_000, 1_000_000, 3_000, 600]) * unit
+    amount = r.choice([10_000_000, 1_000_000, 1_000_000, 3_000, 600, 150]) * unit
     return Command(kind=CommandKind.TRANSFER, account=account, amount=amount)
+
+
+def isolated(r: Random, setup: Setup, account: int) -> list[Command]:
+    """Isolated margin for some of the instruments, before there is anything in them."""
+    some = [i for i in range(len(setup.instruments)) if r.randint(0, 1)]
+    kind = CommandKind.SET_MARGIN_SCOPE
+    return [Command(kind=kind, account=account, instrument=i, scope=MarginScope.ISOLATED) for i in some]
