@@ -182,6 +182,7 @@ def test_no_account_is_tested_after_a_row() -> None:
     both.submit(transfer(0, -both.twin.accounts[0].wallet + 1_200 * DOLLARS))
     both.submit(order(1, SELL, 10, 900))
     both.submit(order(0, BUY, 10, 900))
+    rest(both, BUY, (10, 840), account=2)
     assert at(both, 4) == []
     assert EventKind.LIQUIDATION in kinds(at(both, 5, marks(5, 895)))
 
