@@ -586,11 +586,10 @@ def test_two_records_happen_by_time_then_by_instrument() -> None:
 
 
 @pytest.mark.parametrize("kind", [FlowKind.LEVEL, FlowKind.TOP])
-def test_a_flow_of_levels_is_refused(kind: FlowKind) -> None:
+def test_levels_among_orders_are_refused(kind: FlowKind) -> None:
     both = market()
-    with pytest.raises(VenueError):
-        record(both, row(kind, 1, -1, BUY, 5, 900))
-    assert (done(both), queue(both, BUY)) == ([], [])
+    with pytest.raises(VenueError, match="among rows of orders"):
+        record(both, add(1, 0, BUY, 1, 900), row(kind, 2, 0, BUY, 1, 900))
 
 
 def test_a_liquidation_meets_the_record_and_tells_its_own_side_alone() -> None:
