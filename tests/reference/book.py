@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from novation.domain.book import BookRules
@@ -86,7 +86,7 @@ def is_recorded(order: Order) -> bool:
 
 def join_stretches(queue: list[Order]) -> None:
     """Lots of a level that no order of an account parts are one stretch, at the place of the first."""
-    for ahead, behind in zip(queue, queue[1:], strict=False):
+    for ahead, behind in pairwise(queue):
         if ahead.stretch and behind.stretch:
             ahead.recorded += behind.recorded
             ahead.lots = ahead.shown = ahead.recorded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from random import Random
 from typing import Any
@@ -38,7 +39,7 @@ def check_books(ex: Exchange) -> None:
             recorded = [order for order in standing if book.is_recorded(order)]
             for side in (1, -1):
                 for queue in queues.sides[side].values():
-                    assert not any(a.stretch and b.stretch for a, b in zip(queue, queue[1:], strict=False))
+                    assert not any(a.stretch and b.stretch for a, b in itertools.pairwise(queue))
         assert sorted(order.id for order in standing) == sorted(order.id for order in working + recorded)
         for order in standing:
             assert order.kind == OrderKind.LIMIT

@@ -108,7 +108,9 @@ def command(r: Random, made: Setup, twin: Any) -> Command:
     return msgspec.structs.replace(one, reduce_only=0, self_trade=0)
 
 
-def random_run(r: Random, both: TwinAlone | BothExchanges, commands: int, model: QueueModel, *, every: int = 20) -> None:
+def random_run(
+    r: Random, both: TwinAlone | BothExchanges, commands: int, model: QueueModel, *, every: int = 20
+) -> None:
     """A run of about so many commands between rows of a feed and those of a record of levels, or several."""
     made = both.setup
     world = book_scenarios.Rows(r, made)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from novation._jit import JIT
 from novation.domain.commands import Command
 from novation.domain.enums import (
     CancelReason,
@@ -179,6 +180,7 @@ def test_thousands_of_commands_of_many_accounts_are_the_same_on_both(kind: str) 
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not JIT, reason="says which cases are met, with the compiler; minutes without")
 def test_the_runs_meet_every_kind_of_order_and_every_answer_of_a_book() -> None:
     asked: Counter[tuple[str, int]] = Counter()
     answers: Counter[str] = Counter()

@@ -234,6 +234,22 @@ def leave(venue, row):
 
 
 @kernel
+def part(venue, row):
+    """An order of an account leaves its queue. Where a record shows levels, what stood ahead of it and behind it is one
+    from now on."""
+    before, after = resting_(venue, row).previous, resting_(venue, row).next
+    leave(venue, row)
+    if before < 0 or after < 0:
+        return
+    b, a = resting_(venue, before), resting_(venue, after)
+    if b.owner < 0 and a.owner < 0 and b.recorded == 0 and a.recorded == 0:
+        lots = a.shown
+        leave(venue, after)
+        free(venue, after)
+        show(venue, before, b.shown + lots, 0)
+
+
+@kernel
 def shrink(venue, row, lots):
     """Lots of what an order shows are gone. When nothing is left to see it shows more, last at its price."""
     r = resting_(venue, row)

@@ -12,6 +12,7 @@ from novation.engine.book import (
     best_of,
     first_at,
     free,
+    is_better,
     leave,
     make_room,
     new_resting,
@@ -107,8 +108,7 @@ def lower_level(venue, b, place, ticks, total, lots):
 def take_from_level(venue, place, ticks, lots):
     """A trade of the record takes lots off what it shows at a price, from the first on, and all of what is better."""
     at = best_of(venue, place)
-    descending = at > ticks
-    while at != NO_PRICE and (at == ticks or (at > ticks) == descending) and lots > 0:
+    while at != NO_PRICE and (at == ticks or is_better(place, at, ticks)) and lots > 0:
         following = price_after(venue, place, at)
         row = first_at(venue, place, at)
         while row >= 0 and lots > 0:

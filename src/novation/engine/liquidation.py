@@ -41,7 +41,7 @@ from novation.engine.margining import (
 from novation.engine.matching import clear_first, meet_first
 from novation.engine.orders import cancel_order
 from novation.engine.parametric import traded_ticks
-from novation.engine.phases import at_deadline, can_close_all
+from novation.engine.phases import at_deadline, can_close_all, is_alone
 from novation.engine.reduction import (
     forced_fees,
     left_after,
@@ -112,7 +112,7 @@ def check_isolated(venue, row, extremes):
     else:
         mark = m.mark_high_e8 if extremes else m.mark_e8
         gone = price > 0 and mark >= price
-    if gone:
+    if gone and not is_alone(venue, p):
         # the mark met the liquidation price on its way, unless it stood beyond it already
         p.trigger_e8 = min(price, m.mark_e8) if p.lots > 0 else max(price, m.mark_e8)
         begin(venue, p.account, row, p.instrument)
@@ -363,7 +363,8 @@ def liquidation_unit(venue):
             return
         _, there = closing_offer(venue, p)
         if has_book(venue, p.instrument) and not venue.deficit_to_fund and there == 0:
-            account_(venue, account).called = OVERDUE
+            if venue.liquidating_position < 0:
+                account_(venue, account).called = OVERDUE
             venue.liquidating = -1
             return
         close_out(venue, row, 0)

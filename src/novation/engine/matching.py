@@ -10,7 +10,18 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import CancelReason, OrderKind, SelfTrade, TimeInForce
 from novation.domain.events import MAKER
-from novation.engine.book import free, leave, make_room, new_resting, page_ready, queue_at, shrink, side_place, stand
+from novation.engine.book import (
+    free,
+    leave,
+    make_room,
+    new_resting,
+    page_ready,
+    part,
+    queue_at,
+    shrink,
+    side_place,
+    stand,
+)
 from novation.engine.conditional import follow, look_again, wait_for_trigger
 from novation.engine.executable import best_executable, first_executable
 from novation.engine.liquidity import within
@@ -126,7 +137,7 @@ def meet(venue, maker, lots, price_e8):
         shrink(venue, maker, lots)
     else:
         o = order_(venue, r.owner)
-        leave(venue, maker)
+        part(venue, maker)
         r.shown = min(o.display_lots, r.hidden)
         r.hidden -= r.shown
         page_ready(venue, r.place, r.ticks)  # always: its page was there

@@ -5,7 +5,7 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import EventKind, OrderKind
 from novation.domain.events import MAKER
-from novation.engine.book import free, leave
+from novation.engine.book import free, part
 from novation.engine.clearing import fee_of, fill, link, side_flag, unlink_if_flat
 from novation.engine.ledger import next_event
 from novation.engine.order_margin import assumed_for
@@ -168,7 +168,7 @@ def out_of_queue(venue, row):
     if o.resting >= 0:
         if o.reduce_only and o.trigger == 0:
             book_of(venue, o.instrument).reducing -= 1
-        leave(venue, o.resting)
+        part(venue, o.resting)
         free(venue, o.resting)
         o.resting = -1
         o.ahead_rest = 0

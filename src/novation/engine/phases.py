@@ -112,10 +112,18 @@ def within_limits(venue, instrument, side, ticks):
 
 
 @kernel
+def is_alone(venue, p):
+    """Whether nobody takes a position: on a book, of a venue without a fund, with nobody on the other side."""
+    if venue.deficit_to_fund or not has_book(venue, p.instrument):
+        return False
+    side = -1 if p.lots > 0 else 1
+    return not is_open(venue, p.instrument) or best_executable(venue, p.instrument, side) == NO_PRICE
+
+
+@kernel
 def can_close(venue, p):
-    """Whether a position can be traded away now; on a book of a venue without a fund somebody has to be there."""
-    alone = has_book(venue, p.instrument) and not venue.deficit_to_fund
-    if alone and best_executable(venue, p.instrument, -1 if p.lots > 0 else 1) == NO_PRICE:
+    """Whether a position can be traded away now."""
+    if is_alone(venue, p):
         return False
     return is_open(venue, p.instrument) and not is_locked(venue, p.instrument, -1 if p.lots > 0 else 1)
 

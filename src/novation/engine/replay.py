@@ -13,7 +13,6 @@ from novation.domain.flow import FLOW_DTYPE, FlowKind
 from novation.engine.book import (
     best_of,
     first_at,
-    free,
     is_better,
     leave,
     page_ready,
@@ -203,8 +202,7 @@ def level_row(venue, instrument, b, f):
             return False
         b.flow_begun = 1
     if venue.working > 0 and b.flow_level >= 0 and meets(venue, instrument, b.flow_level):
-        if resting_(venue, b.flow_level).shown == 0:
-            free(venue, b.flow_level)
+        if resting_(venue, b.flow_level).shown == 0:  # its row is free again
             b.flow_level = -1
         return False
     b.flow_begun = 0

@@ -181,6 +181,8 @@ def apply_row(venue, row):
             if row.status == _DELIVERING:
                 venue.delivery_e8, venue.delivery_samples = delivery_price(venue, row)
             change_status(venue, row.instrument, row.status)
+            if has_book(venue, row.instrument):
+                look_at_marks(venue, row.instrument)
             venue.stage = _DELIVER_ORDERS
             venue.next_order = venue.first_order
             return

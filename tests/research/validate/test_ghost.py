@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,20 @@ import pytest
 from novation.data.flow import Flow, check
 from novation.domain.errors import InvalidInput
 from novation.domain.flow import FLOW_DTYPE, LAST, FlowKind
+from novation.domain.units import to_ns
 from novation.research.validate import Ghost, GhostReport, ghost, read_orders
 from novation.research.validate.ghost import AHEAD, IN_THE_WAY, MODELS, OWN, at_least
-from novation.research.validate.lives import AGGRESSOR, CROSSED, EARLY, UNKNOWN, batches_of, drawn, last_rows, lives_of
+from novation.research.validate.lives import (
+    AGGRESSOR,
+    BELOW,
+    CROSSED,
+    EARLY,
+    UNKNOWN,
+    batches_of,
+    drawn,
+    last_rows,
+    lives_of,
+)
 
 ADD, CANCEL, AMEND = FlowKind.ADD, FlowKind.CANCEL, FlowKind.AMEND
 FILL, TRADE, CLEAR = FlowKind.FILL, FlowKind.TRADE, FlowKind.CLEAR
@@ -198,6 +211,21 @@ def test_orders_of_no_known_fate_are_left_out_by_reason() -> None:
     assert report.left_out == {UNKNOWN: 2, EARLY: 1, AGGRESSOR: 1, CROSSED: 1}
 
 
+def test_orders_at_or_below_zero_are_left_out_and_the_rest_is_sent() -> None:
+    report, ghosts = sent(
+        recorded(
+            [(CLEAR, 0, 0, 0, 0)],
+            [(ADD, 1, BID, 4, -10)],
+            [(ADD, 2, ASK, 4, 1)],
+            [(TRADE, 9, BID, 3, 1), (FILL, 2, ASK, 3, 1)],
+            [(CANCEL, 2, ASK, 1, 1)],
+            [(CANCEL, 1, BID, 4, -10)],
+        )
+    )
+    assert report.left_out == {BELOW: 1}
+    assert as_recorded(ghosts[2]) and ghosts[2].models["exact"] == ((3, 3, 1),)
+
+
 def test_no_two_of_a_batch_stand_at_one_price_at_a_time_nor_more_than_allowed() -> None:
     events = []
     for order in range(1, 41):
@@ -280,3 +308,25 @@ def test_orders_of_bitstamp_are_filled_as_they_were_if_arrivals_are_held_back(no
         report = ghost(read_orders(path, tick="0.01", repair=True, hold=hold), orders=3000)
         agreement[hold] = report.scores[0].agreement
     assert agreement[True] > 0.999 > 0.98 > agreement[False] - 0.01
+
+
+@pytest.mark.data
+def test_with_the_cancels_of_an_event_told_first_every_order_of_es_is_as_it_was(novation_data: Path) -> None:
+    """What is left between the exchange and the record is who is cancelled by the event that reaches it."""
+    opens = "2023-12-25T23:00Z"
+    path = novation_data / "cme/l3_mbo/esh4-glbx-mdp3-20231225.mbo.dbn.zst"
+    flow = read_orders(path, tick="0.25", open_from=opens)
+    rows = flow.rows
+    event = np.cumsum(np.append(0, rows["flags"][:-1] & LAST))
+    of_order = rows["kind"] != TRADE
+    in_event = Counter(zip(event[of_order].tolist(), rows["order"][of_order].tolist(), strict=True))
+    aggressors = set(zip(event[~of_order].tolist(), rows["order"][~of_order].tolist(), strict=True))
+    keys = list(zip(event.tolist(), rows["order"].tolist(), strict=True))
+    alone = np.array([key not in aggressors and in_event[key] == 1 for key in keys])
+    first = (rows["kind"] == CANCEL) & alone & (rows["ts_ns"] >= to_ns(opens))
+    order = np.lexsort((np.arange(len(rows)), ~first, event))
+    told = rows[order]
+    told["flags"] = rows["flags"]
+    told_first = check(replace(flow, rows=told, records=flow.records[order]), open_spans=[(to_ns(opens), 1 << 62)])
+    report = ghost(told_first, orders=2000, open_from=opens)
+    assert (report.scores[0].agreement, report.scores[0].same_lots, report.causes) == (1.0, 1.0, {})

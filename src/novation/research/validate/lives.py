@@ -28,6 +28,7 @@ CROSSED = "came across the other side's best"
 AGGRESSOR = "traded as an aggressor while it stood"
 UNKNOWN = "still stood at the end, or when the book was emptied"
 LARGE = "too large to be held"
+BELOW = "at a price of zero or below, where the exchange takes no order"
 
 _MOST_VALUE = 1 << 56
 
@@ -93,6 +94,8 @@ def lives_of(flow: Flow, *, open_from_ns: int = 0) -> list[Life]:
                 life.refused = CROSSED
             elif abs(price) * lots >= _MOST_VALUE:
                 life.refused = LARGE
+            elif price <= 0:
+                life.refused = BELOW
             book.put(order, side, price, lots, row)
         elif life is not None:
             life.rows.append(row)

@@ -3,25 +3,22 @@ where each ghost is an account's order (docs/rules/replay.md).
 
 The venue's clock counts rows, not nanoseconds, so that a ghost stands exactly where its ADD stood, though other rows
 have the same time: row i of the record happens at instant 2 i + 2, and what a ghost does at row i is sent at 2 i + 1.
-Nothing that a replay does depends on how much time passes. Money is no limit: no fee, 5 % of margin, a deposit beyond
-any loss.
+Nothing that a replay does depends on how much time passes. Money is no limit: no fee, no margin, no mark, a deposit
+beyond any loss.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from novation.data.flow import Flow, dense_orders
 from novation.domain.book import BookRules
 from novation.domain.commands import amend, cancel, place_limit, transfer
-from novation.domain.enums import EventKind, InstrumentKind, MarginMethod, MarketEventKind, Side
+from novation.domain.enums import EventKind, InstrumentKind, MarginMethod, Side
 from novation.domain.errors import DataError
 from novation.domain.events import Event
-from novation.domain.instruments import Instrument, Terms, Tier
-from novation.domain.market import MARKET_DTYPE
-from novation.domain.units import E8, NO_CAP
+from novation.domain.instruments import Instrument, Terms
+from novation.domain.units import E8
 from novation.research.validate.level_fates import Fill
 from novation.research.validate.lives import Life, without
 from novation.venues import binance_usdm
@@ -35,13 +32,12 @@ _INSTRUMENT = Instrument(
     symbol="RECORD",
     root="RECORD",
     kind=InstrumentKind.PERPETUAL,
-    method=MarginMethod.TIERED,
+    method=MarginMethod.PER_CONTRACT,
     asset=binance_usdm.RULES.asset,
     tick_e8=1,
     lot_e8=E8,
-    daily_settled=True,  # whose price may be zero or below
 )
-_TERMS = Terms(effective_ns=0, max_lots=1 << 50, tiers=(Tier(0, NO_CAP, 0, 100, 0),))
+_TERMS = Terms(effective_ns=0, max_lots=1 << 50)
 
 
 def replayed(flow: Flow, batch: Sequence[Life], ends: dict[int, int]) -> list[list[Fill]]:
@@ -52,9 +48,6 @@ def replayed(flow: Flow, batch: Sequence[Life], ends: dict[int, int]) -> list[li
     venue = Venue(
         binance_usdm.RULES, [_INSTRUMENT], [[_TERMS]], accounts=len(batch), books={_INSTRUMENT.id: BookRules()}
     )
-    mark = np.zeros(1, MARKET_DTYPE)
-    mark["kind"], mark["mark_e8"] = int(MarketEventKind.MARK), int(np.median(flow.rows["price_ticks"]))
-    venue.advance(0, mark)
     for account in range(len(batch)):
         venue.submit(transfer(account, _DEPOSIT))
     venue.attach_flow(0, dense, slots)
