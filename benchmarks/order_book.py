@@ -47,8 +47,8 @@ def replay(say: Say, spread: Spread, python: Path | None, c: CBook | None, round
     """The first table."""
     say(
         "\n## Replay, order by order, one order of ours queued\n\nA strategy looks every 10 ms and keeps one bid of "
-        "one lot at the best price that others bid. Ours: `Venue.attach_flow`, `Venue.run_looking`, a compiled strategy, "
-        "an account with margin and fees, events and their hash. C: the same structure, steps and rule of filling, one "
+        "one lot at the best price that others bid. Ours: `Venue.attach_flow`, `Venue.run_looking`, a compiled "
+        "strategy, an account with margin and fees, events and their hash. C: the same structure, steps and rule of filling, one "
         "order in place of accounts, no row checked. CPU seconds of the whole flow, "
         f"{rounds} rounds in turn (NautilusTrader two); median (least .. most). Orders were given dense numbers "
         "before; hftbacktest and NautilusTrader read the source's ids."
@@ -104,8 +104,8 @@ def matching(say: Say, spread: Spread, python: Path | None, c: CBook | None, rou
     """The second part."""
     say(
         "\n## Matching a batch\n\nAdds, cancellations, amendments (to another price) and market orders of a synthetic "
-        "flow, its fills left out: the engines find them. *Bare book*: the engine's book without accounts in one call of "
-        "a kernel. *With accounts*: `Venue.submit_all` for 256 accounts: checks, margin, fees, positions, events and "
+        "flow, its fills left out: the engines find them. *Bare book*: the engine's book without accounts in one call "
+        "of a kernel. *With accounts*: `Venue.submit_all` for 256 accounts: checks, margin, fees, positions, events and "
         f"their hash. CPU milliseconds, {rounds} rounds in turn; median (least .. most)."
     )
     everything = book_matching.requests_of(600_000)
