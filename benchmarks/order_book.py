@@ -46,12 +46,15 @@ def ratios(runs: list[Any], ours: list[Any]) -> list[float]:
 def replay(say: Say, spread: Spread, python: Path | None, c: CBook | None, rounds: int) -> dict[str, Any]:
     """The first table."""
     say(
-        "\n## Replay, order by order, one order of ours queued\n\nA strategy looks every 10 ms and keeps one bid of "
-        "one lot at the best price that others bid. Ours: `Venue.attach_flow`, `Venue.run_looking`, a compiled "
-        "strategy, an account with margin and fees, events and their hash. C: the same structure, steps and rule of filling, one "
-        "order in place of accounts, no row checked. CPU seconds of the whole flow, "
-        f"{rounds} rounds in turn (NautilusTrader two); median (least .. most). Orders were given dense numbers "
-        "before; hftbacktest and NautilusTrader read the source's ids."
+        "\n## Replay, order by order, one order of ours queued\n\n"
+        "A strategy looks every 10 ms and keeps one bid of one lot at the best price that others bid. Ours: "
+        "`Venue.attach_flow`, `Venue.run_looking`, a compiled strategy, an account with margin and fees, events and "
+        "their hash. C: the same structure, steps and rule of filling, one order in place of accounts, no row checked. "
+        f"CPU milliseconds of the whole flow, {rounds} rounds in turn (NautilusTrader two); median (least .. most). "
+        "Orders were given dense numbers before; hftbacktest and NautilusTrader read the source's ids.\n\n"
+        "Fills differ by rule. hftbacktest's L3 model fills by the record's FILL rows at our very price: a bid of ours "
+        "that stands above all others, as those beside it left, is passed by a trade at a lower price. With that rule C "
+        "gives its counts. Its L2 models guess our place in the queue. NautilusTrader's engine knows none."
     )
     figures = {}
     for form in (SHALLOW, DEEP):
@@ -103,10 +106,11 @@ def _replay(
 def matching(say: Say, spread: Spread, python: Path | None, c: CBook | None, rounds: int) -> dict[str, Any]:
     """The second part."""
     say(
-        "\n## Matching a batch\n\nAdds, cancellations, amendments (to another price) and market orders of a synthetic "
-        "flow, its fills left out: the engines find them. *Bare book*: the engine's book without accounts in one call "
-        "of a kernel. *With accounts*: `Venue.submit_all` for 256 accounts: checks, margin, fees, positions, events and "
-        f"their hash. CPU milliseconds, {rounds} rounds in turn; median (least .. most)."
+        "\n## Matching a batch\n\n"
+        "Adds, cancellations, amendments (to another price) and market orders of a synthetic flow, its fills left out: "
+        "the engines find them. *Bare book*: the engine's book without accounts in one call of a kernel. *With "
+        "accounts*: `Venue.submit_all` for 256 accounts: checks, margin, fees, positions, events and their hash. CPU "
+        f"milliseconds, {rounds} rounds in turn; median (least .. most)."
     )
     everything = book_matching.requests_of(600_000)
     figures: dict[str, Any] = {}
@@ -218,6 +222,50 @@ def costs(say: Say, spread: Spread, c: CBook | None, quick: bool) -> dict[str, A
     return figures
 
 
+def _over(found: dict[str, Any], name: str) -> list[float]:
+    """Their CPU time over ours, of the fastest of those so named."""
+    runs = min((x["cpu"] for key, x in found.items() if name in key), key=statistics.median)
+    return [a / b for a, b in zip(runs, found[OURS]["cpu"], strict=False)]
+
+
+def aims(say: Say, spread: Spread, figures: dict[str, Any]) -> None:
+    """Every aim beside its measure."""
+    say("\n## Aims\n\n| what | aim | measured |\n|---|---|---|")
+    shallow, deep = (figures["replay"][name] for name in ("shallow", "deep"))
+    lines: list[tuple[str, str, str]] = []
+    if any("hftbacktest 2" in name for name in shallow):
+        lines += [
+            ("replay over hftbacktest's fastest L3, shallow", ">= 6", spread(_over(shallow, " L3 "), "{:.1f}")),
+            ("the same, deep", ">= 15", spread(_over(deep, " L3 "), "{:.1f}")),
+            ("over its fastest L2 model, shallow", ">= 1.5", spread(_over(shallow, " L2 "), "{:.2f}")),
+            ("the same, deep", ">= 1.5", spread(_over(deep, " L2 "), "{:.2f}")),
+        ]
+    if any("Nautilus" in name for name in shallow):
+        lines.append(("over NautilusTrader's engine, shallow", ">= 50", spread(_over(shallow, "Nautilus"), "{:.0f}")))
+    if C in shallow:
+        for name, found in (("shallow", shallow), ("deep", deep)):
+            over = [a / b for a, b in zip(found[C]["cpu"], found[OURS]["cpu"], strict=True)]
+            lines.append((f"replay against C, {name}", ">= 0.6", spread(over, "{:.2f}")))
+    for n, found in figures["matching"].items():
+        engines = [x for name, x in found.items() if not name.startswith((OURS, C))]
+        for what in ("bare book", "with accounts"):
+            if engines:
+                fastest = min(engines, key=statistics.median)
+                over = [a / b for a, b in zip(fastest, found[f"novation, {what}"], strict=True)]
+                name = f"{int(n):,} requests over the fastest engine of pip, {what}"
+                lines.append((name, ">= 10", spread(over, "{:.1f}")))
+    costs = figures["costs"]
+    lines.append(
+        ("a full day of ten million messages, seconds", "< 10", spread(costs["day"]["10 ms"]["seconds"], "{:.1f}"))
+    )
+    for name, us in costs.items():
+        if "fills)" in name:
+            aim = "< 100" if "bar" in name else "< 1,000"
+            lines.append((f"a fill {name}, us: middle, 99 of 100", aim, f"{us[0]:.1f}, {us[2]:.1f}"))
+    for line in lines:
+        say(f"| {' | '.join(line)} |")
+
+
 def report(say: Say, spread: Spread, quick: bool, python: Path | None) -> dict[str, Any]:
     """Measure and print all of it; returns the figures."""
     with tempfile.TemporaryDirectory() as folder:
@@ -231,4 +279,5 @@ def report(say: Say, spread: Spread, quick: bool, python: Path | None) -> dict[s
             "costs": costs(say, spread, c, quick),
             "compiling": book_compile.report(say),
         }
+        aims(say, spread, figures)
     return figures
