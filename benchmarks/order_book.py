@@ -52,9 +52,9 @@ def replay(say: Say, spread: Spread, python: Path | None, c: CBook | None, round
         "their hash. C: the same structure, steps and rule of filling, one order in place of accounts, no row checked. "
         f"CPU milliseconds of the whole flow, {rounds} rounds in turn (NautilusTrader two); median (least .. most). "
         "Orders were given dense numbers before; hftbacktest and NautilusTrader read the source's ids.\n\n"
-        "Fills differ by rule. hftbacktest's L3 model fills by the record's FILL rows at our very price: a bid of ours "
-        "that stands above all others, as those beside it left, is passed by a trade at a lower price. With that rule C "
-        "gives its counts. Its L2 models guess our place in the queue. NautilusTrader's engine knows none."
+        "Fills differ by rule. hftbacktest's L3 model fills by the record's FILL rows at our very price: a bid of "
+        "ours that stands above all others, as those beside it left, is passed by a trade at a lower price. With that rule "
+        "C gives its counts. Its L2 models guess our place in the queue. NautilusTrader's engine knows none."
     )
     figures = {}
     for form in (SHALLOW, DEEP):
@@ -100,7 +100,7 @@ def _replay(
                     f"those of hftbacktest's L3 and of C with its rule are {'equal' if same else 'NOT EQUAL'}"
                 )
     say(f"\nChecked: {'; '.join(checks)}.")
-    return {name: {"cpu": [run["cpu"] for run in runs], **runs[-1]} for name, runs in found.items()}
+    return {name: runs[-1] | {"cpu": [run["cpu"] for run in runs]} for name, runs in found.items()}
 
 
 def matching(say: Say, spread: Spread, python: Path | None, c: CBook | None, rounds: int) -> dict[str, Any]:
