@@ -17,6 +17,21 @@ import numpy as np
 from order_c import CBook
 from order_flow import DEEP, KIND, SHALLOW, TRADE, Flow, flow_of
 
+#: What the page says of aims that are missed.
+LIMITS = """
+*Replay against C.* Rows alone take about 1.5 times as long as in C: every row of a table is checked, and addresses of
+tables are read anew after each write. The rest of the distance is what C leaves out: each trade of the record asks for
+conditional orders while an order works (about a tenth of our time), and each order is checked, reserved, filled with
+margin and fees and told in events (a fifth).
+
+*Matching with accounts.* The aim is one of books; with accounts a request is 0.4 us and more, of checks, margin, two
+fills a trade and the hash of their events, and longer where hundreds of thousands of events are kept to be drained.
+The peers know no accounts.
+
+*Depth.* The steps are the same at any depth, but not the memory: an order chosen at random, and its neighbours, lie
+in no cache from about 10,000 orders on, in C neither.
+"""
+
 Say = Callable[..., None]
 Spread = Callable[..., str]
 OURS, C, C_PEER = "novation", "C", "C, hftbacktest's rule"
@@ -52,8 +67,8 @@ def replay(say: Say, spread: Spread, python: Path | None, c: CBook | None, round
         "their hash. C: the same structure, steps and rule of filling, one order in place of accounts, no row checked. "
         f"CPU milliseconds of the whole flow, {rounds} rounds in turn (NautilusTrader two); median (least .. most). "
         "Orders were given dense numbers before; hftbacktest and NautilusTrader read the source's ids.\n\n"
-        "Fills differ by rule. hftbacktest's L3 model fills by the record's FILL rows at our very price: a bid of "
-        "ours that stands above all others, as those beside it left, is passed by a trade at a lower price. With that rule "
+        "Fills differ by rule. hftbacktest's L3 model fills by the record's FILL rows at our very price: a bid of ours "
+        "that stands above all others, as those beside it left, is passed by a trade at a lower price. With that rule, "
         "C gives its counts. Its L2 models guess our place in the queue. NautilusTrader's engine knows none."
     )
     figures = {}
@@ -264,6 +279,7 @@ def aims(say: Say, spread: Spread, figures: dict[str, Any]) -> None:
             lines.append((f"a fill {name}, us: middle, 99 of 100", aim, f"{us[0]:.1f}, {us[2]:.1f}"))
     for line in lines:
         say(f"| {' | '.join(line)} |")
+    say(LIMITS.rstrip())
 
 
 def report(say: Say, spread: Spread, quick: bool, python: Path | None) -> dict[str, Any]:
