@@ -19,20 +19,20 @@ from order_flow import DEEP, KIND, SHALLOW, TRADE, Flow, flow_of
 
 #: What the page says of aims that are missed.
 LIMITS = """
-*Replay against C.* By experiment (shallow, least of 14 rounds): rows alone, with a strategy that sends nothing, 19.6 ms,
-about 1.5 times C's; an order that works all the time and is never met 3.3 ms more; placing, cancelling and filling the
-2,801 orders 3.7 ms more. C leaves accounts, margin, fees, events and the check of every row out. In the rows' own code
-no place stands out: checks of rows, table addresses read again after each write, and calls. Fetching rows ahead into the
-cache gained nothing with few orders.
+*Replay against C.* By experiment (shallow, least of 14 rounds): rows alone, with a strategy that sends
+nothing, 19.6 ms, about 1.5 times C's; an order that works all the time and is never met 3.3 ms more; placing,
+cancelling and filling the 2,801 orders 3.7 ms more. C leaves accounts, margin, fees, events and the check of
+every row out. In the rows' own code no place stands out: checks of rows, table addresses read again after
+each write, and calls. Fetching rows ahead into the cache gained nothing with few orders.
 
-*Matching with accounts.* The aim is one of books, and the peers know no accounts. A request is 0.4 us with 50,000 and
-0.9 us with 600,000; why it rises was not looked into.
+*Matching with accounts.* The aim is one of books, and the peers know no accounts. A request is 0.4 us with
+50,000 and 0.9 us with 600,000; why it rises was not looked into.
 
-*Depth.* Not flat: from 1,000 to a million orders a pair becomes about 11 times dearer. C, with the same steps, becomes so
-alike, which points to memory that is in no cache, not to steps.
+*Depth.* Not flat: from 1,000 to a million orders a pair becomes about 11 times dearer. C, with the same
+steps, becomes so alike, which points to memory that is in no cache, not to steps.
 
-*Compiling* is far dearer than its figure on the first page, 11 s for everything: the engine has more than doubled since.
-Nobody had set an aim for it here.
+*Compiling* is far dearer than its figure on the first page, 11 s for everything: the engine has more than
+doubled since. Nobody had set an aim for it here.
 """
 
 Say = Callable[..., None]
