@@ -141,6 +141,7 @@ def meet(venue, maker, lots, price_e8):
         r.shown = min(o.display_lots, r.hidden)
         r.hidden -= r.shown
         page_ready(venue, r.place, r.ticks)  # always: its page was there
+        o.ahead_rest = 0
         stand(venue, maker)
     trade(venue, r.owner, lots, r.ticks, price_e8, MAKER)
 
