@@ -17,9 +17,9 @@ from novation._jit import entry_point, kernel
 from novation.domain.commands import COMMAND_DTYPE, Command
 from novation.domain.enums import CommandKind, EventKind, OrderKind
 from novation.domain.events import EVENT_DTYPE
-from novation.engine.book import best_of, first_at, is_better, shrink, side_place
+from novation.engine.book import GROW, best_of, drop, first_at, is_better, shrink, side_place
 from novation.engine.parametric import NO_PRICE
-from novation.engine.simulated import GROW, add_simulated, cancel_simulated
+from novation.engine.simulated import add_simulated
 from novation.engine.state import contract_, market_, resting_
 from novation.research.validate.book_model import book_of_nobody
 from novation.venues import book_tables
@@ -74,7 +74,7 @@ def taken(venue, side, limit, market, lots, state):
         lots -= traded
         state[0] += 1
         if shrink(venue, row, traded):
-            cancel_simulated(venue, row)
+            drop(venue, row)
     return lots
 
 
@@ -82,7 +82,7 @@ def taken(venue, side, limit, market, lots, state):
 def one(venue, kind, number, side, price, lots, rows, state):
     """Do one request; False where the tables have to grow. Then what is left of it is done again."""
     if kind in (_CANCEL, _AMEND) and rows[number] >= 0:
-        cancel_simulated(venue, rows[number])
+        drop(venue, rows[number])
         rows[number] = -1
         if kind == _CANCEL:
             return True

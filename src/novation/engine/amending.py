@@ -12,22 +12,20 @@ from novation.engine.executable import best_executable
 from novation.engine.ledger import next_event
 from novation.engine.liquidity import within
 from novation.engine.order_checks import money_reason, reducible, status_reason, too_large
-from novation.engine.orders import cancel_order, count, count_in, find_order, out_of_queue, to_the_end, unlist
+from novation.engine.orders import arrive_anew, cancel_order, count, count_in, find_order
 from novation.engine.phases import can_cancel, is_open
-from novation.engine.placing import TOP_E8
+from novation.engine.placing import numbers_reason
 from novation.engine.reach import reach, word_on_self_trades
 from novation.engine.state import (
     NEVER_NS,
     account_,
     book_of,
-    contract_,
     has_book,
     market_,
     order_,
     position_row_,
     resting_,
     row_of,
-    terms_of,
 )
 
 _CLOSED, _PAUSED = int(MarketPhase.CLOSED), int(MarketPhase.PAUSED)
@@ -41,10 +39,6 @@ _NO_BOOK = int(RejectReason.NO_BOOK)
 _NOT_AMENDABLE = int(RejectReason.NOT_AMENDABLE)
 _MARKET_CLOSED = int(RejectReason.MARKET_CLOSED)
 _NO_CHANGE = int(RejectReason.NO_CHANGE)
-_QTY_BELOW_MIN = int(RejectReason.QTY_BELOW_MIN)
-_QTY_ABOVE_MAX = int(RejectReason.QTY_ABOVE_MAX)
-_PRICE_NOT_POSITIVE = int(RejectReason.PRICE_NOT_POSITIVE)
-_PRICE_OFF_TICK = int(RejectReason.PRICE_OFF_TICK)
 _NUMBER_TOO_LARGE = int(RejectReason.NUMBER_TOO_LARGE)
 _WOULD_NOT_REDUCE = int(RejectReason.WOULD_NOT_REDUCE)
 _BAD_SIDE = int(RejectReason.BAD_SIDE)
@@ -82,27 +76,16 @@ def amend_reason(venue, c, row):
 def new_size_reason(venue, c, row, left):
     """Why the size or the price of an amended order is refused, up to what is asked of its money."""
     o = order_(venue, row)
-    t, top = terms_of(venue, o.instrument), TOP_E8 // contract_(venue, o.instrument).tick_e8
-    at = row_of(venue, o.account, o.instrument, o.leg)
-    if c.lots < t.min_lots:
-        return _QTY_BELOW_MIN, c.lots, t.min_lots
-    if c.lots > t.max_lots:
-        return _QTY_ABOVE_MAX, c.lots, t.max_lots
-    if c.price_ticks <= 0:
-        return _PRICE_NOT_POSITIVE, c.price_ticks, 0
-    if c.price_ticks % t.tick_step != 0:
-        return _PRICE_OFF_TICK, c.price_ticks, t.tick_step
-    if c.price_ticks > top:
-        return _NUMBER_TOO_LARGE, c.price_ticks, top
-    reason, value, limit = far_reason(venue, o.instrument, c.price_ticks)
+    reason, value, limit = numbers_reason(venue, o.instrument, o.side, _LIMIT, c.lots, c.price_ticks)
+    if reason == 0:
+        reason, value, limit = far_reason(venue, o.instrument, c.price_ticks)
     if reason != 0:
         return reason, value, limit
     if o.reduce_only:
-        most = reducible(venue, at, o.side, row)
+        most = reducible(venue, row_of(venue, o.account, o.instrument, o.leg), o.side, row)
         if left > most:
             return _WOULD_NOT_REDUCE, left, most
-    reason, value, limit = price_reason(venue, o.instrument, o.side, c.price_ticks)
-    return reason, value, limit
+    return price_reason(venue, o.instrument, o.side, c.price_ticks)
 
 
 @kernel
@@ -152,9 +135,7 @@ def amend(venue, c):
         return 0, 0, 0
     o.lots = left
     o.price_ticks = c.price_ticks
-    out_of_queue(venue, row)
-    unlist(venue, row)
-    to_the_end(venue, row)
+    arrive_anew(venue, row)
     count_in(venue, row)
     venue.taking = row
     return 0, 0, 0

@@ -7,7 +7,7 @@ first, and it is found anew. Then orders trade at it two by two, each a unit of 
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.domain.enums import CancelReason
+from novation.domain.enums import CancelReason, TriggerPrice
 from novation.domain.events import AUCTION
 from novation.engine.book import show
 from novation.engine.conditional import look_again, next_triggered, trigger
@@ -18,7 +18,7 @@ from novation.engine.opening import indicative
 from novation.engine.orders import cancel_order, out_of_queue, trade
 from novation.engine.state import NO_PRICE, book_of, contract_, order_, resting_
 
-_LAST = 0
+_LAST = int(TriggerPrice.LAST)
 #: Steps of an auction (`auctioning`, 0: there is none): its price is found; those whom it triggers join, and some did,
 #: so that it has to be found again; it trades.
 _PRICING, _JOINING, _JOINED, _TRADING = range(1, 5)

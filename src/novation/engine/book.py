@@ -27,6 +27,8 @@ from novation.engine.state import (
 )
 
 _LAST_IN_PAGE = PAGE - 1
+#: Instead of a row: the tables have to grow first; then the same again.
+GROW = -2
 _ALL = (1 << PAGE) - 1
 
 
@@ -150,8 +152,10 @@ def is_better(place, ticks, than):
 
 
 @kernel
-def new_resting(venue, owner, place, ticks, shown, hidden, key):
-    """A row for an order that is about to stand in a queue."""
+def enter(venue, owner, place, ticks, shown, hidden, key):
+    """An order comes to stand at a price (`stand`); its row, or GROW."""
+    if not make_room(venue, place, ticks):
+        return GROW
     row = venue.free_resting
     r = resting_(venue, row)
     venue.free_resting = r.next
@@ -162,6 +166,7 @@ def new_resting(venue, owner, place, ticks, shown, hidden, key):
     r.hidden = hidden
     r.key = key
     r.given = 0
+    stand(venue, row)
     return row
 
 
@@ -170,6 +175,13 @@ def free(venue, row):
     """Give the row of an order that has left its queue back."""
     resting_(venue, row).next = venue.free_resting
     venue.free_resting = row
+
+
+@kernel
+def drop(venue, row):
+    """An order leaves its queue, and its row is free again."""
+    leave(venue, row)
+    free(venue, row)
 
 
 @kernel
@@ -244,14 +256,13 @@ def part(venue, row):
     b, a = resting_(venue, before), resting_(venue, after)
     if b.owner < 0 and a.owner < 0 and b.recorded == 0 and a.recorded == 0:
         lots = a.shown
-        leave(venue, after)
-        free(venue, after)
+        drop(venue, after)
         show(venue, before, b.shown + lots, 0)
 
 
 @kernel
 def shrink(venue, row, lots):
-    """Lots of what an order shows are gone. When nothing is left to see it shows more, last at its price."""
+    """Lots of what an order shows are gone; whether it shows nothing now, and has to leave or to show more."""
     r = resting_(venue, row)
     r.shown -= lots
     price_(venue, queue_at(venue, r.place, r.ticks)).lots -= lots

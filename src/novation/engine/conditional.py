@@ -8,14 +8,22 @@ Trailing orders have no price to stand at: all are looked at when a price moves.
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.domain.enums import CancelReason, EventKind, InstrumentStatus, OrderKind, TimeInForce, TriggerKind
-from novation.engine.book import best_of, first_at, make_room, new_resting, price_after, stand
+from novation.domain.enums import (
+    CancelReason,
+    EventKind,
+    InstrumentStatus,
+    OrderKind,
+    TimeInForce,
+    TriggerKind,
+    TriggerPrice,
+)
+from novation.engine.book import GROW, best_of, enter, first_at, price_after
 from novation.engine.book_orders import looked_at, price_found, rises
 from novation.engine.clearing import side_flag
 from novation.engine.executable import best_executable
 from novation.engine.ledger import next_event
 from novation.engine.order_checks import as_cancelled, is_over, money_reason, reducible, status_reason, too_large
-from novation.engine.orders import cancel_order, count_in, out_of_queue, to_the_end, unlist
+from novation.engine.orders import arrive_anew, cancel_order, count_in
 from novation.engine.phases import is_open
 from novation.engine.reach import reach, word_on_self_trades
 from novation.engine.state import (
@@ -41,7 +49,7 @@ from novation.engine.state import (
 from novation.rules.integers import E8, mul_div, mul_div_ceil
 from novation.rules.value import price_to_ticks
 
-_LAST, _MARK = 0, 1
+_MARK = int(TriggerPrice.MARK)
 _LIMIT, _PROTECTED = int(OrderKind.LIMIT), int(OrderKind.MARKET_PROTECTED)
 _TRAILING_ORDER = int(TriggerKind.TRAILING)
 _IOC, _FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
@@ -70,10 +78,10 @@ def wait_for_trigger(venue, row):
         which = list_of(not rises(o.trigger, o.side), o.trigger_by)
         ticks, key = o.trigger_e8 // contract_(venue, o.instrument).tick_e8, o.trigger_e8
     place = place_of(venue, o.instrument, which)
-    if not make_room(venue, place, ticks):
+    resting = enter(venue, row, place, ticks, o.lots, 0, key)
+    if resting == GROW:
         return False
-    o.resting = new_resting(venue, row, place, ticks, o.lots, 0, key)
-    stand(venue, o.resting)
+    o.resting = resting
     if which == TRAILING:
         o.extreme_e8 = looked_at(venue, o.instrument, o.trigger_by)
     return True
@@ -209,9 +217,7 @@ def trigger(venue, row, x):
             return
         o.price_ticks = price_found(venue, instrument, side, o.kind, from_ticks)
         o.kind = _LIMIT
-    out_of_queue(venue, row)
-    unlist(venue, row)
-    to_the_end(venue, row)
+    arrive_anew(venue, row)
     at = row_of(venue, o.account, instrument, o.leg)
     e = next_event(venue, _TRIGGERED, o.account, instrument)
     e.order = o.id

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.engine.book import (
+    GROW,
     best_of,
+    drop,
+    enter,
     first_at,
-    free,
     is_better,
-    leave,
-    make_room,
-    new_resting,
     price_after,
     queue_at,
     show,
     shrink,
     slot_of,
-    stand,
 )
 from novation.engine.state import NO_PRICE, order_, price_, resting_, side_, slot_
 from novation.rules.queue_position import MICRO, lost_ahead
@@ -32,13 +30,6 @@ def has_queue(venue, place, ticks):
     """Whether orders stand at a price of a list."""
     slot = slot_of(side_(venue, place), ticks)
     return slot >= 0 and slot_(venue, slot).page > 0 and price_(venue, queue_at(venue, place, ticks)).orders > 0
-
-
-@kernel
-def drop(venue, row):
-    """What the record shows there is gone."""
-    leave(venue, row)
-    free(venue, row)
 
 
 @kernel
@@ -106,7 +97,7 @@ def lower_level(venue, b, place, ticks, total, lots):
 
 @kernel
 def take_from_level(venue, place, ticks, lots):
-    """A trade of the record takes lots off what it shows at a price, from the first on, and all of what is better."""
+    """A trade of the record takes lots off what it shows, the best price first, down to one and from its first on."""
     at = best_of(venue, place)
     while at != NO_PRICE and (at == ticks or is_better(place, at, ticks)) and lots > 0:
         following = price_after(venue, place, at)
@@ -125,15 +116,11 @@ def take_from_level(venue, place, ticks, lots):
 
 @kernel
 def set_level(venue, b, place, ticks, lots):
-    """A price shows so many lots of the record; its last row there, -1 without one, -2 where tables have to grow."""
+    """A price shows so many lots of the record; its last row there, -1 without one, or GROW."""
     if not has_queue(venue, place, ticks):
         if lots == 0:
             return -1
-        if not make_room(venue, place, ticks):
-            return -2
-        row = new_resting(venue, -1, place, ticks, lots, 0, 0)
-        stand(venue, row)
-        return row
+        return enter(venue, -1, place, ticks, lots, 0, 0)
     queue = price_(venue, queue_at(venue, place, ticks))
     if queue.orders == 1 and resting_(venue, queue.first).owner < 0:
         row = queue.first
@@ -148,10 +135,8 @@ def set_level(venue, b, place, ticks, lots):
     elif lots > total:
         if last >= 0 and resting_(venue, last).next < 0:
             show(venue, last, resting_(venue, last).shown + lots - total, 0)
-        else:
-            if not make_room(venue, place, ticks):
-                return -2
-            stand(venue, new_resting(venue, -1, place, ticks, lots - total, 0, 0))
+        elif enter(venue, -1, place, ticks, lots - total, 0, 0) == GROW:
+            return GROW
     if lots == 0:
         return -1
     _, last = shown_by_record(venue, place, ticks)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.engine.book import price_after, queue_at, side_place
-from novation.engine.executable import best_executable, first_executable
+from novation.engine.executable import best_executable, first_executable, is_within_limits
 from novation.engine.ladder import best_level, depth, take_lots
 from novation.engine.parametric import opening_ticks, taker_ticks
 from novation.engine.phases import is_open, within_limits
@@ -41,13 +41,12 @@ def within(side, ticks, worst_ticks):
 @kernel
 def book_depth(venue, instrument, side, lots, worst_ticks, least_value):
     """What `ladder.depth` says of a ladder, of a book: hidden lots are counted."""
-    unit_value, limit = contract_(venue, instrument).tick_value, market_(venue, instrument)
-    tick_e8 = contract_(venue, instrument).tick_e8
+    unit_value = contract_(venue, instrument).tick_value
     place = side_place(venue, instrument, -side)
     found, value, last = 0, 0, NO_PRICE
     ticks = best_executable(venue, instrument, side)
     while ticks != NO_PRICE and found < lots and within(side, ticks, worst_ticks):
-        if not limit.limit_low_e8 <= ticks * tick_e8 <= limit.limit_high_e8:
+        if not is_within_limits(venue, instrument, ticks):
             break
         queue = price_(venue, queue_at(venue, place, ticks))
         unit = ticks * unit_value

@@ -8,13 +8,13 @@ Where shares are given out (`shares`), they stand in the makers' rows until all 
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.domain.enums import CancelReason, OrderKind, SelfTrade, TimeInForce
+from novation.domain.enums import CancelReason, OrderKind, SelfTrade, TimeInForce, TriggerPrice
 from novation.domain.events import MAKER
 from novation.engine.book import (
+    GROW,
+    enter,
     free,
     leave,
-    make_room,
-    new_resting,
     page_ready,
     part,
     queue_at,
@@ -27,7 +27,7 @@ from novation.engine.executable import best_executable, first_executable
 from novation.engine.liquidity import within
 from novation.engine.orders import cancel_order, trade
 from novation.engine.phases import is_open
-from novation.engine.reach import word_on_self_trades
+from novation.engine.reach import is_of, may_trade, own_at, word_on_self_trades
 from novation.engine.shares import give_out
 from novation.engine.state import (
     ANY_PRICE,
@@ -41,10 +41,9 @@ from novation.engine.state import (
     resting_,
     row_of,
 )
-from novation.rules.clearing import closed_lots
 
 _MARKET = int(OrderKind.MARKET)
-_LAST = 0
+_LAST = int(TriggerPrice.LAST)
 #: Before lots are given out: the taker's own orders at the price are cancelled, one by one (`giving`).
 _PREVENTING = -2
 _IOC, _FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
@@ -76,7 +75,7 @@ def book_unit(venue):
     if venue.giving == _PREVENTING and ticks != venue.prevented_ticks:
         venue.giving = -1
     if venue.giving == _PREVENTING or (venue.giving < 0 and not by_time):
-        own = own_maker(venue, o, queue.first, 1)
+        own = own_maker(venue, o, queue.first, True)
         if own >= 0 or venue.giving == _PREVENTING:
             venue.giving = _PREVENTING if own >= 0 else -1
             venue.prevented_ticks = ticks
@@ -92,7 +91,7 @@ def book_unit(venue):
         lots = r.given
         r.given = 0
         venue.giving = next_given(venue, r.next)
-    elif own_maker(venue, o, maker, 0) >= 0:
+    elif own_maker(venue, o, maker, False) >= 0:
         prevent(venue, row, maker)
         return
     if opens(venue, maker):
@@ -166,10 +165,7 @@ def opens(venue, maker):
     if resting_(venue, maker).owner < 0:
         return False
     o = order_(venue, resting_(venue, maker).owner)
-    if not o.reduce_only:
-        return False
-    held = position_row_(venue, row_of(venue, o.account, o.instrument, o.leg)).lots
-    return closed_lots(held, o.side * o.lots) != o.lots
+    return not may_trade(o, position_row_(venue, row_of(venue, o.account, o.instrument, o.leg)).lots)
 
 
 @kernel
@@ -178,12 +174,9 @@ def own_maker(venue, o, maker, all_of_them):
     without one."""
     if word_on_self_trades(venue, o.instrument, o.self_trade, o.time_in_force) == _TRADE:
         return -1
-    while maker >= 0:
-        r = resting_(venue, maker)
-        if r.owner >= 0 and order_(venue, r.owner).account == o.account:
-            return maker
-        maker = r.next if all_of_them else -1
-    return -1
+    if all_of_them:
+        return own_at(venue, maker, o.account)
+    return maker if is_of(venue, maker, o.account) else -1
 
 
 @kernel
@@ -210,12 +203,12 @@ def settle_rest(venue, row):
         cancel_order(venue, row, _CANCEL_NO_LIQUIDITY if o.kind == _MARKET else _CANCEL_UNFILLED)
         return
     place = side_place(venue, o.instrument, o.side)
-    if make_room(venue, place, o.price_ticks):
-        shown = min(o.display_lots, o.lots) if o.display_lots > 0 else o.lots
-        o.resting = new_resting(venue, row, place, o.price_ticks, shown, o.lots - shown, 0)
+    shown = min(o.display_lots, o.lots) if o.display_lots > 0 else o.lots
+    resting = enter(venue, row, place, o.price_ticks, shown, o.lots - shown, 0)
+    if resting != GROW:
+        o.resting = resting
         if o.reduce_only:
             book_of(venue, o.instrument).reducing += 1
-        stand(venue, o.resting)
         venue.taking = -1
 
 

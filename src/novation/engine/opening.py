@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from novation._jit import integers_at, kernel
 from novation.engine.book import price_after, queue_at, side_place
-from novation.engine.executable import best_executable
-from novation.engine.state import NO_PRICE, contract_, market_, price_, terms_of
+from novation.engine.executable import best_executable, is_within_limits
+from novation.engine.state import NO_PRICE, market_, price_, terms_of
 from novation.rules.opening_price import opening_price
 
 
@@ -13,15 +13,12 @@ from novation.rules.opening_price import opening_price
 def crossing(venue, instrument, side, worst_ticks, column):
     """Write prices and lots, hidden ones too, of the orders of a side that are executable and no worse than a price of
     the other side into two columns; how many prices."""
-    m, tick_e8 = market_(venue, instrument), contract_(venue, instrument).tick_e8
     rows = venue.crossing_rows // 4
     prices = integers_at(venue.crossing_address, column * rows, rows)
     lots = integers_at(venue.crossing_address, (column + 1) * rows, rows)
     place, count = side_place(venue, instrument, side), 0
     ticks = best_executable(venue, instrument, -side)
-    while ticks != NO_PRICE and side * (ticks - worst_ticks) >= 0:
-        if not m.limit_low_e8 <= ticks * tick_e8 <= m.limit_high_e8:
-            break
+    while ticks != NO_PRICE and side * (ticks - worst_ticks) >= 0 and is_within_limits(venue, instrument, ticks):
         queue = price_(venue, queue_at(venue, place, ticks))
         prices[count] = ticks
         lots[count] = queue.lots + queue.hidden

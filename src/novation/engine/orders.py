@@ -175,6 +175,14 @@ def out_of_queue(venue, row):
 
 
 @kernel
+def arrive_anew(venue, row):
+    """A working order leaves its queue and comes last in the lists."""
+    out_of_queue(venue, row)
+    unlist(venue, row)
+    to_the_end(venue, row)
+
+
+@kernel
 def remove(venue, row):
     """Take an order off the working lists and out of its book, and give its row back."""
     reserve(venue, row, -1)

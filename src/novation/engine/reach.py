@@ -10,8 +10,8 @@ from novation._jit import kernel
 from novation.domain.enums import SelfTrade, TimeInForce
 from novation.engine.book import first_at, price_after, queue_at, side_place
 from novation.engine.executable import best_executable, is_within_limits
-from novation.engine.ladder import best_level
-from novation.engine.liquidity import MOST_VALUE, book_depth, depth_of, has_ladder, offer, within
+from novation.engine.ladder import best_level, depth
+from novation.engine.liquidity import MOST_VALUE, book_depth, has_ladder, offer, within
 from novation.engine.phases import is_open
 from novation.engine.state import (
     NO_PRICE,
@@ -52,6 +52,12 @@ def has_own_opposite(venue, account, instrument, side):
 
 
 @kernel
+def may_trade(o, held):
+    """Whether an order may trade with all of its lots while so many are held: any but one that would not reduce."""
+    return not o.reduce_only or closed_lots(held, o.side * o.lots) == o.lots
+
+
+@kernel
 def would_reduce(venue, row):
     """Whether an order that may only reduce still would once all those of its position that come before it on its side
     have traded: found from the front on, as each of these may be such a one."""
@@ -66,7 +72,7 @@ def would_reduce(venue, row):
             if r.owner >= 0:
                 x = order_(venue, r.owner)
                 if x.account == o.account and x.leg == o.leg:
-                    trades = not x.reduce_only or closed_lots(held, x.side * x.lots) == x.lots
+                    trades = may_trade(x, held)
                     if at == row:
                         return trades
                     if trades:
@@ -76,15 +82,19 @@ def would_reduce(venue, row):
 
 
 @kernel
+def is_of(venue, row, account):
+    """Whether an order in a queue is an account's."""
+    owner = resting_(venue, row).owner
+    return owner >= 0 and order_(venue, owner).account == account
+
+
+@kernel
 def own_at(venue, first, account):
     """The first order of an account from a row of a queue on, -1 without one."""
     row = first
-    while row >= 0:
-        r = resting_(venue, row)
-        if r.owner >= 0 and order_(venue, r.owner).account == account:
-            return row
-        row = r.next
-    return -1
+    while row >= 0 and not is_of(venue, row, account):
+        row = resting_(venue, row).next
+    return row
 
 
 @kernel
@@ -149,7 +159,7 @@ def reach(venue, instrument, side, lots, worst_ticks, account, word):
         best = best_executable(venue, instrument, side) if worst != NO_PRICE else NO_PRICE
         return found, best, worst
     if has_ladder(venue, instrument):
-        found, _, worst = depth_of(venue, instrument, side, lots, worst_ticks, 0)
+        found, _, worst = depth(venue, instrument, side, lots, worst_ticks, 0)
         best, _ = best_level(venue, instrument, side)
         return found, best if worst != NO_PRICE else NO_PRICE, worst
     ticks, found = offer(venue, instrument, side, lots, worst_ticks)

@@ -11,6 +11,7 @@ from novation._jit import kernel, record_pointer
 from novation.domain.enums import CancelReason
 from novation.domain.flow import FLOW_DTYPE, FlowKind
 from novation.engine.book import (
+    GROW,
     best_of,
     first_at,
     is_better,
@@ -30,6 +31,7 @@ from novation.engine.phases import is_open
 from novation.engine.state import (
     BIDS,
     LISTS,
+    NEVER_NS,
     NO_PRICE,
     book_of,
     check_row,
@@ -44,10 +46,6 @@ _CLEAR, _ADD, _CANCEL = int(FlowKind.CLEAR), int(FlowKind.ADD), int(FlowKind.CAN
 _AMEND, _FILL, _TRADE = int(FlowKind.AMEND), int(FlowKind.FILL), int(FlowKind.TRADE)
 _LEVEL, _TOP = int(FlowKind.LEVEL), int(FlowKind.TOP)
 _CANCEL_NOT_REDUCING = int(CancelReason.WOULD_NOT_REDUCE)
-#: The tables have to grow first.
-_GROW = -2
-#: After every instant.
-NEVER = 1 << 62
 
 _flow_at = record_pointer(FLOW_DTYPE)
 
@@ -121,20 +119,6 @@ def meets(venue, instrument, row):
 
 
 @kernel
-def stands_before(venue, instrument, place, ticks):
-    """Whether an account has an order in a list at a price or a better one."""
-    row = venue.first_order
-    while row >= 0:
-        o = order_(venue, row)
-        if o.instrument == instrument and o.resting >= 0:
-            r = resting_(venue, o.resting)
-            if r.place == place and (r.ticks == ticks or is_better(place, r.ticks, ticks)):
-                return True
-        row = o.next
-    return False
-
-
-@kernel
 def next_hit(venue, instrument, place, worst_ticks, lots, passed):
     """Row of the first account's order that an aggressor reaches before it has passed so many lots, and how many it has
     passed until then; -1 without one."""
@@ -157,7 +141,7 @@ def hits(venue, instrument, b, side, f):
     """The aggressor of a trade of the record trades with the next account's order that it would have met; whether it
     did, or one that may only reduce was cancelled. side: of the orders it met."""
     place = side_place(venue, instrument, side)
-    if not stands_before(venue, instrument, place, f.price_ticks):
+    if first_in_line(venue, instrument, place, f.price_ticks) < 0:
         return False
     own, passed = next_hit(venue, instrument, place, f.price_ticks, f.lots, b.flow_used)
     if own < 0:
@@ -198,7 +182,7 @@ def level_row(venue, instrument, b, f):
     """A new total at a price; whether all of it is done."""
     if b.flow_begun == 0:
         b.flow_level = set_level(venue, b, side_place(venue, instrument, f.side), f.price_ticks, f.lots)
-        if b.flow_level == _GROW:
+        if b.flow_level == GROW:
             return False
         b.flow_begun = 1
     if venue.working > 0 and b.flow_level >= 0 and meets(venue, instrument, b.flow_level):
@@ -301,7 +285,7 @@ def clear(venue, instrument, b):
 @kernel
 def next_flow(venue):
     """The instrument whose flow has the next row, the first of those at the same time; -1 without one."""
-    found, first_ns = -1, NEVER
+    found, first_ns = -1, NEVER_NS
     for instrument in range(venue.instruments):
         if has_book(venue, instrument):
             b = book_of(venue, instrument)

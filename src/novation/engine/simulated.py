@@ -7,29 +7,14 @@ orders as accounts do.
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.engine.book import best_of, first_at, free, leave, make_room, new_resting, shrink, side_place, stand
+from novation.engine.book import best_of, drop, enter, first_at, shrink, side_place
 from novation.engine.state import NO_PRICE, check_row, contract_, market_, resting_, side_
-
-#: The tables have to grow first; then the same again.
-GROW = -2
 
 
 @kernel
 def add_simulated(venue, instrument, side, ticks, lots):
-    """An order stands last at a price, which it does not cross; its row, or GROW."""
-    place = side_place(venue, instrument, side)
-    if not make_room(venue, place, ticks):
-        return GROW
-    row = new_resting(venue, -1, place, ticks, lots, 0, 0)
-    stand(venue, row)
-    return row
-
-
-@kernel
-def cancel_simulated(venue, row):
-    """An order leaves the book."""
-    leave(venue, row)
-    free(venue, row)
+    """An order stands last at a price, which it does not cross; its row, or GROW. `book.drop` cancels it."""
+    return enter(venue, -1, side_place(venue, instrument, side), ticks, lots, 0, 0)
 
 
 @kernel
@@ -51,7 +36,7 @@ def take_simulated(venue, instrument, side, lots):
         traded = min(lots, r.shown)
         lots -= traded
         if shrink(venue, row, traded):
-            cancel_simulated(venue, row)
+            drop(venue, row)
     return lots
 
 
@@ -63,4 +48,4 @@ def clear_simulated(venue, instrument):
         while side_(venue, place).orders > 0:
             row = first_at(venue, place, side_(venue, place).best)
             check_row(-1 - resting_(venue, row).owner, 1)
-            cancel_simulated(venue, row)
+            drop(venue, row)

@@ -21,6 +21,7 @@ from novation.domain.enums import (
     MarketEventKind,
     MarketPhase,
     OrderKind,
+    TriggerPrice,
 )
 from novation.engine.amending import cancel_all_unit, day_order_unit, expiry_unit, find_expiry
 from novation.engine.auction import auction_unit
@@ -65,7 +66,7 @@ MORE = 2
 
 _ROWS, _TERMS_ORDERS, _EXTREMES, _LIMITS, _RECHECK, _FUND, _SETTLE, _CHECK, _OPENINGS, _SAMPLE = range(1, 11)
 _DELIVER_ORDERS, _DELIVER, _EXPIRE, _DAY_ORDERS, _AUCTION = 11, 12, 13, 14, 15
-_LAST, _BY_MARK = 0, 1
+_LAST, _BY_MARK = int(TriggerPrice.LAST), int(TriggerPrice.MARK)
 
 _TERMS = int(MarketEventKind.TERMS)
 _ASSET_INDEX = int(MarketEventKind.ASSET_INDEX)

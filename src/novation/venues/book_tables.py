@@ -80,9 +80,9 @@ def fill(venue: HasBooks, instruments: Sequence[Instrument], books: Mapping[str,
         venue.table("contract")[i]["book"] = row
     venue.table("side")["top"] = -1
     _empty(venue.table("price"))
-    _chain(venue.table("resting"), 0)
+    _chain(venue.table("resting"), "next", 0)
     venue.head["free_resting"] = 0 if books else -1
-    _chain_pages(venue.table("page"), 0)
+    _chain(venue.table("page"), "next_free", 0)
     venue.head["free_page"] = 0 if books else -1
 
 
@@ -90,11 +90,11 @@ def _empty(prices: np.ndarray) -> None:
     prices["first"] = prices["last"] = -1
 
 
-def _chain(resting: np.ndarray, first: int) -> None:
-    """Link rows from one on as free ones."""
-    resting["next"][first:] = np.arange(first + 1, len(resting) + 1)
-    if len(resting) > first:
-        resting["next"][-1] = -1
+def _chain(table: np.ndarray, field: str, first: int) -> None:
+    """Link rows from one on as free ones, each by a field to the next."""
+    table[field][first:] = np.arange(first + 1, len(table) + 1)
+    if len(table) > first:
+        table[field][-1] = -1
 
 
 def attach_flow(venue: HasBooks, row: int, rows: np.ndarray, slots: int, queue: tuple[int, int]) -> None:
@@ -119,12 +119,6 @@ def find_flows(venue: HasBooks) -> None:
         venue.table("book")[row]["flow_address"] = address_of(table)
 
 
-def _chain_pages(pages: np.ndarray, first: int) -> None:
-    pages["next_free"][first:] = np.arange(first + 1, len(pages) + 1)
-    if len(pages) > first:
-        pages["next_free"][-1] = -1
-
-
 def grow(venue: HasBooks) -> None:
     """Make room for an order at the price of a list that the venue asks for."""
     place, ticks = venue.number("grow_side"), venue.number("grow_ticks")
@@ -132,7 +126,7 @@ def grow(venue: HasBooks) -> None:
     if venue.number("free_resting") < 0:
         old = len(venue.table("resting"))
         _lengthen(venue, "resting", 2 * old)
-        _chain(venue.table("resting"), old)
+        _chain(venue.table("resting"), "next", old)
         venue.head["free_resting"] = old
     s = venue.table("side")[place]
     chunk = ticks >> CHUNK_BITS
@@ -143,7 +137,7 @@ def grow(venue: HasBooks) -> None:
         venue.head["free_page"] = len(venue.table("page"))
         pages = 2 * len(venue.table("page"))
         _lengthen(venue, "page", pages)
-        _chain_pages(venue.table("page"), pages // 2)
+        _chain(venue.table("page"), "next_free", pages // 2)
         old = len(venue.table("price"))
         _lengthen(venue, "price", PAGE * pages)
         _empty(venue.table("price")[old:])

@@ -9,8 +9,8 @@ and goes on where it stood.
 from __future__ import annotations
 
 from novation._jit import model_kernel
-from novation.engine.book import best_of, first_at, price_after, queue_at, side_place
-from novation.engine.simulated import GROW, add_simulated, cancel_simulated, clear_simulated, take_simulated
+from novation.engine.book import GROW, best_of, drop, first_at, price_after, queue_at, side_place
+from novation.engine.simulated import add_simulated, clear_simulated, take_simulated
 from novation.engine.state import NO_PRICE, price_, resting_, side_
 
 #: What is asked: the mid moves up first; my bid fills before it moves; my bid and my ask both do.
@@ -100,9 +100,9 @@ def run_odds(heads, rates, bids, asks, spread, question, runs, chance, state):
         else:
             n = min(int((x - 2.0 * (limit + market + inside)) / cancel), free_bids + free_asks - 1)
             if n < free_bids:
-                cancel_simulated(venue, nth_but(venue, bid_list, n, state[MY_BID]))
+                drop(venue, nth_but(venue, bid_list, n, state[MY_BID]))
             else:
-                cancel_simulated(venue, nth_but(venue, ask_list, n - free_bids, state[MY_ASK]))
+                drop(venue, nth_but(venue, ask_list, n - free_bids, state[MY_ASK]))
         state[USED] += 1
         if b.orders == 0:
             moved = -1
@@ -226,9 +226,9 @@ def run_book(heads, arrivals, theta, market, until, chance, waits, mids, state, 
             of_bids = x < bid_cancels
             if (b.orders if of_bids else s.orders) > 1:
                 if of_bids:
-                    cancel_simulated(venue, cancelled(venue, bid_list, ask, theta, x))
+                    drop(venue, cancelled(venue, bid_list, ask, theta, x))
                 else:
-                    cancel_simulated(venue, cancelled(venue, ask_list, bid, theta, x - bid_cancels))
+                    drop(venue, cancelled(venue, ask_list, bid, theta, x - bid_cancels))
             else:
                 skipped = 1
         spread = min(ask - bid, WIDEST - 1)
