@@ -11,109 +11,41 @@ import msgspec
 import pytest
 
 from novation.domain.book import BookRules
-from novation.domain.commands import (
-    Command,
-    amend,
-    cancel,
-    cancel_all,
-    place,
-    place_limit,
-    transfer,
-)
+from novation.domain.commands import amend, cancel, place, place_limit, transfer
 from novation.domain.enums import (
     CancelReason,
     EventKind,
-    InstrumentStatus,
-    MarketEventKind,
     MarketPhase,
     OrderKind,
     RejectReason,
     SelfTrade,
-    Side,
     TimeInForce,
     TriggerKind,
     TriggerPrice,
 )
-from novation.domain.events import AUCTION, MAKER, Event
-from novation.domain.instruments import Terms
-from novation.domain.market import MarketEvent
+from novation.domain.events import AUCTION
 from novation.domain.units import E8
-from novation.venues import binance_usdm, cme_globex
-from tests.venues.book_pair import BothExchanges, TwinAlone, pair
+from novation.venues import cme_globex
+from tests.venues.book_cases import (
+    BUY,
+    DOLLARS,
+    K_20_80,
+    PROTECTED,
+    SELL,
+    TERMS,
+    TRAIL,
+    at,
+    fills,
+    gone,
+    made,
+    market,
+    order,
+    queue,
+    rest,
+)
+from tests.venues.book_pair import pair
 from tests.venues.scenarios import Setup
-from tests.venues.test_deleveraging import TERMS as COIN_TERMS
-from tests.venues.test_edges import coin
 from tests.venues.test_phases import answer, es, kinds, limits, phase
-
-Pair = TwinAlone | BothExchanges
-BUY, SELL = Side.BUY, Side.SELL
-#: Margins of 100 USD a contract, so that nothing here is about margin.
-TERMS = Terms(effective_ns=0, initial_per_lot=100_000_000, maintenance_per_lot=80_000_000)
-DOLLARS = 1_000_000
-#: 20 % by time, the rest pro rata, shares below two are none.
-K_20_80 = BookRules(fifo_percent=20, pro_rata_min=2)
-PROTECTED = BookRules(protection_ticks=24)
-BY_TIME = BookRules()
-
-
-def market(rules: BookRules = BY_TIME, *, accounts: int = 6, terms: Terms = TERMS, mark: float = 900) -> Pair:
-    """ES on a book, everybody with money."""
-    both = pair(Setup(cme_globex.RULES, [es()], [[terms]], accounts, 0, [0], books={es().id: rules}))
-    both.advance(0, [marks(0, mark)])
-    for account in range(accounts):
-        both.submit(transfer(account, 10_000_000 * DOLLARS))
-    return both
-
-
-def marks(ts_ns: int, price: float) -> MarketEvent:
-    """A mark."""
-    return MarketEvent(ts_ns=ts_ns, kind=MarketEventKind.MARK, instrument=0, mark_e8=round(price * E8))
-
-
-def order(account: int, side: Side, lots: int, price: float | OrderKind, **fields: int) -> Command:
-    """A limit order at a price, or an order of another kind."""
-    if isinstance(price, OrderKind):
-        return place(account, 0, side, price, lots, **fields)
-    return place(account, 0, side, OrderKind.LIMIT, lots, price_ticks=round(price * 4), **fields)
-
-
-def rest(both: Pair, side: Side, *offers: tuple[int, float], account: int = 0, **fields: int) -> list[int]:
-    """Orders that are to stand, (lots, price) each; their ids."""
-    return [both.submit(order(account, side, lots, price, **fields))[0].order for lots, price in offers]
-
-
-def fills(events: list[Event], *, makers: bool = False) -> list[tuple[int, float]]:
-    """Lots without sign and price of the takers' fills, or of the makers'."""
-    told = [e for e in events if e.kind == EventKind.FILL and bool(e.flags & MAKER) == makers]
-    return [(abs(e.lots), e.price_ticks / 4) for e in told]
-
-
-def made(events: list[Event]) -> list[tuple[int, int]]:
-    """(order, lots) of the makers' fills."""
-    return [(e.order, abs(e.lots)) for e in events if e.kind == EventKind.FILL and e.flags & MAKER]
-
-
-def gone(events: list[Event]) -> list[tuple[int, CancelReason]]:
-    """(order, reason) of what was cancelled."""
-    return [(e.order, CancelReason(e.reason)) for e in events if e.kind == EventKind.ORDER_CANCELLED]
-
-
-def queue(both: Pair, side: Side) -> list[tuple[int, float, int, int]]:
-    """(order, price, shown, hidden) of a side, the first to trade first."""
-    both.compare()
-    lines = [line[1] for line in both.twin.state_lines() if line[0] == "book" and line[1][1] == side]
-    return [(number, ticks / 4, shown, hidden) for _, _, ticks, number, shown, hidden, _ in lines]
-
-
-def at(both: Pair, ts_ns: int, *rows: MarketEvent) -> list[Event]:
-    """Rows at an instant."""
-    return both.advance(ts_ns, list(rows))
-
-
-def trade_at(both: Pair, price: float, lots: int = 1) -> list[Event]:
-    """Two accounts make a price."""
-    return [e for side in (BUY, SELL) for e in both.submit(order(4 if side == BUY else 5, side, lots, price))]
-
 
 # -- kinds ------------------------------------------------------------------------------------------------------------
 
@@ -262,7 +194,6 @@ def test_an_order_that_expires_is_gone_before_anything_of_its_instant() -> None:
 IMMEDIATE = {"time_in_force": TimeInForce.IOC}
 GOOD_TILL = {"time_in_force": TimeInForce.GTD, "expire_ns": 99}
 STOP = {"trigger": TriggerKind.STOP, "trigger_e8": 910 * E8}
-TRAIL = {"trigger": TriggerKind.TRAILING, "callback_e8": 1_000_000}
 
 
 @pytest.mark.parametrize(
@@ -487,256 +418,3 @@ def test_a_maker_that_would_not_reduce_is_cancelled_and_the_taker_goes_on() -> N
     both.submit(order(1, SELL, 2, 898))  # three are left, four were to be sold
     events = both.submit(order(2, BUY, 3, 900))
     assert (gone(events), made(events)) == ([(3, CancelReason.WOULD_NOT_REDUCE)], [(4, 3)])
-
-
-# -- amending and cancelling ------------------------------------------------------------------------------------------
-
-
-def test_every_refusal_of_an_amendment() -> None:
-    terms = msgspec.structs.replace(TERMS, min_lots=2, max_lots=50, tick_step=2, band_ticks=40)
-    both = market(terms=terms)
-    rest(both, BUY, (5, 899), (5, 899))
-    trade_at(both, 900, 2)
-
-    def refused(lots: int, ticks: int, number: int = 1, account: int = 0) -> tuple[RejectReason, int, int]:
-        (event,) = both.submit(amend(account, number, lots, ticks))
-        assert event.kind == EventKind.COMMAND_REJECTED and event.order == number
-        return RejectReason(event.reason), event.amount, event.cost
-
-    same = 4 * 899
-    assert refused(5, same, account=1) == (RejectReason.UNKNOWN_ORDER, 1, 0)
-    assert refused(5, same) == (RejectReason.NO_CHANGE, 5, 0)
-    assert refused(1, same) == (RejectReason.QTY_BELOW_MIN, 1, 2)
-    assert refused(51, same) == (RejectReason.QTY_ABOVE_MAX, 51, 50)
-    assert refused(5, 0) == (RejectReason.PRICE_NOT_POSITIVE, 0, 0)
-    assert refused(5, same + 1) == (RejectReason.PRICE_OFF_TICK, same + 1, 2)
-    high = (1 << 53) // 25_000_000
-    assert refused(5, 2 * high) == (RejectReason.NUMBER_TOO_LARGE, 2 * high, high)
-    assert refused(5, 4 * 910 + 2) == (RejectReason.PRICE_OUTSIDE_BAND, 4 * 910 + 2, 4 * 910)
-    at(both, 5, limits(5, 890, 905))
-    assert refused(5, 4 * 905 + 2) == (RejectReason.PRICE_BEYOND_LIMIT, 4 * 905 + 2, 4 * 905)
-    both.submit(transfer(0, -9_999_000 * DOLLARS))
-    assert refused(11, same)[0] == RejectReason.INSUFFICIENT_MARGIN
-    assert kinds(both.submit(amend(0, 1, 5, same + 2))) == [EventKind.ORDER_AMENDED]
-    for now in (MarketPhase.CLOSED, MarketPhase.PAUSED):
-        at(both, 10 + now, phase(10 + now, now))
-        assert refused(5, same) == (RejectReason.MARKET_CLOSED, now, 0)
-    at(both, 20, phase(20, MarketPhase.NO_CANCEL))
-    assert refused(5, same) == (RejectReason.CANCEL_NOT_ALLOWED, 1, MarketPhase.NO_CANCEL)
-
-
-def test_an_amendment_counts_what_has_been_filled_and_cancels_what_has_nothing_left() -> None:
-    both = market()
-    rest(both, BUY, (5, 899))
-    both.submit(order(1, SELL, 2, 899))
-    assert both.submit(amend(0, 1, 4, 4 * 899))[0].lots == 2
-    assert [line[1] for line in both.twin.state_lines() if line[0] == "details"] == [(1, 0, 0, 0, 2, 0)]
-    events = both.submit(amend(0, 1, 2, 4 * 899))
-    assert gone(events) == [(1, CancelReason.NOTHING_LEFT)]
-
-
-def test_an_amended_order_takes_what_it_now_reaches() -> None:
-    both = market()
-    rest(both, SELL, (3, 900))
-    rest(both, BUY, (5, 899), account=1)
-    events = both.submit(amend(1, 2, 5, 4 * 900))
-    assert kinds(events) == [EventKind.ORDER_AMENDED, EventKind.FILL, EventKind.FILL]
-    assert queue(both, BUY) == [(2, 900, 2, 0)]
-
-
-def test_an_iceberg_made_smaller_gives_hidden_lots_first() -> None:
-    both = market()
-    rest(both, BUY, (10, 899), display_lots=4)
-    for lots, shown, hidden in ((6, 4, 2), (4, 4, 0), (3, 3, 0)):
-        both.submit(amend(0, 1, lots, 4 * 899))
-        assert queue(both, BUY) == [(1, 899, shown, hidden)]
-    both.submit(amend(0, 1, 9, 4 * 899))
-    assert queue(both, BUY) == [(1, 899, 4, 5)]
-
-
-def test_an_order_that_may_only_reduce_is_asked_again_without_itself() -> None:
-    both = market()
-    rest(both, SELL, (5, 900))
-    both.submit(order(1, BUY, 5, 900))
-    rest(both, SELL, (5, 905), account=1, reduce_only=1)
-    (refused,) = both.submit(amend(1, 3, 6, 4 * 905))
-    assert (answer([refused]), refused.amount, refused.cost) == (RejectReason.WOULD_NOT_REDUCE, 6, 5)
-    assert kinds(both.submit(amend(1, 3, 4, 4 * 906))) == [EventKind.ORDER_AMENDED]
-
-
-def test_many_orders_are_cancelled_at_once() -> None:
-    both = market()
-    rest(both, BUY, (1, 899), (1, 898))
-    rest(both, SELL, (1, 910))
-    rest(both, SELL, (1, 911), trigger=TriggerKind.STOP, trigger_e8=E8)
-    rest(both, BUY, (1, 899), account=1)
-    events = both.submit(cancel_all(0, side=SELL))
-    assert gone(events) == [(3, CancelReason.REQUESTED), (4, CancelReason.REQUESTED)]
-    told = events[-1]
-    assert (told.kind, told.instrument, told.lots, told.order) == (EventKind.ALL_CANCELLED, -1, 2, SELL)
-    assert answer(both.submit(cancel_all(0, instrument=7))) == RejectReason.UNKNOWN_INSTRUMENT
-    at(both, 5, phase(5, MarketPhase.NO_CANCEL))
-    (refused,) = both.submit(cancel_all(0, instrument=0))
-    assert (answer([refused]), refused.amount, refused.cost) == (
-        RejectReason.CANCEL_NOT_ALLOWED,
-        0,
-        MarketPhase.NO_CANCEL,
-    )
-    (told,) = both.submit(cancel_all(0))
-    assert (told.lots, len(queue(both, BUY))) == (0, 3)
-    at(both, 6, phase(6, MarketPhase.PAUSED))
-    assert both.submit(cancel_all(0, instrument=0))[-1].lots == 2
-
-
-def test_many_orders_are_cancelled_for_a_side_there_is_or_for_both() -> None:
-    both = market()
-    rest(both, BUY, (1, 899))
-    for side in (2, -2, 1 << 40):
-        (refused,) = both.submit(msgspec.structs.replace(cancel_all(0), side=side))
-        assert (answer([refused]), refused.amount, refused.cost) == (RejectReason.BAD_SIDE, side, 0)
-    unknown = msgspec.structs.replace(cancel_all(0, instrument=7), side=2)
-    assert answer(both.submit(unknown)) == RejectReason.UNKNOWN_INSTRUMENT
-    at(both, 5, phase(5, MarketPhase.NO_CANCEL))
-    wrong = msgspec.structs.replace(cancel_all(0, instrument=0), side=2)
-    assert answer(both.submit(wrong)) == RejectReason.BAD_SIDE
-
-
-def test_what_a_broker_holds_can_be_cancelled_when_the_market_lets_nothing_go() -> None:
-    for instrument in (0, -1):
-        both = market()
-        rest(both, BUY, (1, 899), (1, 898))
-        at(both, 5, phase(5, MarketPhase.NO_CANCEL))
-        held = msgspec.structs.replace(cancel_all(0, instrument=instrument), hold=1)
-        assert gone(both.submit(held)) == [(1, CancelReason.REQUESTED), (2, CancelReason.REQUESTED)]
-
-
-# -- far prices, statuses ---------------------------------------------------------------------------------------------
-
-MOST_AWAY = 1 << 26
-
-
-def test_a_stop_ten_trillion_ticks_away_is_refused_and_the_venue_goes_on() -> None:
-    fine = coin(tick_e8=100, lot_e8=E8)
-    both = pair(Setup(binance_usdm.RULES, [fine], [[COIN_TERMS]], 2, 0, [0], books={fine.id: BY_TIME}))
-    both.advance(0, [marks(0, 100)])
-    for account in range(2):
-        both.submit(transfer(account, 1_000_000 * E8))
-    ticks, here = 10**13, 10**8
-    stop = {"trigger": TriggerKind.STOP, "trigger_e8": ticks * 100 + 99}
-    (refused,) = both.submit(place(0, 0, BUY, OrderKind.MARKET, 1, **stop))
-    assert (answer([refused]), refused.amount, refused.cost) == (
-        RejectReason.NUMBER_TOO_LARGE,
-        ticks,
-        here + MOST_AWAY,
-    )
-    both.submit(place_limit(0, 0, BUY, 1, here))
-    assert [e.price_ticks for e in both.submit(place_limit(1, 0, SELL, 1, here)) if e.kind == EventKind.FILL]
-    both.compare()
-
-
-def test_a_price_is_near_enough_to_the_last_one_to_keep_a_list_of_all_between() -> None:
-    fine = coin(tick_e8=100, lot_e8=E8)
-    both = pair(Setup(binance_usdm.RULES, [fine], [[COIN_TERMS]], 3, 0, [0], books={fine.id: BY_TIME}))
-    for account in range(3):
-        both.submit(transfer(account, 1_000_000 * E8))
-
-    def told(kind: OrderKind, side: Side = BUY, **fields: int) -> tuple[RejectReason, int, int]:
-        events = both.submit(place(0, 0, side, kind, 1, **fields))
-        return answer(events), events[0].amount, events[0].cost
-
-    far = RejectReason.NUMBER_TOO_LARGE
-    assert told(OrderKind.LIMIT, price_ticks=MOST_AWAY + 1) == (far, MOST_AWAY + 1, MOST_AWAY)  # no price as yet
-    both.advance(0, [marks(0, 200)])
-    here = 2 * 10**8
-    low, high = here - MOST_AWAY, here + MOST_AWAY
-    assert told(OrderKind.LIMIT, price_ticks=low - 1) == (far, low - 1, low)
-    assert told(OrderKind.LIMIT, SELL, price_ticks=high + 1) == (far, high + 1, high)
-    assert told(OrderKind.LIMIT, price_ticks=low)[0] == told(OrderKind.LIMIT, SELL, price_ticks=high)[0] == 0
-    assert told(OrderKind.LIMIT, price_ticks=-(1 << 60)) == (far, -(1 << 60), low)  # ahead of PRICE_NOT_POSITIVE
-    both.submit(place_limit(1, 0, BUY, 1, here + 50))
-    both.submit(place_limit(2, 0, SELL, 1, here + 50))  # the last price counts, not the mark
-    assert told(OrderKind.LIMIT, SELL, price_ticks=high + 50)[0] == RejectReason.NONE
-    stop = {"trigger": TriggerKind.STOP}
-    just = (high + 50) * 100
-    assert told(OrderKind.MARKET, **stop, trigger_e8=just + 99)[0] == RejectReason.NONE  # rounded down
-    assert told(OrderKind.MARKET, **stop, trigger_e8=just + 100) == (far, high + 51, high + 50)
-    wrong = {"price_ticks": low - 7, "trigger": TriggerKind.TAKE_PROFIT, "trigger_e8": 1}
-    assert told(OrderKind.LIMIT, **wrong) == (far, low - 7, low + 50)
-    assert told(OrderKind.LIMIT, price_ticks=low - 7, self_trade=9)[0] == far
-    assert told(OrderKind.LIMIT, price_ticks=low - 7, **stop)[0] == RejectReason.BAD_TRIGGER
-    assert told(OrderKind.MARKET, **TRAIL)[0] == RejectReason.NONE  # it has no price that would be near or far
-    assert told(OrderKind.MARKET, **TRAIL, trigger_e8=1)[0] == far
-
-
-def test_an_order_is_not_amended_to_a_price_too_far_away() -> None:
-    both = market(terms=msgspec.structs.replace(TERMS, tick_step=2))
-    rest(both, BUY, (5, 899))
-    (refused,) = both.submit(amend(0, 1, 5, 3_600 + MOST_AWAY + 2))
-    told = (answer([refused]), refused.amount, refused.cost)
-    assert told == (RejectReason.NUMBER_TOO_LARGE, 3_600 + MOST_AWAY + 2, 3_600 + MOST_AWAY)
-    assert answer(both.submit(amend(0, 1, 5, 3_600 + MOST_AWAY + 1))) == RejectReason.PRICE_OFF_TICK
-
-
-def ending(deliver_ns: int = 100) -> Pair:
-    """ES on a book, to be delivered; the first account is long five."""
-    ends = msgspec.structs.replace(es(), deliver_ns=deliver_ns)
-    both = pair(Setup(cme_globex.RULES, [ends], [[TERMS]], 6, 0, [0], books={ends.id: BY_TIME}))
-    both.advance(0, [marks(0, 900)])
-    for account in range(6):
-        both.submit(transfer(account, 1_000_000 * DOLLARS))
-    rest(both, SELL, (5, 900), account=1)
-    both.submit(order(0, BUY, 5, 900))
-    return both
-
-
-def status(ts_ns: int, now: InstrumentStatus) -> MarketEvent:
-    """A status."""
-    return MarketEvent(ts_ns=ts_ns, kind=MarketEventKind.STATUS, instrument=0, status=now)
-
-
-def test_an_amendment_asks_for_the_status_of_the_instrument() -> None:
-    both = ending()
-    rest(both, SELL, (5, 905), (2, 906))
-    rest(both, BUY, (5, 890))
-    (waits,) = rest(both, BUY, (5, 890), trigger=TriggerKind.STOP, trigger_e8=950 * E8)
-    at(both, 1, status(1, InstrumentStatus.PRE_DELIVERING))
-
-    def told(number: int, lots: int, ticks: int) -> tuple[RejectReason, int, int]:
-        events = both.submit(amend(0, number, lots, ticks))
-        return answer(events), events[0].amount, events[0].cost
-
-    closes_only = (RejectReason.OPENING_NOT_ALLOWED, InstrumentStatus.PRE_DELIVERING, InstrumentStatus.TRADING)
-    assert told(3, 6, 4 * 905) == closes_only
-    assert told(3, 5, 4 * 904)[0] == told(3, 4, 4 * 904)[0] == RejectReason.NONE
-    assert told(5, 5, 4 * 889) == told(waits, 5, 4 * 889) == closes_only
-    assert gone(both.submit(amend(0, 5, 0, 4 * 890))) == [(5, CancelReason.NOTHING_LEFT)]
-    at(both, 100)
-    over = (RejectReason.NOT_TRADING, InstrumentStatus.PRE_DELIVERING, InstrumentStatus.TRADING)
-    assert told(3, 3, 4 * 904) == told(3, 0, 4 * 904) == told(waits, 5, 1) == over
-    assert told(99, 3, 4 * 904)[0] == RejectReason.UNKNOWN_ORDER
-
-
-def test_before_delivery_only_what_closes_a_position_is_triggered_and_after_it_nothing() -> None:
-    both = ending()
-    by_mark = {"trigger": TriggerKind.STOP, "trigger_by": TriggerPrice.MARK}
-    sales = [both.submit(order(0, SELL, lots, OrderKind.MARKET, **by_mark, trigger_e8=890 * E8))[0] for lots in (6, 5)]
-    flat = both.submit(order(2, SELL, 1, OrderKind.MARKET, **by_mark, trigger_e8=890 * E8))[0]
-    later = both.submit(order(0, BUY, 1, OrderKind.MARKET, **by_mark, trigger_e8=910 * E8))[0]
-    rest(both, BUY, (9, 889), account=3)
-    at(both, 1, status(1, InstrumentStatus.PRE_DELIVERING))
-    events = at(both, 2, marks(2, 889))
-    triggered = [e.order for e in events if e.kind == EventKind.ORDER_TRIGGERED]
-    assert triggered == [sales[0].order, sales[1].order, flat.order]
-    not_these = [(sales[0].order, CancelReason.WOULD_NOT_REDUCE), (flat.order, CancelReason.WOULD_NOT_REDUCE)]
-    assert (gone(events), fills(events)) == (not_these, [(5, 889)])
-    assert EventKind.ORDER_TRIGGERED not in kinds(at(both, 100, marks(100, 920)))
-    assert later.order in both.twin.orders
-
-
-def test_what_is_not_traded_any_more_triggers_nothing() -> None:
-    both = ending(deliver_ns=0)
-    waits = {"trigger": TriggerKind.STOP, "trigger_by": TriggerPrice.MARK, "trigger_e8": 910 * E8}
-    both.submit(order(0, BUY, 1, OrderKind.MARKET, **waits))
-    at(both, 1, status(1, InstrumentStatus.PENDING_TRADING))
-    assert EventKind.ORDER_TRIGGERED not in kinds(at(both, 2, marks(2, 920)))
-    assert EventKind.ORDER_TRIGGERED in kinds(at(both, 3, status(3, InstrumentStatus.TRADING)))

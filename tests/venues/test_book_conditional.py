@@ -22,7 +22,7 @@ from novation.domain.enums import (
 )
 from novation.domain.events import REDUCE_ONLY, Event
 from novation.domain.units import E8
-from tests.venues.test_book import (
+from tests.venues.book_cases import (
     BUY,
     DOLLARS,
     SELL,

@@ -32,9 +32,7 @@ from novation.domain.events import SHORT_SIDE, Event
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8
 from novation.venues import binance_usdm, cme_globex
-from tests.venues.book_pair import pair
-from tests.venues.scenarios import Setup
-from tests.venues.test_book import (
+from tests.venues.book_cases import (
     BUY,
     BY_TIME,
     DOLLARS,
@@ -49,6 +47,8 @@ from tests.venues.test_book import (
     order,
     rest,
 )
+from tests.venues.book_pair import pair
+from tests.venues.scenarios import Setup
 from tests.venues.test_deleveraging import COIN, fund
 from tests.venues.test_deleveraging import TERMS as COIN_TERMS
 from tests.venues.test_phases import answer, es, kinds

@@ -22,7 +22,7 @@ from novation.domain.enums import (
 )
 from novation.domain.events import AUCTION, Event
 from novation.domain.units import E8
-from tests.venues.test_book import BUY, SELL, TERMS, Pair, at, gone, market, order, queue, rest, trade_at
+from tests.venues.book_cases import BUY, SELL, TERMS, Pair, at, gone, market, order, queue, rest, trade_at
 from tests.venues.test_phases import answer, kinds, phase, settles
 
 

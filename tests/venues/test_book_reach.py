@@ -19,9 +19,7 @@ from novation.domain.enums import (
 )
 from novation.domain.units import E8
 from novation.venues import binance_usdm
-from tests.venues.book_pair import pair
-from tests.venues.scenarios import Setup
-from tests.venues.test_book import (
+from tests.venues.book_cases import (
     BUY,
     BY_TIME,
     DOLLARS,
@@ -38,6 +36,8 @@ from tests.venues.test_book import (
     rest,
     trade_at,
 )
+from tests.venues.book_pair import pair
+from tests.venues.scenarios import Setup
 from tests.venues.test_deleveraging import COIN
 from tests.venues.test_deleveraging import TERMS as COIN_TERMS
 from tests.venues.test_phases import answer, kinds, phase

@@ -10,9 +10,9 @@ from novation.domain.commands import amend, cancel
 from novation.domain.enums import MarketPhase, QueueModel, TimeInForce
 from novation.domain.errors import VenueError
 from novation.domain.flow import FLOW_DTYPE, FlowKind
-from tests.venues.test_book import BUY, SELL, Pair, at, fills, market, order, queue, rest
+from tests.venues.book_cases import BUY, SELL, Pair, at, fills, market, order, queue, rest
+from tests.venues.flow_cases import Row, add, done, last, makers, recorded, row, traded
 from tests.venues.test_phases import phase
-from tests.venues.test_replay import Row, add, done, last, makers, recorded, row, traded
 
 FRONT, BACK, PROPORTIONAL = QueueModel.FRONT, QueueModel.BACK, QueueModel.PROPORTIONAL
 

@@ -1,17 +1,10 @@
-"""Recorded order flow beside orders of accounts (docs/rules/replay.md): every rule of the page, and random runs."""
+"""Recorded order flow beside orders of accounts (docs/rules/replay.md): every rule of the page."""
 
 from __future__ import annotations
 
-from collections import Counter
-from random import Random
-
 import msgspec
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from novation._jit import JIT
 from novation.domain.book import BookRules
 from novation.domain.commands import amend, place, transfer
 from novation.domain.enums import (
@@ -26,95 +19,18 @@ from novation.domain.enums import (
     TriggerPrice,
 )
 from novation.domain.errors import VenueError
-from novation.domain.events import AUCTION, LIQUIDATED, MAKER, Event
-from novation.domain.flow import FLOW_DTYPE, LAST, FlowKind
+from novation.domain.events import AUCTION, MAKER
+from novation.domain.flow import FlowKind
 from novation.domain.units import E8
 from novation.venues import cme_globex
-from tests.conftest import scaled
-from tests.reference import replay
-from tests.reference.exchange import Exchange
-from tests.venues import book_scenarios, flow_scenarios
+from tests.venues.book_cases import BUY, DOLLARS, SELL, TERMS, at, fills, gone, market, marks, order, queue, rest
 from tests.venues.book_pair import pair
+from tests.venues.flow_cases import add, amended, cancelled, done, filled, last, makers, record, recorded, row, traded
 from tests.venues.scenarios import Setup
-from tests.venues.test_book import (
-    BUY,
-    DOLLARS,
-    SELL,
-    TERMS,
-    Pair,
-    at,
-    fills,
-    gone,
-    market,
-    marks,
-    order,
-    queue,
-    rest,
-)
 from tests.venues.test_book_liquidations import coins
 from tests.venues.test_phases import answer, es, kinds, limits, phase
 
-Row = tuple[int, ...]
 OPEN, PRE_OPEN = MarketPhase.OPEN, MarketPhase.PRE_OPEN
-
-
-def row(kind: FlowKind, ts_ns: int, slot: int = -1, side: int = 0, lots: int = 0, price: float = 0) -> Row:
-    """One row of the record, a price in points."""
-    return (ts_ns, ts_ns, slot, round(price * 4), lots, int(kind), int(side), LAST)
-
-
-def add(ts_ns: int, slot: int, side: int, lots: int, price: float) -> Row:
-    """An order comes."""
-    return row(FlowKind.ADD, ts_ns, slot, side, lots, price)
-
-
-def cancelled(ts_ns: int, slot: int, side: int, lots: int, price: float) -> Row:
-    """Lots leave an order."""
-    return row(FlowKind.CANCEL, ts_ns, slot, side, lots, price)
-
-
-def amended(ts_ns: int, slot: int, side: int, lots: int, price: float) -> Row:
-    """An order is of these lots at this price now."""
-    return row(FlowKind.AMEND, ts_ns, slot, side, lots, price)
-
-
-def filled(ts_ns: int, slot: int, side: int, lots: int, price: float) -> Row:
-    """An order traded."""
-    return row(FlowKind.FILL, ts_ns, slot, side, lots, price)
-
-
-def traded(ts_ns: int, price: float, side: int = 0, lots: int = 1) -> Row:
-    """Somebody traded."""
-    return row(FlowKind.TRADE, ts_ns, -1, side, lots, price)
-
-
-def record(both: Pair, *rows: Row, instrument: int = 0, slots: int = 8) -> Pair:
-    """Give an exchange a record."""
-    both.attach_flow(instrument, np.array(list(rows), dtype=FLOW_DTYPE), slots)
-    return both
-
-
-def recorded(both: Pair) -> list[tuple[int, float, int, int]]:
-    """(slot, price, recorded, taken) of what the record has."""
-    both.compare()
-    lines = [line[1] for line in both.twin.state_lines() if line[0] == "recorded"]
-    return [(slot, ticks / 4, lots, taken) for _, slot, _, ticks, lots, taken in lines]
-
-
-def done(both: Pair) -> list[tuple[int, ...]]:
-    """(instrument, rows done) of every flow."""
-    return [tuple(line[1]) for line in both.twin.state_lines() if line[0] == "flow"]
-
-
-def makers(events: list[Event]) -> list[tuple[int, int, float]]:
-    """(order, lots, price) of the makers' fills."""
-    told = [e for e in events if e.kind == EventKind.FILL and e.flags & MAKER]
-    return [(e.order, abs(e.lots), e.price_ticks / 4) for e in told]
-
-
-def last(both: Pair) -> float:
-    """The last price."""
-    return both.twin.markets[0].last_e8 / E8
 
 
 # -- the record's orders in the queues --------------------------------------------------------------------------------
@@ -605,61 +521,3 @@ def test_a_liquidation_meets_the_record_and_tells_its_own_side_alone() -> None:
     told = [(e.account, e.lots, e.price_ticks, e.trade) for e in events if e.kind == EventKind.FILL]
     assert told == [(0, -1, 9_700, 2), (1, 1, 9_700, 3), (0, -1, 9_700, 3), (0, -2, 9_690, 4)]
     assert recorded(both) == [(0, 2_425, 1, 1), (1, 2_422.5, 30, 2)]
-
-
-# -- random runs ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.heavy
-@pytest.mark.parametrize("kind", book_scenarios.KINDS)
-@settings(max_examples=scaled(2_000, 25))
-@given(st.integers(0, 1 << 40))
-def test_a_run_between_rows_of_records_is_the_same_on_both(kind: str, seed: int) -> None:
-    r = Random(seed)
-    flow_scenarios.random_run(r, pair(book_scenarios.setup(r, kind)), 100)
-
-
-@pytest.mark.heavy
-@pytest.mark.parametrize("kind", book_scenarios.KINDS)
-def test_thousands_of_rows_beside_many_accounts_are_the_same_on_both(kind: str) -> None:
-    r = Random(f"replay-{kind}")
-    both = pair(book_scenarios.setup(r, kind, accounts=scaled(60, 12)), buffer=64)
-    flow_scenarios.random_run(r, both, scaled(10_000, 400))
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not JIT, reason="says which cases are met, with the compiler; minutes without")
-def test_the_runs_meet_everything_that_a_row_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    met: Counter[tuple[str, str]] = Counter()
-    happen = replay._happen
-
-    def noted(ex: Exchange, flow: replay.Flow, row: replay.Row) -> None:
-        before, resting = len(ex.events), flow.orders.get(row.order)
-        name = FlowKind(row.kind).name
-        if resting and name != "ADD":
-            met[name, f"taken {(resting.taken > 0) + (resting.shown == 0)}"] += 1
-        happen(ex, flow, row)
-        for e in ex.events[before:]:
-            what = CancelReason(e.reason).name if e.kind == EventKind.ORDER_CANCELLED else EventKind(e.kind).name
-            met[name, what] += 1
-        met[name, ""] += 1
-
-    monkeypatch.setattr(replay, "_happen", noted)
-    alone: Counter[int] = Counter()  # flags of fills whose other side is nobody's
-    for seed in range(80):
-        r = Random(f"replay-{seed}")
-        both = pair(book_scenarios.setup(r, book_scenarios.KINDS[seed % 2]))
-        flow_scenarios.random_run(r, both, 200)
-        sides = Counter(e.trade for e in both.twin.events if e.kind == EventKind.FILL)
-        for e in both.twin.events:
-            if e.kind == EventKind.FILL and sides[e.trade] == 1:
-                alone[e.flags & (MAKER | AUCTION | LIQUIDATED)] += 1
-    assert {name for name, what in met if not what} == {"CLEAR", "ADD", "CANCEL", "AMEND", "FILL", "TRADE"}
-    for name in ("ADD", "AMEND", "TRADE"):
-        assert met[name, "FILL"], name
-    for name in ("CANCEL", "AMEND", "FILL"):
-        for taken in range(3):
-            assert met[name, f"taken {taken}"], (name, taken)
-    assert sum(met[name, "WOULD_NOT_REDUCE"] for name in ("ADD", "AMEND", "TRADE"))
-    assert met["TRADE", "ORDER_TRIGGERED"] and met["ADD", "ORDER_TRIGGERED"]
-    assert {0, MAKER, LIQUIDATED} <= set(alone)
