@@ -18,11 +18,8 @@ import numpy as np
 ADD, CANCEL, AMEND, TAKE = 2, 3, 4, 6
 
 
-def limit_order_book():
-    """The C++ book of limit-order-book, through ctypes; it checks nothing."""
-    from limit_order_book import LimitOrderBook
-
-    book = LimitOrderBook()
+def through_ctypes(book):
+    """What the two C++ books that ctypes reaches are asked: both have the same calls."""
 
     def do(kind, number, side, price, lots):
         if kind == ADD:
@@ -35,25 +32,20 @@ def limit_order_book():
                 (book.limit_buy if side > 0 else book.limit_sell)(number, lots, price)
 
     return do, lambda: [book.best_buy(), book.best_sell()]
+
+
+def limit_order_book():
+    """The C++ book of limit-order-book; it checks nothing."""
+    from limit_order_book import LimitOrderBook
+
+    return through_ctypes(LimitOrderBook())
 
 
 def orderly_chaos():
-    """The C++ book of orderly-chaos, through ctypes; it checks."""
+    """The C++ book of orderly-chaos; it checks."""
     from orderly_chaos import LimitOrderBook
 
-    book = LimitOrderBook()
-
-    def do(kind, number, side, price, lots):
-        if kind == ADD:
-            (book.limit_buy if side > 0 else book.limit_sell)(number, lots, price)
-        elif kind == TAKE:
-            (book.market_buy if side > 0 else book.market_sell)(number, lots)
-        else:
-            book.cancel(number)
-            if kind == AMEND:
-                (book.limit_buy if side > 0 else book.limit_sell)(number, lots, price)
-
-    return do, lambda: [book.best_buy(), book.best_sell()]
+    return through_ctypes(LimitOrderBook())
 
 
 def liquibook():

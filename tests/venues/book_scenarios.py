@@ -17,7 +17,6 @@ from novation.domain.enums import (
     InstrumentKind,
     InstrumentStatus,
     LiquidationPriority,
-    MarginMethod,
     MarginScope,
     MarketEventKind,
     MarketPhase,
@@ -65,17 +64,7 @@ def book_rules(r: Random) -> BookRules:
 
 def coin(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
     """A coin at a hundred: its tick is a cent, a dime or a whole one."""
-    instrument = Instrument(
-        id=f"x:C{i}",
-        venue="x",
-        symbol=f"C{i}",
-        root=f"C{i}",
-        kind=InstrumentKind.PERPETUAL,
-        method=MarginMethod.TIERED,
-        asset="USDT",
-        tick_e8=r.choice([1_000_000, 10_000_000, E8]),
-        lot_e8=E8,
-    )
+    instrument = scenarios.named_coin(i, r.choice([1_000_000, 10_000_000, E8]), E8)
     tiers: tuple[Tier, ...] = (Tier(0, NO_CAP, 1_000_000, 50, 0),)
     if r.randint(0, 2) == 0:
         tiers = (Tier(0, 2_000 * E8, 1_000_000, 50, 0), Tier(2_000 * E8, 20_000 * E8, 5_000_000, 10, 80 * E8))
@@ -102,20 +91,7 @@ def coin(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
 
 def future(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
     """A daily-settled contract at 500.00, 12.50 a tick, whose margin is a few ticks."""
-    instrument = Instrument(
-        id=f"x:F{i}",
-        venue="x",
-        symbol=f"F{i}",
-        root=f"F{i}",
-        kind=InstrumentKind.FUTURE,
-        method=MarginMethod.PER_CONTRACT,
-        asset="USD",
-        tick_e8=25_000_000,
-        lot_e8=E8,
-        multiplier_e8=50 * E8,
-        daily_settled=True,
-        contract_month=202012,
-    )
+    instrument = scenarios.named_contract(i, 25_000_000, 50)
     rows = [
         Terms(
             effective_ns=n,

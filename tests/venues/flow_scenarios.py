@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import numpy as np
 
 from novation.data.flow import dense_orders
+from novation.domain.commands import Command
 from novation.domain.flow import FLOW_DTYPE, LAST, FlowKind
 from novation.domain.market import MarketEvent
 from novation.domain.units import NS
+from tests.reference.exchange import Exchange
 from tests.venues import book_scenarios
 from tests.venues.book_pair import BothExchanges, TwinAlone
 from tests.venues.scenarios import Setup
@@ -148,6 +151,22 @@ def moments(r: Random, instants: list[list[MarketEvent]], events: int) -> list[i
 
 def random_run(r: Random, both: TwinAlone | BothExchanges, commands: int, *, every: int = 100) -> None:
     """A run of about so many commands between rows of a feed and those of a flow, or several."""
+
+    def record(i: int, times: list[int]) -> None:
+        both.attach_flow(i, *flow(r, both.setup, i, times))
+
+    run_beside(record, book_scenarios.command, r, both, commands, every)
+
+
+def run_beside(
+    record: Callable[[int, list[int]], None],
+    command: Callable[[Random, Setup, Exchange], Command],
+    r: Random,
+    both: TwinAlone | BothExchanges,
+    commands: int,
+    every: int,
+) -> None:
+    """... with what attaches a record to an instrument, its events at these times, and what draws a command."""
     setup = both.setup
     world = book_scenarios.Rows(r, setup)
     instants = [world.instant() for _ in range(max(2, commands // 6))]
@@ -156,7 +175,7 @@ def random_run(r: Random, both: TwinAlone | BothExchanges, commands: int, *, eve
         if instrument.id in setup.books and (i == 0 or r.randint(0, 1)):
             at = moments(r, instants, commands * r.choice([1, 3]))
             times |= set(at)
-            both.attach_flow(i, *flow(r, setup, i, at))
+            record(i, at)
     for account in range(setup.accounts):
         both.submit(book_scenarios.deposit(r, setup, account))
     stamps = {rows[0].ts_ns: rows for rows in instants if rows}
@@ -166,7 +185,7 @@ def random_run(r: Random, both: TwinAlone | BothExchanges, commands: int, *, eve
         both.advance(stop, stamps.get(stop, []))
         due = commands * (k + 1) // len(stops)
         while sent < due:
-            both.submit(book_scenarios.command(r, setup, both.twin))
+            both.submit(command(r, setup, both.twin))
             sent += 1
             if sent % every == 0:
                 both.compare()

@@ -13,7 +13,7 @@ from novation.domain.enums import CommandKind, QueueModel, SelfTrade
 from novation.domain.flow import FLOW_DTYPE, LAST, FlowKind
 from tests.venues import book_scenarios
 from tests.venues.book_pair import BothExchanges, TwinAlone
-from tests.venues.flow_scenarios import moments
+from tests.venues.flow_scenarios import run_beside
 from tests.venues.scenarios import Setup
 
 SIZES = (1, 2, 3, 5, 8, 13, 30, 100)
@@ -112,26 +112,8 @@ def random_run(
     r: Random, both: TwinAlone | BothExchanges, commands: int, model: QueueModel, *, every: int = 20
 ) -> None:
     """A run of about so many commands between rows of a feed and those of a record of levels, or several."""
-    made = both.setup
-    world = book_scenarios.Rows(r, made)
-    instants = [world.instant() for _ in range(max(2, commands // 6))]
-    times: set[int] = set()
-    for i, instrument in enumerate(made.instruments):
-        if instrument.id in made.books and (i == 0 or r.randint(0, 1)):
-            at = moments(r, instants, commands * r.choice([1, 3]))
-            times |= set(at)
-            both.attach_flow(i, flow(r, made, i, at), queue=model)
-    for account in range(made.accounts):
-        both.submit(book_scenarios.deposit(r, made, account))
-    stamps = {rows[0].ts_ns: rows for rows in instants if rows}
-    stops = sorted(set(stamps) | set(r.sample(sorted(times), min(len(times), commands))))
-    sent = 0
-    for k, stop in enumerate(stops):
-        both.advance(stop, stamps.get(stop, []))
-        due = commands * (k + 1) // len(stops)
-        while sent < due:
-            both.submit(command(r, made, both.twin))
-            sent += 1
-            if sent % every == 0:
-                both.compare()
-    both.compare()
+
+    def record(i: int, times: list[int]) -> None:
+        both.attach_flow(i, flow(r, both.setup, i, times), queue=model)
+
+    run_beside(record, command, r, both, commands, every)

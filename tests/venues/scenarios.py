@@ -124,10 +124,9 @@ def brackets(r: Random, unit: int = E8) -> tuple[Tier, ...]:
     return tuple(tiers)
 
 
-def perpetual(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
-    """A coin with brackets, in one to three rows of dated terms."""
-    tick, lot, price = r.choice(COINS)
-    instrument = Instrument(
+def named_coin(i: int, tick_e8: int, lot_e8: int) -> Instrument:
+    """A perpetual, its margin by brackets."""
+    return Instrument(
         id=f"x:C{i}",
         venue="x",
         symbol=f"C{i}",
@@ -135,9 +134,33 @@ def perpetual(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
         kind=InstrumentKind.PERPETUAL,
         method=MarginMethod.TIERED,
         asset="USDT",
-        tick_e8=tick,
-        lot_e8=lot,
+        tick_e8=tick_e8,
+        lot_e8=lot_e8,
     )
+
+
+def named_contract(i: int, tick_e8: int, multiplier: int) -> Instrument:
+    """A daily-settled contract, its margin by the lot."""
+    return Instrument(
+        id=f"x:F{i}",
+        venue="x",
+        symbol=f"F{i}",
+        root=f"F{i}",
+        kind=InstrumentKind.FUTURE,
+        method=MarginMethod.PER_CONTRACT,
+        asset="USD",
+        tick_e8=tick_e8,
+        lot_e8=E8,
+        multiplier_e8=multiplier * E8,
+        daily_settled=True,
+        contract_month=202012,
+    )
+
+
+def perpetual(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
+    """A coin with brackets, in one to three rows of dated terms."""
+    tick, lot, price = r.choice(COINS)
+    instrument = named_coin(i, tick, lot)
     rows = [
         Terms(
             effective_ns=n,
@@ -190,20 +213,7 @@ def dated(r: Random, instrument: Instrument) -> Instrument:
 def future(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
     """A daily-settled contract with margins per lot."""
     tick, multiplier, price, margin = r.choice(PRODUCTS)
-    instrument = Instrument(
-        id=f"x:F{i}",
-        venue="x",
-        symbol=f"F{i}",
-        root=f"F{i}",
-        kind=InstrumentKind.FUTURE,
-        method=MarginMethod.PER_CONTRACT,
-        asset="USD",
-        tick_e8=tick,
-        lot_e8=E8,
-        multiplier_e8=multiplier * E8,
-        daily_settled=True,
-        contract_month=202012,
-    )
+    instrument = named_contract(i, tick, multiplier)
     rows = [
         Terms(
             effective_ns=n,

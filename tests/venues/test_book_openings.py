@@ -129,14 +129,20 @@ def test_stops_that_the_opening_price_sets_off_take_part_in_the_auction() -> Non
     assert (after, gone(events)) == ([4, 5], [(4, CancelReason.NO_LIQUIDITY), (5, CancelReason.UNFILLED)])
 
 
-def test_an_order_of_an_auction_that_would_not_reduce_is_cancelled_at_its_turn() -> None:
+def with_a_sale_too_large(lots: int, price: float) -> Pair:
+    """Before an opening. Order 3 may only reduce, and would sell two more than its account still holds."""
     both = market()
-    rest(both, SELL, (5, 900))
-    both.submit(order(1, BUY, 5, 900))
-    rest(both, SELL, (5, 910), account=1, reduce_only=1)
+    rest(both, SELL, (lots, 900))
+    both.submit(order(1, BUY, lots, 900))
+    rest(both, SELL, (lots, price), account=1, reduce_only=1)
     both.submit(order(2, BUY, 2, 899))
     both.submit(order(1, SELL, 2, 899))
     at(both, 1, phase(1, MarketPhase.PRE_OPEN))
+    return both
+
+
+def test_an_order_of_an_auction_that_would_not_reduce_is_cancelled_at_its_turn() -> None:
+    both = with_a_sale_too_large(5, 910)
     rest(both, BUY, (4, 910), account=2)
     rest(both, SELL, (1, 910), account=0)
     events = at(both, 2, phase(2, MarketPhase.OPEN))
@@ -146,13 +152,7 @@ def test_an_order_of_an_auction_that_would_not_reduce_is_cancelled_at_its_turn()
 
 def test_where_those_who_made_the_price_are_gone_the_sides_meet_again() -> None:
     """Ours: the market does not open crossed."""
-    both = market()
-    rest(both, SELL, (9, 900))
-    both.submit(order(1, BUY, 9, 900))
-    rest(both, SELL, (9, 901), account=1, reduce_only=1)
-    both.submit(order(2, BUY, 2, 899))
-    both.submit(order(1, SELL, 2, 899))
-    at(both, 1, phase(1, MarketPhase.PRE_OPEN))
+    both = with_a_sale_too_large(9, 901)
     rest(both, BUY, (5, 905), account=2)
     rest(both, SELL, (5, 904), account=0)
     events = at(both, 2, phase(2, MarketPhase.OPEN))

@@ -70,15 +70,21 @@ class Naive:
             self.shown[side][price] = lots
 
 
+def exchange(rows: np.ndarray) -> Venue:
+    """BTCUSDT on a book with these rows."""
+    btc = coin(tick_e8=10_000_000, lot_e8=100_000)
+    venue = Venue(binance_usdm.RULES, [btc], [[TERMS]], books={btc.id: BookRules()})
+    venue.attach_flow(0, rows)
+    return venue
+
+
 @pytest.fixture(scope="module")
 def replayed(novation_data: Path) -> Replayed:
     """The capture, a nanosecond a row, so that one can look between any two."""
     flow = read_binance_stream(novation_data / FILE, tick="0.1", lot="0.001")
     rows = flow.rows.copy()
     rows["ts_ns"] = np.arange(len(rows))
-    btc = coin(tick_e8=10_000_000, lot_e8=100_000)
-    venue = Venue(binance_usdm.RULES, [btc], [[TERMS]], books={btc.id: BookRules()})
-    venue.attach_flow(0, rows)
+    venue = exchange(rows)
     naive, tops, crossed, different, events = Naive(), {}, 0, [], 0
     for at, row in enumerate(rows.tolist()):
         naive.apply(row)
@@ -109,6 +115,23 @@ def of_venue(venue: Venue) -> dict[int, Levels]:
 
 def test_no_depth_event_leaves_the_book_crossed_and_every_level_is_the_naive_one(replayed: Replayed) -> None:
     assert (replayed.looked, replayed.crossed, replayed.different) == (6_548, 0, [])
+
+
+def test_by_its_own_times_it_replays_uncrossed_to_the_book_that_it_tells(replayed: Replayed) -> None:
+    table = replayed.flow.rows
+    venue, naive, rows, at, crossed = exchange(table), Naive(), table.tolist(), 0, 0
+    for stop in table["ts_ns"][:: len(rows) // 60].tolist():
+        while at < len(rows) and rows[at][0] <= stop:
+            naive.apply(rows[at])
+            at += 1
+        venue.advance(stop)
+        if naive.shown[1] and rows[at - 1][7] & LAST:
+            view = venue.book(0)
+            crossed += view.bids[0].price_ticks >= view.asks[0].price_ticks
+            for side, levels in ((1, view.bids), (-1, view.asks)):
+                assert levels[0].price_ticks == (max if side > 0 else min)(naive.shown[side])
+                assert {x.price_ticks: x.lots for x in levels[10:]}.items() <= naive.shown[side].items()
+    assert crossed == 0 and at > len(rows) // 2
 
 
 def test_the_best_prices_are_the_tickers_own_wherever_both_tell_the_same_update(

@@ -72,8 +72,6 @@ def evening(novation_data: Path) -> Real:
     """ES of March 2024 from before its opening on Christmas Day 2023."""
     pytest.importorskip("databento_dbn", reason="databento-dbn is not installed: DBN files cannot be read")
     path = novation_data / "cme/l3_mbo/esh4-glbx-mdp3-20231225.mbo.dbn.zst"
-    if not path.is_file():
-        pytest.skip(f"no such file: {path}")
     terms = Terms(effective_ns=0, initial_per_lot=12_000_000_000, maintenance_per_lot=11_000_000_000)
     march = Reference().instrument("cme:ESH2024")
     return real(read_databento(path, tick="0.25", open_spans=OPEN), cme_globex.RULES, march, terms, OPENING)
@@ -83,8 +81,6 @@ def evening(novation_data: Path) -> Real:
 def morning(novation_data: Path) -> Real:
     """BTCUSD on 2015-05-01. A lot is a hundred of the file's, so that a tick of one is a whole unit of money."""
     path = novation_data / "crypto_l3/bitstamp_btcusd_2015-05-01_orders.csv.xz"
-    if not path.is_file():
-        pytest.skip(f"no such file: {path}")
     terms = Terms(effective_ns=0, tiers=(Tier(0, NO_CAP, 400_000, 125, 0),))
     bitcoin = coin(tick_e8=E8 // 100, lot_e8=100)
     return real(read_order_events(path, tick="0.01", repair=True), binance_usdm.RULES, bitcoin, terms, 0)
