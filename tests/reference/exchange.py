@@ -137,7 +137,8 @@ class Exchange:
         self.books = {name: Book(rules) for name, rules in (books or {}).items()}
         self.flows: dict[int, replay.Flow] = {}  #: by instrument, not by slot
         self.settled: int | None = None  #: trade date of a settlement at this instant
-        self.events: list[Event] = []
+        self.events: list[Event] = []  #: only ever added to
+        self._events_hasher, self._events_hashed = hashlib.blake2b(digest_size=16), 0
 
     # -- doors ------------------------------------------------------------------------------------------------------
 
@@ -710,7 +711,7 @@ class Exchange:
 
     def event_hash(self) -> str:
         """The digest of the bytes of every event so far."""
-        hasher = hashlib.blake2b(digest_size=16)
-        for event in self.events:
-            hasher.update(EVENT_FORMAT.pack(*(getattr(event, name) for name in event.__struct_fields__)))
-        return hasher.hexdigest()
+        for event in self.events[self._events_hashed :]:
+            self._events_hasher.update(EVENT_FORMAT.pack(*(getattr(event, name) for name in event.__struct_fields__)))
+        self._events_hashed = len(self.events)
+        return self._events_hasher.hexdigest()

@@ -177,13 +177,15 @@ def _queues(venue: ShowsBooks, place: int) -> Iterator[tuple[int, Any]]:
     chunks, slots, pages = venue.table("chunk"), venue.table("slot"), venue.table("page")
     descending = place % LISTS % 2 == 0
 
-    def places(bits: int) -> list[int]:
-        found = [k for k in range(PAGE) if bits >> k & 1]
-        return found[::-1] if descending else found
+    def best_first(rising: list[int]) -> list[int]:
+        return rising[::-1] if descending else rising
 
-    order = range(int(s["chunks"]))
-    for c in reversed(order) if descending else order:
-        row = int(s["chunk_first"]) + c
+    def places(bits: int) -> list[int]:
+        return best_first([k for k in range(PAGE) if bits >> k & 1])
+
+    first = int(s["chunk_first"])
+    for c in best_first(np.flatnonzero(chunks["used"][first : first + int(s["chunks"])]).tolist()):
+        row = first + c
         for k in places(int(chunks[row]["used"])):
             page = int(slots[(row << PAGE_BITS) + k]["page"]) - 1
             for at in places(int(pages[page]["used"])):
