@@ -517,7 +517,7 @@ def first_compile(file: Path, compile_now: Callable[[], Any]) -> None:
     done = cache_folder() / f"compiled-{source_digest(file)}-{sys.version_info[0]}{sys.version_info[1]}"
     if done.exists():
         return
-    print("novation: compiling the engine (once, about half a minute)", file=sys.stderr, flush=True)
+    print("novation: compiling the engine (once, about a minute)", file=sys.stderr, flush=True)
     compile_now()
     with contextlib.suppress(OSError):
         done.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from novation.domain.digest import Line
 from novation.domain.flow import FLOW_DTYPE, FlowKind
 from novation.domain.instruments import Instrument
 from novation.engine.state import ASKS, BIDS, CHUNK_BITS, DTYPES, LISTS, PAGE, PAGE_BITS
+from novation.venues.tables import HasTables, chain, lengthen
 
 __all__ = ["attach_flow", "book_lines", "fill", "find_flows", "first_rows", "grow", "queue_position", "view"]
 
@@ -34,13 +35,10 @@ class ShowsBooks(Protocol):
     def table(self, name: str) -> Any: ...
 
 
-class HasBooks(ShowsBooks, Protocol):
+class HasBooks(ShowsBooks, HasTables, Protocol):
     """... and what is grown of it."""
 
-    head: Any
     flows: dict[int, np.ndarray]
-
-    def own(self, name: str, table: np.ndarray) -> None: ...
 
 
 def first_rows(books: Mapping[str, BookRules], orders: int) -> dict[str, int]:
@@ -80,9 +78,9 @@ def fill(venue: HasBooks, instruments: Sequence[Instrument], books: Mapping[str,
         venue.table("contract")[i]["book"] = row
     venue.table("side")["top"] = -1
     _empty(venue.table("price"))
-    _chain(venue.table("resting"), "next", 0)
+    chain(venue.table("resting"), "next", 0)
     venue.head["free_resting"] = 0 if books else -1
-    _chain(venue.table("page"), "next_free", 0)
+    chain(venue.table("page"), "next_free", 0)
     venue.head["free_page"] = 0 if books else -1
 
 
@@ -90,18 +88,11 @@ def _empty(prices: np.ndarray) -> None:
     prices["first"] = prices["last"] = -1
 
 
-def _chain(table: np.ndarray, field: str, first: int) -> None:
-    """Link rows from one on as free ones, each by a field to the next."""
-    table[field][first:] = np.arange(first + 1, len(table) + 1)
-    if len(table) > first:
-        table[field][-1] = -1
-
-
 def attach_flow(venue: HasBooks, row: int, rows: np.ndarray, slots: int, queue: tuple[int, int]) -> None:
     """Give a book a flow, and its orders a row of RESTING each, behind all there are."""
     b = venue.table("book")[row]
     old = len(venue.table("resting"))
-    _lengthen(venue, "resting", old + slots)
+    lengthen(venue, "resting", old + slots)
     table = np.ascontiguousarray(rows)
     if not JIT:
         table = table.view(np.dtype((np.record, FLOW_DTYPE)))
@@ -125,8 +116,8 @@ def grow(venue: HasBooks) -> None:
     venue.head["grow_side"] = -1
     if venue.number("free_resting") < 0:
         old = len(venue.table("resting"))
-        _lengthen(venue, "resting", 2 * old)
-        _chain(venue.table("resting"), "next", old)
+        lengthen(venue, "resting", 2 * old)
+        chain(venue.table("resting"), "next", old)
         venue.head["free_resting"] = old
     s = venue.table("side")[place]
     chunk = ticks >> CHUNK_BITS
@@ -136,20 +127,12 @@ def grow(venue: HasBooks) -> None:
     if venue.number("free_page") < 0:
         venue.head["free_page"] = len(venue.table("page"))
         pages = 2 * len(venue.table("page"))
-        _lengthen(venue, "page", pages)
-        _chain(venue.table("page"), "next_free", pages // 2)
+        lengthen(venue, "page", pages)
+        chain(venue.table("page"), "next_free", pages // 2)
         old = len(venue.table("price"))
-        _lengthen(venue, "price", PAGE * pages)
+        lengthen(venue, "price", PAGE * pages)
         _empty(venue.table("price")[old:])
         venue.own("crossing", record_table(DTYPES["crossing"], _COLUMNS * PAGE * pages))
-
-
-def _lengthen(venue: HasBooks, name: str, rows: int) -> None:
-    old = venue.table(name)
-    table = record_table(DTYPES[name], rows)
-    for field in DTYPES[name].names or ():
-        table[field][: len(old)] = old[field]
-    venue.own(name, table)
 
 
 def _reach(venue: HasBooks, place: int, chunk: int) -> None:
@@ -160,8 +143,8 @@ def _reach(venue: HasBooks, place: int, chunk: int) -> None:
     more = max(4, min(chunks, _MORE_CHUNKS))
     low, high = (low - more, high) if chunks and chunk < base else (low, high + more)
     end = len(venue.table("chunk"))
-    _lengthen(venue, "chunk", end + high - low)
-    _lengthen(venue, "slot", (end + high - low) << PAGE_BITS)
+    lengthen(venue, "chunk", end + high - low)
+    lengthen(venue, "slot", (end + high - low) << PAGE_BITS)
     for name, bits in (("chunk", 0), ("slot", PAGE_BITS)):
         table = venue.table(name)
         to = (end + base - low) << bits

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,15 @@ import msgspec
 import numpy as np
 
 from novation._jit import address_of, entry_point, first_compile, record_table, strategy_loop
-from novation.domain.account import Account, DeleveragingRank, InsurancePool, Position, Totals
+from novation.domain.account import Account, DeleveragingRank, InsurancePool, Totals
 from novation.domain.assets import Asset
 from novation.domain.book import BookRules, BookView
 from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
 from novation.domain.digest import state_digest
 from novation.domain.enums import (
-    DeleveragingMethod,
     InstrumentKind,
     InstrumentStatus,
-    MarginScope,
-    MarketPhase,
     MarkRule,
-    PositionSide,
     QueueModel,
 )
 from novation.domain.errors import VenueError
@@ -36,27 +32,20 @@ from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.funding import FundingState
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import Ladder
-from novation.domain.market import MARKET_DTYPE, NO_LIMIT_E8
-from novation.domain.units import NO_CAP, asset_decimals, from_e8, iso
+from novation.domain.market import MARKET_DTYPE
+from novation.domain.units import asset_decimals, from_e8, iso
 from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
 from novation.engine.ledger import LIMB
 from novation.engine.state import (
-    BASIS_ROWS,
     DTYPES,
     HEAD,
-    LEGS,
-    NEVER,
     NEVER_NS,
-    NO_SECOND,
-    QUEUE_COLUMNS,
-    RANK_COLUMNS,
     TABLES,
-    UNKNOWN,
 )
-from novation.rules.adl import adl_rank, risk_of
-from novation.venues import book_tables
-from novation.venues.assets import balances_of, fill_assets, in_limbs, totals_of
+from novation.venues import book_tables, tables
+from novation.venues.account_query import account_of, ranks_of
+from novation.venues.assets import in_limbs, totals_of
 from novation.venues.canonical import state_lines
 from novation.venues.checks import check_feed, check_flow, check_venue
 from novation.venues.funding_query import funding_state
@@ -101,12 +90,11 @@ class Venue:
     spread_e8: the stated spread of parametric liquidity, a fraction of the price in 1e-8. pools: the insurance funds,
     each instrument in one of them; without any, one unlimited fund that begins at zero. ladders: by instrument id, the
     levels it trades on instead of the prices of bars. books: by instrument id, how it matches on an order book
-    (docs/rules/book.md), where accounts trade with each other. marked:
-    by instrument id, how the venue marks what it marks and
-    funds itself, from INDEX rows; of the others mark and rate come with the data. pro_rata: a rate of the venue's own
-    is paid for the share of the interval a position was held, which no exchange here does. assets: what accounts may
-    hold, the settlement asset first; without any, that one alone. The index of a settlement asset stays between 0.5
-    and 2 USD.
+    (docs/rules/book.md), where accounts trade with each other. marked: by instrument id, how the venue marks what it
+    marks and funds itself, from INDEX rows; of the others mark and rate come with the data. pro_rata: a rate of the
+    venue's own is paid for the share of the interval a position was held, which no exchange here does. assets: what
+    accounts may hold, the settlement asset first; without any, that one alone. The index of a settlement asset stays
+    between 0.5 and 2 USD.
     """
 
     def __init__(
@@ -137,39 +125,9 @@ class Venue:
         self.marked = {name: MarkRule(rule) for name, rule in (marked or {}).items()}
         self.assets = tuple(assets) or (Asset(name=rules.asset, decimals=asset_decimals(rules.asset)),)
         check_venue(self, accounts)
-        flat = [row for rows in self.terms for row in rows]
         count = len(self.instruments)
-        priced = count if self.marked or any(i.deliver_ns for i in self.instruments) else 0
-        base = 1 << (accounts - 1).bit_length()
-        ranks = 2 * count * RANK_COLUMNS if rules.deleveraging == DeleveragingMethod.QUEUE else 0
-        # where every fund is unlimited nobody is ever deleveraged, but for on a book
-        deleverages = bool(self.books) or not all(pool.unlimited for pool in self.pools)
-        rows = {
-            "contract": count,
-            "terms": len(flat),
-            "tier": max(1, sum(len(t.tiers) for t in flat)),
-            "market": count,
-            "account": accounts,
-            "position": LEGS * accounts * count,
-            "order": orders,
-            "feed": 0,
-            "event": max(buffer, 2 * (8 + LEGS * count + len(self.assets))),
-            "command": max(64, orders),
-            "sample": buffer,
-            "holding": max(buffer, 2 * LEGS * count),
-            "pool": len(self.pools),
-            "level": 1 + sum(len(ladder.lots) for ladder in self.ladders.values()),
-            "asset": len(self.assets),
-            "buffer": sum(len(asset.terms) for asset in self.assets),
-            "balance": max(1, accounts * (len(self.assets) - 1)),
-            "queue": (QUEUE_COLUMNS + ranks) * base if deleverages else 0,
-            "pricing": priced,
-            "basis": BASIS_ROWS * priced if self.marked else 0,
-            "band": (count + 1) * 2 * base,
-            "spare": accounts,
-            "slope": accounts * count,
-            **book_tables.first_rows(self.books, orders),
-        }
+        rows = tables.first_rows(self, accounts, orders=orders, buffer=buffer)
+        rows |= book_tables.first_rows(self.books, orders)
         self.flows: dict[int, np.ndarray] = {}  #: by row of BOOK: recorded flow that it replays
         self.heads = record_table(HEAD, 1)
         self.head = self.heads[0]
@@ -179,8 +137,7 @@ class Venue:
         self.address = address_of(self.heads)
         self._fields = self.heads.view(np.int64)
         self._numbers = memoryview(self._fields)  # type: ignore[arg-type]  # one int64 a field, for cheap reads
-        self.first_terms: list[int] = []
-        self._fill_tables(flat)
+        self.first_terms = tables.fill(self)
         h = self.head
         h["call_policy"], h["call_ratio_e8"] = int(rules.call_policy), rules.call_ratio_e8
         h["liquidation_target_e8"] = rules.liquidation_target_e8
@@ -193,7 +150,7 @@ class Venue:
         h["accounts"], h["instruments"], h["assets"] = accounts, count, len(self.assets)
         h["due_ns"], h["pro_rata"] = NEVER_NS, int(pro_rata)
         h["liquidation_priority"], h["deleveraging_method"] = int(rules.liquidation_priority), int(rules.deleveraging)
-        h["watching"], h["band_base"] = 1, base
+        h["watching"], h["band_base"] = 1, tables.leaves(accounts)
         h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1
         h["first_order"], h["last_order"], h["taking"], h["giving"], h["cancelling"] = -1, -1, -1, -1, -1
         h["expire_ns"], h["grow_side"] = NEVER_NS, -1
@@ -215,87 +172,10 @@ class Venue:
         self._submit = entry_point(doors.submit, self.heads, 0)
 
     def own(self, name: str, table: np.ndarray) -> None:
-        """Let a table take the place of one of its name; `venues.books` grows its own."""
+        """Let a table take the place of one of its name; `venues.tables` and `venues.book_tables` grow theirs."""
         self._tables[name] = table
         self.head[f"{name}_address"] = address_of(table)
         self.head[f"{name}_rows"] = len(table)
-
-    def _fill_tables(self, flat: list[Terms]) -> None:
-        tier_row = 0
-        for row, t in enumerate(flat):
-            r = self._tables["terms"][row]
-            for name in t.__struct_fields__:
-                if name in (DTYPES["terms"].names or ()):
-                    r[name] = getattr(t, name)
-            r["tier_first"], r["tier_count"] = tier_row, len(t.tiers)
-            for tier in t.tiers:
-                self._tables["tier"][tier_row] = (
-                    min(tier.cap, NO_CAP),
-                    tier.rate_e8,
-                    tier.max_leverage,
-                    tier.cum,
-                )
-                tier_row += 1
-        first = levels = 0
-        for i, (instrument, rows) in enumerate(zip(self.instruments, self.terms, strict=True)):
-            tick_value = instrument.tick_e8 * instrument.lot_value // 100_000_000
-            self._tables["contract"][i] = (
-                instrument.tick_e8,
-                instrument.lot_value,
-                tick_value,
-                int(instrument.method),
-                int(instrument.daily_settled),
-                next(k for k, pool in enumerate(self.pools) if instrument.id in pool.instruments),
-                levels,
-                *self._fill_ladder(instrument.id, levels),
-                int(self.marked.get(instrument.id, 0)),
-                int(instrument.kind == InstrumentKind.FUTURE),
-                instrument.deliver_ns,
-                0,
-            )
-            levels += int(self._tables["contract"][i]["level_count"])
-            self._tables["market"][i]["status"] = int(InstrumentStatus.TRADING)
-            self._tables["market"][i]["phase"] = int(MarketPhase.OPEN)
-            self._tables["market"][i]["deadline_ns"] = -1
-            self._tables["market"][i]["limit_low_e8"] = -NO_LIMIT_E8
-            self._tables["market"][i]["limit_high_e8"] = NO_LIMIT_E8
-            self._tables["market"][i]["terms"] = first
-            self._tables["market"][i]["open_ns"] = self._tables["market"][i]["closed_ns"] = -1
-            self.first_terms.append(first)
-            first += len(rows)
-        for field in ("index_second", "basis_second", "premium_slot", "delivery_second"):
-            self._tables["pricing"][field] = NO_SECOND
-        self._tables["basis"]["second"] = NO_SECOND
-        fill_assets(self.assets, self._tables["asset"], self._tables["buffer"])
-        for k, pool in enumerate(self.pools):
-            self._tables["pool"][k] = (*divmod(pool.balance, LIMB), int(pool.unlimited))
-        brought = sum(pool.balance for pool in self.pools)
-        self.head["deposits_high"], self.head["deposits_low"] = divmod(brought, LIMB)
-        for name in ("band", "slope"):
-            self._tables[name]["below_e8"], self._tables[name]["above_e8"] = -NEVER, NEVER
-        self._tables["spare"]["constant"] = UNKNOWN
-        account = self._tables["account"]
-        account["first_position"] = account["last_position"] = account["first_order"] = account["last_order"] = -1
-        position = self._tables["position"]
-        count = len(self.instruments)
-        index = np.arange(len(position))
-        position["account"], position["instrument"] = index // LEGS // count, index // LEGS % count
-        position["leg"] = index % LEGS
-        position["scope"], position["leverage"] = int(MarginScope.CROSS), self.rules.default_leverage
-        position["next"] = position["previous"] = position["liquidation_version"] = -1
-        order = self._tables["order"]
-        order["next"] = np.arange(1, len(order) + 1)
-        order["next"][-1] = -1
-        order["previous"] = -1
-
-    def _fill_ladder(self, instrument: str, first: int) -> tuple[int, int]:
-        """Write an instrument's levels from a row on; how many there are, and what heals in a second."""
-        ladder = self.ladders.get(instrument)
-        if ladder is None:
-            return 0, 0
-        rows = self._tables["level"][first : first + len(ladder.lots)]
-        rows["offset"], rows["upto"] = ladder.offsets, np.cumsum(ladder.lots)
-        return len(rows), ladder.heals
 
     # -- what a door does -------------------------------------------------------------------------------------------
 
@@ -447,17 +327,6 @@ class Venue:
             raise self._overflow(error) from None
         self.drain()
 
-    def _grow_orders(self) -> None:
-        old = self._tables["order"]
-        table = record_table(DTYPES["order"], 2 * len(old))
-        for name in DTYPES["order"].names or ():
-            table[name][: len(old)] = old[name]
-        table["next"][len(old) :] = np.arange(len(old) + 1, len(table) + 1)
-        table["next"][-1] = -1
-        table["previous"][len(old) :] = -1
-        self.own("order", table)
-        self.head["free_order"] = len(old)
-
     # -- reading ----------------------------------------------------------------------------------------------------
 
     @property
@@ -511,7 +380,7 @@ class Venue:
     def _empty_buffers(self) -> None:
         """Make room for more units of work."""
         if self.number("free_order") < 0:
-            self._grow_orders()
+            tables.grow_orders(self)
         if self.number("grow_side") >= 0:
             book_tables.grow(self)
         self._empty_events()
@@ -549,84 +418,13 @@ class Venue:
         """
         if not 0 <= account < self.number("accounts"):
             raise VenueError(f"{self.rules.name}: no account {account}")
-        out = np.zeros(6, np.int64)
-        doors.account_numbers(self.heads, account, out)
-        wallet, equity, initial, maintenance, available, withdrawable = (int(n) for n in out)
-        positions = []
-        row = int(self._tables["account"][account]["first_position"])
-        while row >= 0:
-            p = self._tables["position"][row]
-            instrument = int(p["instrument"])
-            lots, lot_value = int(p["lots"]), int(self._tables["contract"][instrument]["lot_value"])
-            doors.position_numbers(self.heads, row, out)
-            mark, profit, required, taken, price = (int(n) for n in out[:5])
-            positions.append(
-                Position(
-                    instrument=instrument,
-                    side=self._side(account, int(p["leg"])),
-                    lots=lots,
-                    cost=int(p["cost"]),
-                    isolated_margin=int(p["margin"]),
-                    scope=MarginScope(int(p["scope"])),
-                    leverage=int(p["leverage"]),
-                    mark_e8=mark,
-                    unrealised=profit,
-                    notional=abs(lots * mark) * lot_value // 100_000_000,
-                    initial=taken,
-                    maintenance=required,
-                    liquidation_e8=price,
-                    opened_ns=int(p["opened_ns"]),
-                    deleveraging=self._rank_of(account, instrument, lots) if ranks and lots else None,
-                )
-            )
-            row = int(p["next"])
-        return Account(
-            id=account,
-            asset=self.rules.asset,
-            wallet=wallet,
-            equity=equity,
-            initial=initial,
-            maintenance=maintenance,
-            available=max(0, available),
-            positions=tuple(positions),
-            max_withdrawal=withdrawable,
-            multi_assets=bool(self._tables["account"][account]["multi"]),
-            balances=balances_of(self.heads, self.assets, account),
-        )
+        return account_of(self, account, ranks=ranks)
 
     def deleveraging_ranks(self, instrument: int) -> tuple[DeleveragingRank, ...]:
         """Every position of an instrument by its place in the deleveraging queue, at the present marks: the longs from
         the head of their queue on, then the shorts. Looks at every account."""
         self._known(instrument, self.instruments, "instrument")
-        return tuple(rank for side in (1, -1) for rank in self._ranks(instrument, side))
-
-    def _ranks(self, instrument: int, side: int) -> Iterator[DeleveragingRank]:
-        out = np.zeros((5, self.number("accounts")), np.int64)
-        count = int(doors.deleveraging_places(self.heads, instrument, side, out))
-        rows, scores, accounts, order, quantiles = out
-        for place, at in enumerate(order[:count].tolist()):
-            row = self._tables["position"][int(rows[at])]
-            account, score = int(accounts[at]), int(scores[at])
-            rank = adl_rank(int(quantiles[at]))
-            yield DeleveragingRank(
-                account=account,
-                side=self._side(account, int(row["leg"])),
-                lots=int(row["lots"]),
-                leverage_pnl_e16=score,
-                place=place,
-                of=count,
-                quantile=int(quantiles[at]),
-                rank=rank,
-                risk=risk_of(rank),
-            )
-
-    def _rank_of(self, account: int, instrument: int, lots: int) -> DeleveragingRank:
-        return next(rank for rank in self._ranks(instrument, 1 if lots > 0 else -1) if rank.account == account)
-
-    def _side(self, account: int, leg: int) -> PositionSide:
-        if not self._tables["account"][account]["hedge"]:
-            return PositionSide.BOTH
-        return PositionSide.SHORT if leg else PositionSide.LONG
+        return tuple(rank for side in (1, -1) for rank in ranks_of(self, instrument, side))
 
     def money(self, account: int) -> tuple[int, int, int, int, int]:
         """Wallet, equity, initial, maintenance and available (below zero where margin is missing), in minor units."""
@@ -719,14 +517,14 @@ class Venue:
     def snapshot(self) -> Snapshot:
         """A copy of the whole state; events not yet drained stay to be drained here, and are not part of it."""
         self._empty_events()
-        tables = {name: table.tobytes() for name, table in self._tables.items() if name not in ("feed", "queue")}
-        tables["head"] = self.heads.tobytes()
+        kept_tables = {name: table.tobytes() for name, table in self._tables.items() if name not in ("feed", "queue")}
+        kept_tables["head"] = self.heads.tobytes()
         kept = {name: tuple(chunks) for name, chunks in self._kept.items()}
         log = None if self.log is None else tuple(self.log)
         return Snapshot(
             _layout(),
             self._made_of(),
-            tables,
+            kept_tables,
             self._tables["feed"],
             dict(self.flows),
             self._event_hasher.copy(),
