@@ -147,12 +147,16 @@ def well_formed(ex: Exchange, c: Command) -> Refusal | None:
 
 
 def too_large(ex: Exchange, account: int, i: int, side: int, lots: int, price_ticks: int) -> Refusal | None:
-    """Whether all that could be held with `lots` more leaves the integers, at the highest price known now."""
+    """Whether an order, or all that could be held with `lots` more at the highest price known, leaves the integers."""
     instrument, held = ex.instruments[i], ex.accounts[account].positions[i].lots
-    if held * side < 0 and lots <= abs(held):
-        return None  # a pure reduction is never too large
-    highest = max(price_ticks * instrument.tick_e8, ex.markets[i].mark_e8, ex.markets[i].last_e8)
     bids, asks = margin.resting(ex, account, i)
+    own = abs(price_ticks) * instrument.tick_e8
+    orders = margin.value(instrument, own, lots) + (bids if side > 0 else asks)[1]
+    if own and orders > 10 * LARGEST_VALUE:
+        return Refusal(RejectReason.NUMBER_TOO_LARGE, lots)
+    if held * side < 0 and lots <= abs(held):
+        return None  # a reduction is not too large at any other price
+    highest = max(own, ex.markets[i].mark_e8, ex.markets[i].last_e8)
     together = abs(ex.accounts[account].positions[i].lots) + bids[0] + asks[0] + lots
     if instrument.method == MarginMethod.PER_CONTRACT and together * ex.terms_of(i).initial_per_lot > LARGEST_VALUE:
         return Refusal(RejectReason.NUMBER_TOO_LARGE, lots)

@@ -162,6 +162,20 @@ def test_an_order_worth_just_two_e17_is_let_through_and_more_is_not() -> None:
     assert kinds[1] == (EventKind.ORDER_REJECTED, RejectReason.NUMBER_TOO_LARGE)
 
 
+def test_orders_that_close_are_worth_ten_times_two_e17_together_at_most() -> None:
+    """They reserve no margin that would bound them: without a bound their values would leave the integers."""
+    both = pair(cash=BALANCE_BOUND)
+    both.advance(0, opening(0, BTC))
+    both.submit(place_market(0, 0, Side.BUY, 4 * 10**7))
+    both.advance(1, [])
+    told = []
+    for times in (11, 6, 5, 4):
+        events = both.submit(place_limit(0, 0, Side.SELL, 4 * 10**7, times * 500_000))  # of 0.10 USDT
+        told.append(events[0].reason)
+    both.compare()
+    assert told == [RejectReason.NUMBER_TOO_LARGE, 0, RejectReason.NUMBER_TOO_LARGE, 0]
+
+
 # -- what a command may hold ----------------------------------------------------------------------------------------
 
 

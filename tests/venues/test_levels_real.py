@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from novation._jit import JIT
 from novation.data.flow import Flow, read_binance_stream
 from novation.domain.book import BookRules
 from novation.domain.flow import LAST, FlowKind
@@ -25,6 +26,7 @@ pytestmark = [
     pytest.mark.data,
     pytest.mark.slow,
     pytest.mark.skipif(ALONE, reason="NOVATION_TWIN_ALONE is set: there is no compiled exchange to look at"),
+    pytest.mark.skipif(not JIT, reason="whole files, with the compiler; a quarter of an hour without"),
 ]
 
 FILE = "binance_um/l2_stream/btcusdt_20240808.gz"

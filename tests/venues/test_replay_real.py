@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from novation._jit import JIT
 from novation.data.flow import Flow, dense_orders, read_databento, read_order_events
 from novation.domain.book import BookRules
 from novation.domain.commands import place_limit, transfer
@@ -35,6 +36,7 @@ pytestmark = [
     pytest.mark.data,
     pytest.mark.slow,
     pytest.mark.skipif(ALONE, reason="NOVATION_TWIN_ALONE is set: there is no compiled exchange to look at"),
+    pytest.mark.skipif(not JIT, reason="whole files, with the compiler; a quarter of an hour without"),
 ]
 
 OPENING = to_ns("2023-12-25T23:00:00Z")

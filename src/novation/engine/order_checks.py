@@ -36,6 +36,8 @@ _CANCEL_NOTIONAL = int(CancelReason.MIN_NOTIONAL)
 _PRODUCT = (1 << 62) - 1
 #: Values are kept below 2**62. Up to this value a position may be opened: a price twenty times higher then still fits.
 _LARGE = 200_000_000_000_000_000
+#: What the orders of a side may be worth together, each at its own price.
+_LARGE_ORDERS = 10 * _LARGE
 
 
 @kernel
@@ -52,25 +54,35 @@ def notional_reason(venue, row, lots, price_ticks):
 
 
 @kernel
+def worth_more(price_e8, lots, lot_value, bound):
+    """Whether lots at a price are worth more than a bound, of 2**61 at most."""
+    # the estimate keeps the exact product inside int64
+    if float(price_e8) * float(lots) * float(lot_value) / float(E8) > 2.0 * float(bound):
+        return True
+    worth, _ = signed_value(price_e8, lots, lot_value)
+    return worth > bound
+
+
+@kernel
 def too_large(venue, row, side, lots, price_ticks):
-    """Whether all that could be held with `lots` more leaves the integers, at the highest price known now."""
+    """Whether an order, or all that could be held with `lots` more at the highest price known now, leaves the integers;
+    price_ticks: 0 of one without a price of its own."""
     p = position_row_(venue, row)
     c = contract_(venue, p.instrument)
     m = market_(venue, p.instrument)
-    price_e8 = max(price_ticks * c.tick_e8, m.mark_e8, m.last_e8)
+    own_e8 = abs(price_ticks) * c.tick_e8
+    working = p.bid_value if side > 0 else p.ask_value
+    if worth_more(own_e8, lots, c.lot_value, _LARGE_ORDERS - min(working, _LARGE_ORDERS)):
+        return True
     if closed_lots(p.lots, side * lots) == lots:
-        return False  # a pure reduction is never too large
+        return False  # a reduction is not too large at any other price
     most = abs(p.lots) + p.bid_lots + p.ask_lots + lots
     a_lot = terms_of(venue, p.instrument).initial_per_lot
     if c.method != _TIERED and a_lot > 0 and most > _LARGE // a_lot:
         return True
     if c.lot_value % E8 != 0 and most > _PRODUCT // c.lot_value:
         return True
-    # the estimate keeps the exact product inside int64
-    if float(price_e8) * float(most) * float(c.lot_value) / float(E8) > 2.0 * _LARGE:
-        return True
-    worth, _ = signed_value(price_e8, most, c.lot_value)
-    return worth > _LARGE
+    return worth_more(max(own_e8, m.mark_e8, m.last_e8), most, c.lot_value, _LARGE)
 
 
 @kernel
