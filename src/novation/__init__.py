@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         UnknownInstrument,
         VenueError,
     )
+    from novation.domain.latency import Delay, Latency
     from novation.engine.strategy import compiled
     from novation.reference.products import contract
     from novation.reference.trading_calendar import calendar
@@ -35,15 +36,19 @@ if TYPE_CHECKING:
     from novation.trading.roll_schedule import RolloverScheduler, roll
     from novation.trading.strategy import Strategy
     from novation.trading.targets import Targets
+    from novation.venues.connection import Connection
     from novation.venues.venue import Venue
 
 _PLACES = {
     "Backtest": "novation.research.backtest",
     "ConfigError": "novation.domain.errors",
+    "Connection": "novation.venues.connection",
     "ContractChain": "novation.data.chain",
     "DataError": "novation.domain.errors",
+    "Delay": "novation.domain.latency",
     "History": "novation.data.history",
     "InvalidInput": "novation.domain.errors",
+    "Latency": "novation.domain.latency",
     "NoRuleInForce": "novation.domain.errors",
     "NovationError": "novation.domain.errors",
     "OffGrid": "novation.domain.errors",
@@ -67,10 +72,13 @@ _PLACES = {
 __all__ = [
     "Backtest",
     "ConfigError",
+    "Connection",
     "ContractChain",
     "DataError",
+    "Delay",
     "History",
     "InvalidInput",
+    "Latency",
     "NoRuleInForce",
     "NovationError",
     "OffGrid",

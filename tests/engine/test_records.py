@@ -27,12 +27,16 @@ from novation.engine.state import (
     chunk_,
     command_,
     contract_,
+    delay_,
     event_,
     feed_,
+    flight_,
     holding_,
     level_,
+    look_,
     maker_,
     market_,
+    news_,
     order_,
     page_,
     pool_,
@@ -42,6 +46,7 @@ from novation.engine.state import (
     pricing_,
     resting_,
     sample_,
+    sent_,
     side_,
     slope_,
     slot_,
@@ -86,6 +91,11 @@ ACCESSORS = (
     "page",
     "price",
     "resting",
+    "look",
+    "flight",
+    "news",
+    "sent",
+    "delay",
 )
 #: What is computed in floating point: bands, that is who need not be tested, and nothing that is said or owed.
 FLOATS = {"constant", "slope"}
@@ -95,7 +105,7 @@ FLOATS = {"constant", "slope"}
 def test_no_field_is_an_attribute_of_a_numpy_record(name: str) -> None:
     fields = (HEAD if name == "head" else DTYPES[name]).names or ()
     assert fields
-    # EVENT's `flags` would break `o.flags += 1` with JIT off; it is written whole, never read through a record
+    # EVENT's `flags` would break `o.flags += 1` with JIT off; it is written whole, and read as `e["flags"]`
     assert set(fields) & set(dir(np.record)) <= ({"flags"} if name == "event" else set())
 
 
@@ -181,7 +191,17 @@ def touch(heads, which, row):
         return page_(venue, row).used
     if which == 26:
         return price_(venue, row).lots
-    return resting_(venue, row).shown
+    if which == 27:
+        return resting_(venue, row).shown
+    if which == 28:
+        return look_(venue, row).now_ns
+    if which == 29:
+        return flight_(venue, row).arrive_ns
+    if which == 30:
+        return news_(venue, row).heard_ns
+    if which == 31:
+        return sent_(venue, row).order
+    return delay_(venue, row).ns
 
 
 @kernel

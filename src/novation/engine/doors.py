@@ -8,6 +8,7 @@ from novation.engine.amending import find_expiry
 from novation.engine.collateral import asset_rates
 from novation.engine.commands import enter
 from novation.engine.deleveraging import rank_side
+from novation.engine.flight import arrive, depart, first_arrival, has_room, learn, respond
 from novation.engine.margining import (
     NOW,
     account_equity,
@@ -20,7 +21,7 @@ from novation.engine.margining import (
     worth,
 )
 from novation.engine.opening import indicative
-from novation.engine.state import account_, asset_, balance_, market_, position_row_
+from novation.engine.state import account_, asset_, balance_, look_, market_, position_row_
 from novation.engine.step import IDLE, INSTANT, MORE, work
 from novation.engine.triggers import liquidation_price
 from novation.rules.adl import adl_quantile
@@ -82,21 +83,33 @@ def run_compiled(heads, until_ns, address, on_bar, state):
 
 @kernel
 def run_looking(heads, until_ns, address, on_look, state):
-    """Work up to an instant with a compiled strategy that looks every `look_every_ns` from `look_ns` on.
+    """Work up to an instant with a compiled strategy that looks at the instants of LOOK.
 
-    on_look: first-class function (head address, the time, state address) -> int64. It looks once all that has happened
-    by then is done; its commands are carried out next, in their order. Returns MORE or IDLE.
+    on_look: first-class function (head address, its time, state address) -> int64. It looks once all that has happened
+    by what it sees is done, and once commands that have arrived by then are carried out; its own are carried out next,
+    or are on their way. Returns MORE, also where LOOK is at its end, or IDLE.
     """
     venue = heads[0]
-    while True:
-        status = work(venue, min(until_ns, venue.look_ns))
+    while has_room(venue):
+        look = look_(venue, venue.look_next)
+        arrival_ns = first_arrival(venue)
+        stop_ns = min(look.seen_ns, arrival_ns)
+        status = work(venue, min(until_ns, stop_ns))
+        respond(venue)
         if status == MORE:
             return MORE
         if status == IDLE:
-            if venue.look_ns > until_ns:
+            if stop_ns > until_ns:
                 return IDLE
-            on_look(address, venue.look_ns, state)
-            venue.look_ns += venue.look_every_ns
+            if arrival_ns <= stop_ns:
+                arrive(venue)
+                continue
+            venue.look_next += 1
+            learn(venue, look.now_ns)
+            on_look(address, look.now_ns, state)
+            if venue.delayed:
+                depart(venue, look.arrive_ns)
+    return MORE
 
 
 @kernel

@@ -55,7 +55,9 @@ def notional_reason(venue, row, lots, price_ticks):
 
 @kernel
 def worth_more(price_e8, lots, lot_value, bound):
-    """Whether lots at a price are worth more than a bound, of 2**61 at most."""
+    """Whether lots at a price are worth more than a bound, of 2**61 at most, or more than can be multiplied."""
+    if lot_value % E8 != 0 and lots > _PRODUCT // lot_value:
+        return True
     # the estimate keeps the exact product inside int64
     if float(price_e8) * float(lots) * float(lot_value) / float(E8) > 2.0 * float(bound):
         return True
@@ -79,8 +81,6 @@ def too_large(venue, row, side, lots, price_ticks):
     most = abs(p.lots) + p.bid_lots + p.ask_lots + lots
     a_lot = terms_of(venue, p.instrument).initial_per_lot
     if c.method != _TIERED and a_lot > 0 and most > _LARGE // a_lot:
-        return True
-    if c.lot_value % E8 != 0 and most > _PRODUCT // c.lot_value:
         return True
     return worth_more(max(own_e8, m.mark_e8, m.last_e8), most, c.lot_value, _LARGE)
 

@@ -66,6 +66,11 @@ TABLES = (
     "price",
     "resting",
     "crossing",
+    "look",
+    "flight",
+    "news",
+    "sent",
+    "delay",
 )
 
 HEAD = _table(
@@ -98,8 +103,10 @@ HEAD = _table(
     # orders that came to stand so far; how many books have a flow, whether rows of it said something, and whether one
     # is not done yet
     "stand_sequence flows told in_row",
-    # when a compiled strategy looks next, and how often
-    "look_ns look_every_ns",
+    # what is under way to and from a compiled strategy (`flight`): looks, whether anything takes time, the rings of
+    # commands and of news with the last time of each, events that are on their way, orders it knows of, responses
+    "look_next look_count delayed flight_first flight_count flight_last_ns news_first news_count news_last_ns",
+    "event_told sent_count response_kind response_state response_next",
     # cursors of feed, commands, events and samples; what the door wants to hear of
     "feed_next command_next command_count event_count sample_count holding_count sampling every_instant",
     # the list of working orders, in order of arrival, and the free rows
@@ -145,6 +152,8 @@ MARKET = _table(
     "centre_e8 bid_taken ask_taken healed_ns",
     "status",
     "phase halt limit_low_e8 limit_high_e8 refuse_beyond deadline_ns",
+    # what a participant to whom news takes time has heard that it holds (`flight`)
+    "heard_lots",
 )
 #: `wallet` excludes the margins of isolated positions. `version` counts changes that move liquidation prices.
 #: `called`: 0 no margin call, 1 called, trade date + 2: called (or still called) at the settlement of that trade date,
@@ -240,6 +249,13 @@ RESTING = _table("owner place ticks shown hidden next previous key given sequenc
 #: Prices and lots of the two sides where they cross.
 CROSSING = _table("number")
 
+#: What is under way (`flight`): when a strategy looks, what it then sees of the exchange, when what it sends is there.
+LOOK = _table("now_ns seen_ns arrive_ns")
+FLIGHT = np.dtype([*COMMAND_DTYPE.descr, ("arrive_ns", np.int64)])
+NEWS = _table("heard_ns kind order instrument lots position_lots short_side")
+SENT = _table("order instrument kind lots accepted")
+DELAY = _table("from_ns ns")
+
 #: Columns of the queue of counterparties, one after another in its table, each `band_base` long, so with room for all
 #: accounts: one has at most one position on the other side. Pro rata: rows of positions, what they are weighed by, ids,
 #: order, sizes, lots to be taken. Queue: the accounts that changed since ranks were right, and by account whether it is
@@ -304,6 +320,11 @@ DTYPES = {
     "price": PRICE,
     "resting": RESTING,
     "crossing": CROSSING,
+    "look": LOOK,
+    "flight": FLIGHT,
+    "news": NEWS,
+    "sent": SENT,
+    "delay": DELAY,
 }
 
 _contract_at = record_pointer(CONTRACT)
@@ -337,6 +358,11 @@ _slot_at = record_pointer(SLOT)
 _page_at = record_pointer(PAGES)
 _price_at = record_pointer(PRICE)
 _resting_at = record_pointer(RESTING)
+_look_at = record_pointer(LOOK)
+_flight_at = record_pointer(FLIGHT)
+_news_at = record_pointer(NEWS)
+_sent_at = record_pointer(SENT)
+_delay_at = record_pointer(DELAY)
 head_at = record_pointer(HEAD)
 
 
@@ -636,3 +662,38 @@ def resting_(venue, row):
     """An order in a queue."""
     check_row(row, venue.resting_rows)
     return _resting_at(venue.resting_address, row)
+
+
+@kernel
+def look_(venue, row):
+    """When a strategy looks."""
+    check_row(row, venue.look_rows)
+    return _look_at(venue.look_address, row)
+
+
+@kernel
+def flight_(venue, row):
+    """A command on its way."""
+    check_row(row, venue.flight_rows)
+    return _flight_at(venue.flight_address, row)
+
+
+@kernel
+def news_(venue, row):
+    """An event on its way."""
+    check_row(row, venue.news_rows)
+    return _news_at(venue.news_address, row)
+
+
+@kernel
+def sent_(venue, row):
+    """An order that the participant knows of."""
+    check_row(row, venue.sent_rows)
+    return _sent_at(venue.sent_address, row)
+
+
+@kernel
+def delay_(venue, row):
+    """What a response takes."""
+    check_row(row, venue.delay_rows)
+    return _delay_at(venue.delay_address, row)

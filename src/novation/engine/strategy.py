@@ -38,9 +38,21 @@ from novation.domain.enums import CommandKind, OrderKind
 from novation.domain.errors import InvalidInput
 from novation.engine.book import best_of, lots_ahead, lots_shown, side_place
 from novation.engine.commands import enter, next_command
+from novation.engine.flight import sent_row
 from novation.engine.margining import account_equity
 from novation.engine.orders import find_order
-from novation.engine.state import NO_PRICE, account_, command_, contract_, feed_, head_at, order_, position_
+from novation.engine.state import (
+    NO_PRICE,
+    account_,
+    command_,
+    contract_,
+    feed_,
+    head_at,
+    market_,
+    order_,
+    position_,
+    sent_,
+)
 
 _PLACE = int(CommandKind.PLACE)
 _CANCEL = int(CommandKind.CANCEL)
@@ -50,7 +62,9 @@ _LIMIT = int(OrderKind.LIMIT)
 
 @kernel
 def position(venue, instrument):
-    """Signed lots held in an instrument."""
+    """Signed lots held in an instrument, as far as is heard."""
+    if venue.delayed:
+        return market_(venue, instrument).heard_lots
     return position_(venue, 0, instrument, 0).lots
 
 
@@ -91,6 +105,12 @@ def waiting(venue, instrument):
         c = command_(venue, row)
         if c.kind == _PLACE and c.instrument == instrument and c.order_kind == _MARKET:
             lots += c.side * c.lots
+    if venue.delayed:
+        for row in range(venue.sent_count):
+            s = sent_(venue, row)
+            if s.instrument == instrument and s.kind == _MARKET:
+                lots += s.lots
+        return lots
     row = account_(venue, 0).first_order
     while row >= 0:
         o = order_(venue, row)
@@ -147,13 +167,19 @@ def lots_at(venue, instrument, side, price_ticks):
 
 @kernel
 def is_working(venue, order):
-    """Whether an order of the account still works."""
+    """Whether an order of the account still works; with a latency, whether it is not heard to be gone."""
+    if venue.delayed:
+        return sent_row(venue, order) >= 0
     return find_order(venue, 0, order) >= 0
 
 
 @kernel
 def queue_ahead(venue, order):
-    """Lots ahead of a working order at its price, hidden ones too; -1 where it stands in no queue."""
+    """Lots ahead of a working order at its price, hidden ones too; -1 where it stands in none, or is not heard to."""
+    if venue.delayed:
+        known = sent_row(venue, order)
+        if known < 0 or not sent_(venue, known).accepted:
+            return -1
     row = find_order(venue, 0, order)
     if row < 0 or order_(venue, row).resting < 0 or order_(venue, row).trigger != 0:
         return -1

@@ -75,6 +75,11 @@ def first_rows(venue: Made, accounts: int, *, orders: int, buffer: int) -> dict[
         "band": (count + 1) * 2 * leaves(accounts),
         "spare": accounts,
         "slope": accounts * count,
+        "look": 0,
+        "flight": 0,
+        "news": 0,
+        "sent": 0,
+        "delay": 0,
     }
 
 

@@ -31,6 +31,7 @@ from novation.domain.errors import VenueError
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.funding import FundingState
 from novation.domain.instruments import Instrument, Terms
+from novation.domain.latency import Latency
 from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import asset_decimals, from_e8, iso
@@ -49,11 +50,13 @@ from novation.venues.assets import in_limbs, totals_of
 from novation.venues.canonical import state_lines
 from novation.venues.checks import check_feed, check_flow, check_venue
 from novation.venues.funding_query import funding_state
+from novation.venues.looks import Line, Looks
 from novation.venues.venue_rules import VenueRules
 
 #: Where each field of the head lies in its memory.
 _OFFSETS = {name: i for i, name in enumerate(HEAD.names or ())}
 _EVENT_COUNT, _COMMAND_COUNT = _OFFSETS["event_count"], _OFFSETS["command_count"]
+_EVENT_TOLD = _OFFSETS["event_told"]
 
 
 #: Tables of which a snapshot has to have as many rows.
@@ -163,6 +166,7 @@ class Venue:
         self._waiting: list[bytes] = []  # events taken out of a full buffer in the middle of a step
         self.log: list[bytes] | None = None
         self._kept: dict[str, list[np.ndarray]] = {"sample": [], "holding": []}
+        self._looks: Looks | None = None  # of the compiled strategy that looks
         first_compile(Path(doors.__file__), self._open_doors)
         self._open_doors()
 
@@ -224,15 +228,20 @@ class Venue:
             raise VenueError(f"{self.rules.name}: {self.instruments[instrument].id} has a flow already")
         book_tables.attach_flow(self, row, rows, slots, (int(queue), exponent_e8))
 
-    def submit(self, command: Command) -> list[Event]:
-        """Carry out one command now and return what happened."""
+    def new_order_id(self) -> int:
+        """An id for an order that is sent now and arrives later, with `submit`."""
+        self.head["order_sequence"] += 1
+        return self.number("order_sequence")
+
+    def submit(self, command: Command, *, order: int = 0) -> list[Event]:
+        """Carry out one command now and return what happened; order: the `new_order_id` that it was sent with."""
         at = self._numbers[_COMMAND_COUNT] * COMMAND_DTYPE.itemsize
         buffer: Any = self._tables["command"]
         try:
             COMMAND_FORMAT.pack_into(buffer, at, *msgspec.structs.astuple(command))
         except struct.error as error:
             raise VenueError(f"{self.rules.name}: a command's numbers are int64: {error}") from None
-        self._carry_out(1)
+        self._carry_out(1, order)
         return self._collect(self.drain())
 
     def submit_all(self, commands: np.ndarray) -> None:
@@ -249,8 +258,11 @@ class Venue:
             table[: len(some)] = some
             self._carry_out(len(some))
 
-    def _carry_out(self, count: int) -> None:
+    def _carry_out(self, count: int, order: int = 0) -> None:
         self._submit(self.heads, count)
+        if order:
+            self._tables["command"][0]["order"] = order
+            self.head["order_sequence"] -= 1
         try:
             while self._advance(self.heads, self.clock_ns)[0] == MORE:
                 self._empty_buffers()
@@ -307,15 +319,24 @@ class Venue:
         every_ns: int,
         start_ns: int | None = None,
         until_ns: int | None = None,
+        latency: Latency | None = None,
+        seed: int = 0,
     ) -> None:
         """Drive what is attached up to an instant, else to its last row, with a compiled strategy that looks every
-        `every_ns`, first at `start_ns`, else that long from now."""
+        `every_ns` of its own clock, first at `start_ns`, else that long from now.
+
+        latency: what lies between it and the exchange (docs/rules/latency.md); it begins knowing how things stand. What
+        is under way at the end arrives in the next run. seed: of the delays that are drawn.
+        """
         if every_ns < 1:
             raise VenueError(f"a strategy looks every nanosecond at most, not every {every_ns}")
         until_ns = self.end_ns if until_ns is None else until_ns
-        self.head["look_ns"] = self.clock_ns + every_ns if start_ns is None else max(start_ns, self.clock_ns)
-        self.head["look_every_ns"] = every_ns
-        self._drive(doors.run_looking, on_look, state_address, until_ns)
+        start_ns = self.clock_ns + every_ns if start_ns is None else max(start_ns, self.clock_ns)
+        self._looks = Looks(self, Line(latency, seed, self.clock_ns), start_ns, every_ns)
+        try:
+            self._drive(doors.run_looking, on_look, state_address, until_ns)
+        finally:
+            self._looks, self.head["delayed"] = None, 0
 
     def _drive(self, door: Any, strategy: Any, state_address: int, until_ns: int) -> None:
         loop = strategy_loop(door, HEAD)
@@ -384,6 +405,8 @@ class Venue:
         if self.number("grow_side") >= 0:
             book_tables.grow(self)
         self._empty_events()
+        if self._looks is not None:
+            self._looks.go_on()
         for table in self._kept:
             if 2 * self.number(f"{table}_count") > len(self._tables[table]):
                 self._empty_samples(table)
@@ -394,7 +417,7 @@ class Venue:
         if not count:
             return
         chunk = bytes(self._event_bytes[: count * EVENT_DTYPE.itemsize])
-        self._numbers[_EVENT_COUNT] = 0
+        self._numbers[_EVENT_COUNT] = self._numbers[_EVENT_TOLD] = 0
         self._event_hasher.update(chunk)
         if self.log is not None:
             self.log.append(chunk)

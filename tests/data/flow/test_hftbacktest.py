@@ -11,6 +11,7 @@ import pytest
 from novation.data.flow import Flow, read_binance_stream, read_databento, read_hftbacktest, read_order_latency
 from novation.domain.errors import DataError, OffGrid
 from novation.domain.flow import LAST, FlowKind
+from novation.domain.latency import Draws
 from novation.domain.units import to_ns
 
 Told = Callable[[Flow], list[str]]
@@ -197,6 +198,12 @@ def test_order_latencies(tmp_path: Path) -> None:
     assert (latency.exchange_ns - latency.request_ns).tolist()[:2] == [7_475_000, 7_980_000]
     assert (latency.response_ns - latency.exchange_ns).tolist()[:2] == [3_122_000, 8_003_000]
     assert latency.exchange_ns.tolist()[2] == 0
+    sent, there = latency.request_ns, latency.exchange_ns
+    draws = Draws(0, 0)
+    third = (latency.response_ns[2] - sent[2]) // 2  # not taken: half of its round
+    assert latency.entry.at(sent, draws).tolist() == [7_475_000, 7_980_000, third]
+    assert latency.response.at(there[:2], draws).tolist() == [3_122_000, 8_003_000]
+    assert latency.response.at(there[:1] + 1, draws).tolist() == [3_122_000]
 
 
 @pytest.mark.parametrize("wrong", [(30, 25, 40, 0), (30, 35, 34, 0), (30, 0, 29, 0), (9, 35, 40, 0)])

@@ -39,6 +39,7 @@ from novation.data.flow.recorded import (
 )
 from novation.domain.errors import DataError
 from novation.domain.flow import LAST, SNAPSHOT, FlowKind
+from novation.domain.latency import Delay
 from novation.domain.units import Number
 
 _EXCHANGE, _LOCAL, _BUY, _SELL = 1 << 31, 1 << 30, 1 << 29, 1 << 28
@@ -66,6 +67,22 @@ class OrderLatency:
 
     def __len__(self) -> int:
         return len(self.request_ns)
+
+    @property
+    def entry(self) -> Delay:
+        """What orders took to the exchange, by when they were sent; of one that was not taken, half of its round."""
+        half = (self.response_ns - self.request_ns) // 2
+        return Delay.recorded(self.request_ns, np.where(self.exchange_ns > 0, self.exchange_ns - self.request_ns, half))
+
+    @property
+    def response(self) -> Delay:
+        """What answers took, by when the exchange had the order; orders that it did not take are left out."""
+        taken = self.exchange_ns > 0
+        if not taken.any():
+            raise DataError("the exchange took none of these orders", source=self.source)
+        begins, delays = self.exchange_ns[taken], (self.response_ns - self.exchange_ns)[taken]
+        by_time = np.argsort(begins, kind="stable")
+        return Delay.recorded(begins[by_time], delays[by_time])
 
 
 def read_hftbacktest(
