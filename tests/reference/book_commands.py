@@ -39,7 +39,7 @@ OWN_FIELDS = (
     "self_trade",
 )
 #: Kinds that become limit orders as they arrive, or as they are triggered.
-BECOMES_LIMIT = (OrderKind.MARKET_LIMIT, OrderKind.MARKET_PROTECTED)
+BECOMES_LIMIT = tuple(kind for kind in OrderKind if kind not in (OrderKind.MARKET, OrderKind.LIMIT))
 
 
 def asks_for_a_book(c: Command) -> bool:
@@ -123,6 +123,8 @@ def _bad_kind(ex: Exchange, i: int, c: Command) -> Refusal | None:
         known.add(OrderKind.MARKET)
     if rules.protection_ticks:
         known.add(OrderKind.MARKET_PROTECTED)
+    if rules.price_match:
+        known.update(conditional.MATCHED)
     return None if c.order_kind in known else Refusal(RejectReason.BAD_ORDER_KIND, c.order_kind)
 
 
@@ -130,9 +132,11 @@ def _bad_field(ex: Exchange, i: int, c: Command) -> Refusal | None:
     """Time in force, display and minimum."""
     tif, market, closed = c.time_in_force, ex.markets[i], not phases.is_open(ex, i)
     immediate = tif in (TimeInForce.IOC, TimeInForce.FOK)
-    expires_wrong = c.expire_ns <= ex.clock_ns if tif == TimeInForce.GTD else c.expire_ns != 0
+    least = ex.clock_ns + ex.books[ex.instruments[i].id].rules.filters.least_gtd_ns
+    expires_wrong = c.expire_ns <= least if tif == TimeInForce.GTD else c.expire_ns != 0
     passive = tif == TimeInForce.POST_ONLY
-    if tif not in list(TimeInForce) or expires_wrong or (passive and (c.order_kind != OrderKind.LIMIT or c.trigger)):
+    never_rests = c.order_kind not in (OrderKind.LIMIT, *conditional.MATCHED)
+    if tif not in list(TimeInForce) or expires_wrong or (passive and (never_rests or c.trigger)):
         return Refusal(RejectReason.BAD_TIME_IN_FORCE, tif, c.expire_ns)
     if immediate and not c.trigger and closed:
         return Refusal(RejectReason.IMMEDIATE_BEFORE_OPEN, market.phase, market.halt)
@@ -153,7 +157,9 @@ def _bad_trigger(ex: Exchange, i: int, c: Command) -> Refusal | None:
     elif not c.trigger:
         wrong = bool(c.trigger_e8 or c.trigger_by or c.callback_e8)
     elif trailing:
-        wrong = not 1 <= c.callback_e8 <= E8 or not 0 <= c.trigger_e8 <= HIGHEST_PRICE_E8
+        filters = ex.books[ex.instruments[i].id].rules.filters
+        least, most = max(1, filters.least_callback_e8), min(E8, filters.most_callback_e8 or E8)
+        wrong = not least <= c.callback_e8 <= most or not 0 <= c.trigger_e8 <= HIGHEST_PRICE_E8
     else:
         wrong = not 0 < c.trigger_e8 <= HIGHEST_PRICE_E8 or c.callback_e8 != 0
     if wrong:
@@ -251,6 +257,7 @@ def _cannot_be(ex: Exchange, order: Order, c: Command, left: int, found: book.Re
         if not refusal:
             beyond = phases.refused_price(ex, i, msgspec.structs.replace(c, side=order.side))
             refusal = Refusal(*beyond) if beyond else None
+        refusal = refusal or checks.filtered_price(ex, i, order.side, price, ex.markets[i].mark_e8)
         refusal = refusal or checks.too_large(ex, account, i, order.side, left, price)
         return refusal or trading.refused(ex, order, left, OrderKind.LIMIT, price, found)
     finally:

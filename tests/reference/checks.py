@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 from typing import TYPE_CHECKING, NamedTuple
 
 from novation.domain.commands import Command
@@ -143,7 +143,47 @@ def well_formed(ex: Exchange, c: Command) -> Refusal | None:
     refused = phases.refused_price(ex, i, c) if limit and not moved else None
     if refused:
         return Refusal(*refused)
+    if not moved and ex.has_book(2 * c.instrument):
+        refusal = filtered(ex, i, c)
+        if refusal:
+            return refusal
     return too_large(ex, c.account, i, c.side, c.lots, c.price_ticks if limit else 0)
+
+
+def filtered(ex: Exchange, i: int, c: Command) -> Refusal | None:
+    """Whether a book's filters refuse an order."""
+    filters = ex.books[ex.instruments[i].id].rules.filters
+    if c.order_kind == OrderKind.MARKET and c.lots > (filters.max_market_lots or c.lots):
+        return Refusal(RejectReason.QTY_ABOVE_MAX, c.lots, filters.max_market_lots)
+    if c.order_kind == OrderKind.LIMIT:
+        base = c.trigger_e8 if c.trigger else ex.markets[i].mark_e8
+        refusal = filtered_price(ex, i, c.side, c.price_ticks, base)
+        if refusal:
+            return refusal
+    mine = ex.accounts[c.account].orders.values()
+    if c.trigger:
+        count, most, reason = sum(bool(o.trigger) for o in mine), filters.max_conditional, "TOO_MANY_CONDITIONAL"
+    else:
+        same = [o for o in mine if not o.trigger and o.instrument // 2 == c.instrument]
+        count, most, reason = len(same), filters.max_orders, "TOO_MANY_ORDERS"
+        most = 0 if c.order_kind == OrderKind.MARKET else most
+    return Refusal(RejectReason[reason], count + 1, most) if most and count >= most else None
+
+
+def filtered_price(ex: Exchange, i: int, side: int, ticks: int, base_e8: int) -> Refusal | None:
+    """Whether a limit price is outside the prices a book takes, or too far from another price."""
+    filters, tick = ex.books[ex.instruments[i].id].rules.filters, ex.instruments[i].tick_e8
+    if ticks < filters.min_ticks:
+        return Refusal(RejectReason.PRICE_BELOW_MIN, ticks, filters.min_ticks)
+    if filters.max_ticks and ticks > filters.max_ticks:
+        return Refusal(RejectReason.PRICE_ABOVE_MAX, ticks, filters.max_ticks)
+    share = filters.up_e8 if side > 0 else filters.down_e8
+    bound = Fraction(base_e8 * share, E8 * tick)
+    if base_e8 and share and side * (ticks - bound) > 0:
+        whole = floor(bound) if side > 0 else ceil(bound)
+        reason = RejectReason.PRICE_ABOVE_CAP if side > 0 else RejectReason.PRICE_BELOW_FLOOR
+        return Refusal(reason, ticks, whole)
+    return None
 
 
 def too_large(ex: Exchange, account: int, i: int, side: int, lots: int, price_ticks: int) -> Refusal | None:

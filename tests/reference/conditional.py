@@ -75,6 +75,18 @@ def due(ex: Exchange, i: int, by: int, x: int) -> list[Order]:
     return sorted(found, key=turn)  # as it sorts, it leaves equal ones in order of arrival
 
 
+#: Kinds that take the n-th price of a side, whether their own.
+MATCHED = {
+    OrderKind.OPPONENT_5: (False, 5),
+    OrderKind.OPPONENT_10: (False, 10),
+    OrderKind.OPPONENT_20: (False, 20),
+    OrderKind.QUEUE: (True, 1),
+    OrderKind.QUEUE_5: (True, 5),
+    OrderKind.QUEUE_10: (True, 10),
+    OrderKind.QUEUE_20: (True, 20),
+}
+
+
 def protected_limit(ex: Exchange, i: int, side: int, from_e8: int) -> int:
     """So many ticks beyond a price, on the tick in force, inside the price limits, one tick step at least."""
     step, rules = ex.terms_of(i).tick_step, ex.book(i).rules
@@ -87,6 +99,10 @@ def limit_now(ex: Exchange, i: int, kind: int, side: int, trigger_e8: int = 0) -
     """The limit that an order without one gets as it arrives, or as it is triggered; None if nobody is there."""
     if kind == OrderKind.MARKET_PROTECTED and trigger_e8:
         return protected_limit(ex, i, side, trigger_e8)
+    if kind in MATCHED:
+        own, nth = MATCHED[OrderKind(kind)]
+        found = book.prices(ex, i, side if own else -side)
+        return found[nth - 1] if len(found) >= nth else None
     opposite = book.prices(ex, i, -side)
     if not opposite:
         return None

@@ -39,7 +39,7 @@ def elect(ex: Exchange, by: TriggerPrice = TriggerPrice.LAST) -> None:
 def _trigger(ex: Exchange, order: Order, x: int, *, in_auction: bool = False) -> None:
     i, trigger, limit = order.instrument, order.trigger, order.price_ticks
     assert trigger is not None
-    if order.kind in (OrderKind.MARKET_LIMIT, OrderKind.MARKET_PROTECTED):
+    if order.kind not in (OrderKind.MARKET, OrderKind.LIMIT):
         at = x if trigger.kind == TriggerKind.TRAILING else trigger.price_e8
         found = conditional.limit_now(ex, i, order.kind, order.side, at)
         if found is None:

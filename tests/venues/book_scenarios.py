@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from novation.domain.account import InsurancePool
-from novation.domain.book import BookRules
+from novation.domain.book import BookRules, Filters
 from novation.domain.commands import Command
 from novation.domain.enums import (
     CommandKind,
@@ -37,7 +37,7 @@ from tests.venues.scenarios import Setup
 
 KINDS = ("coins", "futures")
 #: What an order may be, most of the time.
-ORDER_KINDS = (OrderKind.LIMIT,) * 10 + (OrderKind.MARKET,) * 2 + (OrderKind.MARKET_LIMIT, OrderKind.MARKET_PROTECTED)
+ORDER_KINDS = (OrderKind.LIMIT,) * 20 + (OrderKind.MARKET,) * 2 + tuple(OrderKind)
 #: Ways to give lots out: by time, K 20/80, in proportion, the top order first, lead makers, one lot to everybody.
 WAYS: tuple[dict[str, Any], ...] = (
     {},
@@ -50,15 +50,36 @@ WAYS: tuple[dict[str, Any], ...] = (
 )
 
 
-def book_rules(r: Random) -> BookRules:
-    """One of the ways, with the other choices at random."""
+def filters(r: Random, middle: int) -> Filters:
+    """None, most of the time; else some that orders around a price meet."""
+    if r.randint(0, 3):
+        return Filters()
+    some = {
+        "max_market_lots": r.randint(3, 12),
+        "min_ticks": middle - r.randint(1, 8),
+        "max_ticks": middle + r.randint(1, 8),
+        "up_e8": E8 + r.randint(0, E8 // 20),
+        "down_e8": E8 - r.randint(0, E8 // 20),
+        "max_orders": r.randint(1, 4),
+        "max_conditional": r.randint(1, 3),
+        "least_callback_e8": r.randint(1, E8 // 50),
+        "most_callback_e8": r.randint(E8 // 50, E8 // 10),
+        "least_gtd_ns": r.choice([1, NS, HOUR_NS]),
+    }
+    return Filters(**{name: value for name, value in some.items() if r.randint(0, 2) == 0})
+
+
+def book_rules(r: Random, middle: int) -> BookRules:
+    """One of the ways, with the other choices at random; middle: about what prices are, in ticks."""
     return BookRules(
         **r.choice(WAYS),
         protection_ticks=r.choice([0, 2, 3, 5]),
         market_orders=r.randint(0, 5) > 0,
+        price_match=r.randint(0, 3) > 0,
         amend_keeps_place=r.randint(0, 2) > 0,
         refuse_unfillable=bool(r.randint(0, 1)),
         self_trade=SelfTrade(r.randint(1, 4)),
+        filters=filters(r, middle),
     )
 
 
@@ -137,7 +158,7 @@ def setup(r: Random, kind: str = "", accounts: int | None = None) -> Setup:
         pools if r.randint(0, 2) else (),
         marked=marked,
         pro_rata=r.randint(0, 4) == 0,
-        books={name: book_rules(r) for name in on_books},
+        books={m[0].id: book_rules(r, m[2] // m[0].tick_e8) for m in made if m[0].id in on_books},
     )
 
 

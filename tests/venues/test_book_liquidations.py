@@ -41,6 +41,7 @@ from tests.venues.book_cases import (
     TERMS,
     Pair,
     at,
+    fills,
     gone,
     market,
     marks,
@@ -268,3 +269,18 @@ def test_an_account_in_hedge_mode_says_which_position_an_order_is_of() -> None:
     events = both.submit(place_limit(2, 0, BUY, 1, 10_300))
     assert [(e.lots, e.flags) for e in events if e.kind == EventKind.ORDER_TRIGGERED] == [(2, SHORT_SIDE)]
     assert both.twin.accounts[1].positions[1].lots == 0
+
+
+def test_a_position_closed_and_opened_again_in_one_trade_with_oneself_keeps_its_margin_call() -> None:
+    """Its order works on, so that nothing was ever without lots, cost, margin and orders."""
+    both = market()
+    rest(both, BUY, (4, 900), account=1)
+    both.submit(order(0, SELL, 4, 900))
+    rest(both, SELL, (6, 901))
+    both.submit(transfer(0, -10_000_000 * DOLLARS + 1_000 * DOLLARS))  # the initial margin of ten
+    at(both, 1, marks(1, 903.5))  # 700 lost: 300 against 320
+    assert both.twin.accounts[0].called
+    events = both.submit(order(0, BUY, 4, OrderKind.MARKET, reduce_only=1))
+    assert [lots for lots, _ in fills(events)] + [lots for lots, _ in fills(events, makers=True)] == [4, 4]
+    assert both.twin.accounts[0].called
+    both.compare()

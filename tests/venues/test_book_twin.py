@@ -70,6 +70,12 @@ REFUSED = {
     "MIN_NOTIONAL",
     "INSUFFICIENT_MARGIN",
     "POSITION_LIMIT",
+    "PRICE_BELOW_MIN",
+    "PRICE_ABOVE_MAX",
+    "PRICE_ABOVE_CAP",
+    "PRICE_BELOW_FLOOR",
+    "TOO_MANY_ORDERS",
+    "TOO_MANY_CONDITIONAL",
 }
 #: Why an order on a book may be gone.
 CANCELLED = {

@@ -6,6 +6,7 @@ import msgspec
 
 from novation.domain.enums import SelfTrade
 from novation.domain.errors import InvalidInput
+from novation.domain.units import E8
 
 #: Lots that an order, and a split, may name at most.
 MOST_LOTS = 1 << 50
@@ -13,6 +14,34 @@ MOST_LOTS = 1 << 50
 
 def _whole(number: object, most: int) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= most
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """What Binance asks of an order beyond its tick, its size and its money (facts/binance.md 7.3); 0: nothing.
+
+    A GTC order that is older than a year ends there; that is not kept here.
+    """
+
+    max_market_lots: int = 0  #: MARKET_LOT_SIZE
+    min_ticks: int = 0  #: PRICE_FILTER: the lowest and the highest price
+    max_ticks: int = 0
+    up_e8: int = 0  #: PERCENT_PRICE: what a buyer may bid, as a multiple of the mark; of a stop limit, of its trigger
+    down_e8: int = 0  #: ... and what a seller has to ask
+    max_orders: int = 0  #: MAX_NUM_ORDERS: working orders of an account in the instrument
+    max_conditional: int = 0  #: ... and untriggered ones of an account in all instruments
+    least_callback_e8: int = 0  #: of a trailing order, the share that it lets the price come back
+    most_callback_e8: int = 0
+    least_gtd_ns: int = 0  #: how far ahead the end of a GTD order lies; it has to be further
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            most = 100 * E8 if name in ("up_e8", "down_e8") else MOST_LOTS
+            if not _whole(getattr(self, name), most):
+                value = getattr(self, name)
+                raise InvalidInput(f"is a whole number, 0 to {most:,}", source="filters", where=name, value=value)
+        for low, high in (("min_ticks", "max_ticks"), ("least_callback_e8", "most_callback_e8"), ("down_e8", "up_e8")):
+            if 0 < getattr(self, high) < getattr(self, low):
+                raise InvalidInput(f"{low} is above {high}", source="filters", value=getattr(self, low))
 
 
 class BookRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,9 +60,11 @@ class BookRules(msgspec.Struct, frozen=True, kw_only=True):
     levelling: bool = False  #: whether an order whose pro-rata share is none gets one lot
     protection_ticks: int = 0  #: how far beyond the market a protected order may trade; 0: there are none
     market_orders: bool = True  #: whether there are market orders without protection
+    price_match: bool = False  #: whether there are orders at the n-th price of a side (OPPONENT_n, QUEUE_n)
     amend_keeps_place: bool = True  #: whether an order that is only made smaller keeps its place
     refuse_unfillable: bool = False  #: whether a fill-or-kill order that cannot be filled is refused, not cancelled
     self_trade: SelfTrade = SelfTrade.TRADE
+    filters: Filters = Filters()
 
     def __post_init__(self) -> None:
         wrong: str = ""
@@ -61,6 +92,8 @@ class BookRules(msgspec.Struct, frozen=True, kw_only=True):
             wrong = "an account is a lead maker once"
         elif self.self_trade == SelfTrade.AS_THE_BOOK:
             wrong = "self_trade names what the book does"
+        elif not isinstance(self.filters, Filters):
+            wrong, value = "filters is a Filters", repr(self.filters)
         if wrong:
             raise InvalidInput(wrong, source="book rules", value=value or None)
 

@@ -69,13 +69,21 @@ class OrderKind(IntEnum):
     """How an order finds its price.
 
     MARKET: at the next price. LIMIT: at its price or better. On a book also MARKET_LIMIT: a limit order at the best
-    price of the other side as it arrives. MARKET_PROTECTED: a limit order so many ticks beyond that price.
+    price of the other side as it arrives (Binance: price match OPPONENT). MARKET_PROTECTED: a limit order so many ticks
+    beyond that price. OPPONENT_n, QUEUE_n: a limit order at the n-th price of the other, or of its own side.
     """
 
     MARKET = 1
     LIMIT = 2
     MARKET_LIMIT = 3
     MARKET_PROTECTED = 4
+    OPPONENT_5 = 5
+    OPPONENT_10 = 6
+    OPPONENT_20 = 7
+    QUEUE = 8
+    QUEUE_5 = 9
+    QUEUE_10 = 10
+    QUEUE_20 = 11
 
 
 class TimeInForce(IntEnum):
@@ -310,6 +318,12 @@ class RejectReason(IntEnum):
     BAD_SELF_TRADE = 320
     NOT_AMENDABLE = 321
     BAD_SIDE = 322
+    PRICE_BELOW_MIN = 323
+    PRICE_ABOVE_MAX = 324
+    PRICE_ABOVE_CAP = 325
+    PRICE_BELOW_FLOOR = 326
+    TOO_MANY_ORDERS = 327
+    TOO_MANY_CONDITIONAL = 328
     INSUFFICIENT_MARGIN = 401
     POSITION_LIMIT = 402
     LEVERAGE_ABOVE_BRACKET = 403

@@ -9,6 +9,7 @@ from novation.engine.book import show
 from novation.engine.book_orders import far_reason
 from novation.engine.clearing import side_flag
 from novation.engine.executable import best_executable
+from novation.engine.filters import filter_price_reason
 from novation.engine.ledger import next_event
 from novation.engine.liquidity import within
 from novation.engine.order_checks import money_reason, reducible, status_reason, too_large
@@ -85,7 +86,11 @@ def new_size_reason(venue, c, row, left):
         most = reducible(venue, row_of(venue, o.account, o.instrument, o.leg), o.side, row)
         if left > most:
             return _WOULD_NOT_REDUCE, left, most
-    return price_reason(venue, o.instrument, o.side, c.price_ticks)
+    reason, value, limit = price_reason(venue, o.instrument, o.side, c.price_ticks)
+    if reason == 0:
+        mark_e8 = market_(venue, o.instrument).mark_e8
+        reason, value, limit = filter_price_reason(venue, o.instrument, o.side, c.price_ticks, mark_e8)
+    return reason, value, limit
 
 
 @kernel

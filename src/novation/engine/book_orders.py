@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import OrderKind, RejectReason, SelfTrade, TimeInForce, TriggerKind, TriggerPrice
-from novation.engine.executable import best_executable
+from novation.engine.executable import best_executable, nth_executable
 from novation.engine.liquidity import within
 from novation.engine.phases import is_open, within_limits
 from novation.engine.state import NO_PRICE, book_of, contract_, has_book, market_, terms_of
@@ -13,7 +13,10 @@ from novation.rules.integers import E8
 from novation.rules.price_banding import protected_limit
 
 _MARKET, _LIMIT = int(OrderKind.MARKET), int(OrderKind.LIMIT)
-_MARKET_LIMIT, _PROTECTED = int(OrderKind.MARKET_LIMIT), int(OrderKind.MARKET_PROTECTED)
+_PROTECTED = int(OrderKind.MARKET_PROTECTED)
+_OPPONENT_5, _OPPONENT_10 = int(OrderKind.OPPONENT_5), int(OrderKind.OPPONENT_10)
+_OPPONENT_20, _QUEUE = int(OrderKind.OPPONENT_20), int(OrderKind.QUEUE)
+_QUEUE_5, _QUEUE_10, _QUEUE_20 = int(OrderKind.QUEUE_5), int(OrderKind.QUEUE_10), int(OrderKind.QUEUE_20)
 _GTD, _IOC = int(TimeInForce.GTD), int(TimeInForce.IOC)
 _FOK, _POST_ONLY = int(TimeInForce.FOK), int(TimeInForce.POST_ONLY)
 _STOP, _TRAILING = int(TriggerKind.STOP), int(TriggerKind.TRAILING)
@@ -48,7 +51,7 @@ def is_plain(c):
 @kernel
 def kind_reason(venue, c):
     """Why the kind of an order is refused, what it has to do with a book, or why its other side is missing."""
-    known = _MARKET <= c.order_kind <= _PROTECTED
+    known = _MARKET <= c.order_kind <= _QUEUE_20
     if not has_book(venue, c.instrument):
         if not is_plain(c):
             return _NO_BOOK, c.instrument, 0
@@ -58,13 +61,14 @@ def kind_reason(venue, c):
         not known
         or (c.order_kind == _MARKET and not b.market_orders)
         or (c.order_kind == _PROTECTED and b.protection_ticks == 0)
+        or (c.order_kind > _PROTECTED and not b.price_match)
     ):
         return _BAD_ORDER_KIND, c.order_kind, 0
     reason, value, limit = terms_reason(venue, c)
     if reason == 0:
         reason, value, limit = trigger_reason(venue, c)
     if reason == 0 and c.order_kind > _LIMIT and c.trigger == 0:
-        if best_executable(venue, c.instrument, 1 if c.side > 0 else -1) == NO_PRICE:
+        if met_price(venue, c.instrument, 1 if c.side > 0 else -1, c.order_kind) == NO_PRICE:
             return _NO_OPPOSITE, c.order_kind, 0
     return reason, value, limit
 
@@ -73,12 +77,12 @@ def kind_reason(venue, c):
 def terms_reason(venue, c):
     """Why the time in force, the display or the minimum of an order is refused."""
     tif, open_now = c.time_in_force, is_open(venue, c.instrument)
-    m = market_(venue, c.instrument)
+    m, b = market_(venue, c.instrument), book_of(venue, c.instrument)
     if (
         tif < 0
         or tif > _POST_ONLY
-        or (c.expire_ns <= venue.clock_ns if tif == _GTD else c.expire_ns != 0)
-        or (tif == _POST_ONLY and (c.order_kind != _LIMIT or c.trigger != 0))
+        or (c.expire_ns <= venue.clock_ns + b.least_gtd_ns if tif == _GTD else c.expire_ns != 0)
+        or (tif == _POST_ONLY and ((c.order_kind != _LIMIT and c.order_kind <= _PROTECTED) or c.trigger != 0))
     ):
         return _BAD_TIME_IN_FORCE, tif, c.expire_ns
     at_once = tif == _IOC or tif == _FOK
@@ -102,7 +106,9 @@ def trigger_reason(venue, c):
     if c.trigger == 0:
         wrong = wrong or c.trigger_e8 != 0 or c.trigger_by != 0 or c.callback_e8 != 0
     elif c.trigger == _TRAILING:
-        wrong = wrong or c.callback_e8 < 1 or c.callback_e8 > E8
+        b = book_of(venue, c.instrument)
+        most = b.most_callback_e8 if b.most_callback_e8 > 0 else E8
+        wrong = wrong or c.callback_e8 < max(1, b.least_callback_e8) or c.callback_e8 > min(most, E8)
     else:
         wrong = wrong or c.trigger_e8 == 0 or c.callback_e8 != 0
     if wrong:
@@ -159,13 +165,29 @@ def would_trigger(c, x):
 
 
 @kernel
+def met_price(venue, instrument, side, kind):
+    """The price of a side that an order of a kind without a price of its own finds it by, NO_PRICE where there is
+    none."""
+    if kind >= _QUEUE:
+        side = -side
+    nth = 1
+    if kind == _OPPONENT_5 or kind == _QUEUE_5:
+        nth = 5
+    elif kind == _OPPONENT_10 or kind == _QUEUE_10:
+        nth = 10
+    elif kind == _OPPONENT_20 or kind == _QUEUE_20:
+        nth = 20
+    return nth_executable(venue, instrument, side, nth)
+
+
+@kernel
 def price_found(venue, instrument, side, kind, from_ticks):
-    """The limit of an order that finds its own: the best price of the other side, or `from_ticks`, and, protected, so
-    many ticks beyond it; on the tick in force and within the price limits. Of an order of either kind."""
+    """The limit of an order that finds its own: the price that it meets, or `from_ticks`, and, protected, so many ticks
+    beyond it; on the tick in force and within the price limits."""
     side = 1 if side > 0 else -1
     ticks, step = from_ticks, terms_of(venue, instrument).tick_step
     if ticks == NO_PRICE:
-        ticks = best_executable(venue, instrument, side)
+        ticks = met_price(venue, instrument, side, kind)
     ticks -= side * (side * ticks % step)
     if kind == _PROTECTED:
         ticks = protected_limit(side, ticks, book_of(venue, instrument).protection_ticks)

@@ -18,9 +18,8 @@ from novation.domain.enums import (
     TriggerPrice,
 )
 from novation.engine.book import GROW, best_of, enter, first_at, price_after
-from novation.engine.book_orders import looked_at, price_found, rises
+from novation.engine.book_orders import looked_at, met_price, price_found, rises
 from novation.engine.clearing import side_flag
-from novation.engine.executable import best_executable
 from novation.engine.ledger import next_event
 from novation.engine.order_checks import as_cancelled, is_over, money_reason, reducible, status_reason, too_large
 from novation.engine.orders import arrive_anew, cancel_order, count_in
@@ -212,7 +211,7 @@ def trigger(venue, row, x):
             from_e8 = x if o.trigger == _TRAILING_ORDER else o.trigger_e8
             tick_e8, step = contract_(venue, instrument).tick_e8, terms_of(venue, instrument).tick_step
             from_ticks = price_to_ticks(from_e8, tick_e8, step, -side)
-        elif best_executable(venue, instrument, side) == NO_PRICE:
+        elif met_price(venue, instrument, side, o.kind) == NO_PRICE:
             cancel_order(venue, row, _CANCEL_NO_OPPOSITE)
             return
         o.price_ticks = price_found(venue, instrument, side, o.kind, from_ticks)

@@ -234,9 +234,9 @@ def trade(venue, order_row, lots, ticks, price_e8, flags):
     if lots == o.lots:
         remove(venue, order_row)
     else:
-        reserve(venue, order_row, -1)
+        count(venue, order_row, -1)  # it goes on working, so a flat position is not forgotten in between
         o.lots -= lots
         o.filled += lots
-        reserve(venue, order_row, 1)
+        count(venue, order_row, 1)
     fee = fee_of(venue, position_row_(venue, row).instrument, signed, ticks, flags & MAKER)
     fill(venue, row, identity, signed, ticks, price_e8, fee, flags)

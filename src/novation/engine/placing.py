@@ -16,6 +16,7 @@ from novation.domain.events import REDUCE_ONLY, TRANSFERRED
 from novation.engine.banding import price_reason
 from novation.engine.book_orders import kind_reason, price_found, whole_reason
 from novation.engine.clearing import fill, side_flag
+from novation.engine.filters import filter_reason
 from novation.engine.ledger import next_event
 from novation.engine.liquidity import has_depth, has_ladder
 from novation.engine.order_checks import closes, money_reason, reducible, status_reason, too_large
@@ -105,6 +106,8 @@ def asked_reason(venue, row, c, kind, price_ticks):
         reason, value, limit = position_reason(venue, row, c)
     if reason == 0 and kind == _LIMIT and c.kind == _PLACE:
         reason, value, limit = price_reason(venue, c.instrument, c.side, price_ticks)
+    if reason == 0 and c.kind == _PLACE and has_book(venue, c.instrument):
+        reason, value, limit = filter_reason(venue, c, kind, price_ticks)
     if reason == 0 and too_large(venue, row, c.side, c.lots, price_ticks):
         return _NUMBER_TOO_LARGE, c.lots, 0
     return reason, value, limit

@@ -69,6 +69,8 @@ def fill(venue: HasBooks, instruments: Sequence[Instrument], books: Mapping[str,
         for name in rules.__struct_fields__:
             if name in (DTYPES["book"].names or ()):
                 b[name] = int(getattr(rules, name))
+        for name in rules.filters.__struct_fields__:
+            b[name] = getattr(rules.filters, name)
         b["by_time"] = int(rules.by_time)
         b["maker_first"], b["maker_count"] = makers, len(rules.lead_makers)
         for share in rules.lead_makers:

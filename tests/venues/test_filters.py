@@ -1,0 +1,147 @@
+"""Binance's filters on a book, by the values of BTCUSDT (facts/binance.md 7.3), on both exchanges."""
+
+from __future__ import annotations
+
+import pytest
+
+from novation.domain.book import BookRules, Filters
+from novation.domain.commands import amend, cancel, place, transfer
+from novation.domain.enums import EventKind, OrderKind, RejectReason, Side, TimeInForce, TriggerKind
+from novation.domain.errors import InvalidInput
+from novation.domain.units import E8, NS
+from novation.venues import binance_usdm
+from tests.venues.book_cases import BUY, SELL, Pair, marks
+from tests.venues.book_pair import pair
+from tests.venues.scenarios import Setup
+from tests.venues.test_deleveraging import TERMS
+from tests.venues.test_edges import coin
+from tests.venues.test_phases import answer
+
+#: As BTCUSDT had them on 2026-09-15: tick 0.10, lot 0.001; a trailing order's bounds and GTD's are of all symbols.
+BTCUSDT = Filters(
+    max_market_lots=120_000,
+    min_ticks=5_568,
+    max_ticks=45_297_640,
+    up_e8=105_000_000,
+    down_e8=95_000_000,
+    max_orders=200,
+    max_conditional=200,
+    least_callback_e8=E8 // 1_000,
+    most_callback_e8=E8 // 10,
+    least_gtd_ns=600 * NS,
+)
+#: A mark of 60,000.05.
+MARK_TICKS = 600_000
+
+
+def market(filters: Filters = BTCUSDT) -> Pair:
+    """One book, two accounts with a thousand million."""
+    btc = coin(tick_e8=E8 // 10, lot_e8=E8 // 1_000)
+    rules = BookRules(filters=filters)
+    both = pair(Setup(binance_usdm.RULES, [btc], [[TERMS]], 2, 0, [0], books={btc.id: rules}))
+    both.advance(0, [marks(0, 60_000.05)])
+    for account in range(2):
+        both.submit(transfer(account, 1_000_000_000 * E8))
+    return both
+
+
+def told(both: Pair, side: Side, kind: OrderKind, lots: int = 1, **fields: int) -> tuple[RejectReason, int, int]:
+    """Why an order is refused, the value and the limit."""
+    events = both.submit(place(0, 0, side, kind, lots, **fields))
+    return answer(events), events[0].amount, events[0].cost
+
+
+def test_a_buyer_bids_up_to_a_share_above_the_mark_and_a_seller_asks_down_to_one_below() -> None:
+    """1.05 and 0.95 times 60,000.05 are 63,000.0525 and 57,000.0475; far below and far above is free."""
+    both = market()
+    assert told(both, BUY, OrderKind.LIMIT, price_ticks=630_000)[0] == 0
+    assert told(both, BUY, OrderKind.LIMIT, price_ticks=630_001) == (RejectReason.PRICE_ABOVE_CAP, 630_001, 630_000)
+    assert told(both, BUY, OrderKind.LIMIT, price_ticks=5_568)[0] == 0
+    both = market()
+    assert told(both, SELL, OrderKind.LIMIT, price_ticks=570_001)[0] == 0
+    assert told(both, SELL, OrderKind.LIMIT, price_ticks=570_000) == (RejectReason.PRICE_BELOW_FLOOR, 570_000, 570_001)
+    assert told(both, SELL, OrderKind.LIMIT, price_ticks=45_297_640)[0] == 0
+    both.compare()
+
+
+def test_prices_have_a_lowest_and_a_highest() -> None:
+    both = market()
+    assert told(both, BUY, OrderKind.LIMIT, price_ticks=5_567) == (RejectReason.PRICE_BELOW_MIN, 5_567, 5_568)
+    above = (RejectReason.PRICE_ABOVE_MAX, 45_297_641, 45_297_640)
+    assert told(both, SELL, OrderKind.LIMIT, price_ticks=45_297_641) == above
+    both.compare()
+
+
+def test_the_limit_of_a_stop_is_measured_by_its_trigger() -> None:
+    """A stop at 80,000: 84,000 is its buyer's highest price, though 63,000.0 is that of an order now."""
+    both = market()
+    stop = {"trigger": TriggerKind.STOP, "trigger_e8": 80_000 * E8}
+    assert told(both, BUY, OrderKind.LIMIT, price_ticks=840_000, **stop)[0] == 0
+    told_above = told(both, BUY, OrderKind.LIMIT, price_ticks=840_001, **stop)
+    assert told_above == (RejectReason.PRICE_ABOVE_CAP, 840_001, 840_000)
+    below = {"trigger": TriggerKind.STOP, "trigger_e8": 40_000 * E8}
+    assert told(both, SELL, OrderKind.LIMIT, price_ticks=380_000, **below)[0] == 0
+    assert told(both, SELL, OrderKind.LIMIT, price_ticks=379_999, **below)[0] == RejectReason.PRICE_BELOW_FLOOR
+    both.compare()
+
+
+def test_a_market_order_has_a_size_of_its_own() -> None:
+    both = market()
+    over = (RejectReason.QTY_ABOVE_MAX, 120_001, 120_000)
+    assert told(both, BUY, OrderKind.MARKET, 120_001) == over
+    assert told(both, BUY, OrderKind.MARKET, 120_001, trigger=TriggerKind.STOP, trigger_e8=70_000 * E8) == over
+    assert told(both, BUY, OrderKind.LIMIT, 120_001, price_ticks=10_000)[0] == 0
+    both.compare()
+
+
+def test_an_account_has_so_many_orders_and_no_more() -> None:
+    both = market(Filters(max_orders=3, max_conditional=2))
+    stop = {"trigger": TriggerKind.STOP, "trigger_e8": 70_000 * E8}
+    answers = [told(both, BUY, OrderKind.LIMIT, price_ticks=599_000 - n) for n in range(4)]
+    assert [a[0] for a in answers] == [0, 0, 0, RejectReason.TOO_MANY_ORDERS] and answers[-1][1:] == (4, 3)
+    answers = [told(both, BUY, OrderKind.MARKET, **stop) for _ in range(3)]
+    assert [a[0] for a in answers] == [0, 0, RejectReason.TOO_MANY_CONDITIONAL] and answers[-1][1:] == (3, 2)
+    assert told(both, BUY, OrderKind.MARKET)[0] == 0  # it does not stay
+    assert answer(both.submit(place(1, 0, BUY, OrderKind.LIMIT, 1, price_ticks=599_000))) == 0  # of each account
+    both.submit(cancel(0, 1))
+    assert told(both, BUY, OrderKind.LIMIT, price_ticks=599_000)[0] == 0
+    both.compare()
+
+
+def test_a_trailing_order_lets_the_price_come_back_by_a_tenth_of_a_per_cent_to_ten() -> None:
+    both = market()
+    for callback, reason in ((99_999, RejectReason.BAD_TRIGGER), (100_000, 0), (10_000_000, 0), (10_000_001, 315)):
+        found = told(both, SELL, OrderKind.MARKET, trigger=TriggerKind.TRAILING, callback_e8=callback)[0]
+        assert found == reason, callback
+    both.compare()
+
+
+def test_the_end_of_a_gtd_order_lies_more_than_ten_minutes_ahead() -> None:
+    both = market()
+    gtd = {"time_in_force": TimeInForce.GTD, "price_ticks": 599_000}
+    assert told(both, BUY, OrderKind.LIMIT, expire_ns=600 * NS, **gtd)[0] == RejectReason.BAD_TIME_IN_FORCE
+    assert told(both, BUY, OrderKind.LIMIT, expire_ns=600 * NS + 1, **gtd)[0] == 0
+    both.compare()
+
+
+def test_an_amended_price_is_measured_by_the_mark() -> None:
+    both = market()
+    told(both, BUY, OrderKind.LIMIT, price_ticks=599_000)
+    (refused,) = both.submit(amend(0, 1, 1, 630_001))
+    assert (answer([refused]), refused.amount, refused.cost) == (RejectReason.PRICE_ABOVE_CAP, 630_001, 630_000)
+    assert both.submit(amend(0, 1, 1, 630_000))[0].kind == EventKind.ORDER_AMENDED
+    both.compare()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"max_orders": -1}, "max_orders.*whole number"),
+        ({"up_e8": 100 * E8 + 1}, "up_e8.*0 to 10,000,000,000"),
+        ({"min_ticks": 5, "max_ticks": 4}, "min_ticks is above max_ticks"),
+        ({"least_gtd_ns": 1.5}, "least_gtd_ns.*whole number"),
+    ],
+)
+def test_filters_that_cannot_be_are_refused(wrong: dict[str, int], message: str) -> None:
+    with pytest.raises(InvalidInput, match=f"(?s){message}"):
+        Filters(**wrong)
