@@ -41,7 +41,6 @@ from tests.venues.book_cases import (
     TERMS,
     Pair,
     at,
-    fills,
     gone,
     market,
     marks,
@@ -273,14 +272,16 @@ def test_an_account_in_hedge_mode_says_which_position_an_order_is_of() -> None:
 
 def test_a_position_closed_and_opened_again_in_one_trade_with_oneself_keeps_its_margin_call() -> None:
     """Its order works on, so that nothing was ever without lots, cost, margin and orders."""
-    both = market()
-    rest(both, BUY, (4, 900), account=1)
-    both.submit(order(0, SELL, 4, 900))
-    rest(both, SELL, (6, 901))
-    both.submit(transfer(0, -10_000_000 * DOLLARS + 1_000 * DOLLARS))  # the initial margin of ten
-    at(both, 1, marks(1, 903.5))  # 700 lost: 300 against 320
-    assert both.twin.accounts[0].called
-    events = both.submit(order(0, BUY, 4, OrderKind.MARKET, reduce_only=1))
-    assert [lots for lots, _ in fills(events)] + [lots for lots, _ in fills(events, makers=True)] == [4, 4]
-    assert both.twin.accounts[0].called
+    both = coins()
+    both.submit(transfer(0, 1_000 * E8))  # it is not about this one
+    both.submit(set_leverage(3, 0, 25))
+    both.submit(place_limit(5, 0, SELL, 4, 10_000))
+    both.submit(place_limit(3, 0, BUY, 4, 10_000))
+    both.submit(place_limit(3, 0, BUY, 6, 9_900))
+    both.submit(transfer(3, -999_959 * E8))  # 41 are left, a 25th of 400 and of 594
+    at(both, 1, marks(1, 90.8))  # 36.80 lost: 4.20 against 3.632
+    assert both.twin.accounts[3].called
+    events = both.submit(place(3, 0, SELL, OrderKind.MARKET, 4, reduce_only=1))
+    assert [(lots, ticks) for _, _, lots, ticks, _ in closed(events)] == [(-4, 9_900), (4, 9_900)]
+    assert both.twin.accounts[3].called
     both.compare()
