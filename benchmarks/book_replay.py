@@ -20,6 +20,7 @@ import novation as nv
 from novation.domain.book import BookRules
 from novation.domain.commands import transfer
 from novation.domain.enums import MarketEventKind
+from novation.domain.latency import Latency
 from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import E8
 from novation.engine.book import price_after, side_place
@@ -32,6 +33,8 @@ HERE = Path(__file__).resolve().parent
 LOOK_NS = 10_000_000
 NAME = "binance_um:BTCUSDT"
 NO_PRICE = -(1 << 63)
+#: Less than a look apart, so that a strategy that keeps one bid keeps one.
+DELAYED = Latency.of(2_000_000, 3_000_000, 3_000_000)
 
 
 @nv.compiled("look", order="i8", ticks="i8", placed="i8")
@@ -71,13 +74,15 @@ def exchange(middle: int, accounts: int = 1, own_tick: bool = False, **more: Any
     return venue
 
 
-def ours(flow: Flow, every_ns: int = LOOK_NS) -> dict[str, Any]:
+def ours(
+    flow: Flow, every_ns: int = LOOK_NS, latency: Latency | None = None, *, by_fills: bool = False
+) -> dict[str, Any]:
     """One replay on the venue: seconds from the first row to the last, and the outcome."""
     venue = exchange(flow.form.middle, own_tick=flow.form.step > 1)
-    venue.attach_flow(0, flow.rows, flow.slots)
+    venue.attach_flow(0, flow.rows, flow.slots, by_fills=by_fills)
     function, record, address = keep_a_bid.bind()
     begin, cpu = time.perf_counter(), time.process_time()
-    venue.run_looking(function, address, every_ns=every_ns, start_ns=BEGIN_NS + every_ns)
+    venue.run_looking(function, address, every_ns=every_ns, start_ns=BEGIN_NS + every_ns, latency=latency)
     cpu, seconds = time.process_time() - cpu, time.perf_counter() - begin
     view = venue.book(0, depth=2)
     position = venue.account(0).positions

@@ -150,6 +150,7 @@ class Exchange:
         *,
         queue: QueueModel = QueueModel.BACK,
         exponent_e8: int = 2 * E8,
+        by_fills: bool = False,
     ) -> None:
         """Let recorded flow happen in an instrument's book, from now on; queue, exponent_e8: of levels."""
         if not self.has_book(2 * instrument):
@@ -157,6 +158,7 @@ class Exchange:
         self.flows[instrument] = replay.Flow(
             2 * instrument, rows, slots, self.clock_ns, level_replay.Model(queue, exponent_e8)
         )
+        self.flows[instrument].by_fills = by_fills
 
     def submit(self, command: Command) -> list[Event]:
         """Carry out one command now and return what happened."""

@@ -45,6 +45,7 @@ class Flow:
         self.i, self.rows, self.done = i, [Row(*row) for row in rows.tolist()], 0
         self.orders: dict[int, Order] = {}
         self.model, self.stretches = model, 0
+        self.by_fills = False
         self.of_levels = any(row.kind in OF_LEVELS for row in self.rows)
         before = clock_ns
         for row in self.rows:
@@ -98,7 +99,7 @@ def _happen(ex: Exchange, flow: Flow, row: Row) -> None:
     elif row.kind == FlowKind.TRADE:
         trading.new_price(ex, flow.i, row.price_ticks)
         for side in (1, -1):
-            if row.side != side:
+            if row.side != side and not flow.by_fills:
                 _hit(ex, flow.i, side, row)
         if flow.of_levels and row.side:
             level_replay.fall(ex, flow, row)
@@ -114,6 +115,8 @@ def _order(ex: Exchange, flow: Flow, row: Row) -> Order:
 
 def _cancel(ex: Exchange, flow: Flow, row: Row) -> None:
     order = flow.orders[row.order]
+    if row.kind == FlowKind.FILL and flow.by_fills:
+        _fill_ahead(ex, order)
     order.recorded -= row.lots
     ex.book(flow.i).show_recorded(order)
     if order.recorded <= 0:
@@ -144,12 +147,27 @@ def _meet(ex: Exchange, order: Order) -> None:
         if trading.reduces_no_more(ex, maker):
             ex.drop(maker, CancelReason.WOULD_NOT_REDUCE)
             continue
-        lots, met = min(order.shown, maker.shown), True
+        by_fills = ex.flows[order.instrument // 2].by_fills
+        lots, met = maker.shown if by_fills else min(order.shown, maker.shown), True
         trading.new_price(ex, order.instrument, maker.price_ticks)
-        ex.book(order.instrument).take(order, lots)
+        if not by_fills:
+            ex.book(order.instrument).take(order, lots)
         trading.made(ex, maker, lots, joins=False)
     if met:
         elections.elect(ex)
+
+
+def _fill_ahead(ex: Exchange, order: Order) -> None:
+    """Orders of accounts ahead of one of the record that is filled trade all that they show."""
+    while order.shown:
+        same = [o for o in ex.book(order.instrument).standing(order.side) if o.price_ticks == order.price_ticks]
+        ahead = [o for o in same[: same.index(order)] if o in _of_accounts(ex, order.instrument, order.side)]
+        if not ahead:
+            return
+        if trading.reduces_no_more(ex, ahead[0]):
+            ex.drop(ahead[0], CancelReason.WOULD_NOT_REDUCE)
+        else:
+            trading.made(ex, ahead[0], ahead[0].shown, joins=False)
 
 
 def _first(ex: Exchange, order: Order) -> Order | None:

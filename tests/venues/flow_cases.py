@@ -43,9 +43,9 @@ def traded(ts_ns: int, price: float, side: int = 0, lots: int = 1) -> Row:
     return row(FlowKind.TRADE, ts_ns, -1, side, lots, price)
 
 
-def record(both: Pair, *rows: Row, instrument: int = 0, slots: int = 8) -> Pair:
+def record(both: Pair, *rows: Row, instrument: int = 0, slots: int = 8, by_fills: bool = False) -> Pair:
     """Give an exchange a record."""
-    both.attach_flow(instrument, np.array(list(rows), dtype=FLOW_DTYPE), slots)
+    both.attach_flow(instrument, np.array(list(rows), dtype=FLOW_DTYPE), slots, by_fills=by_fills)
     return both
 
 

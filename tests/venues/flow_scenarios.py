@@ -153,7 +153,7 @@ def random_run(r: Random, both: TwinAlone | BothExchanges, commands: int, *, eve
     """A run of about so many commands between rows of a feed and those of a flow, or several."""
 
     def record(i: int, times: list[int]) -> None:
-        both.attach_flow(i, *flow(r, both.setup, i, times))
+        both.attach_flow(i, *flow(r, both.setup, i, times), by_fills=r.randint(0, 3) == 0)
 
     run_beside(record, book_scenarios.command, r, both, commands, every)
 

@@ -111,9 +111,11 @@ def meets(venue, instrument, row):
         cancel_order(venue, resting_(venue, own).owner, _CANCEL_NOT_REDUCING)
         return True
     x = resting_(venue, own)
-    lots = min(r.shown, x.shown)
+    by_fills = book_of(venue, instrument).by_fills
+    lots = x.shown if by_fills else min(r.shown, x.shown)
     happened(venue, instrument, x.ticks)
-    lose_to_taker(venue, row, lots)
+    if not by_fills:
+        lose_to_taker(venue, row, lots)
     meet(venue, own, lots, market_(venue, instrument).last_e8)
     return True
 
@@ -157,12 +159,31 @@ def hits(venue, instrument, b, side, f):
 
 
 @kernel
+def filled_ahead(venue, instrument, row):
+    """The first account's order ahead of one of the record that is filled trades all that it shows; whether it did, or
+    one that may only reduce was cancelled."""
+    r = resting_(venue, row)
+    if r.shown == 0 or not is_open(venue, instrument) or not is_within_limits(venue, instrument, r.ticks):
+        return False
+    own = first_at(venue, r.place, r.ticks)
+    while own != row and resting_(venue, own).owner < 0:
+        own = resting_(venue, own).next
+    if own == row:
+        return False
+    if opens(venue, own):
+        cancel_order(venue, resting_(venue, own).owner, _CANCEL_NOT_REDUCING)
+    else:
+        meet(venue, own, resting_(venue, own).shown, r.ticks * contract_(venue, instrument).tick_e8)
+    return True
+
+
+@kernel
 def trade_row(venue, instrument, b, f):
     """A trade of the record; whether all of it is done."""
     if b.flow_begun == 0:
         happened(venue, instrument, f.price_ticks)
         b.flow_begun, b.flow_used = 1, 0
-    if venue.working > 0 and is_open(venue, instrument):
+    if venue.working > 0 and not b.by_fills and is_open(venue, instrument):
         while b.flow_begun < 3:  # 1: among the bids, 2: among the asks
             side = 1 if b.flow_begun == 1 else -1
             if f.side != side and hits(venue, instrument, b, side, f):
@@ -236,6 +257,8 @@ def flow_row(venue, instrument, b, f):
         clear(venue, instrument, b)
         return True
     row = recorded_(venue, b, f.order)
+    if kind == _FILL and b.by_fills and venue.working > 0 and filled_ahead(venue, instrument, row):
+        return False
     if kind == _CANCEL or kind == _FILL:
         lose(venue, row, f.lots)
         return True

@@ -228,6 +228,8 @@ BOOK = _table(
     "flow_address flow_rows flow_next flow_begun flow_used slots_first slots",
     # of a flow of levels: who is taken to have left, and the row that came to stand last
     "of_levels queue_model queue_exponent_e8 flow_level",
+    # whether orders of accounts trade by the record's FILL rows in place of its trades
+    "by_fills",
 )
 #: A lead market maker: its account and percent.
 MAKER = _table("account percent")

@@ -90,7 +90,7 @@ def _empty(prices: np.ndarray) -> None:
     prices["first"] = prices["last"] = -1
 
 
-def attach_flow(venue: HasBooks, row: int, rows: np.ndarray, slots: int, queue: tuple[int, int]) -> None:
+def attach_flow(venue: HasBooks, row: int, rows: np.ndarray, slots: int, queue: tuple[int, int], by_fills: int) -> None:
     """Give a book a flow, and its orders a row of RESTING each, behind all there are."""
     b = venue.table("book")[row]
     old = len(venue.table("resting"))
@@ -102,6 +102,7 @@ def attach_flow(venue: HasBooks, row: int, rows: np.ndarray, slots: int, queue: 
     b["flow_rows"], b["flow_next"], b["slots_first"], b["slots"] = len(table), 0, old, slots
     b["of_levels"] = int(np.isin(table["kind"], (FlowKind.LEVEL, FlowKind.TOP)).any())
     b["queue_model"], b["queue_exponent_e8"] = queue
+    b["by_fills"] = by_fills
     venue.head["flows"] += 1
     find_flows(venue)
 

@@ -29,6 +29,7 @@ from novation.domain.enums import (
 )
 from novation.domain.errors import VenueError
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
+from novation.domain.flow import FlowKind
 from novation.domain.funding import FundingState
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.latency import Latency
@@ -215,18 +216,22 @@ class Venue:
         *,
         queue: QueueModel = QueueModel.BACK,
         exponent_e8: int = 200_000_000,
+        by_fills: bool = False,
     ) -> None:
         """Let a book replay recorded flow, of orders or of levels, once (docs/rules/replay.md).
 
         rows: array of `FLOW_DTYPE`, none before the clock; orders as slots 0 .. slots - 1 (`data.flow.dense_orders`).
-        queue, exponent_e8: of levels, who is taken to have left (and the n of POWER in 1e-8).
+        queue, exponent_e8: of levels, who is taken to have left (and the n of POWER in 1e-8). by_fills: of a flow of
+        orders, those of accounts trade by the record's fills behind them, as in hftbacktest, and not by its trades.
         """
         self._booked(instrument)
         row = int(self._tables["contract"][instrument]["book"]) - 1
         check_flow(self, instrument, rows, slots)
         if row in self.flows:
             raise VenueError(f"{self.rules.name}: {self.instruments[instrument].id} has a flow already")
-        book_tables.attach_flow(self, row, rows, slots, (int(queue), exponent_e8))
+        if by_fills and np.isin(rows["kind"], (FlowKind.LEVEL, FlowKind.TOP)).any():
+            raise VenueError(f"{self.rules.name}: a flow of levels has no fills of orders to go by")
+        book_tables.attach_flow(self, row, rows, slots, (int(queue), exponent_e8), int(by_fills))
 
     def new_order_id(self) -> int:
         """An id for an order that is sent now and arrives later, with `submit`."""
