@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
 
 
+#: Ten years.
+LONGEST_COUNTDOWN_NS = 315_576_000_000_000_000
+
+
 def carry_out(ex: Exchange, command: Command) -> None:
     """Carry out one command, or refuse it."""
     kind = command.kind
@@ -63,6 +67,7 @@ def carry_out(ex: Exchange, command: Command) -> None:
         CommandKind.SET_MULTI_ASSETS: _set_multi_assets,
         CommandKind.AMEND: book_commands.amend,
         CommandKind.CANCEL_ALL: book_commands.cancel_all,
+        CommandKind.COUNTDOWN_CANCEL: _set_countdown,
     }
     handler = handlers.get(kind, _no_such_command)
     refusal = _unknown(ex, command) or handler(ex, command)
@@ -288,6 +293,20 @@ def _set_scope(ex: Exchange, c: Command) -> Refusal | None:
     for i in slots:
         a.positions[i].scope = c.scope
     ex.emit(EventKind.MARGIN_SCOPE_SET, c.account, slots[0], amount=c.scope)
+    return None
+
+
+def _set_countdown(ex: Exchange, c: Command) -> Refusal | None:
+    """The orders of an account in an instrument are cancelled at an instant, unless that is moved."""
+    if not ex.rules.countdown:
+        return Refusal(RejectReason.COUNTDOWN_NOT_OFFERED, c.amount)
+    if not 0 <= c.amount <= LONGEST_COUNTDOWN_NS:
+        return Refusal(RejectReason.NUMBER_TOO_LARGE, c.amount, LONGEST_COUNTDOWN_NS)
+    ends_ns = ex.countdowns[c.account, c.instrument] = ex.clock_ns + c.amount if c.amount else 0
+    for order in ex.accounts[c.account].orders.values():
+        if order.instrument // 2 == c.instrument:
+            order.countdown_ns = ends_ns
+    ex.emit(EventKind.COUNTDOWN_SET, c.account, 2 * c.instrument, amount=ends_ns)
     return None
 
 

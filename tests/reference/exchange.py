@@ -136,6 +136,7 @@ class Exchange:
         self.ladders = dict(ladders or {})
         self.books = {name: Book(rules) for name, rules in (books or {}).items()}
         self.flows: dict[int, replay.Flow] = {}  #: by instrument, not by slot
+        self.countdowns: dict[tuple[int, int], int] = {}  #: by account and instrument, when it ends
         self.settled: int | None = None  #: trade date of a settlement at this instant
         self.events: list[Event] = []  #: only ever added to
         self._events_hasher, self._events_hashed = hashlib.blake2b(digest_size=16), 0
@@ -175,6 +176,7 @@ class Exchange:
         while True:
             stamps = [x.next_ns for x in self.pricing if x.next_ns]
             stamps += [order.expire_ns for order in self.orders.values() if order.expire_ns]
+            stamps += [order.countdown_ns for order in self.orders.values() if order.countdown_ns]
             stamps += [row.ts_ns for row in self.feed[:1]]
             recorded = [flow.next_ns for flow in self.flows.values() if flow.next_ns is not None]
             ahead = min(stamps + recorded, default=until_ns + 1)
@@ -203,6 +205,8 @@ class Exchange:
         for order in list(self.orders.values()):
             if 0 < order.expire_ns <= self.clock_ns:
                 self.drop(order, CancelReason.EXPIRED)
+            elif 0 < order.countdown_ns <= self.clock_ns:
+                self.drop(order, CancelReason.COUNTDOWN)
         for row in by_kind[MarketEventKind.TERMS]:
             self._change_terms(row)
         for row in by_kind[MarketEventKind.HALT]:
@@ -535,6 +539,8 @@ class Exchange:
 
     def add(self, order: Order) -> None:
         """Let an order work."""
+        ends_ns = self.countdowns.get((order.account, order.instrument // 2), 0)
+        order.countdown_ns = ends_ns if ends_ns > self.clock_ns else 0
         self.orders[order.id] = self.accounts[order.account].orders[order.id] = order
 
     def move_to_end(self, order: Order) -> None:
@@ -671,6 +677,9 @@ class Exchange:
         for account, a in enumerate(self.accounts):
             if a.multi:
                 yield "multi", (account,)
+        for (account, i), ends_ns in sorted(self.countdowns.items()):
+            if ends_ns > self.clock_ns:
+                yield "countdown", (account, i, ends_ns)
         new = (0, 0, 0, int(MarginScope.CROSS), self.rules.default_leverage)
         for account, a in enumerate(self.accounts):
             for i, p in enumerate(a.positions):

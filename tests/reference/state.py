@@ -54,6 +54,7 @@ class Order:
     # Of an order on a book.
     time_in_force: int = 0
     expire_ns: int = 0
+    countdown_ns: int = 0  #: when the countdown that its account has set ends
     display_lots: int = 0
     self_trade: int = 0
     filled: int = 0

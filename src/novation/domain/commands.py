@@ -114,6 +114,12 @@ def cancel_all(account: int, *, instrument: int = -1, side: int = 0) -> Command:
     return Command(kind=CommandKind.CANCEL_ALL, account=account, instrument=instrument, side=side)
 
 
+def countdown_cancel(account: int, instrument: int, after_ns: int) -> Command:
+    """Take out all orders of an account in an instrument once so much time has passed without another such command; 0
+    stops the countdown."""
+    return Command(kind=CommandKind.COUNTDOWN_CANCEL, account=account, instrument=instrument, amount=after_ns)
+
+
 def cancel(account: int, order: int, *, hold: bool = False) -> Command:
     """Take an open order out. hold: a broker has it still, so no phase of the market forbids it."""
     return Command(kind=CommandKind.CANCEL, account=account, order=order, hold=int(hold))

@@ -230,6 +230,7 @@ class CommandKind(IntEnum):
     AMEND = 9
     CANCEL_ALL = 10
     TRANSFER_POSITION = 11
+    COUNTDOWN_CANCEL = 12
 
 
 class MarketEventKind(IntEnum):
@@ -280,6 +281,7 @@ class EventKind(IntEnum):
     ORDER_TRIGGERED = 42
     ORDER_AMENDED = 43
     ALL_CANCELLED = 44
+    COUNTDOWN_SET = 45
 
 
 class RejectReason(IntEnum):
@@ -339,6 +341,7 @@ class RejectReason(IntEnum):
     REDUCE_ONLY_NOT_OFFERED = 413
     HEDGE_MODE_NOT_OFFERED = 414
     NO_CHANGE = 415
+    COUNTDOWN_NOT_OFFERED = 416
     MULTI_ASSETS_NOT_OFFERED = 431
     MULTI_ASSETS = 432
     ISOLATED_SCOPE = 433
@@ -370,3 +373,4 @@ class CancelReason(IntEnum):
     WOULD_TAKE = 20
     NOTHING_LEFT = 21
     NO_OPPOSITE = 22
+    COUNTDOWN = 23

@@ -38,6 +38,7 @@ Beside sequence, ts_ns, kind, account and instrument:
     ORDER_TRIGGERED   order, lots (signed), price_ticks (its limit from now on), price_e8 (the price that triggered it)
     ORDER_AMENDED     order, lots (signed, what is left), price_ticks
     ALL_CANCELLED     lots (how many orders), order (the side, 0: both)
+    COUNTDOWN_SET     amount (the instant at which the orders are cancelled, 0: the countdown is stopped)
     COMMAND_REJECTED  order, reason, amount (the value refused), cost (the limit)
 
 Of an account in hedge mode, whatever is of one position says which in `flags` (LONG_SIDE, SHORT_SIDE).

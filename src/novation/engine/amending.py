@@ -24,6 +24,7 @@ from novation.engine.state import (
     has_book,
     market_,
     order_,
+    position_,
     position_row_,
     resting_,
     row_of,
@@ -33,6 +34,10 @@ _CLOSED, _PAUSED = int(MarketPhase.CLOSED), int(MarketPhase.PAUSED)
 _LIMIT = int(OrderKind.LIMIT)
 _DAY, _POST_ONLY = int(TimeInForce.DAY), int(TimeInForce.POST_ONLY)
 _AMENDED = int(EventKind.ORDER_AMENDED)
+_COUNTDOWN_SET = int(EventKind.COUNTDOWN_SET)
+_COUNTDOWN_NOT_OFFERED = int(RejectReason.COUNTDOWN_NOT_OFFERED)
+#: Ten years.
+_LONGEST_NS = 315_576_000_000_000_000
 _ALL_CANCELLED = int(EventKind.ALL_CANCELLED)
 _UNKNOWN_ORDER = int(RejectReason.UNKNOWN_ORDER)
 _CANCEL_NOT_ALLOWED = int(RejectReason.CANCEL_NOT_ALLOWED)
@@ -45,7 +50,7 @@ _WOULD_NOT_REDUCE = int(RejectReason.WOULD_NOT_REDUCE)
 _BAD_SIDE = int(RejectReason.BAD_SIDE)
 _REQUESTED = int(CancelReason.REQUESTED)
 _DAY_OVER = int(CancelReason.DAY_OVER)
-_EXPIRED = int(CancelReason.EXPIRED)
+_EXPIRED, _COUNTDOWN = int(CancelReason.EXPIRED), int(CancelReason.COUNTDOWN)
 _CANCEL_WOULD_TAKE = int(CancelReason.WOULD_TAKE)
 _NOTHING_LEFT = int(CancelReason.NOTHING_LEFT)
 
@@ -190,6 +195,27 @@ def cancel_all_unit(venue):
 
 
 @kernel
+def set_countdown(venue, c):
+    """Begin, renew or stop a countdown; why it is refused, value and limit."""
+    if not venue.countdown:
+        return _COUNTDOWN_NOT_OFFERED, c.amount, 0
+    if c.amount < 0 or c.amount > _LONGEST_NS:
+        return _NUMBER_TOO_LARGE, c.amount, _LONGEST_NS
+    ends_ns = venue.clock_ns + c.amount if c.amount > 0 else 0
+    position_(venue, c.account, c.instrument, 0).countdown_ns = ends_ns
+    row = account_(venue, c.account).first_order
+    while row >= 0:
+        o = order_(venue, row)
+        if o.instrument == c.instrument:
+            o.countdown_ns = ends_ns
+        row = o.own_next
+    venue.expire_stale = 1
+    e = next_event(venue, _COUNTDOWN_SET, c.account, c.instrument)
+    e.amount = ends_ns
+    return 0, 0, 0
+
+
+@kernel
 def find_expiry(venue):
     """The first instant at which an order expires, NEVER_NS if none does."""
     if venue.expire_stale:
@@ -200,6 +226,8 @@ def find_expiry(venue):
             o = order_(venue, row)
             if o.expire_ns > 0:
                 venue.expire_ns = min(venue.expire_ns, o.expire_ns)
+            if o.countdown_ns > 0:
+                venue.expire_ns = min(venue.expire_ns, o.countdown_ns)
             row = o.next
     return venue.expire_ns
 
@@ -211,8 +239,8 @@ def expiry_unit(venue):
         row = venue.next_order
         o = order_(venue, row)
         venue.next_order = o.next
-        if 0 < o.expire_ns <= venue.clock_ns:
-            cancel_order(venue, row, _EXPIRED)
+        if 0 < o.expire_ns <= venue.clock_ns or 0 < o.countdown_ns <= venue.clock_ns:
+            cancel_order(venue, row, _EXPIRED if 0 < o.expire_ns <= venue.clock_ns else _COUNTDOWN)
             return True
     return False
 

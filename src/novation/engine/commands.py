@@ -13,7 +13,7 @@ from novation.domain.enums import (
     PositionSide,
     RejectReason,
 )
-from novation.engine.amending import amend, begin_cancel_all
+from novation.engine.amending import amend, begin_cancel_all, set_countdown
 from novation.engine.clearing import side_flag
 from novation.engine.ledger import next_event, post_asset_deposit, post_deposit
 from novation.engine.margining import (
@@ -58,6 +58,7 @@ _TRANSFER = int(CommandKind.TRANSFER)
 _TRANSFER_POSITION = int(CommandKind.TRANSFER_POSITION)
 _AMEND = int(CommandKind.AMEND)
 _CANCEL_ALL = int(CommandKind.CANCEL_ALL)
+_COUNTDOWN_CANCEL = int(CommandKind.COUNTDOWN_CANCEL)
 _CROSS = int(MarginScope.CROSS)
 _ISOLATED = int(MarginScope.ISOLATED)
 _TIERED = int(MarginMethod.TIERED)
@@ -188,6 +189,10 @@ def execute_command(venue, c):
         place(venue, c)
     elif c.kind == _CANCEL_ALL:
         reason, value, limit = begin_cancel_all(venue, c)
+        if reason != 0:
+            refuse(venue, c, reason, value, limit)
+    elif c.kind == _COUNTDOWN_CANCEL:
+        reason, value, limit = set_countdown(venue, c)
         if reason != 0:
             refuse(venue, c, reason, value, limit)
     elif c.kind == _ADJUST_MARGIN:

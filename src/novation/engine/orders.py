@@ -9,7 +9,7 @@ from novation.engine.book import free, part
 from novation.engine.clearing import fee_of, fill, link, side_flag, unlink_if_flat
 from novation.engine.ledger import next_event
 from novation.engine.order_margin import assumed_for
-from novation.engine.state import account_, book_of, contract_, has_book, order_, position_row_, row_of
+from novation.engine.state import account_, book_of, contract_, has_book, order_, position_, position_row_, row_of
 from novation.rules.value import value_rem
 
 _MARKET = int(OrderKind.MARKET)
@@ -53,6 +53,8 @@ def rest(venue, asked, row_of_position, kind, price_ticks, reduce_only, after):
     o.after = after
     o.time_in_force = asked.time_in_force
     o.expire_ns = asked.expire_ns
+    ends_ns = position_(venue, p.account, p.instrument, 0).countdown_ns
+    o.countdown_ns = ends_ns if ends_ns > venue.clock_ns else 0
     o.display_lots = asked.display_lots
     o.filled = 0
     o.self_trade = asked.self_trade
@@ -65,6 +67,8 @@ def rest(venue, asked, row_of_position, kind, price_ticks, reduce_only, after):
     o.ahead_rest = 0
     if o.expire_ns > 0:
         venue.expire_ns = min(venue.expire_ns, o.expire_ns)
+    if o.countdown_ns > 0:
+        venue.expire_ns = min(venue.expire_ns, o.countdown_ns)
     to_the_end(venue, row)
     if o.trigger == 0:
         count_in(venue, row)
@@ -189,9 +193,9 @@ def remove(venue, row):
     out_of_queue(venue, row)
     unlist(venue, row)
     o = order_(venue, row)
-    if o.expire_ns > 0:
+    if o.expire_ns > 0 or o.countdown_ns > 0:
         venue.expire_stale = 1
-    o.expire_ns = 0
+    o.expire_ns = o.countdown_ns = 0
     o.next = venue.free_order
     venue.free_order = row
     venue.working -= 1

@@ -78,7 +78,7 @@ HEAD = _table(
     "clock_ns sequence order_sequence trade_sequence",
     # rules of the venue (venues.binance_usdm, venues.cme_globex)
     "call_policy call_ratio_e8 liquidation_target_e8 hedge_mode deficit_to_fund spread_e8 asset_unit",
-    "profit_withdrawable hold_orders",
+    "profit_withdrawable hold_orders countdown",
     # the ledger beside the accounts; totals in two limbs of 2**60
     "fees_high fees_low outside_high outside_low",
     "deposits_high deposits_low rounding",
@@ -171,6 +171,8 @@ POSITION = _table(
     "account instrument leg lots cost margin scope leverage linked next previous called "
     "bid_lots ask_lots bid_value ask_value liquidation_e8 liquidation_version trigger_e8",
     "opened_ns",
+    # of leg 0: when the countdown of the account's orders in the instrument ends, or ended
+    "countdown_ns",
 )
 #: `assumed_e8`: the price at which a limit order reserves margin. `held`: a market order that a broker keeps while the
 #: market is not open; `after`: the order that has to be gone first, 0 for none. A working order stands in two lists in
@@ -182,6 +184,8 @@ ORDER = _table(
     # on a book: `filled` so far; `trigger`: it waits for one (`TriggerKind`); `extreme_e8` of a trailing one;
     # `resting`: its row in a queue, -1 while it stands in none
     "time_in_force expire_ns display_lots filled self_trade",
+    # when the countdown ends that its account has set, 0 without one
+    "countdown_ns",
     "trigger trigger_e8 trigger_by callback_e8 extreme_e8 resting",
     # in a flow of levels: micro-lots of what stands ahead of it that are gone, short of a lot
     "ahead_rest",

@@ -19,4 +19,5 @@ RULES = VenueRules(
     hedge_mode=True,
     deficit_to_fund=True,
     default_leverage=20,
+    countdown=True,
 )

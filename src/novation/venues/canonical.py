@@ -18,6 +18,7 @@
     asset     asset, index_e8, row of its rules, deposits, exchanged; of a venue with several
     balance   account, asset, amount; of assets other than the settlement asset, where there is any
     multi     account in Multi-Assets mode
+    countdown account, instrument, its end, where it is still to come
     position  account, instrument, leg, lots, cost, isolated margin, scope, leverage, margin call state, opened_ns;
               only those that differ from a new one
     order     id, account, instrument, leg, side, kind, lots, price_ticks, reduce-only, arrival_ns; in order of arrival
@@ -37,6 +38,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+import numpy as np
+
 from novation.domain.account import InsurancePool, Totals
 from novation.domain.book import BookRules
 from novation.domain.digest import Line
@@ -44,7 +47,7 @@ from novation.domain.enums import HaltReason, MarginScope, MarketPhase, MarkRule
 from novation.domain.instruments import Instrument
 from novation.domain.market import NO_LIMIT_E8
 from novation.domain.units import NS
-from novation.engine.state import BASIS_ROWS, NO_SECOND
+from novation.engine.state import BASIS_ROWS, LEGS, NO_SECOND
 from novation.venues.book_tables import book_lines
 from novation.venues.venue_rules import VenueRules
 
@@ -135,6 +138,9 @@ def state_lines(venue: HasState) -> Iterator[Line]:
     for i, multi in enumerate(venue.table("account")["multi"] if number("multi_accounts") else ()):
         if multi:
             yield "multi", (i,)
+    ends_ns = venue.table("position")["countdown_ns"][::LEGS]
+    for at in np.flatnonzero(ends_ns > number("clock_ns")).tolist():
+        yield "countdown", (at // len(venue.instruments), at % len(venue.instruments), ends_ns[at])
     position = venue.table("position")
     new = (MarginScope.CROSS, venue.rules.default_leverage)
     changed = (

@@ -147,7 +147,7 @@ class Venue:
         h["liquidation_target_e8"] = rules.liquidation_target_e8
         h["hedge_mode"] = int(rules.hedge_mode)
         h["deficit_to_fund"] = int(rules.deficit_to_fund)
-        h["hold_orders"] = int(rules.hold_orders)
+        h["hold_orders"], h["countdown"] = int(rules.hold_orders), int(rules.countdown)
         h["profit_withdrawable"] = int(rules.profit_withdrawable)
         h["asset_unit"] = 10 ** asset_decimals(rules.asset)
         h["spread_e8"], h["sampling"] = spread_e8, int(sampling)

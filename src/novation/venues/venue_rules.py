@@ -21,6 +21,7 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
     default_leverage: int
     #: whether orders sent outside trading hours wait (a broker keeps them) instead of being refused (the exchange)
     hold_orders: bool = False
+    countdown: bool = False  #: whether a countdown may be set after which an account's orders are cancelled
     profit_withdrawable: bool = False  #: whether unrealised profit may be taken out
     #: which position of a cross account goes first: ours, Binance documents none (docs/rules/liquidation.md)
     liquidation_priority: LiquidationPriority = LiquidationPriority.HIGHEST_LOSS_FIRST
