@@ -17,7 +17,7 @@ from novation.data.flow import dense_orders
 from novation.domain.commands import cancel as cancel_command
 from novation.domain.commands import place_limit, place_market
 from novation.domain.enums import EventKind, Side
-from novation.domain.errors import VenueError
+from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.flow import FLOW_DTYPE
 from novation.domain.latency import Delay, Latency
 from novation.engine.strategy import (
@@ -157,6 +157,45 @@ def test_a_line_is_of_one_account_and_its_clock_goes_on() -> None:
         line.wait(9)
     with pytest.raises(VenueError, match="no account 7"):
         Connection(exchange(), FIXED, account=7)
+
+
+def test_one_line_moves_a_venue_and_nothing_sent_is_lost_where_another_did() -> None:
+    line = Connection(exchange(), FIXED)
+    line.wait(50)
+    line.submit(place_limit(0, 0, Side.BUY, 2, 3_600))
+    line.venue.advance(500)
+    for _ in range(2):
+        with pytest.raises(VenueError, match=r"moved on to .*0000005 by somebody else.*left it at .*00000004"):
+            line.wait(100)
+
+
+def test_what_another_account_does_is_heard_once_it_is_handed_on() -> None:
+    line = Connection(exchange(), FIXED)
+    line.wait(10)
+    line.submit(place_limit(0, 0, Side.BUY, 2, 3_600))
+    line.wait(100)  # sees 90
+    line.respond(line.venue.submit(order(1, SELL, 2, 900)))
+    assert told(line.wait(119)) == []
+    assert told(line.wait(120)) == [(120, "FILL")]
+
+
+def test_an_id_is_used_once_and_only_if_it_was_given() -> None:
+    venue = exchange()
+    given = venue.new_order_id()
+    bid = place_limit(0, 0, Side.BUY, 2, 3_600)
+    assert venue.submit(bid, order=given)[0].order == given
+    for wrong, command in ((given, bid), (99, bid), (venue.new_order_id(), cancel_command(0, given))):
+        with pytest.raises(VenueError, match=f"{wrong} is no id that was given"):
+            venue.submit(command, order=wrong)
+    assert venue.submit(bid)[0].order == 3
+
+
+@pytest.mark.parametrize("wrong", ["retail", 5, (1, 2, 3)])
+def test_what_is_no_latency_is_refused(wrong: Any) -> None:
+    with pytest.raises(InvalidInput, match="is a Latency, or None"):
+        Connection(exchange(), wrong)
+    with pytest.raises(InvalidInput, match=r"feed.*is a Delay"):
+        Latency(wrong, Delay.fixed(1), Delay.fixed(1))
 
 
 def test_two_venues_share_one_clock_and_each_has_its_own_delays() -> None:

@@ -112,6 +112,13 @@ class Latency(msgspec.Struct, frozen=True):
     entry: Delay
     response: Delay
 
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if not isinstance(getattr(self, name), Delay):
+                raise InvalidInput(
+                    "is a Delay", source="Latency", where=name, value=getattr(self, name), hint="Latency.of takes ns."
+                )
+
     @classmethod
     def of(cls, feed: Delay | int, entry: Delay | int, response: Delay | int) -> Latency:
         """From delays, or ns."""

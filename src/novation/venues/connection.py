@@ -39,8 +39,9 @@ class Connection:
     """One account's line to a venue.
 
     `now_ns` is the participant's clock. The venue's stands where the participant sees it: what is asked of the venue
-    itself (a book, a mark) is what has come by now, as long as nobody else moves it on. latency: None is none, and a
-    caution. seed: of the delays that are drawn.
+    itself (a book, a mark) is what has come by now. So nobody else moves it on; other accounts may send commands to the
+    venue itself, whose events are handed to `respond`. latency: None is none, and a caution.
+    seed: of the delays that are drawn.
     """
 
     def __init__(self, venue: Venue, latency: Latency | None = None, *, account: int = 0, seed: int = 0) -> None:
@@ -48,7 +49,7 @@ class Connection:
             raise VenueError(f"{venue.rules.name}: no account {account}")
         self.venue, self.latency, self.account = venue, latency, account
         self.cautions = () if latency is not None else (NO_LATENCY,)
-        self.now_ns = venue.clock_ns
+        self.now_ns = self._stands_ns = venue.clock_ns
         self._line = Line(latency, seed, venue.clock_ns)
         self._response = latency.response if latency is not None else Delay.fixed(0)
         self._responses = Draws(seed, RESPONSE)
@@ -83,12 +84,19 @@ class Connection:
 
     def _go_to(self, seen_ns: int) -> None:
         """Let the exchange's time pass, and carry out what arrives by then."""
+        if self.venue.clock_ns > self._stands_ns:
+            there, here = iso(self.venue.clock_ns), iso(self._stands_ns)
+            raise VenueError(
+                f"{self.venue.rules.name} was moved on to {there} by somebody else: this line left it at {here}, and "
+                "one line moves a venue"
+            )
         while self._sent and self._sent[0][0] <= seen_ns:
             arrive_ns, command, order = self._sent.popleft()
-            self._respond(self.venue.advance(arrive_ns))
-            self._respond(self.venue.submit(command, order=order))
+            self.respond(self.venue.advance(arrive_ns))
+            self.respond(self.venue.submit(command, order=order))
         if seen_ns > self.venue.clock_ns:
-            self._respond(self.venue.advance(seen_ns))
+            self.respond(self.venue.advance(seen_ns))
+        self._stands_ns = self.venue.clock_ns
 
     def _look(self, now_ns: int) -> int:
         """What a look at an instant sees; what is sent then arrives at `_arrive_ns`."""
@@ -96,7 +104,8 @@ class Connection:
         self._arrive_ns = int(arrive[0])
         return int(seen[0])
 
-    def _respond(self, events: Sequence[Event]) -> None:
+    def respond(self, events: Sequence[Event]) -> None:
+        """Send what happened to the account on its way. To be called with what another account's `Venue.submit` gave."""
         for event in events:
             if event.account == self.account:
                 delay = self._response.at(np.array([event.ts_ns], np.int64), self._responses)

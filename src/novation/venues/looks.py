@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from novation.domain.enums import CommandKind
+from novation.domain.errors import InvalidInput
 from novation.domain.latency import Draws, Latency
 from novation.engine.state import DTYPES, LEGS
 from novation.venues.tables import HasTables, lengthen
@@ -29,6 +30,9 @@ class Line:
     """
 
     def __init__(self, latency: Latency | None, seed: int, seen_ns: int) -> None:
+        if latency is not None and not isinstance(latency, Latency):
+            hint = 'Latency.of(feed, entry, response), or Latency.profile("retail").'
+            raise InvalidInput("is a Latency, or None", source="latency", value=latency, hint=hint)
         self.latency = latency
         self._feed, self._entry, self.responses = (Draws(seed, way) for way in (FEED, ENTRY, RESPONSE))
         self._seen = seen_ns

@@ -22,6 +22,7 @@ from novation.domain.book import BookRules, BookView
 from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
 from novation.domain.digest import state_digest
 from novation.domain.enums import (
+    CommandKind,
     InstrumentKind,
     InstrumentStatus,
     MarkRule,
@@ -167,6 +168,7 @@ class Venue:
         self._waiting: list[bytes] = []  # events taken out of a full buffer in the middle of a step
         self.log: list[bytes] | None = None
         self._kept: dict[str, list[np.ndarray]] = {"sample": [], "holding": []}
+        self._ids_given: set[int] = set()  # of orders that are sent and have not arrived
         self._looks: Looks | None = None  # of the compiled strategy that looks
         first_compile(Path(doors.__file__), self._open_doors)
         self._open_doors()
@@ -236,10 +238,15 @@ class Venue:
     def new_order_id(self) -> int:
         """An id for an order that is sent now and arrives later, with `submit`."""
         self.head["order_sequence"] += 1
+        self._ids_given.add(self.number("order_sequence"))
         return self.number("order_sequence")
 
     def submit(self, command: Command, *, order: int = 0) -> list[Event]:
         """Carry out one command now and return what happened; order: the `new_order_id` that it was sent with."""
+        if order:
+            if command.kind != CommandKind.PLACE or order not in self._ids_given:
+                raise VenueError(f"{self.rules.name}: {order} is no id that was given to this order by new_order_id")
+            self._ids_given.remove(order)
         at = self._numbers[_COMMAND_COUNT] * COMMAND_DTYPE.itemsize
         buffer: Any = self._tables["command"]
         try:
@@ -601,4 +608,5 @@ class Venue:
         self._kept = {name: list(chunks) for name, chunks in snapshot.kept.items()}
         self.log = None if snapshot.log is None else list(snapshot.log)
         self._waiting = []
+        self._ids_given.clear()
         self.closed_rows, self.eventful = range(0), False
