@@ -40,8 +40,8 @@ class Connection:
 
     `now_ns` is the participant's clock. The venue's stands where the participant sees it: what is asked of the venue
     itself (a book, a mark) is what has come by now. So nobody else moves it on; other accounts may send commands to the
-    venue itself, whose events are handed to `respond`. latency: None is none, and a caution.
-    seed: of the delays that are drawn.
+    venue itself, whose events are handed to `respond`. latency: None is none, and a caution. seed: of the delays that
+    are drawn.
     """
 
     def __init__(self, venue: Venue, latency: Latency | None = None, *, account: int = 0, seed: int = 0) -> None:
@@ -105,7 +105,7 @@ class Connection:
         return int(seen[0])
 
     def respond(self, events: Sequence[Event]) -> None:
-        """Send what happened to the account on its way. To be called with what another account's `Venue.submit` gave."""
+        """Send what happened to the account on its way; events: what another account's `Venue.submit` gave."""
         for event in events:
             if event.account == self.account:
                 delay = self._response.at(np.array([event.ts_ns], np.int64), self._responses)
