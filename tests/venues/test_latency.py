@@ -229,6 +229,21 @@ def note(venue, now_ns, my):  # type: ignore[no-untyped-def]
     my.looks += 1
 
 
+@nv.compiled("look", first="i8", last="i8")
+def clocked(venue, now_ns, my):  # type: ignore[no-untyped-def]
+    """Its first and its last look."""
+    if my.first == 0:
+        my.first = now_ns
+    my.last = now_ns
+
+
+@nv.compiled("look")
+def flood(venue, now_ns, my):  # type: ignore[no-untyped-def]
+    """More than a line of commands holds."""
+    for _ in range(100):
+        limit(venue, 0, 1, 1, 3_600)
+
+
 def noted(latency: Latency | None, *rows: tuple[int, ...], until_ns: int, every_ns: int = 50) -> Any:
     """The record of `note` after a run."""
     venue = exchange(*rows)
@@ -256,6 +271,60 @@ def test_what_is_under_way_at_the_end_arrives_in_the_next_run() -> None:
     again[0]["looks"], again[0]["order"] = 5, record_[0]["order"]
     venue.run_looking(other, where, every_ns=50, until_ns=200, latency=FIXED)
     assert venue.book(0).bids[0].lots == 2 and again[0]["ahead"][5:7].tolist() == [0, 0]
+
+
+def test_a_strategys_clock_goes_on_from_run_to_run() -> None:
+    """Looks every 50 up to 300 see 290 at most; the next run's first is at 350, though the exchange stands at 290."""
+    venue = exchange()
+    function, record_, address = note.bind()
+    venue.run_looking(function, address, every_ns=50, until_ns=290, latency=FIXED)
+    assert record_[0]["looks"] == 6
+    clock, again, where = clocked.bind()
+    venue.run_looking(clock, where, every_ns=50, until_ns=400, latency=FIXED)
+    assert (again[0]["first"], again[0]["last"]) == (350, 400)
+
+
+def test_what_is_under_way_needs_a_latency_to_arrive() -> None:
+    venue = exchange()
+    function, _record, address = note.bind()
+    venue.run_looking(function, address, every_ns=50, until_ns=100, latency=FIXED)
+    with pytest.raises(VenueError, match="1 commands of a run with a latency are under way"):
+        venue.run_looking(function, address, every_ns=50, until_ns=200)
+
+
+def test_too_many_commands_in_a_look_are_an_error_and_none_of_them_is_carried_out() -> None:
+    venue = exchange()
+    function, _record, address = flood.bind()
+    with pytest.raises(ValueError, match="too many commands"):
+        venue.run_looking(function, address, every_ns=50, until_ns=200, latency=FIXED)
+    assert [e.order for e in venue.submit(place_limit(0, 0, Side.BUY, 2, 3_600))] == [venue.number("order_sequence")]
+    assert len(venue.book(0).bids) == 1 and venue.book(0).bids[0].orders == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"every_ns": 1.5}, {"every_ns": True}, {"start_ns": 60.5}, {"until_ns": 1 << 63}, {"seed": 1.5}]
+)
+def test_times_and_seeds_are_whole_numbers(wrong: dict[str, Any]) -> None:
+    function, _record, address = note.bind()
+    with pytest.raises(InvalidInput, match="whole"):
+        exchange().run_looking(function, address, **{"every_ns": 50, "latency": FIXED, **wrong})
+
+
+def test_a_run_does_not_go_back() -> None:
+    venue = exchange()
+    venue.advance(200, None)
+    function, _record, address = note.bind()
+    with pytest.raises(VenueError, match="cannot go back"):
+        venue.run_looking(function, address, every_ns=50, until_ns=100)
+
+
+def test_a_command_that_cannot_be_is_refused_as_it_is_sent_and_the_line_goes_on() -> None:
+    line = Connection(exchange(), FIXED)
+    line.wait(10)
+    with pytest.raises(VenueError, match="int64"):
+        line.submit(place_limit(0, 0, Side.BUY, 1 << 70, 3_600))
+    line.submit(place_limit(0, 0, Side.BUY, 2, 3_600))
+    assert told(line.wait(100)) == [(60, "ORDER_ACCEPTED")]
 
 
 # -- both, whatever they do ------------------------------------------------------------------------------------------

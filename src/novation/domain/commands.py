@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+
 import msgspec
 
 from novation.domain.enums import CommandKind, MarginScope, OrderKind, Side
+from novation.domain.errors import VenueError
 from novation.domain.records import record_dtype, record_format
 
 
@@ -41,6 +44,14 @@ class Command(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 COMMAND_SCHEMA = 5
 COMMAND_DTYPE = record_dtype(Command)
 COMMAND_FORMAT = record_format(Command)
+
+
+def check_numbers(command: Command, source: str) -> None:
+    """Refuse a command whose fields are not int64, before anybody has taken it."""
+    try:
+        COMMAND_FORMAT.pack(*msgspec.structs.astuple(command))
+    except struct.error as error:
+        raise VenueError(f"{source}: a command's numbers are int64: {error}") from None
 
 
 def place_market(

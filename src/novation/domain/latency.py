@@ -7,6 +7,7 @@ message overtakes an earlier one. There is no default: who names none has none, 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
@@ -106,7 +107,7 @@ class Delay:
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """The delays of the three ways; a whole number stands for a fixed one of so many ns."""
+    """The delays of the three ways; `Latency.of` takes whole numbers of ns for fixed ones."""
 
     feed: Delay
     entry: Delay
@@ -140,8 +141,11 @@ class Draws:
     """Numbers from 1 to MODULUS - 1, the same on every machine; `state` is the last one drawn."""
 
     def __init__(self, seed: int, way: int) -> None:
-        self.state = 1 + (4 * seed + way) % (MODULUS - 1)
-        self.many(16)  # near seeds begin with near numbers
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            raise InvalidInput("is a whole number", source="latency", where="seed", value=seed)
+        # a digest: of seeds and ways that are near each other the numbers of this generator stay near
+        digest = hashlib.blake2b(f"{seed} {way}".encode(), digest_size=8).digest()
+        self.state = 1 + int.from_bytes(digest, "big") % (MODULUS - 1)
 
     def many(self, count: int) -> np.ndarray:
         """The next so many, int64."""
@@ -169,6 +173,8 @@ def _integers(values: Any) -> np.ndarray:
     found = np.asarray(values)
     if found.ndim != 1 or not len(found) or not np.issubdtype(found.dtype, np.integer):
         raise InvalidInput("is whole ns, one at least", source="Delay", value=repr(values)[:60])
+    if int(found.max()) > np.iinfo(np.int64).max:
+        raise InvalidInput("is beyond int64", source="Delay", value=int(found.max()))
     return found.astype(np.int64)
 
 

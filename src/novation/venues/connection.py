@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from novation.domain.commands import Command
+from novation.domain.commands import Command, check_numbers
 from novation.domain.enums import CommandKind
 from novation.domain.errors import VenueError
 from novation.domain.events import Event
 from novation.domain.latency import Delay, Draws, Latency
 from novation.domain.units import iso
-from novation.venues.looks import RESPONSE, Line
+from novation.venues.looks import RESPONSE, Line, whole_ns
 from novation.venues.venue import Venue
 
 NO_LATENCY = "no latency is given: what the exchange does is known at once, and orders are there at once"
@@ -41,11 +41,11 @@ class Connection:
     `now_ns` is the participant's clock. The venue's stands where the participant sees it: what is asked of the venue
     itself (a book, a mark) is what has come by now. So nobody else moves it on; other accounts may send commands to the
     venue itself, whose events are handed to `respond`. latency: None is none, and a caution. seed: of the delays that
-    are drawn.
+    are drawn, another one for each line.
     """
 
     def __init__(self, venue: Venue, latency: Latency | None = None, *, account: int = 0, seed: int = 0) -> None:
-        if not 0 <= account < venue.number("accounts"):
+        if not isinstance(account, int) or not 0 <= account < venue.number("accounts"):
             raise VenueError(f"{venue.rules.name}: no account {account}")
         self.venue, self.latency, self.account = venue, latency, account
         self.cautions = () if latency is not None else (NO_LATENCY,)
@@ -62,6 +62,7 @@ class Connection:
         """Send a command; the id of its order, if it places one."""
         if command.account != self.account:
             raise VenueError(f"this is the line of account {self.account}, and the command is of {command.account}")
+        check_numbers(command, self.venue.rules.name)
         order = self.venue.new_order_id() if command.kind == CommandKind.PLACE else 0
         if self._arrive_ns is None:
             self._look(self.now_ns)
@@ -71,6 +72,7 @@ class Connection:
 
     def wait(self, until_ns: int) -> list[Heard]:
         """Let time pass to an instant of the participant's clock; what the account has heard by then, in order."""
+        whole_ns("until_ns", until_ns)
         if until_ns < self.now_ns:
             raise VenueError(
                 f"the participant's clock stands at {iso(self.now_ns)}: it cannot go back to {iso(until_ns)}"
@@ -90,13 +92,15 @@ class Connection:
                 f"{self.venue.rules.name} was moved on to {there} by somebody else: this line left it at {here}, and "
                 "one line moves a venue"
             )
-        while self._sent and self._sent[0][0] <= seen_ns:
-            arrive_ns, command, order = self._sent.popleft()
-            self.respond(self.venue.advance(arrive_ns))
-            self.respond(self.venue.submit(command, order=order))
-        if seen_ns > self.venue.clock_ns:
-            self.respond(self.venue.advance(seen_ns))
-        self._stands_ns = self.venue.clock_ns
+        try:
+            while self._sent and self._sent[0][0] <= seen_ns:
+                arrive_ns, command, order = self._sent.popleft()
+                self.respond(self.venue.advance(arrive_ns))
+                self.respond(self.venue.submit(command, order=order))
+            if seen_ns > self.venue.clock_ns:
+                self.respond(self.venue.advance(seen_ns))
+        finally:
+            self._stands_ns = self.venue.clock_ns
 
     def _look(self, now_ns: int) -> int:
         """What a look at an instant sees; what is sent then arrives at `_arrive_ns`."""

@@ -17,6 +17,12 @@ _LOOKS = 4096
 FEED, ENTRY, RESPONSE = range(3)
 
 
+def whole_ns(name: str, value: object) -> None:
+    """Refuse an instant or a span that is no whole number of ns, or beyond all times."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or abs(int(value)) > 1 << 62:
+        raise InvalidInput("is whole ns, below 2**62", source="latency", where=name, value=value)
+
+
 class HasFlights(HasTables, Protocol):
     """What is read of a venue, and written."""
 
@@ -53,7 +59,7 @@ class Looks:
 
     def __init__(self, venue: HasFlights, line: Line, start_ns: int, every_ns: int) -> None:
         self._venue, self._line = venue, line
-        self._next_ns, self._every_ns = start_ns, every_ns
+        self._next_ns, self._every_ns, self._chunks = start_ns, every_ns, 0
         venue.head["delayed"] = int(line.latency is not None)
         venue.head["look_next"] = venue.head["look_count"] = 0
         if line.latency is not None:
@@ -99,6 +105,13 @@ class Looks:
         placed = [f for f in flights if f["kind"] == CommandKind.PLACE]
         return [(*(int(f[name]) for name in names), int(f["side"] * f["lots"]), 0) for f in placed]
 
+    def looked_ns(self, before_ns: int) -> int:
+        """When the strategy looked last, `before_ns` if it has not in this run."""
+        done = self._venue.number("look_next")
+        if done:
+            return int(self._venue.table("look")["now_ns"][done - 1])
+        return max(before_ns, self._next_ns - self._every_ns * (_LOOKS + 1)) if self._chunks > 1 else before_ns
+
     def go_on(self) -> None:
         """Make room for what is under way, and more looks ready, where need be."""
         venue = self._venue
@@ -111,6 +124,7 @@ class Looks:
             return
         now_ns = self._next_ns + self._every_ns * np.arange(_LOOKS)
         self._next_ns += self._every_ns * _LOOKS
+        self._chunks += 1
         if len(venue.table("look")) < _LOOKS:
             lengthen(venue, "look", _LOOKS)
         looks: Any = venue.table("look")

@@ -52,7 +52,7 @@ from novation.venues.assets import in_limbs, totals_of
 from novation.venues.canonical import state_lines
 from novation.venues.checks import check_feed, check_flow, check_venue
 from novation.venues.funding_query import funding_state
-from novation.venues.looks import Line, Looks
+from novation.venues.looks import Line, Looks, whole_ns
 from novation.venues.venue_rules import VenueRules
 
 #: Where each field of the head lies in its memory.
@@ -168,6 +168,7 @@ class Venue:
         self._waiting: list[bytes] = []  # events taken out of a full buffer in the middle of a step
         self.log: list[bytes] | None = None
         self._kept: dict[str, list[np.ndarray]] = {"sample": [], "holding": []}
+        self._looked_ns = 0  # by the clock of a compiled strategy, when it looked last
         self._ids_given: set[int] = set()  # of orders that are sent and have not arrived
         self._looks: Looks | None = None  # of the compiled strategy that looks
         first_compile(Path(doors.__file__), self._open_doors)
@@ -321,6 +322,7 @@ class Venue:
     def run_compiled(self, on_bar: Any, state_address: int, until_ns: int | None = None) -> None:
         """Drive the feed up to an instant, else to its last row, with a compiled strategy."""
         until_ns = self.end_ns if until_ns is None else until_ns
+        self._nothing_under_way()
         self._drive(doors.run_compiled, on_bar, state_address, until_ns)
 
     def run_looking(
@@ -340,15 +342,31 @@ class Venue:
         latency: what lies between it and the exchange (docs/rules/latency.md); it begins knowing how things stand. What
         is under way at the end arrives in the next run. seed: of the delays that are drawn.
         """
+        until_ns = self.end_ns if until_ns is None else until_ns
+        start_ns = max(self.clock_ns, self._looked_ns) + every_ns if start_ns is None else start_ns
+        for name, value in (("every_ns", every_ns), ("start_ns", start_ns), ("until_ns", until_ns)):
+            whole_ns(name, value)
         if every_ns < 1:
             raise VenueError(f"a strategy looks every nanosecond at most, not every {every_ns}")
-        until_ns = self.end_ns if until_ns is None else until_ns
-        start_ns = self.clock_ns + every_ns if start_ns is None else max(start_ns, self.clock_ns)
+        if until_ns < self.clock_ns:
+            here, there = iso(self.clock_ns), iso(until_ns)
+            raise VenueError(f"{self.rules.name}: the clock stands at {here} and cannot go back to {there}")
+        if latency is None:
+            self._nothing_under_way()
+        start_ns = max(start_ns, self.clock_ns, self._looked_ns)
         self._looks = Looks(self, Line(latency, seed, self.clock_ns), start_ns, every_ns)
         try:
             self._drive(doors.run_looking, on_look, state_address, until_ns)
         finally:
+            self._looked_ns = self._looks.looked_ns(self._looked_ns)
             self._looks, self.head["delayed"] = None, 0
+
+    def _nothing_under_way(self) -> None:
+        count = self.number("flight_count")
+        if count:
+            raise VenueError(
+                f"{self.rules.name}: {count} commands of a run with a latency are under way: go on with a latency"
+            )
 
     def _drive(self, door: Any, strategy: Any, state_address: int, until_ns: int) -> None:
         loop = strategy_loop(door, HEAD)
@@ -358,6 +376,9 @@ class Venue:
                 self._waiting = []
         except OverflowError as error:
             raise self._overflow(error) from None
+        except BaseException:
+            self.head["command_next"] = self.head["command_count"] = 0  # half of a look is not carried out later
+            raise
         self.drain()
 
     # -- reading ----------------------------------------------------------------------------------------------------
@@ -609,4 +630,5 @@ class Venue:
         self.log = None if snapshot.log is None else list(snapshot.log)
         self._waiting = []
         self._ids_given.clear()
+        self._looked_ns = 0
         self.closed_rows, self.eventful = range(0), False
