@@ -319,3 +319,15 @@ def test_a_record_of_orders_has_no_lines_of_levels() -> None:
     other.attach_flow(0, np.array([add(1, 0, BUY, 2, 900)], dtype=FLOW_DTYPE), 1)
     at(other, 1)
     assert recorded(other) == [(0, 900, 2, 0)]
+
+
+def test_a_share_of_what_becomes_part_of_the_level_ahead_is_taken_from_it() -> None:
+    """Ten of 4, 1 and 15 are 2, 1 (by levelling) and 7: as the order between them is filled, what is left of both is one."""
+    both = levels(market(BookRules(fifo_percent=0, levelling=True)), level(1, SELL, 4, 900), level(2, SELL, 19, 900))
+    at(both, 1)
+    rest(both, SELL, (1, 900))
+    at(both, 2)
+    assert shown(both, SELL) == [(-1, 4), (1, 1), (-1, 15)]
+    assert fills(both.submit(order(1, BUY, 10, 900))) == [(2, 900), (1, 900), (7, 900)]
+    assert shown(both, SELL) == [(-1, 10)]
+    both.compare()

@@ -256,6 +256,10 @@ def part(venue, row):
     b, a = resting_(venue, before), resting_(venue, after)
     if b.owner < 0 and a.owner < 0 and b.recorded == 0 and a.recorded == 0:
         lots = a.shown
+        b.given += a.given  # a share that the taker in hand has not taken yet
+        a.given = 0
+        if venue.giving == after:
+            venue.giving = before
         drop(venue, after)
         show(venue, before, b.shown + lots, 0)
 

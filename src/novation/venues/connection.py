@@ -72,11 +72,7 @@ class Connection:
 
     def wait(self, until_ns: int) -> list[Heard]:
         """Let time pass to an instant of the participant's clock; what the account has heard by then, in order."""
-        whole_ns("until_ns", until_ns)
-        if until_ns < self.now_ns:
-            raise VenueError(
-                f"the participant's clock stands at {iso(self.now_ns)}: it cannot go back to {iso(until_ns)}"
-            )
+        self.check(until_ns)
         self._go_to(self._look(until_ns))
         self.now_ns = until_ns
         heard = []
@@ -108,6 +104,14 @@ class Connection:
         self._arrive_ns = int(arrive[0])
         return int(seen[0])
 
+    def check(self, until_ns: int) -> None:
+        """Refuse to wait until what is no instant, or past."""
+        whole_ns("until_ns", until_ns)
+        if until_ns < self.now_ns:
+            raise VenueError(
+                f"the participant's clock stands at {iso(self.now_ns)}: it cannot go back to {iso(until_ns)}"
+            )
+
     def respond(self, events: Sequence[Event]) -> None:
         """Send what happened to the account on its way; events: what another account's `Venue.submit` gave."""
         for event in events:
@@ -120,5 +124,7 @@ class Connection:
 def wait_all(connections: Sequence[Connection], until_ns: int) -> list[tuple[Connection, Heard]]:
     """Let time pass on several lines, each with its own delays, to an instant of the one clock of a participant; what
     is heard on any of them, the earliest first, of one instant in the order of the lines."""
+    for line in connections:
+        line.check(until_ns)  # ahead of the first, so that nothing heard is lost
     told = [[(heard.heard_ns, at, heard) for heard in line.wait(until_ns)] for at, line in enumerate(connections)]
     return [(connections[at], heard) for _, at, heard in heapq.merge(*told, key=lambda each: each[:2])]

@@ -19,8 +19,8 @@ FEED, ENTRY, RESPONSE = range(3)
 
 def whole_ns(name: str, value: object) -> None:
     """Refuse an instant or a span that is no whole number of ns, or beyond all times."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or abs(int(value)) > 1 << 62:
-        raise InvalidInput("is whole ns, below 2**62", source="latency", where=name, value=value)
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or abs(int(value)) >= 1 << 61:
+        raise InvalidInput("is whole ns, below 2**61", source="latency", where=name, value=value)
 
 
 class HasFlights(HasTables, Protocol):
