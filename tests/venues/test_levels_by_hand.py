@@ -322,7 +322,7 @@ def test_a_record_of_orders_has_no_lines_of_levels() -> None:
 
 
 def test_a_share_of_what_becomes_part_of_the_level_ahead_is_taken_from_it() -> None:
-    """Ten of 4, 1 and 15 are 2, 1 (by levelling) and 7: as the order between them is filled, what is left of both is one."""
+    """Ten of 4, 1 and 15 are 2, 1 (by levelling) and 7: the order between them is filled, and the two are one."""
     both = levels(market(BookRules(fifo_percent=0, levelling=True)), level(1, SELL, 4, 900), level(2, SELL, 19, 900))
     at(both, 1)
     rest(both, SELL, (1, 900))
