@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import msgspec
 
@@ -46,10 +47,10 @@ COMMAND_DTYPE = record_dtype(Command)
 COMMAND_FORMAT = record_format(Command)
 
 
-def check_numbers(command: Command, source: str) -> None:
-    """Refuse a command whose fields are not int64, before anybody has taken it."""
+def pack_command(command: Command, buffer: Any, at: int, source: str) -> None:
+    """Write a command's bytes; source: who refuses one whose fields are not int64."""
     try:
-        COMMAND_FORMAT.pack(*msgspec.structs.astuple(command))
+        COMMAND_FORMAT.pack_into(buffer, at, *msgspec.structs.astuple(command))
     except struct.error as error:
         raise VenueError(f"{source}: a command's numbers are int64: {error}") from None
 

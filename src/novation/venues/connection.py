@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from novation.domain.commands import Command, check_numbers
+from novation.domain.commands import COMMAND_FORMAT, Command, pack_command
 from novation.domain.enums import CommandKind
 from novation.domain.errors import VenueError
 from novation.domain.events import Event
-from novation.domain.latency import Delay, Draws, Latency
+from novation.domain.latency import Delay, Latency
 from novation.domain.units import iso
-from novation.venues.looks import RESPONSE, Line, whole_ns
+from novation.venues.looks import Line, whole_ns
 from novation.venues.venue import Venue
 
 NO_LATENCY = "no latency is given: what the exchange does is known at once, and orders are there at once"
@@ -52,7 +52,6 @@ class Connection:
         self.now_ns = self._stands_ns = venue.clock_ns
         self._line = Line(latency, seed, venue.clock_ns)
         self._response = latency.response if latency is not None else Delay.fixed(0)
-        self._responses = Draws(seed, RESPONSE)
         self._arrive_ns: int | None = None  # of what is sent now
         self._last_sent_ns = self._last_heard_ns = -(1 << 62)
         self._sent: deque[tuple[int, Command, int]] = deque()  # arrival, command, id of its order
@@ -62,7 +61,7 @@ class Connection:
         """Send a command; the id of its order, if it places one."""
         if command.account != self.account:
             raise VenueError(f"this is the line of account {self.account}, and the command is of {command.account}")
-        check_numbers(command, self.venue.rules.name)
+        pack_command(command, bytearray(COMMAND_FORMAT.size), 0, self.venue.rules.name)  # before it has left
         order = self.venue.new_order_id() if command.kind == CommandKind.PLACE else 0
         if self._arrive_ns is None:
             self._look(self.now_ns)
@@ -116,7 +115,7 @@ class Connection:
         """Send what happened to the account on its way; events: what another account's `Venue.submit` gave."""
         for event in events:
             if event.account == self.account:
-                delay = self._response.at(np.array([event.ts_ns], np.int64), self._responses)
+                delay = self._response.at(np.array([event.ts_ns], np.int64), self._line.responses)
                 self._last_heard_ns = max(self._last_heard_ns, event.ts_ns + int(delay[0]))
                 self._news.append(Heard(self._last_heard_ns, event))
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from novation._jit import record_table
 from novation.domain.enums import CommandKind
 from novation.domain.errors import InvalidInput
 from novation.domain.latency import Draws, Latency
@@ -14,7 +15,7 @@ from novation.venues.tables import HasTables, lengthen
 
 #: Looks that are made ready at once.
 _LOOKS = 4096
-FEED, ENTRY, RESPONSE = range(3)
+_FEED, _ENTRY, _RESPONSE = range(3)
 
 
 def whole_ns(name: str, value: object) -> None:
@@ -40,7 +41,7 @@ class Line:
             hint = 'Latency.of(feed, entry, response), or Latency.profile("retail").'
             raise InvalidInput("is a Latency, or None", source="latency", value=latency, hint=hint)
         self.latency = latency
-        self._feed, self._entry, self.responses = (Draws(seed, way) for way in (FEED, ENTRY, RESPONSE))
+        self._feed, self._entry, self.responses = (Draws(seed, way) for way in (_FEED, _ENTRY, _RESPONSE))
         self._seen = seen_ns
 
     def looks(self, now_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -59,7 +60,7 @@ class Looks:
 
     def __init__(self, venue: HasFlights, line: Line, start_ns: int, every_ns: int) -> None:
         self._venue, self._line = venue, line
-        self._next_ns, self._every_ns, self._chunks = start_ns, every_ns, 0
+        self._start_ns, self._next_ns, self._every_ns = start_ns, start_ns, every_ns
         venue.head["delayed"] = int(line.latency is not None)
         venue.head["look_next"] = venue.head["look_count"] = 0
         if line.latency is not None:
@@ -69,8 +70,7 @@ class Looks:
     def _begin(self, latency: Latency) -> None:
         """The participant knows how things stand: its position, its working orders and those still under way."""
         venue, way = self._venue, latency.response
-        venue.own("delay", np.zeros(0, DTYPES["delay"]))
-        lengthen(venue, "delay", len(way.ns))
+        venue.own("delay", record_table(DTYPES["delay"], len(way.ns)))
         venue.table("delay")["from_ns"], venue.table("delay")["ns"] = way.from_ns, way.ns
         venue.head["response_kind"], venue.head["response_next"] = int(way.kind), 0
         venue.head["response_state"] = self._line.responses.state
@@ -107,10 +107,8 @@ class Looks:
 
     def looked_ns(self, before_ns: int) -> int:
         """When the strategy looked last, `before_ns` if it has not in this run."""
-        done = self._venue.number("look_next")
-        if done:
-            return int(self._venue.table("look")["now_ns"][done - 1])
-        return max(before_ns, self._next_ns - self._every_ns * (_LOOKS + 1)) if self._chunks > 1 else before_ns
+        last_ns = self._next_ns - self._every_ns * (_LOOKS - self._venue.number("look_next") + 1)
+        return last_ns if last_ns >= self._start_ns else before_ns
 
     def go_on(self) -> None:
         """Make room for what is under way, and more looks ready, where need be."""
@@ -124,7 +122,6 @@ class Looks:
             return
         now_ns = self._next_ns + self._every_ns * np.arange(_LOOKS)
         self._next_ns += self._every_ns * _LOOKS
-        self._chunks += 1
         if len(venue.table("look")) < _LOOKS:
             lengthen(venue, "look", _LOOKS)
         looks: Any = venue.table("look")

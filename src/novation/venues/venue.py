@@ -7,7 +7,6 @@ them. It knows no clock but the instants it is given, and it draws no random num
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from novation._jit import address_of, entry_point, first_compile, record_table, 
 from novation.domain.account import Account, DeleveragingRank, InsurancePool, Totals
 from novation.domain.assets import Asset
 from novation.domain.book import BookRules, BookView
-from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
+from novation.domain.commands import COMMAND_DTYPE, Command, pack_command
 from novation.domain.digest import state_digest
 from novation.domain.enums import (
     CommandKind,
@@ -249,11 +248,7 @@ class Venue:
                 raise VenueError(f"{self.rules.name}: {order} is no id that was given to this order by new_order_id")
             self._ids_given.remove(order)
         at = self._numbers[_COMMAND_COUNT] * COMMAND_DTYPE.itemsize
-        buffer: Any = self._tables["command"]
-        try:
-            COMMAND_FORMAT.pack_into(buffer, at, *msgspec.structs.astuple(command))
-        except struct.error as error:
-            raise VenueError(f"{self.rules.name}: a command's numbers are int64: {error}") from None
+        pack_command(command, self._tables["command"], at, self.rules.name)
         self._carry_out(1, order)
         return self._collect(self.drain())
 
@@ -286,14 +281,16 @@ class Venue:
     def advance(self, until_ns: int, market: np.ndarray | None = None) -> list[Event]:
         """Let time pass up to an instant, through the attached feed and `market`; return everything that happened."""
         if until_ns < self.clock_ns:
-            raise VenueError(
-                f"{self.rules.name}: the clock stands at {iso(self.clock_ns)} and cannot go back to {iso(until_ns)}"
-            )
+            raise self._past(until_ns)
         if market is not None:
             self.attach(market)
         while self.step(until_ns):
             pass
         return self._collect(self.drain())
+
+    def _past(self, until_ns: int) -> VenueError:
+        here, there = iso(self.clock_ns), iso(until_ns)
+        return VenueError(f"{self.rules.name}: the clock stands at {here} and cannot go back to {there}")
 
     def _overflow(self, error: OverflowError) -> VenueError:
         marks = self._tables["market"]["mark_e8"]
@@ -349,8 +346,7 @@ class Venue:
         if every_ns < 1:
             raise VenueError(f"a strategy looks every nanosecond at most, not every {every_ns}")
         if until_ns < self.clock_ns:
-            here, there = iso(self.clock_ns), iso(until_ns)
-            raise VenueError(f"{self.rules.name}: the clock stands at {here} and cannot go back to {there}")
+            raise self._past(until_ns)
         if latency is None:
             self._nothing_under_way()
         start_ns = max(start_ns, self.clock_ns, self._looked_ns)
