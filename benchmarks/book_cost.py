@@ -136,7 +136,7 @@ def single_fills(count: int = 20_000) -> dict[str, list[float]]:
 
 def bytes_of_rows() -> dict[str, int]:
     """Bytes of a row of the tables that grow with orders and prices."""
-    from novation.engine.state import DTYPES
+    from novation.engine.layout import DTYPES
 
     return {name: DTYPES[name].itemsize for name in ("resting", "page", "price", "slot", "chunk", "crossing", "order")}
 

@@ -23,9 +23,9 @@ from novation.domain.enums import EventKind, MarketEventKind
 from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import E8, to_e8
 from novation.engine.bands import still_clear
+from novation.engine.layout import ACCOUNT, LEGS, POSITION
 from novation.engine.liquidation import near
 from novation.engine.margining import NOW, cross_balance
-from novation.engine.state import ACCOUNT, LEGS, POSITION
 from novation.engine.watch import all_changed, next_endangered
 from novation.reference.lookup import Reference
 from novation.rules.integers import PART, exact_towards_zero

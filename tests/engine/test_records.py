@@ -12,12 +12,8 @@ from novation._jit import kernel
 from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.market import MARKET_DTYPE, MARKET_FORMAT, MarketEvent
+from novation.engine.layout import DTYPES, HEAD, SLOPE, SPARE, TABLES
 from novation.engine.state import (
-    DTYPES,
-    HEAD,
-    SLOPE,
-    SPARE,
-    TABLES,
     account_,
     asset_,
     balance_,

@@ -22,8 +22,8 @@ from novation.domain.instruments import Terms, Tier
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, NO_CAP
 from novation.engine.bands import still_clear, watch
+from novation.engine.layout import NEVER, UNKNOWN
 from novation.engine.liquidation import check_account
-from novation.engine.state import NEVER, UNKNOWN
 from novation.engine.watch import all_changed, first_outside, next_endangered, put_band
 from novation.venues import binance_usdm
 from novation.venues.venue import Venue

@@ -85,7 +85,7 @@ def _steps() -> list[tuple[str, Callable[[], Any]]]:
     def loop() -> None:
         from novation._jit import strategy_loop
         from novation.engine import doors
-        from novation.engine.state import HEAD
+        from novation.engine.layout import HEAD
 
         strategy_loop(doors.run_compiled, HEAD)
 

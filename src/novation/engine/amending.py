@@ -10,6 +10,7 @@ from novation.engine.book_orders import far_reason
 from novation.engine.clearing import side_flag
 from novation.engine.executable import best_executable
 from novation.engine.filters import filter_price_reason
+from novation.engine.layout import NEVER_NS
 from novation.engine.ledger import next_event
 from novation.engine.liquidity import within
 from novation.engine.order_checks import money_reason, reducible, status_reason, too_large
@@ -18,7 +19,6 @@ from novation.engine.phases import can_cancel, is_open
 from novation.engine.placing import numbers_reason
 from novation.engine.reach import reach, word_on_self_trades
 from novation.engine.state import (
-    NEVER_NS,
     account_,
     book_of,
     has_book,

@@ -12,11 +12,12 @@ from novation.domain.events import AUCTION
 from novation.engine.book import show
 from novation.engine.conditional import look_again, next_triggered, trigger
 from novation.engine.executable import best_executable, first_executable, is_within_limits
+from novation.engine.layout import NO_PRICE
 from novation.engine.liquidity import within
 from novation.engine.matching import happened, opens
 from novation.engine.opening import indicative
 from novation.engine.orders import cancel_order, out_of_queue, trade
-from novation.engine.state import NO_PRICE, book_of, contract_, order_, resting_
+from novation.engine.state import book_of, contract_, order_, resting_
 
 _LAST = int(TriggerPrice.LAST)
 #: Steps of an auction (`auctioning`, 0: there is none): its price is found; those whom it triggers join, and some did,

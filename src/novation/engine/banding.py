@@ -5,8 +5,8 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import MarketPhase, RejectReason
 from novation.engine.book import best_of, side_place
+from novation.engine.layout import NO_PRICE as NO_TICKS
 from novation.engine.opening import indicative
-from novation.engine.state import NO_PRICE as NO_TICKS
 from novation.engine.state import contract_, has_book, market_, terms_of
 from novation.rules.price_banding import NO_PRICE, is_beyond_band, reference_price
 from novation.rules.rolling_extremes import NO_LOWER, NO_UPPER

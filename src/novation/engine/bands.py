@@ -30,10 +30,9 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import MarginCallPolicy, MarginMethod, MarginScope
+from novation.engine.layout import LEGS, UNKNOWN
 from novation.engine.margining import tier_of
 from novation.engine.state import (
-    LEGS,
-    UNKNOWN,
     account_,
     band_,
     contract_,

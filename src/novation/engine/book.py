@@ -9,22 +9,8 @@ The same lists hold conditional orders by their trigger (docs/rules/book.md).
 from __future__ import annotations
 
 from novation._jit import highest_bit, kernel, lowest_bit
-from novation.engine.state import (
-    ASKS,
-    BIDS,
-    CHUNK_BITS,
-    LISTS,
-    NO_PRICE,
-    PAGE,
-    PAGE_BITS,
-    chunk_,
-    page_,
-    place_of,
-    price_,
-    resting_,
-    side_,
-    slot_,
-)
+from novation.engine.layout import ASKS, BIDS, CHUNK_BITS, LISTS, NO_PRICE, PAGE, PAGE_BITS
+from novation.engine.state import chunk_, page_, place_of, price_, resting_, side_, slot_
 
 _LAST_IN_PAGE = PAGE - 1
 #: Instead of a row: the tables have to grow first; then the same again.

@@ -6,9 +6,10 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import OrderKind, RejectReason, SelfTrade, TimeInForce, TriggerKind, TriggerPrice
 from novation.engine.executable import best_executable, nth_executable
+from novation.engine.layout import NO_PRICE
 from novation.engine.liquidity import within
 from novation.engine.phases import is_open, within_limits
-from novation.engine.state import NO_PRICE, book_of, contract_, has_book, market_, terms_of
+from novation.engine.state import book_of, contract_, has_book, market_, terms_of
 from novation.rules.integers import E8
 from novation.rules.price_banding import protected_limit
 

@@ -12,8 +12,9 @@ from novation._jit import kernel
 from novation.domain.enums import EventKind, MarginMethod, MarginScope
 from novation.domain.events import ISOLATED as ISOLATED_FLAG
 from novation.domain.events import LIQUIDATED, LONG_SIDE, SHORT_SIDE
+from novation.engine.layout import LEGS
 from novation.engine.ledger import next_event, post_fees, post_outside
-from novation.engine.state import LEGS, account_, contract_, position_, position_row_, row_of, terms_of
+from novation.engine.state import account_, contract_, position_, position_row_, row_of, terms_of
 from novation.engine.watch import changed, forget_band
 from novation.rules.clearing import closed_lots, cost_share, margin_share, realised
 from novation.rules.fees import trade_fee

@@ -15,6 +15,7 @@ from novation.domain.enums import (
 )
 from novation.engine.amending import amend, begin_cancel_all, set_countdown
 from novation.engine.clearing import side_flag
+from novation.engine.layout import LEGS
 from novation.engine.ledger import next_event, post_asset_deposit, post_deposit
 from novation.engine.margining import (
     available,
@@ -29,7 +30,6 @@ from novation.engine.orders import cancel_order, find_order, reject
 from novation.engine.phases import can_cancel
 from novation.engine.placing import place
 from novation.engine.state import (
-    LEGS,
     account_,
     asset_,
     balance_,

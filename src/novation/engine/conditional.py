@@ -20,19 +20,13 @@ from novation.domain.enums import (
 from novation.engine.book import GROW, best_of, enter, first_at, price_after
 from novation.engine.book_orders import looked_at, met_price, price_found, rises
 from novation.engine.clearing import side_flag
+from novation.engine.layout import ANY_PRICE, FALLING_LAST, FALLING_MARK, NO_PRICE, RISING_LAST, RISING_MARK, TRAILING
 from novation.engine.ledger import next_event
 from novation.engine.order_checks import as_cancelled, is_over, money_reason, reducible, status_reason, too_large
 from novation.engine.orders import arrive_anew, cancel_order, count_in
 from novation.engine.phases import is_open
 from novation.engine.reach import reach, word_on_self_trades
 from novation.engine.state import (
-    ANY_PRICE,
-    FALLING_LAST,
-    FALLING_MARK,
-    NO_PRICE,
-    RISING_LAST,
-    RISING_MARK,
-    TRAILING,
     book_of,
     contract_,
     has_book,

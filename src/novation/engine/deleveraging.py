@@ -17,11 +17,7 @@ from novation.domain.enums import CancelReason, DeleveragingMethod, EventKind, M
 from novation.domain.events import DELEVERAGED, ISOLATED, LIQUIDATED
 from novation.engine.clearing import fill, side_flag
 from novation.engine.collateral import counted, pooled_equity
-from novation.engine.ledger import next_event, pool_of
-from novation.engine.margining import NOW, cross_balance, worth
-from novation.engine.orders import cancel_order
-from novation.engine.reduction import backing, remaining_equity, remaining_maintenance
-from novation.engine.state import (
+from novation.engine.layout import (
     FOUND,
     FOUND_LIMITS,
     FOUND_SCORES,
@@ -43,6 +39,12 @@ from novation.engine.state import (
     SWAPPED,
     TAKEN,
     WINNERS,
+)
+from novation.engine.ledger import next_event, pool_of
+from novation.engine.margining import NOW, cross_balance, worth
+from novation.engine.orders import cancel_order
+from novation.engine.reduction import backing, remaining_equity, remaining_maintenance
+from novation.engine.state import (
     account_,
     check_row,
     contract_,

@@ -11,9 +11,10 @@ from novation.domain.enums import EventKind, MarginScope
 from novation.domain.events import ISOLATED as ISOLATED_FLAG
 from novation.engine.clearing import side_flag, unlink_if_flat
 from novation.engine.collateral import collateral_usd, counted, exchange, owed_usd
+from novation.engine.layout import LEGS
 from novation.engine.ledger import next_event, post_fees, post_outside
 from novation.engine.liquidation import lift
-from novation.engine.state import LEGS, account_, contract_, position_row_, row_of, terms_of
+from novation.engine.state import account_, contract_, position_row_, row_of, terms_of
 from novation.engine.watch import changed
 from novation.rules.integers import E8, exact_towards_zero
 from novation.rules.value import rate_of_value, signed_value, unrealised

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.engine.book import best_of, price_after, queue_at, side_place
-from novation.engine.state import NO_PRICE, contract_, market_, price_
+from novation.engine.layout import NO_PRICE
+from novation.engine.state import contract_, market_, price_
 
 
 @kernel

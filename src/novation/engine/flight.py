@@ -15,16 +15,8 @@ from novation.domain.commands import COMMAND_DTYPE
 from novation.domain.enums import CommandKind, EventKind
 from novation.domain.events import SHORT_SIDE
 from novation.domain.latency import MODULUS, MULTIPLIER, DelayKind
-from novation.engine.state import (
-    NEVER_NS,
-    command_,
-    delay_,
-    event_,
-    flight_,
-    market_,
-    news_,
-    sent_,
-)
+from novation.engine.layout import NEVER_NS
+from novation.engine.state import command_, delay_, event_, flight_, market_, news_, sent_
 
 _PLACE = int(CommandKind.PLACE)
 _ACCEPTED, _REJECTED = int(EventKind.ORDER_ACCEPTED), int(EventKind.ORDER_REJECTED)

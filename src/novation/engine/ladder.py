@@ -9,7 +9,8 @@ Not modelled: levels that differ between the sides, other people's orders in the
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.engine.state import ANY_PRICE, NO_PRICE, contract_, level_, market_, terms_of
+from novation.engine.layout import ANY_PRICE, NO_PRICE
+from novation.engine.state import contract_, level_, market_, terms_of
 from novation.rules.integers import mul_div
 from novation.rules.value import price_to_ticks
 

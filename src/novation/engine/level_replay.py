@@ -21,7 +21,8 @@ from novation.engine.book import (
     shrink,
     slot_of,
 )
-from novation.engine.state import NO_PRICE, order_, price_, resting_, side_, slot_
+from novation.engine.layout import NO_PRICE
+from novation.engine.state import order_, price_, resting_, side_, slot_
 from novation.rules.queue_position import MICRO, lost_ahead
 
 

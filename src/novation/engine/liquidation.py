@@ -26,6 +26,7 @@ from novation.engine.deleveraging import (
     fund_can_pay,
     liquidated,
 )
+from novation.engine.layout import OVERDUE
 from novation.engine.ledger import next_event, post_insurance, post_outside
 from novation.engine.liquidity import closing_offer, has_depth, take
 from novation.engine.margining import (
@@ -50,16 +51,7 @@ from novation.engine.reduction import (
     remaining_equity,
     remaining_maintenance,
 )
-from novation.engine.state import (
-    OVERDUE,
-    account_,
-    contract_,
-    has_book,
-    market_,
-    own_order,
-    position_row_,
-    terms_of,
-)
+from novation.engine.state import account_, contract_, has_book, market_, own_order, position_row_, terms_of
 from novation.engine.triggers import find_triggers, is_gone, liquidation_price
 from novation.engine.watch import changed
 from novation.rules.integers import E8, exact_add, exact_towards_zero, mul_div, mul_div_ceil

@@ -11,9 +11,10 @@ from novation._jit import kernel
 from novation.engine.book import price_after, queue_at, side_place
 from novation.engine.executable import best_executable, first_executable, is_within_limits
 from novation.engine.ladder import best_level, depth, take_lots
+from novation.engine.layout import ANY_PRICE, NO_PRICE
 from novation.engine.parametric import opening_ticks, taker_ticks
 from novation.engine.phases import is_open, within_limits
-from novation.engine.state import ANY_PRICE, NO_PRICE, contract_, has_book, market_, price_, resting_
+from novation.engine.state import contract_, has_book, market_, price_, resting_
 from novation.rules.integers import mul_div
 
 #: Values are kept below 2**62.

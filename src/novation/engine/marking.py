@@ -9,21 +9,10 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import EventKind, InstrumentStatus, MarkRule
 from novation.engine.ladder import best_level
+from novation.engine.layout import ANY_PRICE, BASIS_ROWS, NEVER_NS, NO_PRICE
 from novation.engine.ledger import next_event
 from novation.engine.liquidity import average_price, has_ladder, offer
-from novation.engine.state import (
-    ANY_PRICE,
-    BASIS_ROWS,
-    NEVER_NS,
-    NO_PRICE,
-    basis_,
-    contract_,
-    has_book,
-    market_,
-    pricing_,
-    terms_of,
-    tier_,
-)
+from novation.engine.state import basis_, contract_, has_book, market_, pricing_, terms_of, tier_
 from novation.rules.premium import (
     average_premium,
     funding_rate,

@@ -24,23 +24,13 @@ from novation.engine.book import (
 )
 from novation.engine.conditional import follow, look_again, wait_for_trigger
 from novation.engine.executable import best_executable, first_executable
+from novation.engine.layout import ANY_PRICE, NO_PRICE
 from novation.engine.liquidity import within
 from novation.engine.orders import cancel_order, trade
 from novation.engine.phases import is_open
 from novation.engine.reach import is_of, may_trade, own_at, word_on_self_trades
 from novation.engine.shares import give_out
-from novation.engine.state import (
-    ANY_PRICE,
-    NO_PRICE,
-    book_of,
-    contract_,
-    market_,
-    order_,
-    position_row_,
-    price_,
-    resting_,
-    row_of,
-)
+from novation.engine.state import book_of, contract_, market_, order_, position_row_, price_, resting_, row_of
 
 _MARKET = int(OrderKind.MARKET)
 _LAST = int(TriggerPrice.LAST)

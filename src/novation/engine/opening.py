@@ -5,7 +5,8 @@ from __future__ import annotations
 from novation._jit import integers_at, kernel
 from novation.engine.book import price_after, queue_at, side_place
 from novation.engine.executable import best_executable, is_within_limits
-from novation.engine.state import NO_PRICE, market_, price_, terms_of
+from novation.engine.layout import NO_PRICE
+from novation.engine.state import market_, price_, terms_of
 from novation.rules.opening_price import opening_price
 
 

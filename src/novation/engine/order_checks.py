@@ -14,8 +14,9 @@ from novation.domain.enums import (
     PositionSide,
     RejectReason,
 )
+from novation.engine.layout import NO_PRICE
 from novation.engine.order_margin import assumed_for, risk_reason
-from novation.engine.state import NO_PRICE, account_, contract_, market_, order_, position_row_, terms_of
+from novation.engine.state import account_, contract_, market_, order_, position_row_, terms_of
 from novation.rules.clearing import closed_lots
 from novation.rules.integers import E8
 from novation.rules.value import signed_value

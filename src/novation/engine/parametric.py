@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import MarginMethod
+from novation.engine.layout import NO_PRICE
 from novation.engine.phases import is_executable, is_locked, is_open, within_limits
-from novation.engine.state import NO_PRICE, contract_, market_, terms_of
+from novation.engine.state import contract_, market_, terms_of
 from novation.rules.integers import E8, mul_div_ceil
 from novation.rules.value import price_to_ticks
 

@@ -13,8 +13,9 @@ from novation._jit import kernel
 from novation.domain.enums import EventKind, MarginScope, MarketPhase, OrderKind, RejectReason
 from novation.domain.market import NO_LIMIT_E8
 from novation.engine.executable import best_executable
+from novation.engine.layout import NO_PRICE
 from novation.engine.ledger import next_event
-from novation.engine.state import NO_PRICE, account_, contract_, has_book, market_, position_row_, terms_of
+from novation.engine.state import account_, contract_, has_book, market_, position_row_, terms_of
 from novation.rules.value import price_to_ticks
 
 _CLOSED = int(MarketPhase.CLOSED)

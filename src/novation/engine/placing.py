@@ -17,6 +17,7 @@ from novation.engine.banding import price_reason
 from novation.engine.book_orders import kind_reason, price_found, whole_reason
 from novation.engine.clearing import fill, side_flag
 from novation.engine.filters import filter_reason
+from novation.engine.layout import ANY_PRICE, NO_PRICE
 from novation.engine.ledger import next_event
 from novation.engine.liquidity import has_depth, has_ladder
 from novation.engine.order_checks import closes, money_reason, reducible, status_reason, too_large
@@ -24,17 +25,7 @@ from novation.engine.order_margin import risk_reason
 from novation.engine.orders import cancel_order, reject, rest, waits
 from novation.engine.phases import phase_reason
 from novation.engine.reach import reach, word_on_self_trades
-from novation.engine.state import (
-    ANY_PRICE,
-    NO_PRICE,
-    account_,
-    contract_,
-    has_book,
-    market_,
-    position_row_,
-    row_of,
-    terms_of,
-)
+from novation.engine.state import account_, contract_, has_book, market_, position_row_, row_of, terms_of
 
 _MARKET = int(OrderKind.MARKET)
 _LIMIT = int(OrderKind.LIMIT)

@@ -11,10 +11,10 @@ from novation.domain.enums import SelfTrade, TimeInForce
 from novation.engine.book import first_at, price_after, queue_at, side_place
 from novation.engine.executable import best_executable, is_within_limits
 from novation.engine.ladder import best_level, depth
+from novation.engine.layout import NO_PRICE
 from novation.engine.liquidity import MOST_VALUE, book_depth, has_ladder, offer, within
 from novation.engine.phases import is_open
 from novation.engine.state import (
-    NO_PRICE,
     account_,
     book_of,
     contract_,

@@ -24,23 +24,12 @@ from novation.engine.book import (
     stand,
 )
 from novation.engine.executable import is_within_limits
+from novation.engine.layout import BIDS, LISTS, NEVER_NS, NO_PRICE
 from novation.engine.level_replay import clear_levels, set_level, take_from_level
 from novation.engine.matching import happened, lose_to_taker, meet, opens
 from novation.engine.orders import cancel_order
 from novation.engine.phases import is_open
-from novation.engine.state import (
-    BIDS,
-    LISTS,
-    NEVER_NS,
-    NO_PRICE,
-    book_of,
-    check_row,
-    contract_,
-    has_book,
-    market_,
-    order_,
-    resting_,
-)
+from novation.engine.state import book_of, check_row, contract_, has_book, market_, order_, resting_
 
 _CLEAR, _ADD, _CANCEL = int(FlowKind.CLEAR), int(FlowKind.ADD), int(FlowKind.CANCEL)
 _AMEND, _FILL, _TRADE = int(FlowKind.AMEND), int(FlowKind.FILL), int(FlowKind.TRADE)

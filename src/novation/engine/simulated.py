@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.engine.book import best_of, drop, enter, first_at, shrink, side_place
-from novation.engine.state import NO_PRICE, check_row, contract_, market_, resting_, side_
+from novation.engine.layout import NO_PRICE
+from novation.engine.state import check_row, contract_, market_, resting_, side_
 
 
 @kernel

@@ -31,6 +31,7 @@ from novation.engine.collateral import touch_multi
 from novation.engine.commands import execute_command
 from novation.engine.conditional import election_unit, look_at_marks, mark_moved
 from novation.engine.delivery import close_delivery, deliver_account
+from novation.engine.layout import LEGS, NEVER_NS, NO_PRICE
 from novation.engine.ledger import next_event
 from novation.engine.liquidation import check_account, liquidation_unit
 from novation.engine.liquidity import has_ladder
@@ -41,20 +42,7 @@ from novation.engine.parametric import opened_beyond, opening_ticks, traded_thro
 from novation.engine.phases import change_limits, change_phase
 from novation.engine.replay import replay_rows, row_is_due
 from novation.engine.sampling import sample_account
-from novation.engine.state import (
-    LEGS,
-    NEVER_NS,
-    NO_PRICE,
-    account_,
-    asset_,
-    command_,
-    contract_,
-    feed_,
-    has_book,
-    market_,
-    order_,
-    terms_of,
-)
+from novation.engine.state import account_, asset_, command_, contract_, feed_, has_book, market_, order_, terms_of
 from novation.engine.taking import fill_working, meet_ladder, taking_unit
 from novation.engine.watch import all_changed, next_endangered, put_due
 

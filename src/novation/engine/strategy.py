@@ -39,20 +39,10 @@ from novation.domain.errors import InvalidInput
 from novation.engine.book import best_of, lots_ahead, lots_shown, side_place
 from novation.engine.commands import enter, next_command
 from novation.engine.flight import sent_row
+from novation.engine.layout import NO_PRICE
 from novation.engine.margining import account_equity
 from novation.engine.orders import find_order
-from novation.engine.state import (
-    NO_PRICE,
-    account_,
-    command_,
-    contract_,
-    feed_,
-    head_at,
-    market_,
-    order_,
-    position_,
-    sent_,
-)
+from novation.engine.state import account_, command_, contract_, feed_, head_at, market_, order_, position_, sent_
 
 _PLACE = int(CommandKind.PLACE)
 _CANCEL = int(CommandKind.CANCEL)

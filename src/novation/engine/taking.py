@@ -13,11 +13,12 @@ from __future__ import annotations
 from novation._jit import kernel
 from novation.domain.enums import CancelReason, OrderKind
 from novation.domain.events import MAKER
+from novation.engine.layout import ANY_PRICE
 from novation.engine.liquidity import offer, take
 from novation.engine.order_checks import as_cancelled, notional_reason, too_large
 from novation.engine.order_margin import assumed_for, risk_reason
 from novation.engine.orders import cancel_order, trade
-from novation.engine.state import ANY_PRICE, market_, order_, position_row_, row_of
+from novation.engine.state import market_, order_, position_row_, row_of
 from novation.rules.clearing import closed_lots
 from novation.rules.integers import sign
 

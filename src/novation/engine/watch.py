@@ -16,7 +16,8 @@ compared with the marks of the moment.
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.engine.state import IS_STALE, NEVER, STALE, UNKNOWN, account_, band_, market_, queue_, slope_, spare_
+from novation.engine.layout import IS_STALE, NEVER, STALE, UNKNOWN
+from novation.engine.state import account_, band_, market_, queue_, slope_, spare_
 
 
 @kernel

@@ -13,8 +13,8 @@ from novation.domain.enums import MarketEventKind
 from novation.domain.errors import InvalidInput
 from novation.domain.units import E8, asset_decimals
 from novation.engine import doors
+from novation.engine.layout import DTYPES
 from novation.engine.ledger import LIMB
-from novation.engine.state import DTYPES
 
 #: Assets beside each other, and the index that each may have: products of it and a balance stay in the integers.
 _MOST = 16

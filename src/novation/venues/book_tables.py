@@ -12,7 +12,7 @@ from novation.domain.book import BookLevel, BookRules, BookView
 from novation.domain.digest import Line
 from novation.domain.flow import FLOW_DTYPE, FlowKind
 from novation.domain.instruments import Instrument
-from novation.engine.state import ASKS, BIDS, CHUNK_BITS, DTYPES, LISTS, PAGE, PAGE_BITS
+from novation.engine.layout import ASKS, BIDS, CHUNK_BITS, DTYPES, LISTS, PAGE, PAGE_BITS
 from novation.venues.tables import HasTables, chain, lengthen
 
 __all__ = ["attach_flow", "book_lines", "fill", "find_flows", "first_rows", "grow", "queue_position", "view"]

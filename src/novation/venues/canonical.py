@@ -47,7 +47,7 @@ from novation.domain.enums import HaltReason, MarginScope, MarketPhase, MarkRule
 from novation.domain.instruments import Instrument
 from novation.domain.market import NO_LIMIT_E8
 from novation.domain.units import NS
-from novation.engine.state import BASIS_ROWS, LEGS, NO_SECOND
+from novation.engine.layout import BASIS_ROWS, LEGS, NO_SECOND
 from novation.venues.book_tables import book_lines
 from novation.venues.venue_rules import VenueRules
 

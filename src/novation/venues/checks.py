@@ -26,7 +26,7 @@ from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import BALANCE_BOUND, DIVISOR_BOUND, E8, NOTIONAL_BOUND, from_e8, iso
 from novation.engine.book_orders import FURTHEST
-from novation.engine.state import BASIS_ROWS, NEVER_NS
+from novation.engine.layout import BASIS_ROWS, NEVER_NS
 from novation.venues.assets import check_assets, strange_rows
 from novation.venues.venue_rules import VenueRules
 

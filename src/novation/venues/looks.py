@@ -10,7 +10,7 @@ from novation._jit import record_table
 from novation.domain.enums import CommandKind
 from novation.domain.errors import InvalidInput
 from novation.domain.latency import Draws, Latency
-from novation.engine.state import DTYPES, LEGS
+from novation.engine.layout import DTYPES, LEGS
 from novation.venues.tables import HasTables, lengthen
 
 #: Looks that are made ready at once.

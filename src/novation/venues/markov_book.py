@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from novation._jit import model_kernel
 from novation.engine.book import GROW, best_of, drop, first_at, price_after, queue_at, side_place
+from novation.engine.layout import NO_PRICE
 from novation.engine.simulated import add_simulated, clear_simulated, take_simulated
-from novation.engine.state import NO_PRICE, price_, resting_, side_
+from novation.engine.state import price_, resting_, side_
 
 #: What is asked: the mid moves up first; my bid fills before it moves; my bid and my ask both do.
 UP, FILL, BOTH = 1, 2, 3

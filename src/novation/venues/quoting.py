@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from novation._jit import model_kernel
 from novation.engine.book import GROW, best_of, side_place
+from novation.engine.layout import NO_PRICE
 from novation.engine.simulated import add_simulated, clear_simulated, take_simulated
-from novation.engine.state import NO_PRICE
 from novation.rules.elementary import exp, log
 from novation.venues.markov_book import DONE, LARGER, MORE_CHANCE
 

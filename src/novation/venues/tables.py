@@ -11,17 +11,8 @@ from novation.domain.enums import DeleveragingMethod, InstrumentKind, Instrument
 from novation.domain.liquidity import Ladder
 from novation.domain.market import NO_LIMIT_E8
 from novation.domain.units import E8, NO_CAP
+from novation.engine.layout import BASIS_ROWS, DTYPES, LEGS, NEVER, NO_SECOND, QUEUE_COLUMNS, RANK_COLUMNS, UNKNOWN
 from novation.engine.ledger import LIMB
-from novation.engine.state import (
-    BASIS_ROWS,
-    DTYPES,
-    LEGS,
-    NEVER,
-    NO_SECOND,
-    QUEUE_COLUMNS,
-    RANK_COLUMNS,
-    UNKNOWN,
-)
 from novation.venues.assets import fill_assets
 from novation.venues.checks import Made
 

@@ -38,13 +38,8 @@ from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import asset_decimals, from_e8, iso
 from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
+from novation.engine.layout import DTYPES, HEAD, NEVER_NS, TABLES
 from novation.engine.ledger import LIMB
-from novation.engine.state import (
-    DTYPES,
-    HEAD,
-    NEVER_NS,
-    TABLES,
-)
 from novation.venues import book_tables, tables
 from novation.venues.account_query import account_of, ranks_of
 from novation.venues.assets import in_limbs, totals_of
