@@ -247,8 +247,7 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
         held = int(r.randint(0, 3) == 0)
         return Command(kind=CommandKind.CANCEL_ALL, account=account, instrument=named, side=side, hold=held)
     if dice == 88:
-        ahead = r.choice([0, 0, 1, NS, 60 * NS, HOUR_NS, 5 * HOUR_NS, -1, 1 << 60])
-        return Command(kind=CommandKind.COUNTDOWN_CANCEL, account=account, instrument=i, amount=ahead)
+        return scenarios.countdown(r, account, i)
     if dice < 91:
         amount = r.choice([100 * unit, 5_000 * unit, -a.wallet // 2, -a.wallet])
         return Command(kind=CommandKind.TRANSFER, account=account, amount=amount)

@@ -594,7 +594,15 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
     if dice < 93 and setup.assets:
         amount = r.choice([1, 1, 1 - twin.accounts[account].multi, 0, 2])
         return Command(kind=CommandKind.SET_MULTI_ASSETS, account=account, amount=amount)
+    if dice == 94:
+        return countdown(r, account, i)
     return _nonsense(r, setup, twin)
+
+
+def countdown(r: Random, account: int, i: int) -> Command:
+    """A countdown is begun, stopped, or asked for with what is no time."""
+    ahead = r.choice([0, 0, 1, NS, 60 * NS, HOUR_NS, 5 * HOUR_NS, -1, 1 << 60])
+    return Command(kind=CommandKind.COUNTDOWN_CANCEL, account=account, instrument=i, amount=ahead)
 
 
 def of_asset(r: Random, setup: Setup, twin: Exchange, account: int) -> Command:

@@ -72,7 +72,7 @@ def test_the_runs_meet_everything_that_can_happen() -> None:
             seen.update(("flags", e.flags) for e in pair.twin.events if e.kind in (EventKind.FILL, EventKind.FUNDING))
     names = {name for name, _ in seen}
     assert names >= set(EventKind.__members__) - {"ORDER_TRIGGERED", "ORDER_AMENDED", "ALL_CANCELLED"}  # on books alone
-    assert {reason for name, reason in seen if name == "ORDER_CANCELLED"} >= {1, 2, 3, 4, 5, 6, 9, 14}
+    assert {reason for name, reason in seen if name == "ORDER_CANCELLED"} >= {1, 2, 3, 4, 5, 6, 9, 14, 23}
     refused = {reason for name, reason in seen if name in ("ORDER_REJECTED", "COMMAND_REJECTED")}
     assert refused >= {
         101,
@@ -101,6 +101,7 @@ def test_the_runs_meet_everything_that_can_happen() -> None:
         409,
         410,
         411,
+        416,
     }
     assert {flags for name, flags in seen if name == "flags"} >= {0, 1, 2, 4, 6, 8, 12}
 
