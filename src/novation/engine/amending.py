@@ -14,7 +14,7 @@ from novation.engine.layout import NEVER_NS
 from novation.engine.ledger import next_event
 from novation.engine.liquidity import within
 from novation.engine.order_checks import money_reason, reducible, status_reason, too_large
-from novation.engine.orders import arrive_anew, cancel_order, count, count_in, find_order
+from novation.engine.orders import arrive_anew, cancel_order, count, count_in, end_of, find_order
 from novation.engine.phases import can_cancel, is_open
 from novation.engine.placing import numbers_reason
 from novation.engine.reach import reach, word_on_self_trades
@@ -224,10 +224,7 @@ def find_expiry(venue):
         row = venue.first_order
         while row >= 0:
             o = order_(venue, row)
-            if o.expire_ns > 0:
-                venue.expire_ns = min(venue.expire_ns, o.expire_ns)
-            if o.countdown_ns > 0:
-                venue.expire_ns = min(venue.expire_ns, o.countdown_ns)
+            venue.expire_ns = min(venue.expire_ns, end_of(o))
             row = o.next
     return venue.expire_ns
 
@@ -239,7 +236,7 @@ def expiry_unit(venue):
         row = venue.next_order
         o = order_(venue, row)
         venue.next_order = o.next
-        if 0 < o.expire_ns <= venue.clock_ns or 0 < o.countdown_ns <= venue.clock_ns:
+        if end_of(o) <= venue.clock_ns:
             cancel_order(venue, row, _EXPIRED if 0 < o.expire_ns <= venue.clock_ns else _COUNTDOWN)
             return True
     return False

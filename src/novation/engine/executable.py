@@ -37,13 +37,12 @@ def best_executable(venue, instrument, side):
 @kernel
 def nth_executable(venue, instrument, side, nth):
     """The n-th such price, the best one the first; NO_PRICE where there are fewer."""
-    m, tick_e8 = market_(venue, instrument), contract_(venue, instrument).tick_e8
     ticks = best_executable(venue, instrument, side)
     for _ in range(nth - 1):
         if ticks == NO_PRICE:
             break
         ticks = price_after(venue, side_place(venue, instrument, -side), ticks)
-        if ticks != NO_PRICE and not m.limit_low_e8 <= ticks * tick_e8 <= m.limit_high_e8:
+        if ticks != NO_PRICE and not is_within_limits(venue, instrument, ticks):
             ticks = NO_PRICE
     return ticks
 

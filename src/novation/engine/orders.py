@@ -7,6 +7,7 @@ from novation.domain.enums import EventKind, OrderKind
 from novation.domain.events import MAKER
 from novation.engine.book import free, part
 from novation.engine.clearing import fee_of, fill, link, side_flag, unlink_if_flat
+from novation.engine.layout import NEVER_NS
 from novation.engine.ledger import next_event
 from novation.engine.order_margin import assumed_for
 from novation.engine.state import account_, book_of, contract_, has_book, order_, position_, position_row_, row_of
@@ -28,6 +29,13 @@ def reject(venue, account, instrument, order, lots, price_ticks, reason, value, 
     e.amount = value
     e.cost = limit
     return e
+
+
+@kernel
+def end_of(o):
+    """When an order ends by itself: as it was asked to, or with a countdown of its account; NEVER_NS if it does not."""
+    end_ns = o.expire_ns if o.expire_ns > 0 else NEVER_NS
+    return min(end_ns, o.countdown_ns) if o.countdown_ns > 0 else end_ns
 
 
 @kernel
@@ -65,10 +73,7 @@ def rest(venue, asked, row_of_position, kind, price_ticks, reduce_only, after):
     o.extreme_e8 = 0
     o.resting = -1
     o.ahead_rest = 0
-    if o.expire_ns > 0:
-        venue.expire_ns = min(venue.expire_ns, o.expire_ns)
-    if o.countdown_ns > 0:
-        venue.expire_ns = min(venue.expire_ns, o.countdown_ns)
+    venue.expire_ns = min(venue.expire_ns, end_of(o))
     to_the_end(venue, row)
     if o.trigger == 0:
         count_in(venue, row)
@@ -193,7 +198,7 @@ def remove(venue, row):
     out_of_queue(venue, row)
     unlist(venue, row)
     o = order_(venue, row)
-    if o.expire_ns > 0 or o.countdown_ns > 0:
+    if end_of(o) < NEVER_NS:
         venue.expire_stale = 1
     o.expire_ns = o.countdown_ns = 0
     o.next = venue.free_order

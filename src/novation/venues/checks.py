@@ -187,7 +187,7 @@ def check_feed(venue: Made, feed: np.ndarray) -> None:
             raise VenueError(f"{venue.rules.name}: row {int(np.argmax(wrong))} of the feed {what}")
 
 
-def check_flow(venue: Made, instrument: int, rows: np.ndarray, slots: int) -> None:
+def check_flow(venue: Made, instrument: int, rows: np.ndarray, slots: int, by_fills: bool) -> None:
     """Refuse rows of a flow that are none, or that a book of orders cannot replay; `data.flow.check` tells whether the
     record is possible."""
     name = venue.instruments[instrument].id
@@ -204,6 +204,7 @@ def check_flow(venue: Made, instrument: int, rows: np.ndarray, slots: int) -> No
     for wrong, what in (
         (~(standing | stated | neither), "is of no kind of a flow"),
         (stated & standing.any(), "tells a level among rows of orders"),
+        (stated & by_fills, "tells a level, and levels have no fills of orders to go by"),
         (rows["lots"] < 0, "has lots below zero"),
         (standing & ((rows["order"] < 0) | (rows["order"] >= slots)), f"names an order that is none of {slots} slots"),
         ((standing | (rows["kind"] == FlowKind.TRADE)) & (rows["lots"] <= 0), "has no lots"),

@@ -29,7 +29,6 @@ from novation.domain.enums import (
 )
 from novation.domain.errors import VenueError
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
-from novation.domain.flow import FlowKind
 from novation.domain.funding import FundingState
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.latency import Latency
@@ -223,11 +222,9 @@ class Venue:
         """
         self._booked(instrument)
         row = int(self._tables["contract"][instrument]["book"]) - 1
-        check_flow(self, instrument, rows, slots)
+        check_flow(self, instrument, rows, slots, by_fills)
         if row in self.flows:
             raise VenueError(f"{self.rules.name}: {self.instruments[instrument].id} has a flow already")
-        if by_fills and np.isin(rows["kind"], (FlowKind.LEVEL, FlowKind.TOP)).any():
-            raise VenueError(f"{self.rules.name}: a flow of levels has no fills of orders to go by")
         book_tables.attach_flow(self, row, rows, slots, (int(queue), exponent_e8), int(by_fills))
 
     def new_order_id(self) -> int:
