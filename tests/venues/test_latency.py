@@ -107,24 +107,26 @@ def test_a_fill_is_heard_after_its_way_and_never_ahead_of_the_market_s_own_news(
     assert told(late.wait(200)) == [(180, "FILL")]  # not before the trade itself is seen
 
 
-def test_no_command_overtakes_an_earlier_one() -> None:
-    """The first is 500 under way from 0, the next 10 from 100: both are there at 500, in their order."""
-    line = Connection(exchange(), Latency.of(0, Delay.recorded([0, 100], [500, 10]), 0))
-    line.wait(50)
+def sent_and_cancelled(latency: Latency, sent_ns: int, cancelled_ns: int) -> Connection:
+    """A line on which an order was sent, and then its cancellation."""
+    line = Connection(exchange(), latency)
+    line.wait(sent_ns)
     mine = line.submit(place_limit(0, 0, Side.BUY, 2, 3_600))
-    line.wait(100)
+    line.wait(cancelled_ns)
     line.submit(cancel_command(0, mine))
+    return line
+
+
+def test_no_command_overtakes_an_earlier_one() -> None:
+    """The first is 500 under way from 50, the next 10 from 100: both are there at 550, in their order."""
+    line = sent_and_cancelled(Latency.of(0, Delay.recorded([0, 100], [500, 10]), 0), 50, 100)
     assert told(line.wait(549)) == []
     assert told(line.wait(550)) == [(550, "ORDER_ACCEPTED"), (550, "ORDER_CANCELLED")]
 
 
 def test_no_response_overtakes_an_earlier_one() -> None:
     """What happens at 50 takes 100, at 60 it takes 10: both are heard at 150."""
-    line = Connection(exchange(), Latency.of(0, 0, Delay.recorded([0, 60], [100, 10])))
-    line.wait(50)
-    mine = line.submit(place_limit(0, 0, Side.BUY, 2, 3_600))
-    line.wait(60)
-    line.submit(cancel_command(0, mine))
+    line = sent_and_cancelled(Latency.of(0, 0, Delay.recorded([0, 60], [100, 10])), 50, 60)
     assert told(line.wait(149)) == []
     assert told(line.wait(150)) == [(150, "ORDER_ACCEPTED"), (150, "ORDER_CANCELLED")]
 
