@@ -594,8 +594,6 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
     if dice < 93 and setup.assets:
         amount = r.choice([1, 1, 1 - twin.accounts[account].multi, 0, 2])
         return Command(kind=CommandKind.SET_MULTI_ASSETS, account=account, amount=amount)
-    if dice == 94:
-        return countdown(r, account, i)
     return _nonsense(r, setup, twin)
 
 
