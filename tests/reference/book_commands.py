@@ -37,6 +37,8 @@ OWN_FIELDS = (
     "trigger_by",
     "callback_e8",
     "self_trade",
+    "close_position",
+    "price_protect",
 )
 #: Kinds that become limit orders as they arrive, or as they are triggered.
 BECOMES_LIMIT = tuple(kind for kind in OrderKind if kind not in (OrderKind.MARKET, OrderKind.LIMIT))
@@ -56,10 +58,14 @@ def place(ex: Exchange, c: Command) -> Refusal | None:
     refusal = _bad_kind(ex, i, c) or _bad_field(ex, i, c) or _bad_trigger(ex, i, c)
     if refusal:
         return refusal
-    if c.order_kind in BECOMES_LIMIT and not c.trigger:
-        limit = conditional.limit_now(ex, i, c.order_kind, 1 if c.side > 0 else -1)
-        if limit is None:
-            return Refusal(RejectReason.NO_OPPOSITE, c.order_kind)
+    becomes = c.order_kind in BECOMES_LIMIT and not c.trigger
+    limit = conditional.limit_now(ex, i, c.order_kind, 1 if c.side > 0 else -1) if becomes else c.price_ticks
+    if limit is None:
+        return Refusal(RejectReason.NO_OPPOSITE, c.order_kind)
+    refusal = _cannot_close(ex, i, c) if c.close_position else None
+    if refusal:
+        return refusal
+    if becomes:
         c = msgspec.structs.replace(c, order_kind=int(OrderKind.LIMIT), price_ticks=limit)
     refusal = checks.well_formed(ex, c)
     order = _order(ex, i, c)
@@ -103,9 +109,11 @@ def _order(ex: Exchange, i: int, c: Command) -> Order:
         c.lots,
         c.price_ticks,
         ex.clock_ns,
-        int(bool(c.reduce_only or checks.closes(ex, c))),
+        int(bool(c.reduce_only or c.close_position or checks.closes(ex, c))),
         time_in_force=c.time_in_force,
-        expire_ns=c.expire_ns,
+        expire_ns=c.expire_ns or _longest(ex, i, c),
+        close_position=c.close_position,
+        price_protect=c.price_protect,
         display_lots=c.display_lots,
         self_trade=c.self_trade,
     )
@@ -114,6 +122,26 @@ def _order(ex: Exchange, i: int, c: Command) -> Order:
         if c.trigger == TriggerKind.TRAILING:
             conditional.see(order.trigger, c.side, conditional.price_now(ex, i, c.trigger_by))
     return order
+
+
+def _longest(ex: Exchange, i: int, c: Command) -> int:
+    """When an order ends that nobody takes back."""
+    gtc_ns = ex.book(i).rules.filters.gtc_ns
+    return ex.clock_ns + gtc_ns if gtc_ns and c.time_in_force in (TimeInForce.GTC, TimeInForce.POST_ONLY) else 0
+
+
+def _cannot_close(ex: Exchange, i: int, c: Command) -> Refusal | None:
+    side, lots = 1 if c.side > 0 else -1, ex.accounts[c.account].positions[i].lots
+    plain = c.order_kind == OrderKind.MARKET and c.trigger in (TriggerKind.STOP, TriggerKind.TAKE_PROFIT)
+    if c.close_position != 1 or not plain or c.lots or c.reduce_only or c.time_in_force != TimeInForce.GTC:
+        return Refusal(RejectReason.BAD_CLOSE_POSITION, c.lots, c.trigger)
+    if lots * side >= 0:
+        return Refusal(RejectReason.NO_POSITION, side, lots)
+    for order in ex.accounts[c.account].orders.values():
+        waits = order.instrument == i and order.close_position and order.trigger and order.trigger.kind == c.trigger
+        if waits and order.side == side:
+            return Refusal(RejectReason.ALREADY_CLOSING, order.id)
+    return None
 
 
 def _bad_kind(ex: Exchange, i: int, c: Command) -> Refusal | None:
@@ -162,7 +190,8 @@ def _bad_trigger(ex: Exchange, i: int, c: Command) -> Refusal | None:
         wrong = not least <= c.callback_e8 <= most or not 0 <= c.trigger_e8 <= HIGHEST_PRICE_E8
     else:
         wrong = not 0 < c.trigger_e8 <= HIGHEST_PRICE_E8 or c.callback_e8 != 0
-    if wrong:
+    protects = ex.book(i).rules.filters.trigger_protect_e8 and c.trigger in (TriggerKind.STOP, TriggerKind.TAKE_PROFIT)
+    if wrong or (c.price_protect and not (c.price_protect == 1 and protects)):
         return Refusal(RejectReason.BAD_TRIGGER, c.trigger, c.trigger_e8)
     far = checks.too_far(ex, i, c.price_ticks) if c.order_kind == OrderKind.LIMIT else None
     if not far and c.trigger_e8:

@@ -17,7 +17,7 @@ from novation.domain.enums import (
     RejectReason,
 )
 from novation.domain.units import E8
-from tests.reference import margin, phases
+from tests.reference import book, margin, phases
 
 if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
@@ -129,7 +129,11 @@ def well_formed(ex: Exchange, c: Command) -> Refusal | None:
     """The checks of size, price, position side and reduce-only, limits and numbers."""
     i = slot_of(ex, c)
     limit = c.order_kind == OrderKind.LIMIT
-    refusal = lots_refused(ex, i, c.lots, c.side) or (price_refused(ex, i, c.price_ticks) if limit else None)
+    refusal = price_refused(ex, i, c.price_ticks) if limit else None
+    if c.close_position and c.kind == CommandKind.PLACE:
+        refusal = None if c.side in (1, -1) else Refusal(RejectReason.QTY_NOT_POSITIVE, c.lots)
+    else:
+        refusal = lots_refused(ex, i, c.lots, c.side) or refusal
     refusal = refusal or wrong_side(ex, c)
     if refusal:
         return refusal
@@ -155,6 +159,10 @@ def filtered(ex: Exchange, i: int, c: Command) -> Refusal | None:
     filters = ex.books[ex.instruments[i].id].rules.filters
     if c.order_kind == OrderKind.MARKET and c.lots > (filters.max_market_lots or c.lots):
         return Refusal(RejectReason.QTY_ABOVE_MAX, c.lots, filters.max_market_lots)
+    if c.order_kind == OrderKind.MARKET and not c.trigger:
+        best, bound = next(iter(book.prices(ex, i, -c.side)), None), share_bound(ex, i, c.side, ex.markets[i].mark_e8)
+        if best and bound and c.side * (best - bound) > 0:
+            return Refusal(RejectReason.OPPOSITE_OUT_OF_RANGE, best, bound)
     if c.order_kind == OrderKind.LIMIT:
         base = c.trigger_e8 if c.trigger else ex.markets[i].mark_e8
         refusal = filtered_price(ex, i, c.side, c.price_ticks, base)
@@ -172,18 +180,34 @@ def filtered(ex: Exchange, i: int, c: Command) -> Refusal | None:
 
 def filtered_price(ex: Exchange, i: int, side: int, ticks: int, base_e8: int) -> Refusal | None:
     """Whether a limit price is outside the prices a book takes, or too far from another price."""
-    filters, tick = ex.books[ex.instruments[i].id].rules.filters, ex.instruments[i].tick_e8
+    filters = ex.books[ex.instruments[i].id].rules.filters
     if ticks < filters.min_ticks:
         return Refusal(RejectReason.PRICE_BELOW_MIN, ticks, filters.min_ticks)
     if filters.max_ticks and ticks > filters.max_ticks:
         return Refusal(RejectReason.PRICE_ABOVE_MAX, ticks, filters.max_ticks)
-    share = filters.up_e8 if side > 0 else filters.down_e8
-    bound = Fraction(base_e8 * share, E8 * tick)
-    if base_e8 and share and side * (ticks - bound) > 0:
-        whole = floor(bound) if side > 0 else ceil(bound)
+    bound = share_bound(ex, i, side, base_e8)
+    if bound is not None and side * (ticks - bound) > 0:
         reason = RejectReason.PRICE_ABOVE_CAP if side > 0 else RejectReason.PRICE_BELOW_FLOOR
-        return Refusal(reason, ticks, whole)
+        return Refusal(reason, ticks, bound)
     return None
+
+
+def share_bound(ex: Exchange, i: int, side: int, base_e8: int) -> int | None:
+    """How high a buyer may bid, how low a seller may ask, by another price; None where that says nothing."""
+    filters = ex.books[ex.instruments[i].id].rules.filters
+    return rounded_share(ex, i, side, base_e8, filters.up_e8 if side > 0 else filters.down_e8)
+
+
+def take_bound(ex: Exchange, i: int, side: int) -> int | None:
+    """The worst price of a market order; None where there is none."""
+    bound = ex.books[ex.instruments[i].id].rules.filters.take_bound_e8
+    return rounded_share(ex, i, side, ex.markets[i].mark_e8, E8 + side * bound) if bound else None
+
+
+def rounded_share(ex: Exchange, i: int, side: int, base_e8: int, share_e8: int) -> int | None:
+    """A multiple of a price in ticks: that of a buyer rounded down, of a seller up."""
+    ticks = Fraction(base_e8 * share_e8, E8 * ex.instruments[i].tick_e8)
+    return (floor(ticks) if side > 0 else ceil(ticks)) if base_e8 and share_e8 else None
 
 
 def too_large(ex: Exchange, account: int, i: int, side: int, lots: int, price_ticks: int) -> Refusal | None:

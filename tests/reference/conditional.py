@@ -64,6 +64,7 @@ def due(ex: Exchange, i: int, by: int, x: int) -> list[Order]:
         if order.trigger and order.instrument // 2 == i // 2 and order.trigger.by == by
     ]
     found = [order for order in waiting if order.trigger and holds(order.trigger, order.side, x)]
+    found = [order for order in found if not is_protected(ex, order, by, x)]
 
     def turn(order: Order) -> tuple[int, int]:
         trigger = order.trigger
@@ -73,6 +74,17 @@ def due(ex: Exchange, i: int, by: int, x: int) -> list[Order]:
         return (0, -trigger.price_e8) if is_falling(trigger.kind, order.side) else (1, trigger.price_e8)
 
     return sorted(found, key=turn)  # as it sorts, it leaves equal ones in order of arrival
+
+
+def is_protected(ex: Exchange, order: Order, by: int, x: int) -> bool:
+    """Whether an order waits on, as last price and mark lie too far apart, or as that was not looked at again."""
+    if not order.price_protect:
+        return False
+    if by == TriggerPrice.LAST and order.instrument // 2 not in ex.looked_at:
+        return True
+    market, most = ex.markets[order.instrument], ex.book(order.instrument).rules.filters.trigger_protect_e8
+    last, mark = (market.last_e8, x) if by == TriggerPrice.MARK else (x, market.mark_e8)
+    return not last or not mark or abs(last - mark) * E8 > most * last
 
 
 #: Kinds that take the n-th price of a side, whether their own.

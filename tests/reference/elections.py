@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 def elect(ex: Exchange, by: TriggerPrice = TriggerPrice.LAST) -> None:
-    """Trigger one order after another, until the condition of none holds."""
+    """Trigger one order after another, until the condition of none holds; those whose position is gone end first."""
+    _end_with_positions(ex)
     for i in range(0, len(ex.instruments), 2):
         while ex.has_book(i) and phases.is_open(ex, i):
             x = conditional.price_now(ex, i, by)
@@ -34,11 +35,26 @@ def elect(ex: Exchange, by: TriggerPrice = TriggerPrice.LAST) -> None:
             _trigger(ex, found[0], x)
             if by == TriggerPrice.MARK:
                 elect(ex)
+            _end_with_positions(ex)
+        if by == TriggerPrice.LAST:
+            ex.looked_at.discard(i // 2)
+        elif ex.has_book(i) and ex.book(i).rules.filters.trigger_protect_e8:
+            ex.looked_at.add(i // 2)
+            elect(ex)
+
+
+def _end_with_positions(ex: Exchange) -> None:
+    for order in list(ex.orders.values()):
+        held = ex.accounts[order.account].positions[order.instrument].lots
+        if order.close_position and order.trigger and held * order.side >= 0:
+            ex.drop(order, CancelReason.POSITION_GONE)
 
 
 def _trigger(ex: Exchange, order: Order, x: int, *, in_auction: bool = False) -> None:
     i, trigger, limit = order.instrument, order.trigger, order.price_ticks
     assert trigger is not None
+    if order.close_position:
+        order.lots = abs(ex.accounts[order.account].positions[i].lots)
     if order.kind not in (OrderKind.MARKET, OrderKind.LIMIT):
         at = x if trigger.kind == TriggerKind.TRAILING else trigger.price_e8
         found = conditional.limit_now(ex, i, order.kind, order.side, at)
@@ -58,7 +74,7 @@ def _trigger(ex: Exchange, order: Order, x: int, *, in_auction: bool = False) ->
     )
     reached = book.Reach() if in_auction else trading.reach(ex, order, order.lots, limit)
     refusal = None
-    if order.reduce_only:
+    if order.reduce_only and not order.close_position:
         refusal = checks.would_not_reduce(ex, order.account, i, order.side, order.lots)
     if checks.wrong_status(ex, order.account, i, order.side, order.lots):
         refusal = Refusal(RejectReason.WOULD_NOT_REDUCE, order.lots)
@@ -93,6 +109,7 @@ def phase_changed(ex: Exchange, i: int, before: int) -> None:
 
 def open_with_auction(ex: Exchange, i: int) -> None:
     """Auctions until the two sides do not meet any more; beside a record accounts that cross arrive anew instead."""
+    ex.looked_at.add(i // 2)
     while i // 2 in ex.flows and (order := _crossing(ex, i)):
         ex.book(i).leave(order)
         trading.arrive(ex, order)

@@ -137,6 +137,7 @@ class Exchange:
         self.books = {name: Book(rules) for name, rules in (books or {}).items()}
         self.flows: dict[int, replay.Flow] = {}  #: by instrument, not by slot
         self.countdowns: dict[tuple[int, int], int] = {}  #: by account and instrument, when it ends
+        self.looked_at: set[int] = set()  #: instruments whose protected orders by the last price are looked at next
         self.settled: int | None = None  #: trade date of a settlement at this instant
         self.events: list[Event] = []  #: only ever added to
         self._events_hasher, self._events_hashed = hashlib.blake2b(digest_size=16), 0
@@ -702,6 +703,8 @@ class Exchange:
             if o.trigger:
                 x = o.trigger
                 yield "trigger", (o.id, x.kind, x.price_e8, x.by, x.callback_e8, x.extreme_e8)
+                if o.close_position or o.price_protect:
+                    yield "closes", (o.id, o.close_position, o.price_protect)
 
     def _pricing_lines(self) -> Iterator[Line]:
         for i, x in enumerate(self.pricing):

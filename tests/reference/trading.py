@@ -18,7 +18,7 @@ def reach(ex: Exchange, order: Order, lots: int, price_ticks: int) -> book.Reach
     i = order.instrument
     if not phases.is_open(ex, i):
         return book.Reach()
-    limit = price_ticks if order.kind == OrderKind.LIMIT else None
+    limit = price_ticks if order.kind == OrderKind.LIMIT else checks.take_bound(ex, i, order.side)
     return book.reach(ex, i, book.Taker(order.account, order.side, lots, limit, on_self_trades(ex, order)))
 
 
@@ -62,7 +62,9 @@ def arrive(ex: Exchange, order: Order) -> None:
     if order.id not in ex.orders:
         return
     if order.kind == OrderKind.MARKET:
-        ex.drop(order, CancelReason.NO_LIQUIDITY)
+        i = order.instrument
+        beyond = phases.is_open(ex, i) and book.prices(ex, i, -order.side)
+        ex.drop(order, CancelReason.BEYOND_TAKE_BOUND if beyond else CancelReason.NO_LIQUIDITY)
     elif order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
         ex.drop(order, CancelReason.UNFILLED)
     else:
@@ -73,8 +75,8 @@ def _take(ex: Exchange, taker: Order) -> None:
     i = taker.instrument
     while taker.id in ex.orders and phases.is_open(ex, i):
         opposite = book.prices(ex, i, -taker.side)
-        beyond = taker.kind == OrderKind.LIMIT and opposite and taker.side * (opposite[0] - taker.price_ticks) > 0
-        if not opposite or beyond:
+        worst = taker.price_ticks if taker.kind == OrderKind.LIMIT else checks.take_bound(ex, i, taker.side)
+        if not opposite or (worst is not None and taker.side * (opposite[0] - worst) > 0):
             return
         queue, rules = ex.book(i).sides[-taker.side][opposite[0]], ex.book(i).rules
         if rules.by_time or taker.lots >= sum(maker.lots for maker in queue):
@@ -123,6 +125,7 @@ def new_price(ex: Exchange, i: int, ticks: int) -> None:
     """A trade makes the last price, which trailing orders follow."""
     ex.markets[i].last_e8 = ticks * ex.instruments[i].tick_e8
     conditional.follow(ex, i, TriggerPrice.LAST)
+    ex.looked_at.add(i // 2)
 
 
 def made(ex: Exchange, maker: Order, lots: int, *, joins: bool) -> None:

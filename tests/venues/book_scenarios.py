@@ -65,6 +65,9 @@ def filters(r: Random, middle: int) -> Filters:
         "least_callback_e8": r.randint(1, E8 // 50),
         "most_callback_e8": r.randint(E8 // 50, E8 // 10),
         "least_gtd_ns": r.choice([1, NS, HOUR_NS]),
+        "gtc_ns": r.choice([1, 90 * NS, 2 * HOUR_NS]),
+        "take_bound_e8": r.choice([E8 // 200, E8 // 50, E8]),
+        "trigger_protect_e8": r.choice([1, E8 // 200, E8 // 50]),
     }
     return Filters(**{name: value for name, value in some.items() if r.randint(0, 2) == 0})
 
@@ -288,6 +291,8 @@ def order(r: Random, setup: Setup, twin: Exchange, account: int, i: int) -> Comm
         "price_ticks": near(r, setup, i, step) if kind == OrderKind.LIMIT or r.randint(0, 9) == 0 else 0,
         "position_side": named,
     }
+    if setup.instruments[i].id in setup.books and p.lots and r.randint(0, 5) == 0:
+        return closing(r, setup, twin, account, slot)
     if setup.instruments[i].id in setup.books:
         fields |= on_a_book(r, setup, twin, slot, side, lots, kind)
     if r.randint(0, 7) == 0:
@@ -324,6 +329,20 @@ def on_a_book(
     return fields | {"time_in_force": tif, "self_trade": r.choice([0, 0, 1, 2, 3, 4])}
 
 
+def closing(r: Random, setup: Setup, twin: Exchange, account: int, slot: int) -> Command:
+    """A stop or a take-profit that closes a position and ends with it, or one with something that may not be."""
+    held = twin.accounts[account].positions[slot].lots
+    side = (-1 if held > 0 else 1) if r.randint(0, 9) else r.choice([1, -1, 0])
+    fields = {"order_kind": OrderKind.MARKET, "close_position": 1, **conditional(r, setup, twin, slot, side)}
+    if twin.accounts[account].hedge:
+        fields["position_side"] = 1 + slot % 2
+    if r.randint(0, 5) == 0:
+        fields |= r.choice(
+            [{"lots": 1}, {"reduce_only": 1}, {"order_kind": 2}, {"time_in_force": 3}, {"close_position": 2}]
+        )
+    return Command(kind=CommandKind.PLACE, account=account, instrument=slot // 2, side=side, **fields)
+
+
 def conditional(r: Random, setup: Setup, twin: Exchange, slot: int, side: int) -> dict[str, int]:
     """A trigger on the side of the price on which it has to be, most of the time."""
     by, kind = r.choice([0, 0, 1]), r.choice(list(TriggerKind)[1:])
@@ -331,6 +350,8 @@ def conditional(r: Random, setup: Setup, twin: Exchange, slot: int, side: int) -
     x = (twin.markets[slot].mark_e8 if by else twin.markets[slot].last_e8) or setup.prices[i]
     away = r.randint(1, 4) if r.randint(0, 5) else r.randint(-2, 0)
     fields = {"trigger": int(kind), "trigger_by": by}
+    if setup.books[setup.instruments[i].id].filters.trigger_protect_e8 and r.randint(0, 1):
+        fields["price_protect"] = 1
     if kind == TriggerKind.TRAILING:
         fields["callback_e8"] = r.choice([tick * E8 // x, 2 * tick * E8 // x + 1, 1_000_000, 1, E8]) or 1
         return fields | {"trigger_e8": r.choice([0, max(1, x - side * away * tick)])}
@@ -355,6 +376,8 @@ def wrong(r: Random, setup: Setup, twin: Exchange, slot: int, lots: int) -> dict
             far_away(r, setup, twin, slot),
             {"price_ticks": r.choice([0, -3, 1, 7, near(r, setup, slot // 2, 1)])},
             {"position_side": r.choice([0, 1, 2])},
+            {"close_position": 1},
+            {"price_protect": r.choice([1, 2])},
         ]
     )
 

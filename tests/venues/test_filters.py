@@ -6,8 +6,18 @@ import pytest
 
 from novation.domain.book import BookRules, Filters
 from novation.domain.commands import amend, cancel, place, transfer
-from novation.domain.enums import EventKind, OrderKind, RejectReason, Side, TimeInForce, TriggerKind
+from novation.domain.enums import (
+    CancelReason,
+    EventKind,
+    OrderKind,
+    RejectReason,
+    Side,
+    TimeInForce,
+    TriggerKind,
+    TriggerPrice,
+)
 from novation.domain.errors import InvalidInput
+from novation.domain.events import Event
 from novation.domain.units import E8, NS
 from novation.venues import binance_usdm
 from tests.venues.book_cases import BUY, SELL, Pair, marks
@@ -145,3 +155,113 @@ def test_an_amended_price_is_measured_by_the_mark() -> None:
 def test_filters_that_cannot_be_are_refused(wrong: dict[str, int], message: str) -> None:
     with pytest.raises(InvalidInput, match=f"(?s){message}"):
         Filters(**wrong)
+
+
+# -- a market order's bound, and the end of GTC ---------------------------------------------------------------------
+
+
+def test_a_market_order_trades_within_its_bound_of_the_mark_and_its_rest_ends() -> None:
+    """5 % above 60,000.05 are 63,000.0525: who asks 63,000.0 is met, who asks a dime more is not."""
+    both = market(Filters(take_bound_e8=5_000_000))
+    for ticks in (600_000, 630_000, 630_001):
+        both.submit(place(1, 0, SELL, OrderKind.LIMIT, 2, price_ticks=ticks))
+    events = both.submit(place(0, 0, BUY, OrderKind.MARKET, 5))
+    assert [(e.lots, e.price_ticks) for e in events if e.kind == EventKind.FILL and e.account == 0] == [
+        (2, 600_000),
+        (2, 630_000),
+    ]
+    assert (events[-1].kind, events[-1].lots) == (EventKind.ORDER_CANCELLED, 1)
+    assert events[-1].reason == CancelReason.BEYOND_TAKE_BOUND
+    both.submit(place(1, 0, BUY, OrderKind.LIMIT, 1, price_ticks=570_000))  # 57,000.0475 is the seller's
+    (ended,) = both.submit(place(0, 0, SELL, OrderKind.MARKET, 1))[1:]
+    assert ended.reason == CancelReason.BEYOND_TAKE_BOUND
+    both.compare()
+
+
+def test_nobody_there_at_all_is_told_apart_from_the_bound() -> None:
+    both = market(Filters(take_bound_e8=5_000_000))
+    assert both.submit(place(0, 0, BUY, OrderKind.MARKET, 1))[1].reason == CancelReason.NO_LIQUIDITY
+    both.compare()
+
+
+def test_a_market_order_is_refused_where_the_best_price_is_beyond_what_a_limit_order_may_ask() -> None:
+    """Binance's -4131, and only of who would meet it."""
+    both = market()
+    told(both, SELL, OrderKind.LIMIT, price_ticks=630_001)
+    found = both.submit(place(1, 0, BUY, OrderKind.MARKET, 1))[0]
+    assert answer([found]) == RejectReason.OPPOSITE_OUT_OF_RANGE
+    assert (found.amount, found.cost) == (630_001, 630_000)
+    told(both, SELL, OrderKind.LIMIT, price_ticks=630_000)
+    assert answer(both.submit(place(1, 0, BUY, OrderKind.MARKET, 1))) == 0
+    both.compare()
+
+
+def test_a_gtc_order_ends_after_a_year() -> None:
+    year = 365 * 86_400 * NS
+    both = market(Filters(gtc_ns=year))
+    told(both, BUY, OrderKind.LIMIT, price_ticks=599_000)
+    told(both, BUY, OrderKind.LIMIT, price_ticks=598_000, time_in_force=TimeInForce.POST_ONLY)
+    told(both, BUY, OrderKind.LIMIT, price_ticks=597_000, time_in_force=TimeInForce.DAY)
+    assert not both.advance(year - 1, [])
+    assert [(e.order, e.reason) for e in both.advance(year, [])] == [
+        (1, CancelReason.EXPIRED),
+        (2, CancelReason.EXPIRED),
+    ]
+    assert not both.advance(2 * year, [])
+    both.compare()
+
+
+# -- price protection -----------------------------------------------------------------------------------------------
+
+
+def protected(both: Pair, side: Side, trigger: int, by: TriggerPrice = TriggerPrice.LAST) -> int:
+    """A stop that waits on while last price and mark lie too far apart; its id."""
+    fields = {"trigger": TriggerKind.STOP, "trigger_e8": trigger * E8, "trigger_by": by, "price_protect": 1}
+    return both.submit(place(0, 0, side, OrderKind.MARKET, 1, **fields))[0].order
+
+
+def trade(both: Pair, price: int) -> list[Event]:
+    """One lot trades at a price."""
+    both.submit(place(1, 0, BUY, OrderKind.LIMIT, 1, price_ticks=price * 10))
+    return both.submit(place(1, 0, SELL, OrderKind.LIMIT, 1, price_ticks=price * 10))
+
+
+def test_a_protected_stop_waits_on_while_last_price_and_mark_lie_too_far_apart() -> None:
+    """5 % of a last price of 57,000 are 2,850: the mark, 60,000.05, is further. At 59,849 it is near enough."""
+    both = market(Filters(trigger_protect_e8=5_000_000))
+    trade(both, 60_000)
+    stop = protected(both, SELL, 58_000)
+    assert not [e for e in trade(both, 57_000) if e.kind == EventKind.ORDER_TRIGGERED]
+    assert not both.advance(NS, [marks(NS, 59_851)])
+    (triggered, _) = both.advance(2 * NS, [marks(2 * NS, 59_850)])
+    assert (triggered.kind, triggered.order, triggered.price_e8) == (EventKind.ORDER_TRIGGERED, stop, 57_000 * E8)
+    both.compare()
+
+
+def test_a_trade_that_brings_the_last_price_back_to_the_mark_lets_it_go() -> None:
+    both = market(Filters(trigger_protect_e8=5_000_000))
+    trade(both, 60_000)
+    protected(both, SELL, 58_000)
+    trade(both, 57_000)
+    assert [e.kind for e in trade(both, 57_900)].count(EventKind.ORDER_TRIGGERED) == 1
+    both.compare()
+
+
+def test_a_protected_stop_by_the_mark_is_looked_at_as_the_mark_moves() -> None:
+    both = market(Filters(trigger_protect_e8=5_000_000))
+    trade(both, 60_000)
+    stop = protected(both, SELL, 58_000, TriggerPrice.MARK)
+    assert not both.advance(NS, [marks(NS, 56_999)])  # 3,001 from a last price whose share is 3,000
+    assert both.advance(2 * NS, [marks(2 * NS, 57_000)])[0].order == stop
+    both.compare()
+
+
+def test_protection_is_of_stops_and_take_profits_where_the_book_has_it() -> None:
+    fields = {"price_protect": 1, "trigger": TriggerKind.STOP, "trigger_e8": 70_000 * E8}
+    assert told(market(), BUY, OrderKind.MARKET, **fields)[0] == RejectReason.BAD_TRIGGER
+    both = market(Filters(trigger_protect_e8=5_000_000))
+    assert told(both, BUY, OrderKind.MARKET, **fields)[0] == 0
+    assert told(both, BUY, OrderKind.MARKET, price_protect=1)[0] == RejectReason.BAD_TRIGGER
+    trailing = {"price_protect": 1, "trigger": TriggerKind.TRAILING, "callback_e8": 1_000_000}
+    assert told(both, BUY, OrderKind.MARKET, **trailing)[0] == RejectReason.BAD_TRIGGER
+    both.compare()

@@ -10,6 +10,8 @@ from novation.domain.units import E8
 
 #: Lots that an order, and a split, may name at most.
 MOST_LOTS = 1 << 50
+#: Ten years.
+MOST_NS = 315_576_000_000_000_000
 
 
 def _whole(number: object, most: int) -> bool:
@@ -17,10 +19,7 @@ def _whole(number: object, most: int) -> bool:
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """What Binance asks of an order beyond its tick, its size and its money (facts/binance.md 7.3); 0: nothing.
-
-    A GTC order that is older than a year ends there; that is not kept here.
-    """
+    """What Binance asks of an order beyond its tick, its size and its money (facts/binance.md 7.1, 7.3); 0: nothing."""
 
     max_market_lots: int = 0  #: MARKET_LOT_SIZE
     min_ticks: int = 0  #: PRICE_FILTER: the lowest and the highest price
@@ -32,10 +31,14 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     least_callback_e8: int = 0  #: of a trailing order, the share that it lets the price come back
     most_callback_e8: int = 0
     least_gtd_ns: int = 0  #: how far ahead the end of a GTD order lies; it has to be further
+    gtc_ns: int = 0  #: after which a GTC or post-only order ends
+    take_bound_e8: int = 0  #: marketTakeBound: how far from the mark a market order trades
+    trigger_protect_e8: int = 0  #: triggerProtect: how far last price and mark lie apart where protected orders wait on
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            most = 100 * E8 if name in ("up_e8", "down_e8") else MOST_LOTS
+            most = {"up_e8": 100 * E8, "down_e8": 100 * E8, "take_bound_e8": E8, "trigger_protect_e8": E8}.get(name)
+            most = MOST_NS if name == "gtc_ns" else most or MOST_LOTS
             if not _whole(getattr(self, name), most):
                 value = getattr(self, name)
                 raise InvalidInput(f"is a whole number, 0 to {most:,}", source="filters", where=name, value=value)

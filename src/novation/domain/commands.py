@@ -40,9 +40,11 @@ class Command(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     trigger_by: int = 0  #: `TriggerPrice`
     callback_e8: int = 0  #: of TRAILING: how far back the price has to come, a share in 1e-8
     self_trade: int = 0  #: `SelfTrade`
+    close_position: int = 0  #: 1: a conditional order of as many lots as the position then has, which ends with it
+    price_protect: int = 0  #: 1: it is not triggered while last price and mark lie too far apart
 
 
-COMMAND_SCHEMA = 5
+COMMAND_SCHEMA = 6
 COMMAND_DTYPE = record_dtype(Command)
 COMMAND_FORMAT = record_format(Command)
 

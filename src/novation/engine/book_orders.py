@@ -46,7 +46,8 @@ FURTHEST = 1 << 26
 def is_plain(c):
     """Whether a command asks for nothing that only a book has."""
     waits = c.time_in_force | c.expire_ns | c.display_lots | c.min_lots
-    return (waits | c.trigger | c.trigger_e8 | c.trigger_by | c.callback_e8 | c.self_trade) == 0
+    waits |= c.trigger | c.trigger_e8 | c.trigger_by | c.callback_e8
+    return (waits | c.self_trade | c.close_position | c.price_protect) == 0
 
 
 @kernel
@@ -112,6 +113,9 @@ def trigger_reason(venue, c):
         wrong = wrong or c.callback_e8 < max(1, b.least_callback_e8) or c.callback_e8 > min(most, E8)
     else:
         wrong = wrong or c.trigger_e8 == 0 or c.callback_e8 != 0
+    if c.price_protect != 0:
+        may_be = c.price_protect == 1 and book_of(venue, c.instrument).trigger_protect_e8 > 0
+        wrong = wrong or not may_be or c.trigger == 0 or c.trigger == _TRAILING
     if wrong:
         return _BAD_TRIGGER, c.trigger, c.trigger_e8
     if c.order_kind == _LIMIT:

@@ -132,6 +132,8 @@ def next_command(venue, kind, account, instrument):
     c.trigger_by = 0
     c.callback_e8 = 0
     c.self_trade = 0
+    c.close_position = 0
+    c.price_protect = 0
     return c
 
 

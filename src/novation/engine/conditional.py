@@ -20,10 +20,11 @@ from novation.domain.enums import (
 from novation.engine.book import GROW, best_of, enter, first_at, price_after
 from novation.engine.book_orders import looked_at, met_price, price_found, rises
 from novation.engine.clearing import side_flag
-from novation.engine.layout import ANY_PRICE, FALLING_LAST, FALLING_MARK, NO_PRICE, RISING_LAST, RISING_MARK, TRAILING
+from novation.engine.filters import take_bound
+from novation.engine.layout import FALLING_LAST, FALLING_MARK, NO_PRICE, RISING_LAST, RISING_MARK, TRAILING
 from novation.engine.ledger import next_event
 from novation.engine.order_checks import as_cancelled, is_over, money_reason, reducible, status_reason, too_large
-from novation.engine.orders import arrive_anew, cancel_order, count_in
+from novation.engine.orders import arrive_anew, cancel_order, count_closer, count_in
 from novation.engine.phases import is_open
 from novation.engine.reach import reach, word_on_self_trades
 from novation.engine.state import (
@@ -139,6 +140,23 @@ def may_join(o, auction):
 
 
 @kernel
+def is_protected(venue, o, by, x):
+    """Whether an order waits on though its price is there, as last price and mark lie too far apart; x: that price."""
+    if not o.price_protect:
+        return False
+    m = market_(venue, o.instrument)
+    last_e8, mark_e8 = (m.last_e8, x) if by == _MARK else (x, m.mark_e8)
+    most = mul_div(last_e8, book_of(venue, o.instrument).trigger_protect_e8, E8)
+    return last_e8 == 0 or mark_e8 == 0 or abs(last_e8 - mark_e8) > most
+
+
+@kernel
+def may_be_triggered(venue, o, by, x, auction):
+    """Whether an order whose price is there may be triggered now."""
+    return may_join(o, auction) and not is_protected(venue, o, by, x)
+
+
+@kernel
 def is_alive(venue, instrument):
     """Whether orders of an instrument can be triggered at this point of its life."""
     status = market_(venue, instrument).status
@@ -158,7 +176,7 @@ def next_triggered(venue, instrument, by, x, auction):
             while reached and row >= 0:
                 r = resting_(venue, row)
                 reached = x <= r.key if falls else x >= r.key
-                if reached and may_join(order_(venue, r.owner), auction):
+                if reached and may_be_triggered(venue, order_(venue, r.owner), by, x, auction):
                     return row
                 row = r.next
             ticks = price_after(venue, place, ticks)
@@ -188,6 +206,8 @@ def election_unit(venue, by):
                 elif by == _MARK:
                     b.elect_mark = 0
                     venue.mark_elections -= 1
+                    if b.trigger_protect_e8 > 0:
+                        look_again(venue, instrument)
                 else:
                     b.elect_last = 0
                     venue.elections -= 1
@@ -198,6 +218,8 @@ def election_unit(venue, by):
 def trigger(venue, row, x):
     """A price triggers an order, which arrives now, or is cancelled for what an order that arrives is refused for."""
     o = order_(venue, row)
+    if o.close_position:
+        o.lots = abs(position_row_(venue, row_of(venue, o.account, o.instrument, o.leg)).lots)
     instrument, side, lots = o.instrument, o.side, o.lots
     if o.kind > _LIMIT:
         from_ticks = NO_PRICE
@@ -218,10 +240,10 @@ def trigger(venue, row, x):
     e.price_ticks = o.price_ticks
     e.price_e8 = x
     e.flags = side_flag(venue, position_row_(venue, at))
-    limit_ticks = o.price_ticks if o.kind == _LIMIT else ANY_PRICE
+    limit_ticks = o.price_ticks if o.kind == _LIMIT else take_bound(venue, instrument, side)
     cause, found, best, worst = 0, 0, NO_PRICE, NO_PRICE
     opening, _, _ = status_reason(venue, at, side * lots, lots)
-    if opening != 0 or (o.reduce_only and lots > reducible(venue, at, side, -1)):
+    if opening != 0 or (o.reduce_only and not o.close_position and lots > reducible(venue, at, side, -1)):
         cause = _CANCEL_NOT_REDUCING
     elif too_large(venue, at, side, lots, o.price_ticks):
         cause = _CANCEL_LARGE
@@ -237,6 +259,7 @@ def trigger(venue, row, x):
     if cause != 0:
         cancel_order(venue, row, cause)
         return
+    count_closer(venue, o)
     o.trigger = 0
     count_in(venue, row)
     venue.taking = row

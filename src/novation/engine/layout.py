@@ -89,7 +89,8 @@ HEAD = _table(
     # matching on a book: the next order that a share was given to (-1: none; -2: own orders at a price are cancelled
     # first); whether the next fill is the other side of the last; instruments whose conditional orders are to be looked
     # at, by their last price and by their mark
-    "giving prevented_ticks paired elections mark_elections",
+    # whether orders may have lost the position that they close
+    "giving prevented_ticks paired elections mark_elections closers_due",
     # the auction in hand: its step (`auction`), and its price once it is found
     "auctioning auction_ticks",
     # what CANCEL_ALL still has to do: account (-1: nothing), instrument, side, the next order, how many are gone
@@ -171,6 +172,8 @@ POSITION = _table(
     "opened_ns",
     # of leg 0: when the countdown of the account's orders in the instrument ends, or ended
     "countdown_ns",
+    # untriggered orders that close it and end with it
+    "closers",
 )
 #: `assumed_e8`: the price at which a limit order reserves margin. `held`: a market order that a broker keeps while the
 #: market is not open; `after`: the order that has to be gone first, 0 for none. A working order stands in two lists in
@@ -184,7 +187,7 @@ ORDER = _table(
     "time_in_force expire_ns display_lots filled self_trade",
     # when the countdown ends that its account has set, 0 without one
     "countdown_ns",
-    "trigger trigger_e8 trigger_by callback_e8 extreme_e8 resting",
+    "trigger trigger_e8 trigger_by callback_e8 extreme_e8 resting close_position price_protect",
     # in a flow of levels: micro-lots of what stands ahead of it that are gone, short of a lot
     "ahead_rest",
 )
@@ -221,7 +224,7 @@ BOOK = _table(
     "amend_keeps_place refuse_unfillable self_trade by_time",
     # `domain.Filters`
     "max_market_lots min_ticks max_ticks up_e8 down_e8 max_orders max_conditional least_callback_e8 most_callback_e8",
-    "least_gtd_ns",
+    "least_gtd_ns gtc_ns take_bound_e8 trigger_protect_e8",
     "elect_last elect_mark",
     # orders in it that may only reduce
     "reducing",

@@ -24,7 +24,8 @@ from novation.engine.book import (
 )
 from novation.engine.conditional import follow, look_again, wait_for_trigger
 from novation.engine.executable import best_executable, first_executable
-from novation.engine.layout import ANY_PRICE, NO_PRICE
+from novation.engine.filters import take_bound
+from novation.engine.layout import NO_PRICE
 from novation.engine.liquidity import within
 from novation.engine.orders import cancel_order, trade
 from novation.engine.phases import is_open
@@ -42,6 +43,7 @@ _CANCEL_MAKER = int(SelfTrade.CANCEL_MAKER)
 _CANCEL_SELF_TRADE = int(CancelReason.SELF_TRADE)
 _CANCEL_NOT_REDUCING = int(CancelReason.WOULD_NOT_REDUCE)
 _CANCEL_NO_LIQUIDITY = int(CancelReason.NO_LIQUIDITY)
+_CANCEL_BEYOND = int(CancelReason.BEYOND_TAKE_BOUND)
 _CANCEL_UNFILLED = int(CancelReason.UNFILLED)
 
 
@@ -57,8 +59,9 @@ def book_unit(venue):
     ticks = NO_PRICE
     if is_open(venue, o.instrument) and not venue.auctioning:
         ticks = best_executable(venue, o.instrument, o.side)
-    if not within(o.side, ticks, ANY_PRICE if o.kind == _MARKET else o.price_ticks):
-        settle_rest(venue, row)
+    worst_ticks = o.price_ticks if o.kind != _MARKET else take_bound(venue, o.instrument, o.side)
+    if not within(o.side, ticks, worst_ticks):
+        settle_rest(venue, row, ticks)
         return
     queue = price_(venue, queue_at(venue, side_place(venue, o.instrument, -o.side), ticks))
     by_time = book_of(venue, o.instrument).by_time or o.lots >= queue.lots + queue.hidden
@@ -183,14 +186,20 @@ def prevent(venue, taker, maker):
 
 
 @kernel
-def settle_rest(venue, row):
-    """Nothing more can be had: what is left of an order stands last at its price, or is cancelled."""
+def settle_rest(venue, row, ticks):
+    """Nothing more can be had: what is left of an order stands last at its price, or is cancelled.
+
+    ticks: the best price of the other side, NO_PRICE where nobody is.
+    """
     o = order_(venue, row)
     venue.giving = -1
     at_once = (o.time_in_force == _IOC or o.time_in_force == _FOK) and not venue.auctioning
     if o.kind == _MARKET or at_once:
         venue.taking = -1
-        cancel_order(venue, row, _CANCEL_NO_LIQUIDITY if o.kind == _MARKET else _CANCEL_UNFILLED)
+        cause = _CANCEL_UNFILLED
+        if o.kind == _MARKET:
+            cause = _CANCEL_NO_LIQUIDITY if ticks == NO_PRICE else _CANCEL_BEYOND
+        cancel_order(venue, row, cause)
         return
     place = side_place(venue, o.instrument, o.side)
     shown = min(o.display_lots, o.lots) if o.display_lots > 0 else o.lots

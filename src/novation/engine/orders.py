@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.domain.enums import EventKind, OrderKind
+from novation.domain.enums import EventKind, OrderKind, TimeInForce
 from novation.domain.events import MAKER
 from novation.engine.book import free, part
 from novation.engine.clearing import fee_of, fill, link, side_flag, unlink_if_flat
@@ -14,6 +14,7 @@ from novation.engine.state import account_, book_of, contract_, has_book, order_
 from novation.rules.value import value_rem
 
 _MARKET = int(OrderKind.MARKET)
+_GTC, _POST_ONLY = int(TimeInForce.GTC), int(TimeInForce.POST_ONLY)
 _REJECTED = int(EventKind.ORDER_REJECTED)
 _CANCELLED = int(EventKind.ORDER_CANCELLED)
 
@@ -61,6 +62,9 @@ def rest(venue, asked, row_of_position, kind, price_ticks, reduce_only, after):
     o.after = after
     o.time_in_force = asked.time_in_force
     o.expire_ns = asked.expire_ns
+    if has_book(venue, p.instrument) and (o.time_in_force == _GTC or o.time_in_force == _POST_ONLY):
+        b = book_of(venue, p.instrument)
+        o.expire_ns = venue.clock_ns + b.gtc_ns if b.gtc_ns > 0 else 0
     ends_ns = position_(venue, p.account, p.instrument, 0).countdown_ns
     o.countdown_ns = ends_ns if ends_ns > venue.clock_ns else 0
     o.display_lots = asked.display_lots
@@ -71,6 +75,9 @@ def rest(venue, asked, row_of_position, kind, price_ticks, reduce_only, after):
     o.trigger_by = asked.trigger_by
     o.callback_e8 = asked.callback_e8
     o.extreme_e8 = 0
+    o.close_position = asked.close_position
+    o.price_protect = asked.price_protect
+    p.closers += asked.close_position
     o.resting = -1
     o.ahead_rest = 0
     venue.expire_ns = min(venue.expire_ns, end_of(o))
@@ -192,12 +199,20 @@ def arrive_anew(venue, row):
 
 
 @kernel
+def count_closer(venue, o):
+    """An order that closes a position waits for its trigger no more."""
+    if o.close_position and o.trigger != 0:
+        position_row_(venue, row_of(venue, o.account, o.instrument, o.leg)).closers -= 1
+
+
+@kernel
 def remove(venue, row):
     """Take an order off the working lists and out of its book, and give its row back."""
     reserve(venue, row, -1)
     out_of_queue(venue, row)
     unlist(venue, row)
     o = order_(venue, row)
+    count_closer(venue, o)
     if end_of(o) < NEVER_NS:
         venue.expire_stale = 1
     o.expire_ns = o.countdown_ns = 0

@@ -16,8 +16,9 @@ from novation.domain.events import REDUCE_ONLY, TRANSFERRED
 from novation.engine.banding import price_reason
 from novation.engine.book_orders import kind_reason, price_found, whole_reason
 from novation.engine.clearing import fill, side_flag
-from novation.engine.filters import filter_reason
-from novation.engine.layout import ANY_PRICE, NO_PRICE
+from novation.engine.closing import close_reason
+from novation.engine.filters import filter_reason, take_bound
+from novation.engine.layout import NO_PRICE
 from novation.engine.ledger import next_event
 from novation.engine.liquidity import has_depth, has_ladder
 from novation.engine.order_checks import closes, money_reason, reducible, status_reason, too_large
@@ -92,7 +93,10 @@ def position_reason(venue, row, c):
 @kernel
 def asked_reason(venue, row, c, kind, price_ticks):
     """Why an order is refused for what it asks for, its kind and price found: value and limit."""
-    reason, value, limit = numbers_reason(venue, c.instrument, c.side, kind, c.lots, price_ticks)
+    if c.close_position and c.kind == _PLACE:
+        reason, value, limit = (0 if abs(c.side) == 1 else _QTY_NOT_POSITIVE), c.lots, 0
+    else:
+        reason, value, limit = numbers_reason(venue, c.instrument, c.side, kind, c.lots, price_ticks)
     if reason == 0:
         reason, value, limit = position_reason(venue, row, c)
     if reason == 0 and kind == _LIMIT and c.kind == _PLACE:
@@ -130,13 +134,13 @@ def accept(venue, row, c, kind, price_ticks):
     """Accept an order and let it take what it can; why it is refused for its money, value and limit."""
     instrument, conditional = c.instrument, c.trigger != 0
     booked = has_book(venue, instrument)
-    reduce_only = c.reduce_only or closes(account_(venue, c.account).hedge, c.side, c.position_side)
+    reduce_only = c.reduce_only or c.close_position or closes(account_(venue, c.account).hedge, c.side, c.position_side)
     after = c.after if kind == _MARKET and c.hold and not has_depth(venue, instrument) else 0
     found, best, worst, missed = 0, NO_PRICE, NO_PRICE, 0
     reason, value, limit = 0, 0, 0
     if not conditional and not waits(venue, c.account, after):
         word = word_on_self_trades(venue, instrument, c.self_trade, c.time_in_force) if booked else 0
-        limit_ticks = price_ticks if kind == _LIMIT else ANY_PRICE
+        limit_ticks = price_ticks if kind == _LIMIT else take_bound(venue, instrument, c.side)
         found, best, worst = reach(venue, instrument, c.side, c.lots, limit_ticks, c.account, word)
     if booked and not conditional:
         reason, value, limit, missed = whole_reason(venue, c, price_ticks, found)
@@ -178,6 +182,8 @@ def place(venue, c):
     if reason == 0:
         if not moved:
             reason, value, limit = kind_reason(venue, c)
+            if reason == 0 and c.close_position:
+                reason, value, limit = close_reason(venue, c, row)
         elif kind != _LIMIT:
             reason, value = _BAD_ORDER_KIND, kind
     if reason == 0:

@@ -27,6 +27,7 @@ from novation.engine.amending import cancel_all_unit, day_order_unit, expiry_uni
 from novation.engine.auction import auction_unit
 from novation.engine.bands import put_bands, still_clear, watch
 from novation.engine.clearing import fund, fund_outside, settle
+from novation.engine.closing import gone_unit
 from novation.engine.collateral import touch_multi
 from novation.engine.commands import execute_command
 from novation.engine.conditional import election_unit, look_at_marks, mark_moved
@@ -480,6 +481,8 @@ def work(venue, until_ns):
                 book_unit(venue)
                 if venue.grow_side >= 0:
                     return MORE
+        elif venue.closers_due and venue.deleveraging < 0 and not venue.auctioning and not venue.in_row:
+            gone_unit(venue)
         elif venue.elections > 0 and not venue.auctioning and not venue.in_row:
             election_unit(venue, _LAST)
         elif venue.mark_elections > 0 and stage == _OPENINGS:

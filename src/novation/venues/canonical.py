@@ -29,6 +29,7 @@
     ahead     order, micro-lots ahead of it that are gone, short of a lot; behind it, in a flow of levels, if any are
     trigger   order, kind of trigger, trigger_e8, price looked at, callback_e8, extreme_e8; behind its order, while it
               waits for one
+    closes    order, whether it closes a position, whether its price is protected; behind it, if either is so
 
 Markets by instrument, accounts and positions ascending. There is no random state: the venue draws nothing.
 """
@@ -198,4 +199,6 @@ def state_lines(venue: HasState) -> Iterator[Line]:
             if o["trigger"]:
                 price = (o["trigger_e8"], o["trigger_by"], o["callback_e8"], o["extreme_e8"])
                 yield "trigger", (o["id"], o["trigger"], *price)
+                if o["close_position"] or o["price_protect"]:
+                    yield "closes", (o["id"], o["close_position"], o["price_protect"])
         row = int(o["next"])
