@@ -124,8 +124,8 @@ def test_struct_dtype_and_bytes_of_a_record_agree(record: type[msgspec.Struct], 
 
 
 def test_every_table_has_its_address_in_the_head() -> None:
-    # the queue is reached by its columns, buffers and balances by asset, the scratch of auctions as arrays
-    assert set(TABLES) == set(DTYPES) == {*ACCESSORS, "queue", "buffer", "balance", "crossing"}
+    # the queue is reached by its columns, buffers and balances by asset, scratch of auctions and windows as arrays
+    assert set(TABLES) == set(DTYPES) == {*ACCESSORS, "queue", "buffer", "balance", "crossing", "window"}
     assert {f"{t}_{what}" for t in TABLES for what in ("address", "rows")} <= set(HEAD.names or ())
 
 

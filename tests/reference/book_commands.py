@@ -71,7 +71,7 @@ def place(ex: Exchange, c: Command) -> Refusal | None:
     order = _order(ex, i, c)
     found = book.Reach()
     if not refusal and not order.trigger:
-        found = trading.reach(ex, order, c.lots, c.price_ticks)
+        found = trading.reach(ex, order, c.lots, c.price_ticks, min_lots=c.min_lots)
         refusal = _unwanted(ex, order, found) or trading.refused(ex, order, c.lots, c.order_kind, c.price_ticks, found)
     if refusal:
         return refusal._replace(price_ticks=c.price_ticks)

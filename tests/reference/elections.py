@@ -32,10 +32,13 @@ def elect(ex: Exchange, by: TriggerPrice = TriggerPrice.LAST) -> None:
             found = conditional.due(ex, i, by, x)
             if not found:
                 break
+            if by == TriggerPrice.LAST:
+                ex.markets[i].cascade = ex.markets[i].cascade or x // ex.instruments[i].tick_e8
             _trigger(ex, found[0], x)
             if by == TriggerPrice.MARK:
                 elect(ex)
             _end_with_positions(ex)
+        ex.markets[i].cascade = 0
         if by == TriggerPrice.LAST:
             ex.looked_at.discard(i // 2)
         elif ex.has_book(i) and ex.book(i).rules.filters.trigger_protect_e8:
@@ -110,6 +113,7 @@ def phase_changed(ex: Exchange, i: int, before: int) -> None:
 def open_with_auction(ex: Exchange, i: int) -> None:
     """Auctions until the two sides do not meet any more; beside a record accounts that cross arrive anew instead."""
     ex.looked_at.add(i // 2)
+    ex.markets[i].trades = []
     while i // 2 in ex.flows and (order := _crossing(ex, i)):
         ex.book(i).leave(order)
         trading.arrive(ex, order)

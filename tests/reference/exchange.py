@@ -44,6 +44,7 @@ from tests.reference import (
     commands,
     conditional,
     elections,
+    halting,
     ladder,
     level_replay,
     margin,
@@ -177,6 +178,7 @@ class Exchange:
         while True:
             stamps = [x.next_ns for x in self.pricing if x.next_ns]
             stamps += [order.expire_ns for order in self.orders.values() if order.expire_ns]
+            stamps += [market.resume_ns for market in self.markets if market.resume_ns]
             stamps += [order.countdown_ns for order in self.orders.values() if order.countdown_ns]
             stamps += [row.ts_ns for row in self.feed[:1]]
             recorded = [flow.next_ns for flow in self.flows.values() if flow.next_ns is not None]
@@ -208,6 +210,7 @@ class Exchange:
                 self.drop(order, CancelReason.EXPIRED)
             elif 0 < order.countdown_ns <= self.clock_ns:
                 self.drop(order, CancelReason.COUNTDOWN)
+        halting.resume(self)
         for row in by_kind[MarketEventKind.TERMS]:
             self._change_terms(row)
         for row in by_kind[MarketEventKind.HALT]:
@@ -252,6 +255,7 @@ class Exchange:
     def _change_phase(self, row: MarketEvent) -> None:
         before = self.markets[row.instrument].phase
         phases.change_phase(self, row)
+        self.markets[row.instrument].resume_ns = 0
         if self.has_book(row.instrument):
             elections.phase_changed(self, row.instrument, before)
 
@@ -660,7 +664,7 @@ class Exchange:
             if self.has_ladder(2 * i):
                 lines.append(("ladder", (i, m.centre_e8, m.missing[-1], m.missing[1])))
             if self.has_book(2 * i):
-                queues += book.lines(i, self.book(2 * i))
+                queues += [*book.lines(i, self.book(2 * i)), *halting.lines(self, i)]
             if i in self.flows:
                 queues += replay.lines(i, self.flows[i])
         yield from limited + lines + queues

@@ -18,7 +18,7 @@ from novation.domain.enums import (
 )
 from novation.domain.events import ISOLATED, LIQUIDATED
 from novation.domain.units import E8
-from tests.reference import collateral, deleveraging, elections, ladder, margin, phases, trading
+from tests.reference import collateral, deleveraging, elections, halting, ladder, margin, phases, trading
 
 if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
@@ -358,8 +358,13 @@ def _is_passed_on(ex: Exchange, i: int, side: int, best: tuple[int, int] | None)
 
 def _nobody_takes(ex: Exchange, i: int, lots: int) -> bool:
     """Whether a position on a book, without a fund, cannot be closed, as nobody is there."""
-    without = ex.has_book(i) and not ex.rules.deficit_to_fund
-    return without and trading.first(ex, i, -1 if lots > 0 else 1) is None
+    if not ex.has_book(i) or ex.rules.deficit_to_fund:
+        return False
+    maker = trading.first(ex, i, -1 if lots > 0 else 1)
+    reason = halting.too_far(ex, i, maker.price_ticks) if maker else None
+    if reason:
+        halting.halt(ex, i, reason)
+    return maker is None or reason is not None
 
 
 def _take(ex: Exchange, i: int, side: int, lots: int, ticks: int) -> bool:

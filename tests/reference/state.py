@@ -106,6 +106,11 @@ class Market:
     deadline_ns: int = -1  #: when overnight margins took effect last
     closing_e8: int | None = None  #: close of the bar that closes now
     centre_e8: int = 0  #: of a ladder
+    trades: list[tuple[int, int]] = field(default_factory=list)  #: of a book's velocity: instant and price
+    cascade: int = 0  #: the price in ticks that triggered the first of the stops in hand
+    resume_ns: int = 0  #: when a halted book opens by itself
+    halted_ns: int = 0
+    halted_ticks: int = 0  #: of stop logic: the price from which stops had gone too far
     missing: dict[int, int] = field(default_factory=lambda: {1: 0, -1: 0})  #: lots that a buyer, a seller does not find
 
 

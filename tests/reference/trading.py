@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from novation.domain.enums import CancelReason, OrderKind, SelfTrade, TimeInForce, TriggerPrice
-from tests.reference import book, checks, conditional, phases
+from tests.reference import book, checks, conditional, halting, phases
 from tests.reference.checks import Asked, Refusal
 from tests.reference.state import Order
 
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
 
 
-def reach(ex: Exchange, order: Order, lots: int, price_ticks: int) -> book.Reach:
+def reach(ex: Exchange, order: Order, lots: int, price_ticks: int, *, min_lots: int = 0) -> book.Reach:
     """How far an order gets now with so many lots, at a price if it has a limit."""
     i = order.instrument
     if not phases.is_open(ex, i):
         return book.Reach()
     limit = price_ticks if order.kind == OrderKind.LIMIT else checks.take_bound(ex, i, order.side)
+    if min_lots or halting.is_at_once(order):
+        limit = halting.short_of_a_halt(ex, i, order.side, limit)
     return book.reach(ex, i, book.Taker(order.account, order.side, lots, limit, on_self_trades(ex, order)))
 
 
@@ -78,6 +80,13 @@ def _take(ex: Exchange, taker: Order) -> None:
         worst = taker.price_ticks if taker.kind == OrderKind.LIMIT else checks.take_bound(ex, i, taker.side)
         if not opposite or (worst is not None and taker.side * (opposite[0] - worst) > 0):
             return
+        reason = halting.too_far(ex, i, opposite[0])
+        if reason and halting.is_at_once(taker):
+            ex.drop(taker, CancelReason.WOULD_HALT)
+            return
+        if reason:
+            halting.halt(ex, i, reason)
+            return
         queue, rules = ex.book(i).sides[-taker.side][opposite[0]], ex.book(i).rules
         if rules.by_time or taker.lots >= sum(maker.lots for maker in queue):
             if not _prevented(ex, taker, queue[0]):
@@ -125,6 +134,7 @@ def new_price(ex: Exchange, i: int, ticks: int) -> None:
     """A trade makes the last price, which trailing orders follow."""
     ex.markets[i].last_e8 = ticks * ex.instruments[i].tick_e8
     conditional.follow(ex, i, TriggerPrice.LAST)
+    halting.traded(ex, i, ticks)
     ex.looked_at.add(i // 2)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from novation.domain.account import InsurancePool
-from novation.domain.book import BookRules, Filters
+from novation.domain.book import BookRules, Filters, StopLogic, Velocity
 from novation.domain.commands import Command
 from novation.domain.enums import (
     CommandKind,
@@ -35,7 +35,9 @@ from tests.reference.state import Order
 from tests.venues import scenarios
 from tests.venues.scenarios import Setup
 
-KINDS = ("coins", "futures")
+KINDS = ("coins", "futures", "filtered")
+#: ... and where nothing is replayed: a record has its own halts.
+ALL_KINDS = (*KINDS, "halting")
 #: What an order may be, most of the time.
 ORDER_KINDS = (OrderKind.LIMIT,) * 20 + (OrderKind.MARKET,) * 2 + tuple(OrderKind)
 #: Ways to give lots out: by time, K 20/80, in proportion, the top order first, lead makers, one lot to everybody.
@@ -50,29 +52,29 @@ WAYS: tuple[dict[str, Any], ...] = (
 )
 
 
-def filters(r: Random, middle: int) -> Filters:
+def filters(r: Random, middle: int, kind: str) -> Filters:
     """None, most of the time; else some that orders around a price meet."""
-    if r.randint(0, 3):
+    if kind != "filtered" and r.randint(0, 3):
         return Filters()
     some = {
         "max_market_lots": r.randint(3, 12),
         "min_ticks": middle - r.randint(1, 8),
         "max_ticks": middle + r.randint(1, 8),
-        "up_e8": E8 + r.randint(0, E8 // 20),
-        "down_e8": E8 - r.randint(0, E8 // 20),
+        "up_e8": E8 + r.choice([r.randint(0, E8 // 20), r.randint(0, 5) * E8 // middle]),
+        "down_e8": E8 - r.choice([r.randint(0, E8 // 20), r.randint(0, 5) * E8 // middle]),
         "max_orders": r.randint(1, 4),
         "max_conditional": r.randint(1, 3),
         "least_callback_e8": r.randint(1, E8 // 50),
         "most_callback_e8": r.randint(E8 // 50, E8 // 10),
         "least_gtd_ns": r.choice([1, NS, HOUR_NS]),
         "gtc_ns": r.choice([1, 90 * NS, 2 * HOUR_NS]),
-        "take_bound_e8": r.choice([E8 // 200, E8 // 50, E8]),
-        "trigger_protect_e8": r.choice([1, E8 // 200, E8 // 50]),
+        "take_bound_e8": r.choice([E8 // 50, E8, *(n * E8 // middle for n in range(1, 5))]),
+        "trigger_protect_e8": r.choice([1, E8 // 50, *(n * E8 // middle for n in range(1, 5))]),
     }
     return Filters(**{name: value for name, value in some.items() if r.randint(0, 2) == 0})
 
 
-def book_rules(r: Random, middle: int) -> BookRules:
+def book_rules(r: Random, middle: int, kind: str) -> BookRules:
     """One of the ways, with the other choices at random; middle: about what prices are, in ticks."""
     return BookRules(
         **r.choice(WAYS),
@@ -82,8 +84,23 @@ def book_rules(r: Random, middle: int) -> BookRules:
         amend_keeps_place=r.randint(0, 2) > 0,
         refuse_unfillable=bool(r.randint(0, 1)),
         self_trade=SelfTrade(r.randint(1, 4)),
-        filters=filters(r, middle),
+        filters=filters(r, middle, kind),
+        **(halts(r) if kind == "halting" else {}),
     )
+
+
+def halts(r: Random) -> dict[str, Any]:
+    """What halts a book by itself."""
+    found: dict[str, Any] = {}
+    if r.randint(0, 2):
+        within, pause = r.choice([1, 60 * NS, HOUR_NS, 5 * HOUR_NS]), r.choice([1, 90 * NS, HOUR_NS])
+        found["velocity"] = Velocity(move_ticks=r.randint(1, 7), within_ns=within, pause_ns=pause)
+    if r.randint(0, 1):
+        pause, most = r.choice([1, 60 * NS, HOUR_NS]), r.choice([1, 200 * NS, 4 * HOUR_NS])
+        found["stop_logic"] = StopLogic(
+            move_ticks=r.randint(1, 4), pause_ns=pause, most_ns=most, thresholds=r.randint(1, 2)
+        )
+    return found | {"group": r.choice([0, 1, 1])}
 
 
 def coin(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
@@ -135,20 +152,21 @@ def future(r: Random, i: int) -> tuple[Instrument, list[Terms], int]:
 
 def setup(r: Random, kind: str = "", accounts: int | None = None) -> Setup:
     """One or two books, now and then beside an instrument without."""
-    kind = kind or r.choice(KINDS)
+    kind = kind or r.choice(ALL_KINDS)
     count = r.choice([1, 1, 2, 3])
-    made = [(coin if kind == "coins" else future)(r, i) for i in range(count)]
-    rules = binance_usdm.RULES if kind == "coins" else cme_globex.RULES
+    coins = kind in ("coins", "filtered")
+    made = [(coin if coins else future)(r, i) for i in range(count)]
+    rules = binance_usdm.RULES if coins else cme_globex.RULES
     names = [m[0].id for m in made]
     rules = msgspec.structs.replace(
         rules,
-        hold_orders=kind == "futures" and r.randint(0, 3) == 0,
+        hold_orders=not coins and r.randint(0, 3) == 0,
         liquidation_priority=r.choice(list(LiquidationPriority)),
         deleveraging=r.choice(list(DeleveragingMethod)),
         default_leverage=r.choice([20, 50]),
     )
     rule = [MarkRule.MEDIAN, MarkRule.LAST]
-    marked = {name: r.choice(rule) for name in names if kind == "coins" and not r.randint(0, 3)}
+    marked = {name: r.choice(rule) for name in names if coins and not r.randint(0, 3)}
     on_books = names if count < 3 else names[:2]
     pools = (InsurancePool(name="fund", instruments=tuple(names), balance=r.choice([0, 10**9, 10**12])),)
     return Setup(
@@ -161,7 +179,7 @@ def setup(r: Random, kind: str = "", accounts: int | None = None) -> Setup:
         pools if r.randint(0, 2) else (),
         marked=marked,
         pro_rata=r.randint(0, 4) == 0,
-        books={m[0].id: book_rules(r, m[2] // m[0].tick_e8) for m in made if m[0].id in on_books},
+        books={m[0].id: book_rules(r, m[2] // m[0].tick_e8, kind) for m in made if m[0].id in on_books},
     )
 
 
@@ -171,7 +189,10 @@ class Rows:
     def __init__(self, r: Random, setup: Setup) -> None:
         self.r, self.setup, self.now = r, setup, 0
         self.mark = list(setup.prices)
-        self.busy = r.choice([2, 4, 10])  #: a phase changes once in so many instants
+        #: A phase changes once in so many instants.
+        self.busy = r.choice([2, 4, 10])
+        if any(rules.velocity or rules.stop_logic for rules in setup.books.values()):
+            self.busy = 60
 
     def instant(self) -> list[MarketEvent]:
         """Rows of the next instant."""
@@ -219,7 +240,7 @@ class Rows:
             halt = 0 if phase == MarketPhase.OPEN else int(r.choice([0, 0, *HaltReason]))
             kind = r.choice([MarketEventKind.PHASE, MarketEventKind.PHASE, MarketEventKind.HALT])
             row(kind, status=phase, terms=halt)
-        elif r.randint(0, 2) == 0:
+        elif r.randint(0, 2 * self.busy // 10 + 2) == 0:
             row(MarketEventKind.PHASE, status=MarketPhase.OPEN)
         if r.randint(1, 3 * self.busy) == 1:
             middle = self.setup.prices[i]
@@ -315,7 +336,8 @@ def on_a_book(
     """Time in force, display, minimum, trigger and self-trade, such that they go together."""
     fields: dict[str, int] = {}
     tif = r.choice([0, 0, 0, *TimeInForce])
-    if r.randint(0, 4) == 0:
+    often = 1 if setup.books[setup.instruments[slot // 2].id].stop_logic else 4
+    if r.randint(0, often) == 0:
         fields |= conditional(r, setup, twin, slot, side)
     if tif == TimeInForce.POST_ONLY and (kind != OrderKind.LIMIT or fields):
         tif = TimeInForce.DAY

@@ -476,7 +476,7 @@ class World:
         r, rows = self.r, []
         if r.randint(0, 2):
             phase = r.choice([*MarketPhase, MarketPhase.OPEN, MarketPhase.OPEN, MarketPhase.OPEN])
-            halt = 0 if phase == MarketPhase.OPEN else r.choice([0, 0, 0, *HaltReason])
+            halt = 0 if phase == MarketPhase.OPEN else r.choice([0, 0, 0, *list(HaltReason)[:4]])
             kind = r.choice([MarketEventKind.PHASE, MarketEventKind.HALT])
             rows.append(MarketEvent(ts_ns=ts, kind=kind, instrument=i, status=phase, terms=int(halt)))
         if instrument.id not in self.setup.ladders and r.randint(0, 2):

@@ -33,7 +33,7 @@ from tests.conftest import scaled
 from tests.reference import book
 from tests.venues import book_scenarios
 from tests.venues.book_pair import BothExchanges, TwinAlone, check_books, pair, random_run
-from tests.venues.book_scenarios import KINDS
+from tests.venues.book_scenarios import ALL_KINDS as KINDS
 
 #: Why an order or a command may be refused at a book.
 REFUSED = {
@@ -76,6 +76,10 @@ REFUSED = {
     "PRICE_BELOW_FLOOR",
     "TOO_MANY_ORDERS",
     "TOO_MANY_CONDITIONAL",
+    "OPPOSITE_OUT_OF_RANGE",
+    "BAD_CLOSE_POSITION",
+    "ALREADY_CLOSING",
+    "NO_POSITION",
 }
 #: Why an order on a book may be gone.
 CANCELLED = {
@@ -96,6 +100,9 @@ CANCELLED = {
     "WOULD_TAKE",
     "NOTHING_LEFT",
     "NO_OPPOSITE",
+    "BEYOND_TAKE_BOUND",
+    "POSITION_GONE",
+    "WOULD_HALT",
 }
 
 
@@ -192,7 +199,7 @@ def test_the_runs_meet_every_kind_of_order_and_every_answer_of_a_book() -> None:
     answers: Counter[str] = Counter()
     for seed in range(80):
         r = Random(f"book-{seed}")
-        both = pair(book_scenarios.setup(r, KINDS[seed % 2]))
+        both = pair(book_scenarios.setup(r, KINDS[seed % 4]))
         submit = both.submit
 
         def noted(command: Command, submit: Any = submit) -> list[Event]:
@@ -200,7 +207,7 @@ def test_the_runs_meet_every_kind_of_order_and_every_answer_of_a_book() -> None:
             if command.kind == CommandKind.PLACE and any(e.kind == EventKind.ORDER_ACCEPTED for e in events[:1]):
                 for name in ("order_kind", "time_in_force", "trigger", "trigger_by", "self_trade"):
                     asked[name, getattr(command, name)] += 1
-                for name in ("display_lots", "min_lots", "reduce_only"):
+                for name in ("display_lots", "min_lots", "reduce_only", "close_position", "price_protect"):
                     asked[name, int(bool(getattr(command, name)))] += 1
             return events
 
@@ -221,7 +228,7 @@ def test_the_runs_meet_every_kind_of_order_and_every_answer_of_a_book() -> None:
         "self_trade": SelfTrade,
     }
     wanted = {(name, int(code)) for name, codes in enums.items() for code in codes}
-    wanted |= {(name, 1) for name in ("display_lots", "min_lots", "reduce_only")}
+    wanted |= {(name, 1) for name in ("display_lots", "min_lots", "reduce_only", "close_position", "price_protect")}
     assert wanted - set(asked) == set()
     told = {f"refused {name}" for name in REFUSED} | {f"cancelled {name}" for name in CANCELLED}
     told |= {"ORDER_TRIGGERED", "ORDER_AMENDED", "ALL_CANCELLED", "LIQUIDATION", "TAKEN_OVER", "FILL"}

@@ -10,6 +10,8 @@ from novation.domain.units import E8
 
 #: Lots that an order, and a split, may name at most.
 MOST_LOTS = 1 << 50
+#: Ticks that a price may move before a market halts.
+MOST_MOVE = 1 << 20
 #: Ten years.
 MOST_NS = 315_576_000_000_000_000
 
@@ -47,6 +49,39 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
                 raise InvalidInput(f"{low} is above {high}", source="filters", value=getattr(self, low))
 
 
+class Velocity(msgspec.Struct, frozen=True, kw_only=True):
+    """A move that is too fast halts a market (facts/cme.md 5; the numbers of each product are in a spreadsheet of
+    CME's)."""
+
+    move_ticks: int  #: so many ticks or more
+    within_ns: int  #: from a trade that is younger than this
+    pause_ns: int  #: until the auction that ends the halt
+
+    def __post_init__(self) -> None:
+        _positive(self, "velocity", {"move_ticks": MOST_MOVE, "within_ns": MOST_NS, "pause_ns": MOST_NS})
+
+
+class StopLogic(msgspec.Struct, frozen=True, kw_only=True):
+    """Stops that would trade too far from the trade that triggers the first of them halt a market (facts/cme.md 5: a
+    notice of 2003; today's timers are unverified)."""
+
+    move_ticks: int  #: more than so many ticks
+    pause_ns: int = 5_000_000_000  #: how long the market halts, and by how much that is prolonged
+    most_ns: int = 20_000_000_000  #: ... in all
+    thresholds: int = 2  #: it is prolonged while the indicative price is more than so many moves away
+
+    def __post_init__(self) -> None:
+        most = {"move_ticks": MOST_MOVE, "pause_ns": MOST_NS, "most_ns": MOST_NS, "thresholds": MOST_MOVE}
+        _positive(self, "stop logic", most)
+
+
+def _positive(rules: msgspec.Struct, source: str, most: dict[str, int]) -> None:
+    for name, bound in most.items():
+        value = getattr(rules, name)
+        if not _whole(value, bound) or value == 0:
+            raise InvalidInput(f"is a whole number, 1 to {bound:,}", source=source, where=name, value=value)
+
+
 class BookRules(msgspec.Struct, frozen=True, kw_only=True):
     """The matching of one instrument.
 
@@ -68,6 +103,9 @@ class BookRules(msgspec.Struct, frozen=True, kw_only=True):
     refuse_unfillable: bool = False  #: whether a fill-or-kill order that cannot be filled is refused, not cancelled
     self_trade: SelfTrade = SelfTrade.TRADE
     filters: Filters = Filters()
+    velocity: Velocity | None = None
+    stop_logic: StopLogic | None = None
+    group: int = 0  #: books of a group other than 0 halt with one whose velocity halts it
 
     def __post_init__(self) -> None:
         wrong: str = ""
@@ -97,6 +135,12 @@ class BookRules(msgspec.Struct, frozen=True, kw_only=True):
             wrong = "self_trade names what the book does"
         elif not isinstance(self.filters, Filters):
             wrong, value = "filters is a Filters", repr(self.filters)
+        elif not isinstance(self.velocity, Velocity | None):
+            wrong, value = "velocity is a Velocity", repr(self.velocity)
+        elif not isinstance(self.stop_logic, StopLogic | None):
+            wrong, value = "stop_logic is a StopLogic", repr(self.stop_logic)
+        elif not _whole(self.group, MOST_LOTS):
+            wrong, value = "group is a whole number, 0 or more", self.group
         if wrong:
             raise InvalidInput(wrong, source="book rules", value=value or None)
 

@@ -53,6 +53,7 @@ class HaltReason(IntEnum):
     CASH_MARKET = 1
     CIRCUIT_BREAKER = 2
     VELOCITY = 3
+    STOP_LOGIC = 4
 
 
 class MarkRule(IntEnum):
@@ -380,3 +381,4 @@ class CancelReason(IntEnum):
     COUNTDOWN = 23
     BEYOND_TAKE_BOUND = 24
     POSITION_GONE = 25
+    WOULD_HALT = 26

@@ -21,6 +21,7 @@ from novation.engine.book import GROW, best_of, enter, first_at, price_after
 from novation.engine.book_orders import looked_at, met_price, price_found, rises
 from novation.engine.clearing import side_flag
 from novation.engine.filters import take_bound
+from novation.engine.halting import is_at_once, short_of_a_halt
 from novation.engine.layout import FALLING_LAST, FALLING_MARK, NO_PRICE, RISING_LAST, RISING_MARK, TRAILING
 from novation.engine.ledger import next_event
 from novation.engine.order_checks import as_cancelled, is_over, money_reason, reducible, status_reason, too_large
@@ -43,7 +44,7 @@ from novation.engine.state import (
 from novation.rules.integers import E8, mul_div, mul_div_ceil
 from novation.rules.value import price_to_ticks
 
-_MARK = int(TriggerPrice.MARK)
+_LAST, _MARK = int(TriggerPrice.LAST), int(TriggerPrice.MARK)
 _LIMIT, _PROTECTED = int(OrderKind.LIMIT), int(OrderKind.MARKET_PROTECTED)
 _TRAILING_ORDER = int(TriggerKind.TRAILING)
 _IOC, _FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
@@ -201,6 +202,8 @@ def election_unit(venue, by):
             if b.elect_mark if by == _MARK else b.elect_last:
                 x = looked_at(venue, instrument, by)
                 row = next_triggered(venue, instrument, by, x, 0)
+                if by == _LAST and (row < 0 or b.cascade_ticks == 0):
+                    b.cascade_ticks = x // contract_(venue, instrument).tick_e8 if row >= 0 else 0
                 if row >= 0:
                     trigger(venue, resting_(venue, row).owner, x)
                 elif by == _MARK:
@@ -241,6 +244,8 @@ def trigger(venue, row, x):
     e.price_e8 = x
     e.flags = side_flag(venue, position_row_(venue, at))
     limit_ticks = o.price_ticks if o.kind == _LIMIT else take_bound(venue, instrument, side)
+    if is_at_once(o.kind, o.time_in_force):
+        limit_ticks = short_of_a_halt(venue, instrument, side, limit_ticks)
     cause, found, best, worst = 0, 0, NO_PRICE, NO_PRICE
     opening, _, _ = status_reason(venue, at, side * lots, lots)
     if opening != 0 or (o.reduce_only and not o.close_position and lots > reducible(venue, at, side, -1)):

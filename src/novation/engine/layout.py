@@ -69,6 +69,7 @@ TABLES = (
     "news",
     "sent",
     "delay",
+    "window",
 )
 
 HEAD = _table(
@@ -92,11 +93,14 @@ HEAD = _table(
     # whether orders may have lost the position that they close
     "giving prevented_ticks paired elections mark_elections closers_due",
     # the auction in hand: its step (`auction`), and its price once it is found
-    "auctioning auction_ticks",
+    # and its instrument; whether a row of the feed began it
+    "auctioning auction_ticks auction_of auction_row",
     # what CANCEL_ALL still has to do: account (-1: nothing), instrument, side, the next order, how many are gone
     "cancelling cancelling_instrument cancelling_side cancelling_hold cancel_next cancelled",
     # the first instant at which an order expires (NEVER_NS: none does), and whether it has to be found again
     "expire_ns expire_stale",
+    # the first instant at which a halted book opens (NEVER_NS: none does)
+    "resume_ns",
     # free rows of orders in books and free pages, and the side and price that need room (-1: none does)
     "free_resting free_page grow_side grow_ticks",
     # orders that came to stand so far; how many books have a flow, whether rows of it said something, and whether one
@@ -235,6 +239,12 @@ BOOK = _table(
     "of_levels queue_model queue_exponent_e8 flow_level",
     # whether orders of accounts trade by the record's FILL rows in place of its trades
     "by_fills",
+    # `domain.Velocity` and `domain.StopLogic`, 0 without; the window of trades is a state of `rules.rolling_extremes`
+    "group velocity_ticks velocity_ns velocity_pause_ns window_first window_words",
+    "stop_ticks stop_pause_ns stop_most_ns stop_thresholds",
+    # the trade that triggered the first of the stops in hand, 0: none is; of a halt: when it ends (0: there is none),
+    # when it began, and the price from which stops had gone too far, 0 of velocity
+    "cascade_ticks resume_ns halted_ns halted_ticks",
 )
 #: A lead market maker: its account and percent.
 MAKER = _table("account percent")
@@ -266,6 +276,9 @@ FLIGHT = np.dtype([*COMMAND_DTYPE.descr, ("arrive_ns", np.int64)])
 NEWS = _table("heard_ns kind order instrument lots position_lots short_side")
 SENT = _table("order instrument kind lots accepted")
 DELAY = _table("from_ns ns")
+
+#: Words of the windows of trades.
+WINDOW = _table("number")
 
 #: Columns of the queue of counterparties, one after another in its table, each `band_base` long, so with room for all
 #: accounts: one has at most one position on the other side. Pro rata: rows of positions, what they are weighed by, ids,
@@ -336,4 +349,5 @@ DTYPES = {
     "news": NEWS,
     "sent": SENT,
     "delay": DELAY,
+    "window": WINDOW,
 }

@@ -26,6 +26,7 @@ from novation.engine.deleveraging import (
     fund_can_pay,
     liquidated,
 )
+from novation.engine.halting import halt, too_far
 from novation.engine.layout import OVERDUE
 from novation.engine.ledger import next_event, post_insurance, post_outside
 from novation.engine.liquidity import closing_offer, has_depth, take
@@ -353,8 +354,14 @@ def liquidation_unit(venue):
         p = position_row_(venue, row)
         if has_book(venue, p.instrument) and clear_first(venue, p.instrument, -1 if p.lots > 0 else 1):
             return
-        _, there = closing_offer(venue, p)
-        if has_book(venue, p.instrument) and not venue.deficit_to_fund and there == 0:
+        ticks, there = closing_offer(venue, p)
+        alone = has_book(venue, p.instrument) and not venue.deficit_to_fund
+        if alone and there > 0:
+            why = too_far(venue, p.instrument, ticks)
+            if why != 0:
+                halt(venue, p.instrument, why)
+                there = 0
+        if alone and there == 0:
             if venue.liquidating_position < 0:
                 account_(venue, account).called = OVERDUE
             venue.liquidating = -1

@@ -25,6 +25,7 @@ from novation.engine.book import (
 from novation.engine.conditional import follow, look_again, wait_for_trigger
 from novation.engine.executable import best_executable, first_executable
 from novation.engine.filters import take_bound
+from novation.engine.halting import halt, is_at_once, too_far, traded
 from novation.engine.layout import NO_PRICE
 from novation.engine.liquidity import within
 from novation.engine.orders import cancel_order, trade
@@ -44,6 +45,7 @@ _CANCEL_SELF_TRADE = int(CancelReason.SELF_TRADE)
 _CANCEL_NOT_REDUCING = int(CancelReason.WOULD_NOT_REDUCE)
 _CANCEL_NO_LIQUIDITY = int(CancelReason.NO_LIQUIDITY)
 _CANCEL_BEYOND = int(CancelReason.BEYOND_TAKE_BOUND)
+_CANCEL_WOULD_HALT = int(CancelReason.WOULD_HALT)
 _CANCEL_UNFILLED = int(CancelReason.UNFILLED)
 
 
@@ -62,6 +64,15 @@ def book_unit(venue):
     worst_ticks = o.price_ticks if o.kind != _MARKET else take_bound(venue, o.instrument, o.side)
     if not within(o.side, ticks, worst_ticks):
         settle_rest(venue, row, ticks)
+        return
+    why = too_far(venue, o.instrument, ticks) if venue.giving < 0 else 0
+    if why != 0:
+        venue.giving = -1
+        if is_at_once(o.kind, o.time_in_force):
+            venue.taking = -1
+            cancel_order(venue, row, _CANCEL_WOULD_HALT)
+        else:
+            halt(venue, o.instrument, why)
         return
     queue = price_(venue, queue_at(venue, side_place(venue, o.instrument, -o.side), ticks))
     by_time = book_of(venue, o.instrument).by_time or o.lots >= queue.lots + queue.hidden
@@ -115,6 +126,7 @@ def happened(venue, instrument, ticks):
     """A trade at a price: it is the last one, and conditional orders have to be looked at."""
     price_e8 = ticks * contract_(venue, instrument).tick_e8
     market_(venue, instrument).last_e8 = price_e8
+    traded(venue, instrument, ticks)
     if venue.working > 0:
         follow(venue, instrument, _LAST, price_e8)
         look_again(venue, instrument)

@@ -18,6 +18,7 @@ from novation.engine.book_orders import kind_reason, price_found, whole_reason
 from novation.engine.clearing import fill, side_flag
 from novation.engine.closing import close_reason
 from novation.engine.filters import filter_reason, take_bound
+from novation.engine.halting import is_at_once, short_of_a_halt
 from novation.engine.layout import NO_PRICE
 from novation.engine.ledger import next_event
 from novation.engine.liquidity import has_depth, has_ladder
@@ -141,6 +142,8 @@ def accept(venue, row, c, kind, price_ticks):
     if not conditional and not waits(venue, c.account, after):
         word = word_on_self_trades(venue, instrument, c.self_trade, c.time_in_force) if booked else 0
         limit_ticks = price_ticks if kind == _LIMIT else take_bound(venue, instrument, c.side)
+        if booked and (c.min_lots > 0 or is_at_once(kind, c.time_in_force)):
+            limit_ticks = short_of_a_halt(venue, instrument, c.side, limit_ticks)
         found, best, worst = reach(venue, instrument, c.side, c.lots, limit_ticks, c.account, word)
     if booked and not conditional:
         reason, value, limit, missed = whole_reason(venue, c, price_ticks, found)

@@ -32,6 +32,7 @@ from novation.engine.collateral import touch_multi
 from novation.engine.commands import execute_command
 from novation.engine.conditional import election_unit, look_at_marks, mark_moved
 from novation.engine.delivery import close_delivery, deliver_account
+from novation.engine.halting import begin_window, forget_halt, resuming
 from novation.engine.layout import LEGS, NEVER_NS, NO_PRICE
 from novation.engine.ledger import next_event
 from novation.engine.liquidation import check_account, liquidation_unit
@@ -54,7 +55,7 @@ INSTANT = 1
 MORE = 2
 
 _ROWS, _TERMS_ORDERS, _EXTREMES, _LIMITS, _RECHECK, _FUND, _SETTLE, _CHECK, _OPENINGS, _SAMPLE = range(1, 11)
-_DELIVER_ORDERS, _DELIVER, _EXPIRE, _DAY_ORDERS, _AUCTION = 11, 12, 13, 14, 15
+_DELIVER_ORDERS, _DELIVER, _EXPIRE, _DAY_ORDERS, _AUCTION, _RESUME = 11, 12, 13, 14, 15, 16
 _LAST, _BY_MARK = int(TriggerPrice.LAST), int(TriggerPrice.MARK)
 
 _TERMS = int(MarketEventKind.TERMS)
@@ -84,7 +85,7 @@ _CANCEL_DELIVERY = int(CancelReason.DELIVERY)
 def next_instant(venue):
     """Time of the next row of the feed, of the next stamp of the venue's own or of the first order that expires, -1
     when there is none of them."""
-    ts_ns = min(venue.due_ns, find_expiry(venue))
+    ts_ns = min(venue.due_ns, venue.resume_ns, find_expiry(venue))
     if venue.feed_next < venue.feed_rows:
         ts_ns = min(ts_ns, feed_(venue, venue.feed_next).ts_ns)
     return ts_ns if ts_ns < NEVER_NS else -1
@@ -94,7 +95,7 @@ def next_instant(venue):
 def begin_instant(venue, ts_ns):
     """Move the clock to the next instant."""
     venue.clock_ns = ts_ns
-    venue.stage = _ROWS
+    venue.stage = _RESUME if venue.resume_ns <= ts_ns else _ROWS
     if venue.expire_ns <= ts_ns:
         venue.stage = _EXPIRE
         venue.next_order = venue.first_order
@@ -134,9 +135,11 @@ def apply_row(venue, row):
     elif row.kind == _PHASE or row.kind == _HALT:
         before = m.phase
         change_phase(venue, row)
+        if has_book(venue, row.instrument):
+            forget_halt(venue, row.instrument)
         if m.phase != before and has_book(venue, row.instrument):
             if m.phase == _OPEN:
-                begin_auction(venue)
+                begin_auction(venue, row.instrument, 1)
                 return
             if m.phase == _CLOSED:
                 venue.stage = _DAY_ORDERS
@@ -147,7 +150,7 @@ def apply_row(venue, row):
         change_limits(venue, row)
         changed = low != m.limit_low_e8 or high != m.limit_high_e8
         if changed and m.phase == _OPEN and has_book(venue, row.instrument):
-            begin_auction(venue)
+            begin_auction(venue, row.instrument, 1)
             return
     elif row.kind == _ASSET_INDEX:
         x = asset_(venue, row.asset)
@@ -197,11 +200,24 @@ def apply_row(venue, row):
 
 
 @kernel
-def begin_auction(venue):
-    """The two sides of the book of the row in hand may cross now. Where a record is replayed it has the auction."""
+def begin_auction(venue, instrument, by_row):
+    """The two sides of a book may cross now. Where a record is replayed it has the auction."""
     venue.stage = _AUCTION
     venue.auctioning = 1
-    look_at_marks(venue, feed_(venue, venue.feed_next).instrument)
+    venue.auction_of = instrument
+    venue.auction_row = by_row
+    begin_window(venue, instrument)
+    look_at_marks(venue, instrument)
+
+
+@kernel
+def resume_unit(venue):
+    """Open the next market whose halt ends now."""
+    instrument = resuming(venue)
+    if instrument < 0:
+        venue.stage = _ROWS
+    else:
+        begin_auction(venue, instrument, 0)
 
 
 @kernel
@@ -549,15 +565,17 @@ def work(venue, until_ns):
             settlement_unit(venue)
         elif stage == _EXPIRE:
             if not expiry_unit(venue):
-                venue.stage = _ROWS
+                venue.stage = _RESUME
+        elif stage == _RESUME:
+            resume_unit(venue)
         elif stage == _DAY_ORDERS:
             if not day_order_unit(venue, feed_(venue, venue.feed_next).instrument):
                 venue.feed_next += 1
                 venue.stage = _ROWS
         elif stage == _AUCTION:
-            if auction_unit(venue, feed_(venue, venue.feed_next).instrument):
-                venue.feed_next += 1
-                venue.stage = _ROWS
+            if auction_unit(venue, venue.auction_of):
+                venue.feed_next += venue.auction_row
+                venue.stage = _ROWS if venue.auction_row else _RESUME
         elif stage == _DELIVER_ORDERS:
             delivery_order_unit(venue)
         elif stage == _DELIVER:

@@ -5,8 +5,8 @@ A move of N ticks within T ns takes the group to pre-open: any price against the
 T ns. "Of N ticks" is read as N or more, "within T" as an age below T (both unverified). N and T by product are in a
 spreadsheet that the facts do not have: arguments.
 
-The window is a state of `rolling_extremes`; a capacity of N is always enough. Not modelled: immediate orders that
-would trigger it are cancelled and the market stays open (the caller asks `velocity_limits` first); options.
+The window is a state of `rolling_extremes`; a capacity of N is always enough. Immediate orders that would
+trigger it are cancelled and the market stays open: a book asks `velocity_limits` first. Not modelled: options.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from novation.domain.digest import Line
 from novation.domain.flow import FLOW_DTYPE, FlowKind
 from novation.domain.instruments import Instrument
 from novation.engine.layout import ASKS, BIDS, CHUNK_BITS, DTYPES, LISTS, PAGE, PAGE_BITS
+from novation.rules.rolling_extremes import rolling_words
 from novation.venues.tables import HasTables, chain, lengthen
 
 __all__ = ["attach_flow", "book_lines", "fill", "find_flows", "first_rows", "grow", "queue_position", "view"]
@@ -54,12 +55,13 @@ def first_rows(books: Mapping[str, BookRules], orders: int) -> dict[str, int]:
         "price": PAGE * pages,
         "resting": orders if books else 0,
         "crossing": _COLUMNS * PAGE * pages,
+        "window": sum(rolling_words(rules.velocity.move_ticks) for rules in books.values() if rules.velocity),
     }
 
 
 def fill(venue: HasBooks, instruments: Sequence[Instrument], books: Mapping[str, BookRules]) -> None:
     """Write the rules of books, and empty lists."""
-    makers = 0
+    makers = words = 0
     row = 0
     for i, instrument in enumerate(instruments):
         rules = books.get(instrument.id)
@@ -71,6 +73,14 @@ def fill(venue: HasBooks, instruments: Sequence[Instrument], books: Mapping[str,
                 b[name] = int(getattr(rules, name))
         for name in rules.filters.__struct_fields__:
             b[name] = getattr(rules.filters, name)
+        if rules.velocity:
+            b["velocity_ticks"], b["velocity_ns"] = rules.velocity.move_ticks, rules.velocity.within_ns
+            b["velocity_pause_ns"] = rules.velocity.pause_ns
+            b["window_first"], b["window_words"] = words, rolling_words(rules.velocity.move_ticks)
+            words += int(b["window_words"])
+        if rules.stop_logic:
+            b["stop_ticks"], b["stop_thresholds"] = rules.stop_logic.move_ticks, rules.stop_logic.thresholds
+            b["stop_pause_ns"], b["stop_most_ns"] = rules.stop_logic.pause_ns, rules.stop_logic.most_ns
         b["by_time"] = int(rules.by_time)
         b["maker_first"], b["maker_count"] = makers, len(rules.lead_makers)
         for share in rules.lead_makers:
@@ -213,6 +223,19 @@ def queue_position(venue: ShowsBooks, order: int) -> tuple[int, int] | None:
     return ahead, lots
 
 
+def _window(venue: ShowsBooks, b: Any) -> Iterator[tuple[int, int, int]]:
+    """Trades of a window that are, since they were, the lowest (1) or the highest (-1): instant and price."""
+    first, words = int(b["window_first"]), int(b["window_words"])
+    state = venue.table("window")["number"][first : first + words]
+    capacity = (words - 4) // 4
+    for queue, which in ((0, 1), (1, -1)) if words else ():
+        times = 4 + 2 * queue * capacity
+        for k in range(int(state[2 * queue + 1])):
+            at = times + (int(state[2 * queue]) + k) % capacity
+            if venue.number("clock_ns") - state[at] < b["velocity_ns"]:
+                yield which, int(state[at]), which * int(state[at + capacity])
+
+
 def book_lines(venue: ShowsBooks) -> Iterator[Line]:
     """The lines of the canonical form that say how orders stand in books."""
     if not venue.books:
@@ -233,6 +256,10 @@ def book_lines(venue: ShowsBooks) -> Iterator[Line]:
                     order = orders[int(r["owner"])]["id"] if r["owner"] >= 0 else nobody
                     yield "book", (i, side, ticks, order, r["shown"], r["hidden"], int(row == top))
                     row = int(r["next"])
+        if b["resume_ns"]:
+            yield "halt", (i, b["resume_ns"], b["halted_ns"], b["halted_ticks"])
+        for which, since_ns, price in _window(venue, b):
+            yield "window", (i, which, since_ns, price)
         if b["flow_rows"]:
             yield "flow", (i, b["flow_next"])
         for slot in range(int(b["slots"])):

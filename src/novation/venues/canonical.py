@@ -10,6 +10,8 @@
     ladder    instrument on a ladder, centre_e8, lots missing from its bids, from its asks
     book      every order in a book: instrument, side, price, order, lots shown and hidden, whether it is the top order;
               bids from the best on, then asks, by time at a price
+    halt      of a book that opens by itself: instrument, when, when it halted, from which price stops went too far
+    window    instrument, 1 or -1, instant, price: trades of a velocity's window that no later one undercut, or exceeds
     pricing   of a marked or delivered instrument: instrument, index_e8, stamp that ends the interval, its hours, the
               hours the terms state, quiet rates, last rate and its instant, last premium, its five seconds (-1: none),
               samples, their sum, their weighted sum, delivery samples, their sum, the second of the last one (-1: none)

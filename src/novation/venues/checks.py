@@ -191,6 +191,8 @@ def check_flow(venue: Made, instrument: int, rows: np.ndarray, slots: int, by_fi
     """Refuse rows of a flow that are none, or that a book of orders cannot replay; `data.flow.check` tells whether the
     record is possible."""
     name = venue.instruments[instrument].id
+    if venue.books[name].velocity or venue.books[name].stop_logic:
+        raise VenueError(f"{name}: a record has its own halts: its book has no velocity and no stop logic")
     if rows.dtype != FLOW_DTYPE:
         raise VenueError("a flow is an array of domain.flow.FLOW_DTYPE")
     standing = np.isin(rows["kind"], (FlowKind.ADD, FlowKind.CANCEL, FlowKind.AMEND, FlowKind.FILL))

@@ -151,7 +151,7 @@ class Venue:
         h["watching"], h["band_base"] = 1, tables.leaves(accounts)
         h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1
         h["first_order"], h["last_order"], h["taking"], h["giving"], h["cancelling"] = -1, -1, -1, -1, -1
-        h["expire_ns"], h["grow_side"] = NEVER_NS, -1
+        h["expire_ns"], h["resume_ns"], h["grow_side"] = NEVER_NS, NEVER_NS, -1
         book_tables.fill(self, self.instruments, self.books)
         self._event_hasher = hashlib.blake2b(digest_size=16)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
@@ -397,6 +397,7 @@ class Venue:
         row = self.number("feed_next")
         feed = self._tables["feed"]
         ts_ns = min(int(feed["ts_ns"][row]) if row < len(feed) else NEVER_NS, self.number("due_ns"))
+        ts_ns = min(ts_ns, self.number("resume_ns"))
         expiry = doors.next_expiry(self.heads) if self.number("expire_stale") else self.number("expire_ns")
         ts_ns = min(ts_ns, int(expiry))
         for row, flow in self.flows.items():
