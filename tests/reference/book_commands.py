@@ -152,7 +152,7 @@ def _bad_kind(ex: Exchange, i: int, c: Command) -> Refusal | None:
     if rules.protection_ticks:
         known.add(OrderKind.MARKET_PROTECTED)
     if rules.price_match:
-        known.update(conditional.MATCHED)
+        known.update(k for k, (own, nth) in conditional.MATCHED.items() if own or nth <= rules.opponent_most)
     return None if c.order_kind in known else Refusal(RejectReason.BAD_ORDER_KIND, c.order_kind)
 
 

@@ -81,6 +81,7 @@ def book_rules(r: Random, middle: int, kind: str) -> BookRules:
         protection_ticks=r.choice([0, 2, 3, 5]),
         market_orders=r.randint(0, 5) > 0,
         price_match=r.randint(0, 3) > 0,
+        opponent_most=r.choice([20, 20, 10, 5, 0]),
         amend_keeps_place=r.randint(0, 2) > 0,
         refuse_unfillable=bool(r.randint(0, 1)),
         self_trade=SelfTrade(r.randint(1, 4)),

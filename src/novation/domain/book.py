@@ -99,6 +99,7 @@ class BookRules(msgspec.Struct, frozen=True, kw_only=True):
     protection_ticks: int = 0  #: how far beyond the market a protected order may trade; 0: there are none
     market_orders: bool = True  #: whether there are market orders without protection
     price_match: bool = False  #: whether there are orders at the n-th price of a side (OPPONENT_n, QUEUE_n)
+    opponent_most: int = 20  #: ... of OPPONENT_n up to this n
     amend_keeps_place: bool = True  #: whether an order that is only made smaller keeps its place
     refuse_unfillable: bool = False  #: whether a fill-or-kill order that cannot be filled is refused, not cancelled
     self_trade: SelfTrade = SelfTrade.TRADE
@@ -139,6 +140,8 @@ class BookRules(msgspec.Struct, frozen=True, kw_only=True):
             wrong, value = "velocity is a Velocity", repr(self.velocity)
         elif not isinstance(self.stop_logic, StopLogic | None):
             wrong, value = "stop_logic is a StopLogic", repr(self.stop_logic)
+        elif not _whole(self.opponent_most, 20):
+            wrong, value = "opponent_most is a whole number, 0 to 20", self.opponent_most
         elif not _whole(self.group, MOST_LOTS):
             wrong, value = "group is a whole number, 0 or more", self.group
         if wrong:

@@ -64,6 +64,7 @@ def kind_reason(venue, c):
         or (c.order_kind == _MARKET and not b.market_orders)
         or (c.order_kind == _PROTECTED and b.protection_ticks == 0)
         or (c.order_kind > _PROTECTED and not b.price_match)
+        or (_PROTECTED < c.order_kind < _QUEUE and which_price(c.order_kind) > b.opponent_most)
     ):
         return _BAD_ORDER_KIND, c.order_kind, 0
     reason, value, limit = terms_reason(venue, c)
@@ -175,14 +176,17 @@ def met_price(venue, instrument, side, kind):
     none."""
     if kind >= _QUEUE:
         side = -side
-    nth = 1
+    return nth_executable(venue, instrument, side, which_price(kind))
+
+
+@kernel
+def which_price(kind):
+    """The how-manieth price an order of a kind asks for."""
     if kind == _OPPONENT_5 or kind == _QUEUE_5:
-        nth = 5
-    elif kind == _OPPONENT_10 or kind == _QUEUE_10:
-        nth = 10
-    elif kind == _OPPONENT_20 or kind == _QUEUE_20:
-        nth = 20
-    return nth_executable(venue, instrument, side, nth)
+        return 5
+    if kind == _OPPONENT_10 or kind == _QUEUE_10:
+        return 10
+    return 20 if kind == _OPPONENT_20 or kind == _QUEUE_20 else 1
 
 
 @kernel

@@ -224,7 +224,7 @@ LEVEL = _table("offset upto")
 #: One book: its rules (`domain.BookRules`), and whether its conditional orders are to be looked at.
 BOOK = _table(
     "fifo_percent pro_rata_min top top_min top_max maker_first maker_count levelling protection_ticks market_orders "
-    "price_match "
+    "price_match opponent_most "
     "amend_keeps_place refuse_unfillable self_trade by_time",
     # `domain.Filters`
     "max_market_lots min_ticks max_ticks up_e8 down_e8 max_orders max_conditional least_callback_e8 most_callback_e8",

@@ -123,6 +123,31 @@ BINANCE_UM = VenueTables(
                 "quiet_hours": Kind.WHOLE,
             },
         ),
+        # What an order book asks beyond the contract's rules (`reference.book_rules`): of each symbol, and of all.
+        "filters": Layout(
+            "symbol",
+            {
+                "max_market_base": Kind.POSITIVE,
+                "min_price_usdt": Kind.AMOUNT,
+                "max_price_usdt": Kind.POSITIVE,
+                "multiplier_up": Kind.POSITIVE,
+                "multiplier_down": Kind.AMOUNT,
+                "max_orders": Kind.WHOLE,
+                "market_take_bound_fraction": Kind.AMOUNT,
+                "trigger_protect_fraction": Kind.AMOUNT,
+            },
+        ),
+        "orders": Layout(
+            "symbol",
+            {
+                "max_conditional": Kind.WHOLE,
+                "least_callback_fraction": Kind.SHARE,
+                "most_callback_fraction": Kind.SHARE,
+                "gtd_seconds": Kind.COUNT,
+                "gtc_days": Kind.COUNT,
+                "opponent_most": Kind.COUNT,
+            },
+        ),
         # Quarterlies, by pair: the rows hold for every contract of it.
         "quarterlies": Layout(
             "pair", {**_CONTRACT, "delivery_seconds": Kind.WHOLE, "delivery_fee_fraction": Kind.AMOUNT}
@@ -257,6 +282,19 @@ CME = VenueTables(
                 "verified": Kind.TEXT,
             },
             problem=circuit_breakers_problem,
+        ),
+        # How outrights match: CME's letter of the algorithm, its cells, and how far a protected order goes beyond the
+        # market (`reference.book_rules`; blank: not known, so there are no such orders).
+        "matching": Layout(
+            "root",
+            {
+                "algorithm": Kind.TEXT,
+                "fifo_percent": Kind.MAYBE,
+                "pro_rata_min": Kind.MAYBE,
+                "protection_points": Kind.MAYBE,
+                "verified": Kind.TEXT,
+            },
+            problem=verified_problem,
         ),
         # A move too fast, and how far a limit price may be from the market. CME's numbers are in spreadsheets that we
         # do not have: no rows are shipped, a file of products or a folder may state them.
