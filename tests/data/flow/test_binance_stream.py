@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from novation.data.flow import Flow, read_binance_stream
-from novation.domain.errors import DataError, OffGrid
+from novation.domain.errors import DataError, InvalidInput, OffGrid
 from novation.domain.flow import LAST, FlowKind
 from tests.reference.recorded_book import RecordedBook
 
@@ -285,3 +285,60 @@ def test_the_top_of_the_book_is_the_capture_s_own_ticker_wherever_both_tell_the_
             inside = at < len(us) and begins[at] <= u
             found["inside a depth event" if inside else "between two events"] += 1
     assert found == {"before the book is known": 33, "equal": 629, "inside a depth event": 65_427}
+
+
+# -- by its tickers alone -------------------------------------------------------------------------------------------
+
+
+def test_of_a_capture_without_depth_the_best_prices_are_the_levels(tmp_path: Path, told: Told) -> None:
+    """A best price that has moved takes the place of the one before."""
+    path = file_of(
+        tmp_path,
+        depth(39, 1, 2, 0, bids="1.0 1.000"),
+        SNAPSHOT,
+        ticker(40, 90, "10.0 1.000", "10.1 3.000"),
+        ticker(41, 91, "10.0 2.000", "10.1 3.000"),
+        trade(42, "10.1", "3.000", maker_is_buyer=False),
+        ticker(42, 95, "10.1 0.500", "10.2 7.000"),
+    )
+    flow = read(path, book="ticker")
+    assert told(flow) == [
+        "LEVEL + 1000@100 t40000000",
+        "LEVEL - 3000@101 t40000000 |",
+        "LEVEL + 2000@100 t41000000",
+        "LEVEL - 3000@101 t41000000 |",
+        "TRADE + 3000@101 t42000000 |",
+        "LEVEL + 0@100 t42000000",
+        "LEVEL + 500@101 t42000000",
+        "LEVEL - 0@101 t42000000",
+        "LEVEL - 7000@102 t42000000 |",
+    ]
+    assert flow.records.tolist() == [3, 3, 4, 4, 5, 6, 6, 6, 6]
+    assert flow.left_out == {"depth events": 1, "snapshots": 1}
+
+
+def test_a_book_is_of_depth_or_of_tickers(tmp_path: Path) -> None:
+    path = file_of(tmp_path, depth(40, 90, 99, 89, bids="1.0 1.000"))
+    with pytest.raises(DataError, match="holds no bookTicker or trade"):
+        read(path, book="ticker")
+    with pytest.raises(InvalidInput, match="depth"):
+        read(path, book="bars")
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_capture_by_its_tickers_is_its_best_prices(capture: Flow, novation_data: Path) -> None:
+    """As many levels as there are best prices, or more; and all trades, those before the snapshot too."""
+    whole = capture
+    tops = read_binance_stream(novation_data / FILE, tick="0.1", lot="0.001", book="ticker")
+    kinds, of_tops = Counter(whole.rows["kind"].tolist()), Counter(tops.rows["kind"].tolist())
+    assert of_tops[FlowKind.TRADE] >= kinds[FlowKind.TRADE] > 0
+    assert of_tops[FlowKind.TOP] == 0 and of_tops[FlowKind.LEVEL] >= kinds[FlowKind.TOP] > 0
+    shown: dict[int, dict[int, int]] = {1: {}, -1: {}}
+    for kind, side, price, lots, flags in tops.rows[["kind", "side", "price_ticks", "lots", "flags"]].tolist():
+        if kind == FlowKind.LEVEL:
+            shown[side].pop(price, None)
+            if lots:
+                shown[side][price] = lots
+            if flags & LAST:
+                assert len(shown[1]) == len(shown[-1]) == 1 and max(shown[1]) < min(shown[-1])

@@ -27,13 +27,14 @@ import lzma
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
 from novation.data.flow.check import check
 from novation.data.flow.recorded import Flow, OpenSpans, Row, Steps, at, existing, rows_of
+from novation.data.flow.tops import levels_of_tops
 from novation.domain.errors import DataError, InvalidInput
 from novation.domain.flow import LAST, SNAPSHOT, FlowKind
 from novation.domain.units import Number
@@ -82,16 +83,20 @@ def read_binance_stream(
     tick: Number,
     lot: Number,
     symbol: str | None = None,
+    book: Literal["depth", "ticker"] = "depth",
     repair: bool = False,
     open_spans: OpenSpans | None = None,
 ) -> Flow:
     """The flow of levels, trades and best prices in a capture (plain, .gz or .xz).
 
-    symbol: needed where the capture holds several. Lines before the first snapshot that it does not hold are left
+    symbol: needed where the capture holds several. book: "ticker" makes it of the bookTicker stream alone, one level a
+    side, and leaves depth out. Otherwise lines before the first snapshot that it does not hold are left
     out, as are all lines of a file without one.
     """
     source = str(path)
-    capture = _Capture(source, Steps(tick, "price"), Steps(lot, "size"), symbol, repair)
+    if book not in ("depth", "ticker"):
+        raise InvalidInput('is "depth" or "ticker"', source="read_binance_stream", where="book", value=book)
+    capture = _Capture(source, Steps(tick, "price"), Steps(lot, "size"), symbol, repair, by_ticker=book == "ticker")
     number = 0
     try:
         with _opened(existing(path)) as file:
@@ -101,7 +106,8 @@ def read_binance_stream(
         raise DataError(f"cannot be read: {problem}", source=source, where=f"record {number + 1:,}") from problem
     events = capture.finished()
     if not events:
-        raise DataError("holds no snapshot that an event of the depth stream follows", source=source)
+        lacks = "bookTicker or trade" if book == "ticker" else "snapshot that an event of the depth stream follows"
+        raise DataError(f"holds no {lacks}", source=source)
     rows = rows_of([row for _, _, part in events for row in part])
     records = np.repeat([line for _, line, _ in events], [len(part) for _, _, part in events]).astype(np.int64)
     flow = Flow(
@@ -114,7 +120,7 @@ def read_binance_stream(
         capture.repairs,
         capture.left_out,
     )
-    return check(flow, repair=repair, open_spans=open_spans)
+    return check(levels_of_tops(flow) if book == "ticker" else flow, repair=repair, open_spans=open_spans)
 
 
 def _opened(path: Path) -> Any:
@@ -125,7 +131,10 @@ def _opened(path: Path) -> Any:
 class _Capture:
     """The lines read so far."""
 
-    def __init__(self, source: str, prices: Steps, sizes: Steps, symbol: str | None, repair: bool) -> None:
+    def __init__(
+        self, source: str, prices: Steps, sizes: Steps, symbol: str | None, repair: bool, by_ticker: bool
+    ) -> None:
+        self.by_ticker = by_ticker
         self.source, self.prices, self.sizes, self.symbol, self.repair = source, prices, sizes, symbol, repair
         self.events: list[_Event] = []
         self.waiting: list[tuple[int, int, _Data]] = []  # depth events that no snapshot holds yet
@@ -161,7 +170,9 @@ class _Capture:
     def take(self, number: int, local: int, message: _Line) -> None:
         data = message.data
         if data is None:
-            if message.lastUpdateId:
+            if message.lastUpdateId and self.by_ticker:
+                self.leave("snapshots")
+            elif message.lastUpdateId:
                 self.snapshot(number, local, message)
             else:
                 self.leave("lines of no stream")
@@ -171,7 +182,9 @@ class _Capture:
         elif data.s.upper() != self.symbol.upper():
             self.leave("events of another symbol")
             return
-        if data.e == "depthUpdate":
+        if data.e == "depthUpdate" and self.by_ticker:
+            self.leave("depth events")
+        elif data.e == "depthUpdate":
             self.depth(number, local, data)
         elif data.e == "trade" and data.X == "MARKET":
             ts, side = data.T * _MS, -1 if data.m else 1
@@ -265,7 +278,7 @@ class _Capture:
     def finished(self) -> list[_Event]:
         """All events in the exchange's order; loose ones only from where the book is known."""
         self.leave("depth events without a snapshot", len(self.waiting))
-        known = list(self._known())
+        known = self.loose if self.by_ticker else list(self._known())
         self.leave("trades and tickers while the book was not known", len(self.loose) - len(known))
         return sorted([*self.events, *known], key=lambda event: event[0])
 
