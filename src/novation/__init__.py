@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from novation.trading.strategy import Strategy
     from novation.trading.targets import Targets
     from novation.venues.connection import Connection
+    from novation.venues.participant import Participant
     from novation.venues.venue import Venue
 
 _PLACES = {
@@ -53,6 +54,7 @@ _PLACES = {
     "NovationError": "novation.domain.errors",
     "OffGrid": "novation.domain.errors",
     "RemoteError": "novation.domain.errors",
+    "Participant": "novation.venues.participant",
     "Result": "novation.research.result",
     "RolloverScheduler": "novation.trading.roll_schedule",
     "Strategy": "novation.trading.strategy",
@@ -82,6 +84,7 @@ __all__ = [
     "NoRuleInForce",
     "NovationError",
     "OffGrid",
+    "Participant",
     "RemoteError",
     "Result",
     "RolloverScheduler",

@@ -18,6 +18,7 @@ from novation.domain.commands import cancel as cancel_command
 from novation.domain.commands import place_limit, place_market
 from novation.domain.enums import EventKind, Side
 from novation.domain.errors import InvalidInput, VenueError
+from novation.domain.events import Event
 from novation.domain.flow import FLOW_DTYPE
 from novation.domain.latency import Delay, Latency
 from novation.engine.strategy import (
@@ -35,6 +36,7 @@ from novation.engine.strategy import (
 )
 from novation.venues.connection import NO_LATENCY, Connection, wait_all
 from novation.venues.looks import Line
+from novation.venues.participant import Participant
 from novation.venues.venue import Venue
 from tests.conftest import scaled
 from tests.venues import flow_scenarios
@@ -358,57 +360,32 @@ def act(venue, now_ns, my):  # type: ignore[no-untyped-def]
         cancel(venue, my.other)
 
 
-class Act:
-    """The same, as a class: what it knows it has from the events it heard."""
+class Act(Participant):
+    """The same, as a class."""
 
-    def __init__(self, line: Connection) -> None:
-        self.line, self.order, self.other, self.turn, self.total, self.held = line, 0, 0, 0, 0, 0
-        self.left: dict[int, int] = {}
-        self.markets: dict[int, int] = {}
+    order = other = turn = total = 0
 
-    def hear(self, heard: list[Any]) -> None:
-        """Take in events."""
-        for _, e in heard:
-            if e.kind in (EventKind.FILL, EventKind.LIQUIDATION, EventKind.DELEVERAGED):
-                self.held = e.position_lots
-            if e.kind == EventKind.FILL and e.order in self.left:
-                self.left[e.order] -= e.lots
-            if e.kind in (EventKind.ORDER_CANCELLED, EventKind.ORDER_REJECTED):
-                self.left.pop(e.order, None)
-            if self.left.get(e.order) == 0:
-                del self.left[e.order]
-
-    def send(self, command: Any) -> int:
-        """Send, and remember an order."""
-        number = self.line.submit(command)
-        if number:
-            self.left[number] = command.side * command.lots
-            if command.order_kind == 1:
-                self.markets[number] = command.side
-        return number
-
-    def look(self) -> None:
+    def on_look(self, now_ns: int) -> None:
         """One turn."""
-        view = self.line.venue.book(0, depth=1)
-        bid = view.bids[0].price_ticks if view.bids else NO_PRICE
-        ask = view.asks[0].price_ticks if view.asks else NO_PRICE
-        free = sum(lots for number, lots in self.left.items() if number in self.markets)
-        works = (self.order in self.left) + 2 * (self.other in self.left)
-        seen = bid % 1_009 + 3 * (ask % 1_009) + 7 * self.held + 11 * free + 13 * works
+        bid, ask, held = self.best_bid(0), self.best_ask(0), self.position(0)
+        works = self.is_working(self.order) + 2 * self.is_working(self.other)
+        seen = bid % 1_009 + 3 * (ask % 1_009) + 7 * held + 11 * self.waiting(0) + 13 * works
         self.total = (self.total * 31 + seen) % _SUM
         turn = self.turn % 7
         self.turn += 1
         if turn == 0 and bid != NO_PRICE:
-            self.order = self.send(place_limit(0, 0, Side.BUY, 2, bid))
+            self.order = self.limit(0, Side.BUY, 2, bid)
         elif turn == 1 and ask != NO_PRICE:
-            self.other = self.send(place_limit(0, 0, Side.SELL, 1, ask))
+            self.other = self.limit(0, Side.SELL, 1, ask)
         elif turn == 3:
-            sale = self.held > 0
-            self.send(place_market(0, 0, Side.SELL if sale else Side.BUY, 1 if sale else 2))
+            if held > 0:
+                self.sell(0, 1)
+            else:
+                self.buy(0, 2)
         elif turn == 5:
-            self.line.submit(cancel_command(0, self.order))
+            self.cancel(self.order)
         elif turn == 6:
-            self.line.submit(cancel_command(0, self.other))
+            self.cancel(self.other)
 
 
 def way(r: Random, span: int) -> Delay:
@@ -455,10 +432,73 @@ def test_a_class_and_a_compiled_strategy_see_hear_and_do_the_same(seed: int) -> 
     line = Connection(two, latency, seed=seed)
     acting = Act(line)
     for now_ns in looks_until(span, every, Line(latency, seed, 0)):
-        acting.hear(line.wait(now_ns))
-        acting.look()
+        acting.look(now_ns)
     line._go_to(span)
     assert my[0]["turn"] == acting.turn
     assert my[0]["total"] == acting.total
     assert one.event_hash() == two.event_hash()
     assert one.state_hash() == two.state_hash()
+
+
+# -- a class with callbacks ------------------------------------------------------------------------------------------
+
+
+class Joins(Participant):
+    """Joins the best bid with one lot, follows it, and notes what it is told."""
+
+    def on_start(self) -> None:
+        """Nothing is there yet."""
+        self.heard: list[tuple[int, str]] = []
+        self.order = self.at = 0
+
+    def on_look(self, now_ns: int) -> None:
+        """Where the best bid is another."""
+        bid = self.best_bid(0)
+        if bid != self.at and bid != NO_PRICE:
+            if self.is_working(self.order):
+                self.cancel(self.order)
+            self.order, self.at = self.limit(0, Side.BUY, 1, bid), bid
+
+    def on_event(self, event: Event, heard_ns: int) -> None:
+        """When, and what."""
+        self.heard.append((heard_ns, EventKind(event.kind).name))
+
+
+def test_a_class_with_callbacks_follows_the_best_bid_and_hears_later() -> None:
+    """The bid moves from 3,600 to 3,601 at 100; a look every 20 sees it at 120, and the order is there at 125."""
+    venue = exchange(add(10, 0, BUY, 5, 900), add(100, 1, BUY, 2, 900.25))
+    quotes = Joins(Connection(venue, Latency.of(10, 5, 7)))
+    quotes.run(200, every_ns=20)
+    assert quotes.heard == [
+        (32, "ORDER_ACCEPTED"),
+        (132, "ORDER_CANCELLED"),
+        (132, "ORDER_ACCEPTED"),
+    ]
+    assert quotes.working == {quotes.order: 1} and quotes.queue_ahead(quotes.order) == 2
+    assert quotes.lots_at(0, Side.BUY, 3_601) == 3
+
+
+def test_what_it_knows_begins_with_what_is_so_and_goes_on_with_what_it_hears() -> None:
+    venue = exchange()
+    venue.submit(place_limit(0, 0, Side.BUY, 3, 3_600))
+    mine = Participant(Connection(venue))
+    assert mine.working == {1: 3} and mine.position(0) == 0
+    venue_events = venue.submit(place_limit(1, 0, Side.SELL, 2, 3_600))
+    mine.line.respond(venue_events)
+    mine.hear(10)
+    assert mine.working == {1: 1} and mine.position(0) == 2
+    assert mine.target(0, 2) == 0
+    mine.cancel(1)
+    mine.hear(15)
+    order = mine.target(0, 0)
+    assert mine.waiting(0) == -2 and mine.target(0, 0) == 0
+    mine.hear(20)
+    assert not mine.is_working(order) and mine.waiting(0) == 0  # nobody was there: it was cancelled
+    again = Participant(Connection(venue))
+    assert not again.working and again.position(0) == 2
+
+
+@pytest.mark.parametrize("wrong", [{"every_ns": 0}, {"every_ns": 1.5}, {"every_ns": True}])
+def test_how_often_it_looks_is_whole_ns(wrong: dict[str, Any]) -> None:
+    with pytest.raises((InvalidInput, VenueError)):
+        Participant(Connection(exchange())).run(100, **wrong)
