@@ -269,15 +269,14 @@ if JIT:
         def __init__(self, function: Callable[..., Any]) -> None:
             functools.update_wrapper(self, function)
             self.py_func = function
-            self._inner = self._make_inner()
+            self._inner: Any = None
             self._outer: Any = None
-
-        def _make_inner(self) -> Any:
-            return _dispatcher(self.py_func, inner=True, floats=self.floats)
 
         @property
         def inner(self) -> Any:
-            """As other kernels call it."""
+            """As other kernels call it: made when one is compiled, so not where all comes from the cache."""
+            if self._inner is None:
+                self._inner = _dispatcher(self.py_func, inner=True, floats=self.floats)
             return self._inner
 
         @property
@@ -306,9 +305,6 @@ if JIT:
             self.careful = careful
             self._made: dict[tuple[bool, str | None], Any] = {}
             super().__init__(function)
-
-        def _make_inner(self) -> Any:
-            return None
 
         def _at(self, inner: bool) -> Any:
             live = live_digest(self.py_func)
