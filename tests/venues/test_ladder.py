@@ -30,10 +30,13 @@ from novation.venues.venue import Venue
 from tests.conftest import scaled
 from tests.venues import scenarios
 from tests.venues.lockstep import Lockstep, random_run
+from tests.venues.makers import exchange
 from tests.venues.scenarios import Setup
 from tests.venues.test_deleveraging import TERMS, fund, of
 from tests.venues.test_edges import coin
 from tests.venues.test_liquidation_steps import opening
+
+pytestmark = pytest.mark.usefixtures("makers")
 
 COIN = msgspec.structs.replace(coin(tick_e8=1_000_000, lot_e8=E8), id="x:C0")
 #: 100 lots a unit of price from 99 down and from 101 up; 25 lots heal in a second. The tick is 0.01.
@@ -42,7 +45,7 @@ LADDER = Ladder.linear(lots=100, levels=40, step=100, spread=200, heals=25)
 
 def market(accounts: int = 1, ladder: Ladder = LADDER, *pools: InsurancePool) -> Lockstep:
     """Both exchanges with one coin on a ladder around 100, everybody with a million."""
-    both = Lockstep(Setup(binance_usdm.RULES, [COIN], [[TERMS]], accounts, 0, [0], pools, {"x:C0": ladder}))
+    both = exchange(Setup(binance_usdm.RULES, [COIN], [[TERMS]], accounts, 0, [0], pools, {"x:C0": ladder}))
     both.advance(0, opening(0, 100))
     for account in range(accounts):
         both.submit(transfer(account, 1_000_000 * E8))
@@ -197,7 +200,7 @@ def test_a_poor_fund_deleverages_the_other_side_first() -> None:
 def test_without_a_fund_an_empty_ladder_closes_at_the_last_price() -> None:
     rules = msgspec.structs.replace(binance_usdm.RULES, deficit_to_fund=False)
     ladder = Ladder(offsets=(100,), lots=(10,))
-    both = Lockstep(Setup(rules, [COIN], [[TERMS]], 2, 0, [0], (), {"x:C0": ladder}))
+    both = exchange(Setup(rules, [COIN], [[TERMS]], 2, 0, [0], (), {"x:C0": ladder}))
     both.advance(0, opening(0, 100))
     for account in range(2):
         both.submit(transfer(account, 1_000_000 * E8))
@@ -257,7 +260,7 @@ def test_a_run_on_ladders_is_the_same_on_both(seed: int) -> None:
     r = Random(seed)
     setup = scenarios.setup(r, kind="coins", accounts=4)
     made = {i.id: scenarios.ladder(r, i, price) for i, price in zip(setup.instruments, setup.prices, strict=True)}
-    pair = Lockstep(setup._replace(ladders=made))
+    pair = exchange(setup._replace(ladders=made))
     random_run(r, pair, 60)
     assert np.all(pair.venue.table("market")["bid_taken"] >= 0)
 
@@ -286,7 +289,7 @@ def test_a_sweep_is_asked_for_the_whole_way_from_the_mark() -> None:
 
 
 def test_a_position_is_not_turned_round_into_a_debt() -> None:
-    both = Lockstep(Setup(binance_usdm.RULES, [COIN], [[TERMS]], 1, 0, [0]))
+    both = exchange(Setup(binance_usdm.RULES, [COIN], [[TERMS]], 1, 0, [0]))
     both.advance(0, opening(0, 100))
     both.submit(transfer(0, 40 * E8))
     both.submit(set_leverage(0, 0, 50))
@@ -311,7 +314,7 @@ def test_a_position_brings_no_profit_with_it(side: Side, price: int) -> None:
 
 
 def test_a_position_is_not_brought_in_before_there_is_a_price() -> None:
-    both = Lockstep(Setup(binance_usdm.RULES, [COIN], [[TERMS]], 1, 0, [0]))
+    both = exchange(Setup(binance_usdm.RULES, [COIN], [[TERMS]], 1, 0, [0]))
     both.submit(transfer(0, 40 * E8))
     assert both.submit(transfer_position(0, 0, Side.BUY, 1, 10_000))[-1].reason == RejectReason.ENTRY_OFF_MARKET
 
