@@ -32,7 +32,7 @@ BUY, SELL = Side.BUY, Side.SELL
 BARS = frozenset({MarketEventKind.BAR_OPEN, MarketEventKind.BAR_CLOSE})
 KEPT = frozenset(MarketEventKind) - BARS
 
-#: Of a test that is about a bar, a ladder, or a number that a book has no room for (docs/validation/clearing_on_the_book.md).
+#: Of a test that is about a bar or a ladder, or about no market at all (docs/validation/clearing_on_the_book.md).
 FEED_ALONE = pytest.mark.parametrize("makers", [FEED], indirect=True)
 
 #: Why a maker is refused where nobody is let in.
@@ -78,7 +78,7 @@ class OnABook(BothExchanges):
 
     *Bars*: at the price at which bars trade, as many lots as anybody looks for. That is the last price for an order,
     and the new mark for who is closed out. A bid and an ask at one price would trade with each other: where positions
-    of both directions stand against them, the side that the price moves to has the price and the other one is a tick off.
+    of both directions stand against them, the side that the price moves to has it and the other one is a tick off.
     *Ladders*: an order at each price of the ladder with what is there of its lots; lots come back as the ladder heals.
 
     The last price is where bars open: the maker trades a lot with itself there. A working order of the test that the
