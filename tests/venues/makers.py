@@ -37,8 +37,6 @@ FEED_ALONE = pytest.mark.parametrize("makers", [FEED], indirect=True)
 
 #: Why a maker is refused where nobody is let in.
 NO_ORDERS = (RejectReason.NOT_TRADING, RejectReason.OPENING_NOT_ALLOWED, RejectReason.NUMBER_TOO_LARGE)
-#: Why it has a smaller order: only what reduces is taken, or a number gets too large.
-FEWER = (RejectReason.OPENING_NOT_ALLOWED, RejectReason.NUMBER_TOO_LARGE)
 
 _made_by = [FEED]
 
@@ -56,6 +54,12 @@ def made_by(makers: str) -> Iterator[str]:
 def exchange(setup: Setup, **how: int) -> Lockstep:
     """Both exchanges with the market of a setup; how: see `OnABook`."""
     return OnABook(setup, **how) if _made_by[-1] == BOOK else Lockstep(setup)
+
+
+def stand_aside(both: Lockstep, i: int) -> None:
+    """On a book nobody stands in an instrument from now on, as where a bar has opened already."""
+    if isinstance(both, OnABook):
+        both.last[i] = both.closing[i] = 0
 
 
 def paid_by_fund(events: list[Event]) -> list[int]:
@@ -250,7 +254,7 @@ class OnABook(BothExchanges):
         """One order, of fewer lots where so many are not taken; none where nobody is let in."""
         maker = self._maker(i, side)
         (answer,) = super().submit(place_limit(maker, i, side, there, ticks))
-        while answer.reason in FEWER and there > lots:
+        while answer.reason and there > lots:
             there = lots if answer.reason == RejectReason.OPENING_NOT_ALLOWED else max(lots, there // 2)
             (answer,) = super().submit(place_limit(maker, i, side, there, ticks))
         if answer.kind == EventKind.ORDER_ACCEPTED:
