@@ -20,7 +20,7 @@ from novation.venues import binance_usdm
 from novation.venues.venue import Venue
 from tests.conftest import scaled
 from tests.venues.lockstep import Lockstep
-from tests.venues.makers import FEED_ALONE, exchange, paid_by_fund
+from tests.venues.makers import BOOK_ALONE, FEED_ALONE, exchange, paid_by_fund
 from tests.venues.scenarios import Setup
 from tests.venues.test_edges import coin
 from tests.venues.test_liquidation_steps import opening
@@ -193,9 +193,7 @@ def test_pools_that_cannot_be_meant_are_refused(pools: list[InsurancePool], word
         Venue(binance_usdm.RULES, [COIN], [[TERMS]], pools=pools)
 
 
-@settings(max_examples=scaled(300, 20))
-@given(st.randoms(use_true_random=False))
-def test_many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_first(r: Random) -> None:
+def many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_first(r: Random) -> None:
     """Ranks are kept from one bankruptcy to the next; the twin makes them anew. Two instruments take turns."""
     accounts = r.randint(6, 30)
     both = market(accounts, fund(r.randint(0, 40), "x:C0", "x:C1"), instruments=2)
@@ -215,6 +213,20 @@ def test_many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_fir
     event(f"bankrupt {len({e.order for e in of(events, EventKind.DELEVERAGED)})}")
 
 
+@FEED_ALONE
+@settings(max_examples=scaled(300, 20))
+@given(st.randoms(use_true_random=False))
+def test_many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_first(r: Random) -> None:
+    many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_first(r)
+
+
+@BOOK_ALONE
+@settings(max_examples=scaled(40, 3))
+@given(st.randoms(use_true_random=False))
+def test_many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_first_on_a_book(r: Random) -> None:
+    many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_first(r)
+
+
 def test_who_would_lose_is_passed_over_and_asked_again_at_a_better_price() -> None:
     """First in the queue by leverage, and short from 85: a loss at 90, a profit at 84."""
     both = market(5, fund())
@@ -230,9 +242,7 @@ def test_who_would_lose_is_passed_over_and_asked_again_at_a_better_price() -> No
     assert [(e.order, e.account, e.lots) for e in events] == [(0, 4, 10), (1, 3, 6), (1, 4, 4), (2, 4, 10)]
 
 
-@settings(max_examples=scaled(300, 20))
-@given(st.randoms(use_true_random=False))
-def test_ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at(r: Random) -> None:
+def ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at(r: Random) -> None:
     """Positions are opened, added to and cut at several prices, so that many would lose at one bankruptcy price and not
     at another; some are cut down while others are ranked."""
     accounts = r.randint(4, 20)
@@ -249,3 +259,17 @@ def test_ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at(r: Ran
         taken += of(both.advance(ts_ns, opening(ts_ns, r.randint(60, 140), r.randint(60, 140))), EventKind.DELEVERAGED)
         both.compare()
     event(f"bankrupt {min(5, len({e.order for e in taken}))}, instruments {len({e.instrument for e in taken})}")
+
+
+@FEED_ALONE
+@settings(max_examples=scaled(300, 20))
+@given(st.randoms(use_true_random=False))
+def test_ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at(r: Random) -> None:
+    ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at(r)
+
+
+@BOOK_ALONE
+@settings(max_examples=scaled(40, 3))
+@given(st.randoms(use_true_random=False))
+def test_ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at_on_a_book(r: Random) -> None:
+    ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at(r)

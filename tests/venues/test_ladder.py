@@ -30,7 +30,7 @@ from novation.venues.venue import Venue
 from tests.conftest import scaled
 from tests.venues import scenarios
 from tests.venues.lockstep import Lockstep, random_run
-from tests.venues.makers import BOOK, FEED, FEED_ALONE, OnABook, exchange
+from tests.venues.makers import BOOK, BOOK_ALONE, FEED, FEED_ALONE, OnABook, exchange
 from tests.venues.scenarios import Setup
 from tests.venues.test_deleveraging import TERMS, fund, of
 from tests.venues.test_edges import coin
@@ -273,16 +273,29 @@ def test_a_snapshot_carries_what_is_missing() -> None:
     ]
 
 
-@pytest.mark.heavy
-@settings(max_examples=scaled(1_000, 10))
-@given(st.integers(0, 1 << 40))
-def test_a_run_on_ladders_is_the_same_on_both(seed: int) -> None:
+def a_run_on_ladders_is_the_same_on_both(seed: int) -> None:
     r = Random(seed)
     setup = scenarios.setup(r, kind="coins", accounts=4)
     made = {i.id: scenarios.ladder(r, i, price) for i, price in zip(setup.instruments, setup.prices, strict=True)}
     pair = exchange(setup._replace(ladders=made), lenient=1)
     random_run(r, pair, 60)
     assert np.all(pair.venue.table("market")["bid_taken"] >= 0)
+
+
+@FEED_ALONE
+@pytest.mark.heavy
+@settings(max_examples=scaled(1_000, 10))
+@given(st.integers(0, 1 << 40))
+def test_a_run_on_ladders_is_the_same_on_both(seed: int) -> None:
+    a_run_on_ladders_is_the_same_on_both(seed)
+
+
+@BOOK_ALONE
+@pytest.mark.heavy
+@settings(max_examples=scaled(100, 2))
+@given(st.integers(0, 1 << 40))
+def test_a_run_on_ladders_is_the_same_on_both_on_a_book(seed: int) -> None:
+    a_run_on_ladders_is_the_same_on_both(seed)
 
 
 @settings(max_examples=scaled(400, 60))

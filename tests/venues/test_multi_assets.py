@@ -32,7 +32,7 @@ from novation.venues.venue import Venue
 from tests.conftest import scaled
 from tests.venues import scenarios
 from tests.venues.lockstep import Lockstep, random_run
-from tests.venues.makers import FEED, FEED_ALONE, exchange, paid_by_fund
+from tests.venues.makers import BOOK_ALONE, FEED, FEED_ALONE, exchange, paid_by_fund
 from tests.venues.scenarios import Setup
 from tests.venues.test_edges import coin, opening
 from tests.venues.test_refusals import refused
@@ -428,16 +428,29 @@ def test_an_index_changes_the_version_of_accounts_in_the_mode_alone() -> None:
     assert (both.venue.table("account")["version"] - before).tolist()[:2] == [0, 1]
 
 
-@pytest.mark.heavy
-@settings(max_examples=scaled(400, 8))
-@given(st.integers(0, 1 << 40))
-def test_each_asset_is_conserved_after_every_event(seed: int) -> None:
+def each_asset_is_conserved_after_every_event(seed: int) -> None:
     r = Random(seed)
     setup = scenarios.setup(r, kind="coins")
     both = exchange(setup._replace(assets=setup.assets or scenarios.assets(r)), lenient=1)
     random_run(r, both, 60)  # the ledger of each asset is looked at after every step
     brought = [sum(e.amount for e in both.twin.events if e.kind == EventKind.TRANSFER and e.order == k) for k in (1,)]
     assert both.venue.totals(1).deposits == brought[0]
+
+
+@FEED_ALONE
+@pytest.mark.heavy
+@settings(max_examples=scaled(400, 8))
+@given(st.integers(0, 1 << 40))
+def test_each_asset_is_conserved_after_every_event(seed: int) -> None:
+    each_asset_is_conserved_after_every_event(seed)
+
+
+@BOOK_ALONE
+@pytest.mark.heavy
+@settings(max_examples=scaled(80, 1))
+@given(st.integers(0, 1 << 40))
+def test_each_asset_is_conserved_after_every_event_on_a_book(seed: int) -> None:
+    each_asset_is_conserved_after_every_event(seed)
 
 
 @pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
