@@ -256,10 +256,10 @@ class OnABook(BothExchanges):
     def _stand(self, i: int, side: Side, there: int, lots: int, ticks: int) -> None:
         """One order, of fewer lots where so many are not taken; none where nobody is let in."""
         maker = self._maker(i, side)
-        (answer,) = self._asked(place_limit(maker, i, side, there, ticks))
+        answer, *_ = self._asked(place_limit(maker, i, side, there, ticks))
         while answer.reason and there > lots:
             there = lots if answer.reason == RejectReason.OPENING_NOT_ALLOWED else max(lots, there // 2)
-            (answer,) = self._asked(place_limit(maker, i, side, there, ticks))
+            answer, *_ = self._asked(place_limit(maker, i, side, there, ticks))
         if answer.kind == EventKind.ORDER_ACCEPTED:
             self.resting.append((maker, answer.order))
         else:
