@@ -1,8 +1,8 @@
 """The market of a test, made by bars, by a ladder, or by accounts whose orders rest on a book.
 
 A test of the clearing house says what market there is in the words of a feed: a bar opens at a price, or a ladder
-stands around one. `exchange` makes that market for the makers that the fixture `makers` names: for "bars" (or the
-ladder of the setup) as it is, for "book" by one account for each instrument, with plenty of money, behind those of
+stands around one. `exchange` makes that market for the makers that the fixture `makers` names: for "feed" as it is,
+bars or the ladder of the setup, for "book" by one account for each instrument, with plenty of money, behind those of
 the test. Its orders rest there whenever somebody may meet them: ahead of an order of the test on the other side, and
 while time passes, on both sides. What the test is not told: the makers' events and how many accounts there are.
 """
@@ -28,9 +28,8 @@ FEED, BOOK = "feed", "book"
 #: What each maker brings, what each of its orders is worth unless more is looked for, and the most that one may be.
 MONEY, WORTH, MOST_WORTH = 1 << 59, 1 << 53, 2 * 10**17
 BUY, SELL = Side.BUY, Side.SELL
-#: Rows that a book has, too.
+#: Rows that a book does not have.
 BARS = frozenset({MarketEventKind.BAR_OPEN, MarketEventKind.BAR_CLOSE})
-KEPT = frozenset(MarketEventKind) - BARS
 
 #: Of a test that is about a bar or a ladder, or about no market at all (docs/validation/clearing_on_the_book.md).
 FEED_ALONE = pytest.mark.parametrize("makers", [FEED], indirect=True)
@@ -87,6 +86,7 @@ class OnABook(BothExchanges):
     of both directions stand against them, the side that the price moves to has it and the other one is a tick off.
     *Ladders*: an order at each price of the ladder with what is there of its lots; lots come back as the ladder heals.
 
+    Unlike bars, which are there at the instant at which they open, the makers stay until the next one.
     The last price is where bars open: the maker trades a lot with itself there. A working order of the test that the
     market has moved onto is met after the test of accounts, as openings are.
 
@@ -160,7 +160,7 @@ class OnABook(BothExchanges):
                 if row.mark_e8:
                     kept.append(marked(ts_ns, row.instrument, row.mark_e8))
             else:
-                assert row.kind in KEPT, "a book has no bars that close"
+                assert row.kind not in BARS, "a book has no bars that close"
                 if row.kind == MarketEventKind.MARK:
                     self._move(row.instrument, 0, row.mark_e8)
                 if row.kind == MarketEventKind.INDEX and row.bid_e8:
