@@ -257,6 +257,8 @@ def test_a_maintenance_rate_of_one_hundred_per_cent_is_the_same_on_both() -> Non
     both.submit(set_leverage(0, 0, 1))
     both.advance(0, opening(0, BTC))
     both.submit(place_market(0, 0, Side.BUY, 5))
+    both.compare()
+    assert both.venue.account(0).positions[0].liquidation_e8 == 0  # a coin more is a coin more of maintenance
     both.submit(place_market(0, 0, Side.SELL, 8))
     both.compare()
     assert both.venue.account(0).positions[0].lots == -3
