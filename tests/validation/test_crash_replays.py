@@ -264,6 +264,7 @@ class OnABook:
                 assert position.liquidation_e8 == money(row.level, "USDT"), row
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("crash", list(CRASHES))
 def test_on_a_book_the_same_are_liquidated_in_the_same_hours(crash: str, novation_data: Path) -> None:

@@ -7,7 +7,7 @@ from math import ceil, floor
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from novation.domain.commands import (
@@ -32,8 +32,9 @@ from novation.domain.instruments import Terms, Tier
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, NO_CAP, money
 from novation.venues import binance_usdm, cme_globex
+from tests.conftest import scaled
 from tests.venues.lockstep import Lockstep
-from tests.venues.makers import BOOK, FEED, FEED_ALONE, exchange
+from tests.venues.makers import BOOK, BOOK_ALONE, FEED, FEED_ALONE, exchange
 from tests.venues.scenarios import Setup
 from tests.venues.test_edges import BTC, coin, opening
 from tests.venues.test_margin_calls import ES
@@ -207,8 +208,7 @@ def of_facts(wallet: int, long: int, short: int, entry: int, at: Fraction) -> Fr
     return top / (ql * Fraction(tl.rate_e8, E8) + qs * Fraction(ts.rate_e8, E8) - ql + qs)
 
 
-@given(st.integers(1, 40_000), st.integers(1, 40_000), st.integers(40_000, 300_000))
-def test_a_cross_pair_shares_the_liquidation_price_of_the_published_formula(long: int, short: int, wallet: int) -> None:
+def a_cross_pair_shares_the_liquidation_price_of_the_published_formula(long: int, short: int, wallet: int) -> None:
     both = hedged(wallet, leverage=75)
     both.submit(place_market(0, 0, Side.BUY, long, position_side=LONG))
     both.submit(place_market(0, 0, Side.SELL, short, position_side=SHORT))
@@ -222,6 +222,21 @@ def test_a_cross_pair_shares_the_liquidation_price_of_the_published_formula(long
         return
     exact = of_facts(wallet, long, short, 50_000, Fraction(price, E8)) * E8
     assert price == (floor(exact) if price < BTC else ceil(exact))
+
+
+@FEED_ALONE
+@given(st.integers(1, 40_000), st.integers(1, 40_000), st.integers(40_000, 300_000))
+def test_a_cross_pair_shares_the_liquidation_price_of_the_published_formula(long: int, short: int, wallet: int) -> None:
+    a_cross_pair_shares_the_liquidation_price_of_the_published_formula(long, short, wallet)
+
+
+@BOOK_ALONE
+@settings(max_examples=scaled(100, 15))
+@given(st.integers(1, 40_000), st.integers(1, 40_000), st.integers(40_000, 300_000))
+def test_a_cross_pair_shares_the_liquidation_price_of_the_published_formula_on_a_book(
+    long: int, short: int, wallet: int
+) -> None:
+    a_cross_pair_shares_the_liquidation_price_of_the_published_formula(long, short, wallet)
 
 
 def test_a_resting_close_takes_a_better_open(makers: str) -> None:
