@@ -89,7 +89,10 @@ def liquidation_price(instrument: Instrument, terms: Terms, lots: int, cost: int
     best = 0
     for low, high, rate, cum in _pieces(instrument, terms, lots, per_price):
         if lots > 0:  # behind + u p - cost <= u p rate - cum
-            top = floor((cost - behind - cum) / (per_price * (1 - rate)))
+            if rate == 1:  # so at every price or at none
+                top = 2**53 if behind + cum <= cost else -1
+            else:
+                top = floor((cost - behind - cum) / (per_price * (1 - rate)))
             candidate = top if high is None else min(top, high)
             if candidate >= low:
                 best = max(best, candidate)

@@ -14,13 +14,18 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import novation as nv
 from novation.data.feed import build_feed
-from novation.domain.commands import place_market, set_leverage, set_margin_scope, transfer
-from novation.domain.enums import EventKind, MarginScope, Side
+from novation.domain.book import BookRules
+from novation.domain.commands import cancel_all, place_limit, place_market, set_leverage, set_margin_scope, transfer
+from novation.domain.enums import EventKind, MarginScope, MarketEventKind, Side
 from novation.domain.events import Event
+from novation.domain.instruments import Terms
+from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import HOUR_NS, money, to_ns
 from novation.reference.lookup import Reference
 from novation.research.assembly import VenuePlan, assemble
@@ -166,6 +171,118 @@ def test_the_venue_liquidates_what_the_list_says_in_the_bar_it_says(crash: str, 
     whole = {account for account, row in enumerate(positions) if row.liquidated and row.size == "small"}
     assert not held & whole
     assert {account for account, row in enumerate(positions) if not row.liquidated} <= held
+
+
+class OnABook:
+    """The same positions, each instrument with a book. In every hour the mark goes from the bar's open to its low, then
+    to its high; one more account bids what the low will be, then asks the high, and is who sells and buys the entries.
+    """
+
+    def __init__(self, crash: str, root: Path) -> None:
+        plan, self.positions = plan_of(crash, root), [row for row in listed() if row.crash == crash]
+        self.plan, self.maker = plan, len(self.positions)
+        self.venue = Venue(
+            plan.rules,
+            plan.instruments,
+            plan.terms,
+            accounts=self.maker + 1,
+            books={instrument.id: BookRules() for instrument in plan.instruments},
+        )
+        self.feed = build_feed(dict(enumerate(plan.prepared)), settlement_tick_e8={}, terms={})
+        self.venue.submit(transfer(self.maker, 1 << 59))
+        self.found: dict[int, Event] = {}
+
+    def advance(self, ts_ns: int, rows: np.ndarray) -> None:
+        """Some of the feed's rows; every first liquidation is kept."""
+        for event in self.venue.advance(ts_ns, rows):
+            if event.kind == EventKind.LIQUIDATION:
+                self.found.setdefault(event.account, event)
+        assert self.venue.totals().gap == self.venue.totals().outside == 0
+
+    def rest(self, i: int, side: Side, price_e8: int, lots: int) -> None:
+        """Orders of the maker at a price, a buy's cut to the tick, a sale's raised."""
+        tick_e8, most = self.plan.instruments[i].tick_e8 * self.terms(i).tick_step, self.terms(i).max_lots
+        steps = price_e8 // tick_e8 if side == Side.BUY else -(-price_e8 // tick_e8)
+        while lots > 0:
+            order = place_limit(self.maker, i, side, min(lots, most), steps * self.terms(i).tick_step)
+            assert self.venue.submit(order)[0].kind == EventKind.ORDER_ACCEPTED
+            lots -= most
+
+    def terms(self, i: int) -> Terms:
+        return self.plan.terms[i][0]
+
+    def visit(self, closes: np.ndarray, name: str, ts_ns: int) -> None:
+        """The mark jumps to one extreme of the bars that close."""
+        rows = np.zeros(len(closes), MARKET_DTYPE)
+        rows["ts_ns"], rows["kind"] = ts_ns, MarketEventKind.MARK
+        rows["instrument"], rows["mark_e8"] = closes["instrument"], closes[name]
+        held = [0] * len(self.plan.instruments)
+        side = Side.BUY if name == "mark_low_e8" else Side.SELL
+        for account in range(self.maker):
+            for p in self.venue.account(account).positions:
+                held[p.instrument] += max(0, side * p.lots)
+        for i, price_e8 in zip(closes["instrument"].tolist(), closes[name].tolist(), strict=True):
+            self.rest(i, side, price_e8, held[i])
+        self.advance(ts_ns, rows)
+        self.venue.submit(cancel_all(self.maker))
+
+    def enter(self, account: int, row: Row) -> None:
+        """One position, against the maker at the last price."""
+        i = self.plan.symbols.index(f"binance_um:{row.symbol}")
+        side, lots = Side.BUY if row.side == "long" else Side.SELL, self.plan.instruments[i].lots(row.qty)
+        self.venue.submit(transfer(account, money(row.deposit, "USDT")))
+        self.venue.submit(set_leverage(account, i, row.leverage))
+        self.venue.submit(set_margin_scope(account, i, MarginScope[row.scope.upper()]))
+        if not self.venue.account(self.maker).positions:
+            self.venue.submit(set_leverage(self.maker, i, 1))
+        self.rest(i, Side(-side), money(row.price, "USDT"), lots)
+        self.venue.submit(place_market(account, i, side, lots))
+        assert [p.lots for p in self.venue.account(account).positions] == [side * lots], row
+
+    def run(self) -> None:
+        """From the first entry to the end."""
+        for ts_ns in np.unique(self.feed["ts_ns"]).tolist():
+            rows = self.feed[self.feed["ts_ns"] == ts_ns]
+            closes = rows[rows["kind"] == MarketEventKind.BAR_CLOSE]
+            opens = rows[rows["kind"] == MarketEventKind.BAR_OPEN].copy()
+            opens["kind"], opens["last_e8"] = MarketEventKind.MARK, 0
+            if len(closes):
+                self.levels(ts_ns - HOUR_NS)
+                self.visit(closes, "mark_low_e8", ts_ns - 2)
+                self.visit(closes, "mark_high_e8", ts_ns - 1)
+            others = rows[~np.isin(rows["kind"], [MarketEventKind.BAR_CLOSE, MarketEventKind.BAR_OPEN])]
+            self.advance(ts_ns, np.concatenate([opens, others]))
+            for account, row in enumerate(self.positions):
+                if instant(row.entry) == ts_ns:
+                    self.enter(account, row)
+
+    def levels(self, ts_ns: int) -> None:
+        """Who is to be gone in this hour has the listed liquidation price in it."""
+        for account, row in enumerate(self.positions):
+            if row.liquidated and instant(row.liquidated) == ts_ns:
+                (position,) = self.venue.account(account).positions
+                assert position.liquidation_e8 == money(row.level, "USDT"), row
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize("crash", list(CRASHES))
+def test_on_a_book_the_same_are_liquidated_in_the_same_hours(crash: str, novation_data: Path) -> None:
+    """At the low or the high itself, not at their level: there is no mark between."""
+    ran = OnABook(crash, novation_data)
+    ran.run()
+    files = {row.symbol: crash_replays.read(novation_data, crash, row.symbol) for row in ran.positions}
+
+    def extreme(row: Row) -> int:
+        _, low, high = files[row.symbol].mark[pd.Timestamp(row.liquidated, tz="UTC")]
+        return money(str(low if row.side == "long" else high), "USDT")
+
+    hours = {account: (event.ts_ns // HOUR_NS * HOUR_NS, event.price_e8) for account, event in ran.found.items()}
+    expected = {
+        account: (instant(row.liquidated), extreme(row)) for account, row in enumerate(ran.positions) if row.liquidated
+    }
+    assert hours == expected
+    assert all(event.position_lots == 0 for a, event in ran.found.items() if ran.positions[a].size == "small")
 
 
 @pytest.mark.data

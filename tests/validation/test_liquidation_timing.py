@@ -18,9 +18,26 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from novation.domain.commands import place_market, set_leverage, set_margin_scope, transfer
-from novation.domain.enums import EventKind, InstrumentKind, MarginMethod, MarginScope, MarketEventKind, Side
-from novation.domain.events import Event
+from novation.domain.book import BookRules
+from novation.domain.commands import (
+    COMMAND_DTYPE,
+    place_limit,
+    place_market,
+    set_leverage,
+    set_margin_scope,
+    transfer,
+)
+from novation.domain.enums import (
+    CommandKind,
+    EventKind,
+    InstrumentKind,
+    MarginMethod,
+    MarginScope,
+    MarketEventKind,
+    OrderKind,
+    Side,
+)
+from novation.domain.events import EVENT_DTYPE, Event
 from novation.domain.instruments import Instrument, Terms, Tier
 from novation.domain.market import MARKET_DTYPE, MarketEvent
 from novation.domain.units import E8, NO_CAP
@@ -124,6 +141,7 @@ class Opened(NamedTuple):
 
     venue: Venue
     start: Snapshot
+    tick_e8, fewer = 1, 1
 
     def meet(self, feed: np.ndarray) -> list[Event]:
         """What happens on a feed from the start."""
@@ -133,8 +151,46 @@ class Opened(NamedTuple):
         return events
 
 
-@pytest.fixture(scope="module")
-def opened() -> Opened:
+class OnABook(NamedTuple):
+    """The same, each path with a book. Ahead of a mark that may liquidate, an account bids what the mark will be."""
+
+    venue: Venue
+    start: Snapshot
+    tick_e8 = E8  #: a book takes room for all prices between its orders, and there are 250
+    fewer = 10  #: a tenth of the paths: orders take their time
+
+    def meet(self, feed: np.ndarray) -> list[Event]:
+        """What happens when marks jump from one to the next as the closes of a feed do."""
+        self.venue.restore(self.start)
+        events: list[Event] = []
+        for rows in np.split(feed, np.flatnonzero(np.diff(feed["ts_ns"])) + 1):
+            low = rows[rows["mark_e8"] < round(0.99 * ENTRY * E8)]
+            bids = np.zeros(len(low) + 1, COMMAND_DTYPE)
+            bids["account"], bids["instrument"][0], bids["kind"][0] = MAKER, -1, CommandKind.CANCEL_ALL
+            bids["kind"][1:], bids["order_kind"], bids["side"][1:] = CommandKind.PLACE, OrderKind.LIMIT, Side.BUY
+            bids["instrument"][1:], bids["lots"][1:] = low["instrument"], len(LEVERAGES)
+            bids["price_ticks"][1:] = low["mark_e8"] // self.tick_e8
+            self.venue.submit_all(bids)
+            told = np.frombuffer(b"".join(self.venue.drain()), EVENT_DTYPE)
+            assert (told["kind"] == EventKind.ORDER_ACCEPTED).sum() == len(low)
+            marks = np.zeros(len(rows), MARKET_DTYPE)
+            marks["kind"] = MarketEventKind.MARK
+            for name in ("ts_ns", "instrument", "mark_e8"):
+                marks[name] = rows[name]
+            events += [e for e in self.venue.advance(int(rows["ts_ns"][0]), marks) if e.account != MAKER]
+            assert self.venue.totals().gap == self.venue.totals().outside == 0
+        return events
+
+
+Market = Opened | OnABook
+#: The account behind those that are tested.
+MAKER = len(LEVERAGES)
+BARS_ALONE = pytest.mark.parametrize("opened", ["bars"], indirect=True)
+
+
+@pytest.fixture(scope="module", params=["bars", "book"])
+def opened(request: pytest.FixtureRequest) -> Market:
+    made = OnABook if request.param == "book" else Opened
     bracket = Tier(0, NO_CAP, round(MAINTENANCE * E8), max(LEVERAGES), 0)
     coins = [
         Instrument(
@@ -145,20 +201,26 @@ def opened() -> Opened:
             kind=InstrumentKind.PERPETUAL,
             method=MarginMethod.TIERED,
             asset="USDT",
-            tick_e8=1,
+            tick_e8=made.tick_e8,
             lot_e8=E8,
         )
         for i in range(ABREAST)
     ]
     venue = Venue(
-        binance_usdm.RULES, coins, [[Terms(effective_ns=0, tiers=(bracket,))]] * ABREAST, accounts=len(LEVERAGES)
+        binance_usdm.RULES,
+        coins,
+        [[Terms(effective_ns=0, tiers=(bracket,))]] * ABREAST,
+        accounts=len(LEVERAGES) + 1,
+        books={one.id: BookRules() for one in coins} if made is OnABook else {},
     )
     price = ENTRY * E8
-    rows = [
-        MarketEvent(ts_ns=0, kind=MarketEventKind.BAR_OPEN, instrument=i, last_e8=price, mark_e8=price)
-        for i in range(ABREAST)
-    ]
+    kind, last_e8 = (MarketEventKind.MARK, 0) if made is OnABook else (MarketEventKind.BAR_OPEN, price)
+    rows = [MarketEvent(ts_ns=0, kind=kind, instrument=i, last_e8=last_e8, mark_e8=price) for i in range(ABREAST)]
     venue.advance(0, scenarios.array(rows))
+    if made is OnABook:
+        venue.submit(transfer(MAKER, 1 << 58))
+        for i in range(ABREAST):
+            venue.submit(place_limit(MAKER, i, Side.SELL, len(LEVERAGES), price // made.tick_e8))
     for account, leverage in enumerate(LEVERAGES):
         venue.submit(transfer(account, ABREAST * price))
         for i in range(ABREAST):
@@ -169,17 +231,17 @@ def opened() -> Opened:
         positions = venue.account(account).positions
         assert len(positions) == ABREAST
         assert {p.liquidation_e8 for p in positions} == {int(level(leverage) * price)}
-    return Opened(venue, venue.snapshot())
+    return made(venue, venue.snapshot())
 
 
 def gone(events: list[Event]) -> dict[tuple[int, int], Event]:
     """The liquidation of each (account, path) that had one; each is of everything."""
-    first = {(e.account, e.instrument): e for e in events if e.kind == EventKind.LIQUIDATION}
+    first = {(e.account, e.instrument): e for e in events if e.kind == EventKind.LIQUIDATION and e.account != MAKER}
     assert all(e.position_lots == 0 for e in first.values())
     return first
 
 
-def share_gone(opened: Opened, feeds: Iterable[np.ndarray]) -> dict[int, float]:
+def share_gone(opened: Market, feeds: Iterable[np.ndarray]) -> dict[int, float]:
     """The share of the paths on which each account was liquidated, by its leverage."""
     count, watched = dict.fromkeys(LEVERAGES, 0), 0
     for feed in feeds:
@@ -219,31 +281,34 @@ def test_the_columns_of_the_table_follow_from_the_reflection_principle(
         assert round(touched(barrier * exp(-SHIFT * SIGMA * sqrt(DAY / steps))), 5) == approximate
 
 
+@BARS_ALONE
 @pytest.mark.heavy
-def test_bars_with_the_mark_s_extremes_liquidate_as_continuous_watching_does(opened: Opened) -> None:
-    rng, n = np.random.default_rng(20_251_010), batches(400_000)
+def test_bars_with_the_mark_s_extremes_liquidate_as_continuous_watching_does(opened: Market) -> None:
+    rng, n = np.random.default_rng(20_251_010), batches(400_000 // opened.fewer)
     feeds = (with_extremes(*map(prices_e8, paths(rng, HOURS, ABREAST))) for _ in range(n))
     agree(share_gone(opened, feeds), CONTINUOUS, n * ABREAST)
 
 
 @pytest.mark.heavy
-def test_bars_of_closes_alone_miss_what_hourly_watching_misses(opened: Opened) -> None:
-    rng, n = np.random.default_rng(20_200_312), batches(400_000)
+def test_bars_of_closes_alone_miss_what_hourly_watching_misses(opened: Market) -> None:
+    rng, n = np.random.default_rng(20_200_312), batches(400_000 // opened.fewer)
     feeds = (closes_alone(prices_e8(paths(rng, HOURS, ABREAST)[0])) for _ in range(n))
     agree(share_gone(opened, feeds), HOURLY, n * ABREAST)
 
 
 @pytest.mark.heavy
-def test_bars_of_five_minutes_miss_less(opened: Opened) -> None:
-    rng, n = np.random.default_rng(20_210_519), batches(100_000)
+def test_bars_of_five_minutes_miss_less(opened: Market) -> None:
+    rng, n = np.random.default_rng(20_210_519), batches(100_000 // opened.fewer)
     feeds = (closes_alone(prices_e8(paths(rng, FIVE_MINUTES, ABREAST)[0])) for _ in range(n))
     agree(share_gone(opened, feeds), EVERY_FIVE_MINUTES, n * ABREAST)
 
 
 @pytest.mark.heavy
-def test_a_mark_that_jumps_overshoots_the_level_by_the_known_mean_and_the_fund_pays_the_rest(opened: Opened) -> None:
+def test_a_mark_that_jumps_overshoots_the_level_by_the_known_mean_and_the_fund_pays_the_rest(
+    opened: Market,
+) -> None:
     """The same liquidations in the same hours as on closes alone, but at the price that was there."""
-    rng, n = np.random.default_rng(20_221_109), batches(200_000)
+    rng, n = np.random.default_rng(20_221_109), batches(200_000 // opened.fewer)
     unit = SIGMA * sqrt(DAY / HOURS)
     beyond: dict[int, list[float]] = {leverage: [] for leverage in LEVERAGES}
     paid: dict[int, list[int]] = {leverage: [] for leverage in LEVERAGES}
@@ -254,12 +319,15 @@ def test_a_mark_that_jumps_overshoots_the_level_by_the_known_mean_and_the_fund_p
         watched = gone(opened.meet(closes_alone(ends)))
         assert {k: e.ts_ns for k, e in closed_out.items()} == {k: e.ts_ns for k, e in watched.items()}
         insured = {(e.account, e.instrument): e.amount for e in events if e.kind == EventKind.INSURANCE}
+        insured |= {(e.account, e.instrument): -e.amount for e in events if e.kind == EventKind.TAKEN_OVER}
         for (account, path), e in closed_out.items():
             leverage = LEVERAGES[account]
             assert e.price_e8 == ends[e.ts_ns - 1, path]
-            assert watched[account, path].price_e8 == int(level(leverage) * ENTRY * E8)
+            if isinstance(opened, Opened):
+                assert watched[account, path].price_e8 == int(level(leverage) * ENTRY * E8)
             bankrupt = ENTRY * E8 - ENTRY * E8 // leverage
-            assert insured.get((account, path), 0) == max(0, bankrupt - e.price_e8)
+            sold_at = e.price_e8 // opened.tick_e8 * opened.tick_e8
+            assert insured.get((account, path), 0) == max(0, bankrupt - sold_at)
             beyond[leverage].append(log(level(leverage) * ENTRY * E8 / e.price_e8) / unit)
             paid[leverage].append(insured.get((account, path), 0))
     for leverage in LEVERAGES:

@@ -418,3 +418,10 @@ def test_a_maker_that_would_not_reduce_is_cancelled_and_the_taker_goes_on() -> N
     both.submit(order(1, SELL, 2, 898))  # three are left, four were to be sold
     events = both.submit(order(2, BUY, 3, 900))
     assert (gone(events), made(events)) == ([(3, CancelReason.WOULD_NOT_REDUCE)], [(4, 3)])
+
+
+@pytest.mark.parametrize("account", [-1, 0])
+def test_a_price_that_is_ignored_is_named_in_no_refusal(account: int) -> None:
+    """Whoever sends it: an account that there is none of, too."""
+    (refused,) = market().submit(order(account, BUY, 1, OrderKind.MARKET_PROTECTED, price_ticks=77))
+    assert (refused.kind, refused.price_ticks) == (EventKind.ORDER_REJECTED, 0)

@@ -16,6 +16,7 @@ from tests.conftest import scaled
 from tests.venues import scenarios
 from tests.venues.alone import Alone
 from tests.venues.lockstep import random_run
+from tests.venues.makers import OnABook
 from tests.venues.scenarios import Setup
 
 #: What the runs meet.
@@ -52,3 +53,23 @@ def test_thousands_of_commands_of_hundreds_of_accounts_conserve_money(kind: str)
 
     one()
     assert {event.name for event in met} >= MIX[kind]
+
+
+@pytest.mark.slow
+@pytest.mark.heavy
+@pytest.mark.parametrize("kind", MIX)
+def test_the_same_on_books_beside_the_twin(kind: str) -> None:
+    """Fewer of both: the twin goes along. Nobody is unnamed: every account is in the sum."""
+    met: Counter[EventKind] = Counter()
+
+    @settings(max_examples=scaled(40, 2), phases=(Phase.explicit, Phase.reuse, Phase.generate))
+    @given(st.integers(0, 1 << 40))
+    def one(seed: int) -> None:
+        r = Random(seed)
+        setup = scenarios.setup(r, accounts=12, kind=kind)
+        both = OnABook(lasting(setup) if kind == "coins" else setup, lenient=1)
+        random_run(r, both, 120)
+        met.update(EventKind(e.kind) for e in both.twin.events)
+
+    one()
+    assert {event.name for event in met} >= MIX[kind] - {"DELEVERAGED", "SETTLEMENT"}

@@ -20,9 +20,12 @@ from novation.venues import binance_usdm
 from novation.venues.venue import Venue
 from tests.conftest import scaled
 from tests.venues.lockstep import Lockstep
+from tests.venues.makers import BOOK_ALONE, FEED_ALONE, exchange, paid_by_fund
 from tests.venues.scenarios import Setup
 from tests.venues.test_edges import coin
 from tests.venues.test_liquidation_steps import opening
+
+pytestmark = pytest.mark.usefixtures("makers")
 
 #: 1 % of maintenance, up to 50x, no fees: what is gained and lost is the price alone.
 TERMS = Terms(effective_ns=0, tiers=(Tier(0, NO_CAP, 1_000_000, 50, 0),))
@@ -30,13 +33,17 @@ COIN = coin(tick_e8=1_000_000, lot_e8=E8)
 
 
 def market(
-    accounts: int, *pools: InsurancePool, instruments: int = 1, method: DeleveragingMethod = DeleveragingMethod.QUEUE
+    accounts: int,
+    *pools: InsurancePool,
+    instruments: int = 1,
+    method: DeleveragingMethod = DeleveragingMethod.QUEUE,
+    apart: int = 0,
 ) -> Lockstep:
     """Both exchanges, everything at 100, nobody with anything yet."""
     rules = msgspec.structs.replace(binance_usdm.RULES, deleveraging=method)
     names = [msgspec.structs.replace(COIN, id=f"x:C{i}", symbol=f"C{i}", root=f"C{i}") for i in range(instruments)]
     setup = Setup(rules, names, [[TERMS]] * instruments, accounts, 0, [0] * instruments, pools)
-    both = Lockstep(setup)
+    both = exchange(setup, apart=apart)
     both.advance(0, opening(0, *[100] * instruments))
     return both
 
@@ -71,7 +78,7 @@ def test_a_fund_that_holds_enough_pays_and_nobody_is_deleveraged() -> None:
     trade(both, 0, 100, 10)  # 1,000 of value on 100: bankrupt at 90
     trade(both, 1, 1_000, -10)
     events = move(both, 80)
-    assert [e.amount for e in of(events, EventKind.INSURANCE)] == [100 * E8]
+    assert paid_by_fund(events) == [100 * E8]
     assert of(events, EventKind.DELEVERAGED) == []
     assert both.venue.fund(0) == 0
 
@@ -84,7 +91,7 @@ def test_one_unit_too_little_and_the_other_side_pays_at_the_bankruptcy_price() -
     (taken,) = of(events, EventKind.DELEVERAGED)
     assert (taken.account, taken.lots, taken.price_ticks, taken.order) == (1, 10, 9_000, 0)
     assert taken.amount == 100 * E8  # 10 a coin instead of the 20 that the mark shows
-    assert of(events, EventKind.INSURANCE) == []
+    assert paid_by_fund(events) == []
     assert both.venue.fund(0) == 99 * E8
     assert [both.venue.account(a).equity for a in (0, 1)] == [0, 1_100 * E8]
     assert both.venue.totals().outside == 0  # the two paid each other; nobody outside did
@@ -123,8 +130,8 @@ def test_nobody_gives_up_more_than_the_profit() -> None:
     trade(both, 2, 1_000, -6)
     events = move(both, 80, 3)
     assert [(e.account, e.lots) for e in of(events, EventKind.DELEVERAGED)] == [(2, 6)]
-    # four lots find nobody: they are closed at 80, and the fund goes ten a lot below zero
-    assert [e.amount for e in of(events, EventKind.INSURANCE)] == [40 * E8]
+    # four lots find nobody: they are closed, or passed on, at 80, and the fund goes ten a lot below zero
+    assert paid_by_fund(events) == [40 * E8]
     assert both.venue.fund(0) == -40 * E8
     assert both.venue.account(1).positions[0].lots == -6
 
@@ -172,6 +179,7 @@ def test_each_pool_stands_behind_its_own_instruments() -> None:
     assert (both.venue.fund(0), both.venue.fund(1)) == (0, 900 * E8)
 
 
+@FEED_ALONE  # without a market
 @pytest.mark.parametrize(
     ("pools", "words"),
     [
@@ -185,9 +193,7 @@ def test_pools_that_cannot_be_meant_are_refused(pools: list[InsurancePool], word
         Venue(binance_usdm.RULES, [COIN], [[TERMS]], pools=pools)
 
 
-@settings(max_examples=scaled(300, 20))
-@given(st.randoms(use_true_random=False))
-def test_many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_first(r: Random) -> None:
+def many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_first(r: Random) -> None:
     """Ranks are kept from one bankruptcy to the next; the twin makes them anew. Two instruments take turns."""
     accounts = r.randint(6, 30)
     both = market(accounts, fund(r.randint(0, 40), "x:C0", "x:C1"), instruments=2)
@@ -207,6 +213,20 @@ def test_many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_fir
     event(f"bankrupt {len({e.order for e in of(events, EventKind.DELEVERAGED)})}")
 
 
+@FEED_ALONE
+@settings(max_examples=scaled(300, 20))
+@given(st.randoms(use_true_random=False))
+def test_many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_first(r: Random) -> None:
+    many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_first(r)
+
+
+@BOOK_ALONE
+@settings(max_examples=scaled(40, 3))
+@given(st.randoms(use_true_random=False))
+def test_many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_first_on_a_book(r: Random) -> None:
+    many_that_go_bankrupt_at_one_instant_are_ranked_as_if_each_were_the_first(r)
+
+
 def test_who_would_lose_is_passed_over_and_asked_again_at_a_better_price() -> None:
     """First in the queue by leverage, and short from 85: a loss at 90, a profit at 84."""
     both = market(5, fund())
@@ -222,9 +242,7 @@ def test_who_would_lose_is_passed_over_and_asked_again_at_a_better_price() -> No
     assert [(e.order, e.account, e.lots) for e in events] == [(0, 4, 10), (1, 3, 6), (1, 4, 4), (2, 4, 10)]
 
 
-@settings(max_examples=scaled(300, 20))
-@given(st.randoms(use_true_random=False))
-def test_ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at(r: Random) -> None:
+def ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at(r: Random) -> None:
     """Positions are opened, added to and cut at several prices, so that many would lose at one bankruptcy price and not
     at another; some are cut down while others are ranked."""
     accounts = r.randint(4, 20)
@@ -241,3 +259,17 @@ def test_ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at(r: Ran
         taken += of(both.advance(ts_ns, opening(ts_ns, r.randint(60, 140), r.randint(60, 140))), EventKind.DELEVERAGED)
         both.compare()
     event(f"bankrupt {min(5, len({e.order for e in taken}))}, instruments {len({e.instrument for e in taken})}")
+
+
+@FEED_ALONE
+@settings(max_examples=scaled(300, 20))
+@given(st.randoms(use_true_random=False))
+def test_ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at(r: Random) -> None:
+    ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at(r)
+
+
+@BOOK_ALONE
+@settings(max_examples=scaled(40, 3))
+@given(st.randoms(use_true_random=False))
+def test_ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at_on_a_book(r: Random) -> None:
+    ranks_by_limit_are_the_ranks_whatever_price_everybody_came_in_at(r)

@@ -41,8 +41,11 @@ from novation.venues import binance_usdm
 from tests.conftest import scaled
 from tests.venues import scenarios
 from tests.venues.lockstep import Lockstep
+from tests.venues.makers import FEED, FEED_ALONE, exchange, paid_by_fund
 from tests.venues.scenarios import Setup
 from tests.venues.test_edges import TERMS, coin
+
+pytestmark = pytest.mark.usefixtures("makers")
 
 END = to_ns("2026-12-25T08:00:00Z")
 START = END - 2 * HOUR_NS
@@ -68,7 +71,7 @@ def pair(
     instruments = [quarterly(), *others]
     own = {instruments[0].id: MarkRule.MEDIAN} if marked else {}
     all_terms = [[terms], *([TERMS] for _ in others)]
-    both = Lockstep(Setup(binance_usdm.RULES, instruments, all_terms, accounts, 0, [0], pools, marked=own))
+    both = exchange(Setup(binance_usdm.RULES, instruments, all_terms, accounts, 0, [0], pools, marked=own))
     both.advance(START, [bar(START, 50_000, i) for i in range(len(instruments))] + [index(START, 50_000)] * marked)
     return both
 
@@ -238,7 +241,7 @@ def test_an_isolated_deficit_does_not_touch_the_wallet() -> None:
     nothing_left(both)
 
 
-def test_a_cross_account_with_other_positions_is_tested_at_the_check_of_the_same_instant() -> None:
+def test_a_cross_account_with_other_positions_is_tested_at_the_check_of_the_same_instant(makers: str) -> None:
     other = msgspec.structs.replace(coin(), id="x:P")
     both = pair(accounts=1, others=(other,))
     both.submit(transfer(0, 5_200 * E8))
@@ -247,7 +250,9 @@ def test_a_cross_account_with_other_positions_is_tested_at_the_check_of_the_same
     events = deliver(both, 44_000)
     # the wallet is below zero, the other position stands behind it with nothing: it is liquidated, then the fund pays
     kinds = [e.kind for e in events]
-    assert kinds.index(EventKind.DELIVERY) < kinds.index(EventKind.LIQUIDATION) < kinds.index(EventKind.INSURANCE)
+    pays = EventKind.INSURANCE if makers == FEED else EventKind.TAKEN_OVER
+    assert kinds.index(EventKind.DELIVERY) < kinds.index(EventKind.LIQUIDATION) < kinds.index(pays)
+    assert paid_by_fund(events) == [847 * E8]  # 5,200 less 6,000, and fees of 25 and 22
     assert both.venue.account(0).wallet == 0
     nothing_left(both)
 
@@ -295,7 +300,7 @@ def pledged(coins: int) -> Lockstep:
         marked={quarterly().id: MarkRule.MEDIAN},
         assets=assets,
     )
-    both = Lockstep(setup)
+    both = exchange(setup)
     indices = [
         MarketEvent(ts_ns=START, kind=MarketEventKind.ASSET_INDEX, instrument=0, asset=k, index_e8=price * E8)
         for k, price in ((0, 1), (1, 100))
@@ -399,6 +404,7 @@ def test_nothing_trades_after_the_delivery_time_whether_or_not_a_row_has_said_so
     assert refused.reason == RejectReason.NOT_TRADING
 
 
+@FEED_ALONE  # without a market
 def test_a_delivery_before_its_time_is_refused() -> None:
     both = pair(accounts=1)
     with pytest.raises(VenueError, match="before its delivery time"):

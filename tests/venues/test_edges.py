@@ -31,7 +31,10 @@ from novation.venues import binance_usdm
 from novation.venues.venue import Venue
 from tests.venues import scenarios
 from tests.venues.lockstep import Lockstep
+from tests.venues.makers import FEED, FEED_ALONE, exchange
 from tests.venues.scenarios import Setup
+
+pytestmark = pytest.mark.usefixtures("makers")
 
 TERMS = Terms(effective_ns=0, taker_fee_e8=50_000, tiers=(Tier(0, NO_CAP, 400_000, 125, 0),))
 BTC = 50_000 * E8
@@ -56,7 +59,7 @@ def pair(
     instrument: Instrument | None = None, terms: Terms = TERMS, *, cash: int = 10**13, spread_e8: int = 0
 ) -> Lockstep:
     """Both exchanges with one account."""
-    both = Lockstep(Setup(binance_usdm.RULES, [instrument or coin()], [[terms]], 1, spread_e8, [0]))
+    both = exchange(Setup(binance_usdm.RULES, [instrument or coin()], [[terms]], 1, spread_e8, [0]))
     if cash:
         both.submit(transfer(0, cash))
     return both
@@ -110,6 +113,7 @@ def test_a_price_beyond_int64_is_refused() -> None:
     assert event.reason == RejectReason.NUMBER_TOO_LARGE
 
 
+@FEED_ALONE  # who is on the other side would lose more than an account can hold
 def test_a_position_at_the_bound_survives_a_mark_twenty_times_higher() -> None:
     both = pair(cash=BALANCE_BOUND)
     both.advance(0, opening(0, BTC))
@@ -119,12 +123,14 @@ def test_a_position_at_the_bound_survives_a_mark_twenty_times_higher() -> None:
     assert both.venue.account(0).maintenance > 0
 
 
+@FEED_ALONE  # without a market
 def test_a_withdrawal_of_the_smallest_integer_is_refused() -> None:
     both = pair(cash=0)
     (event,) = both.submit(transfer(0, -(1 << 63)))
     assert event.reason == RejectReason.NUMBER_TOO_LARGE
 
 
+@FEED_ALONE  # without a market
 @pytest.mark.parametrize("amount", [BALANCE_BOUND, 1, -1, BALANCE_BOUND + 1, (1 << 63) - 1, -(1 << 63) + 1])
 def test_transfers_at_the_bound_are_the_same_on_both(amount: int) -> None:
     for cash in (0, 10**13, BALANCE_BOUND):
@@ -143,6 +149,7 @@ def test_so_many_parts_of_a_coin_that_the_product_would_wrap_are_refused(lot_e8:
     assert event.reason == RejectReason.NUMBER_TOO_LARGE
 
 
+@FEED_ALONE  # on a book a market order does not wait
 @pytest.mark.parametrize("side", list(Side))
 def test_a_market_order_sent_before_the_first_price_is_measured_when_it_meets_one(side: Side) -> None:
     both = pair()  # 100,000 USDT
@@ -181,7 +188,7 @@ def test_orders_that_close_are_worth_ten_times_two_e17_together_at_most() -> Non
 
 def test_a_market_order_has_no_price() -> None:
     both = pair()
-    (event,) = both.submit(Command(kind=CommandKind.PLACE, side=1, order_kind=OrderKind.MARKET, lots=1, price_ticks=7))
+    event, *_ = both.submit(Command(kind=CommandKind.PLACE, side=1, order_kind=OrderKind.MARKET, lots=1, price_ticks=7))
     assert event.price_ticks == 0
 
 
@@ -194,7 +201,7 @@ def test_a_sale_below_one_tick_is_at_one_tick() -> None:
 
 
 @pytest.mark.parametrize("step", [1, 5])
-def test_a_liquidation_at_a_mark_of_one_tick_is_at_one_tick(step: int) -> None:
+def test_a_liquidation_at_a_mark_of_one_tick_is_at_one_tick(makers: str, step: int) -> None:
     """Half the spread of any price is a little, and rounding against the taker made it the whole tick."""
     both = pair(coin(1_000_000, E8), msgspec.structs.replace(TERMS, tick_step=step), cash=1_000 * E8, spread_e8=10_000)
     both.advance(0, opening(0, E8))
@@ -202,9 +209,16 @@ def test_a_liquidation_at_a_mark_of_one_tick_is_at_one_tick(step: int) -> None:
     events = both.advance(1, opening(1, 1_000_000 * step))
     both.compare()
     (liquidation,) = [event for event in events if event.kind == EventKind.LIQUIDATION]
-    assert (liquidation.lots, liquidation.price_ticks) == (-1_500, step)
+    assert liquidation.lots == -1_500
+    if makers == FEED:
+        assert liquidation.price_ticks == step
+    else:  # the fund takes over at the bankruptcy price and passes on at a tick. Bought at 1.01 (1.05), fee 0.05 %:
+        # (1,515 - 999.2425) / 1,500 = 0.3438..., (1,575 - 999.2125) / 1,500 = 0.3838..., up to the tick
+        (passed,) = [event for event in events if event.kind == EventKind.TAKEN_OVER]
+        assert (liquidation.price_ticks, passed.price_ticks, passed.lots) == ({1: 35, 5: 40}[step], step, -1_500)
 
 
+@FEED_ALONE  # a book has no price at zero or below
 @pytest.mark.parametrize("price_e8", [0, -1, -5_000_000])
 def test_contracts_margined_by_the_piece_trade_at_zero_and_below(price_e8: int) -> None:
     """Oil did in April 2020: a price of theirs has a sign."""
@@ -220,6 +234,7 @@ def test_contracts_margined_by_the_piece_trade_at_zero_and_below(price_e8: int) 
     assert fill.price_ticks <= 0
 
 
+@FEED_ALONE  # a book has no price at zero
 def test_a_market_order_meets_an_open_at_exactly_zero() -> None:
     barrel = msgspec.structs.replace(coin(1_000_000, E8), method=MarginMethod.PER_CONTRACT)
     both = pair(barrel, Terms(effective_ns=0, initial_per_lot=E8, maintenance_per_lot=E8))
@@ -231,6 +246,7 @@ def test_a_market_order_meets_an_open_at_exactly_zero() -> None:
     assert (fill.kind, fill.price_ticks) == (EventKind.FILL, 0)
 
 
+@FEED_ALONE  # without a market
 def test_a_command_of_no_kind_is_answered() -> None:
     assert pair(cash=0).venue.submit(Command(kind=99)) != []
 
@@ -241,6 +257,8 @@ def test_a_maintenance_rate_of_one_hundred_per_cent_is_the_same_on_both() -> Non
     both.submit(set_leverage(0, 0, 1))
     both.advance(0, opening(0, BTC))
     both.submit(place_market(0, 0, Side.BUY, 5))
+    both.compare()
+    assert both.venue.account(0).positions[0].liquidation_e8 == 0  # a coin more is a coin more of maintenance
     both.submit(place_market(0, 0, Side.SELL, 8))
     both.compare()
     assert both.venue.account(0).positions[0].lots == -3
@@ -256,6 +274,7 @@ def test_rows_at_the_clock_are_another_instant() -> None:
     assert [event.kind for event in events] == [EventKind.FUNDING]
 
 
+@FEED_ALONE  # the venue alone
 def test_twelve_margin_calls_of_one_account_fit_in_the_smallest_buffer() -> None:
     coins = [msgspec.structs.replace(coin(E8, 1), id=f"x:C{i}", symbol=f"C{i}") for i in range(12)]
     venue = Venue(binance_usdm.RULES, coins, [[TERMS]] * 12, buffer=8)
@@ -274,6 +293,7 @@ def test_twelve_margin_calls_of_one_account_fit_in_the_smallest_buffer() -> None
     assert [event.kind for event in events] == [EventKind.MARGIN_CALL] * 12
 
 
+@FEED_ALONE  # the venue alone
 def test_asking_for_the_event_hash_takes_no_event_away() -> None:
     venue = pair().venue
     venue.attach(scenarios.array(opening(5, BTC)))

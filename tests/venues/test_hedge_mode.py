@@ -5,8 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil, floor
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from novation.domain.commands import (
@@ -31,11 +32,15 @@ from novation.domain.instruments import Terms, Tier
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, NO_CAP, money
 from novation.venues import binance_usdm, cme_globex
+from tests.conftest import scaled
 from tests.venues.lockstep import Lockstep
+from tests.venues.makers import BOOK, BOOK_ALONE, FEED, FEED_ALONE, exchange
 from tests.venues.scenarios import Setup
 from tests.venues.test_edges import BTC, coin, opening
 from tests.venues.test_margin_calls import ES
 from tests.venues.test_margin_calls import TERMS as ES_TERMS
+
+pytestmark = pytest.mark.usefixtures("makers")
 
 LONG, SHORT, BOTH = PositionSide.LONG, PositionSide.SHORT, PositionSide.BOTH
 #: The first three brackets of BTCUSDT, 2026-09 (facts/binance.md §3.2).
@@ -49,7 +54,7 @@ TERMS = Terms(effective_ns=0, tiers=TIERS)
 
 def hedged(cash: int = 100_000, *, isolated: bool = False, leverage: int = 20) -> Lockstep:
     """Both exchanges, one account in hedge mode with whole USDT, BTC at 50,000."""
-    both = Lockstep(Setup(binance_usdm.RULES, [coin()], [[TERMS]], 1, 0, [0]))
+    both = exchange(Setup(binance_usdm.RULES, [coin()], [[TERMS]], 1, 0, [0]))
     both.submit(transfer(0, cash * E8))
     both.submit(set_hedge_mode(0, True))
     both.submit(set_leverage(0, 0, leverage))
@@ -85,7 +90,7 @@ def test_a_close_beyond_the_position_is_refused_and_says_how_much_there_is() -> 
     assert held(both) == {LONG: 300}
 
 
-def test_a_resting_close_takes_no_margin_and_ends_when_its_position_does() -> None:
+def test_a_resting_close_takes_no_margin_and_ends_when_its_position_does(makers: str) -> None:
     both = hedged()
     both.submit(place_market(0, 0, Side.BUY, 300, position_side=LONG))
     before = both.venue.account(0).available
@@ -105,6 +110,8 @@ def test_a_resting_close_takes_no_margin_and_ends_when_its_position_does() -> No
         mark_high_e8=BTC,
         mark_low_e8=BTC,
     )
+    if makers == BOOK:  # who buys comes to it
+        row = msgspec.structs.replace(opening(1, 61_000 * E8)[0], mark_e8=BTC)
     events = both.advance(1, [row])
     assert [e.kind for e in events] == [EventKind.FILL]
     both.compare()
@@ -133,7 +140,7 @@ def test_what_hedge_mode_refuses_changes_nothing(command, reason: RejectReason) 
 
 
 def test_one_way_accounts_name_no_side_and_change_mode_only_with_nothing_open() -> None:
-    both = Lockstep(Setup(binance_usdm.RULES, [coin()], [[TERMS]], 1, 0, [0]))
+    both = exchange(Setup(binance_usdm.RULES, [coin()], [[TERMS]], 1, 0, [0]))
     both.submit(transfer(0, 100_000 * E8))
     both.advance(0, opening(0, BTC))
     assert reasons(both.submit(place_market(0, 0, Side.BUY, 1, position_side=LONG))) == [
@@ -146,8 +153,9 @@ def test_one_way_accounts_name_no_side_and_change_mode_only_with_nothing_open() 
     assert held(both) == {BOTH: 1}
 
 
+@FEED_ALONE  # without a market
 def test_a_venue_without_hedge_mode_refuses_it() -> None:
-    both = Lockstep(Setup(cme_globex.RULES, [ES], [[ES_TERMS]], 1, 0, [0]))
+    both = exchange(Setup(cme_globex.RULES, [ES], [[ES_TERMS]], 1, 0, [0]))
     both.submit(transfer(0, money(50_000, "USD")))
     assert reasons(both.submit(set_hedge_mode(0, True))) == [RejectReason.HEDGE_MODE_NOT_OFFERED]
 
@@ -200,8 +208,7 @@ def of_facts(wallet: int, long: int, short: int, entry: int, at: Fraction) -> Fr
     return top / (ql * Fraction(tl.rate_e8, E8) + qs * Fraction(ts.rate_e8, E8) - ql + qs)
 
 
-@given(st.integers(1, 40_000), st.integers(1, 40_000), st.integers(40_000, 300_000))
-def test_a_cross_pair_shares_the_liquidation_price_of_the_published_formula(long: int, short: int, wallet: int) -> None:
+def a_cross_pair_shares_the_liquidation_price_of_the_published_formula(long: int, short: int, wallet: int) -> None:
     both = hedged(wallet, leverage=75)
     both.submit(place_market(0, 0, Side.BUY, long, position_side=LONG))
     both.submit(place_market(0, 0, Side.SELL, short, position_side=SHORT))
@@ -217,12 +224,28 @@ def test_a_cross_pair_shares_the_liquidation_price_of_the_published_formula(long
     assert price == (floor(exact) if price < BTC else ceil(exact))
 
 
-def test_a_resting_close_takes_a_better_open() -> None:
+@FEED_ALONE
+@given(st.integers(1, 40_000), st.integers(1, 40_000), st.integers(40_000, 300_000))
+def test_a_cross_pair_shares_the_liquidation_price_of_the_published_formula(long: int, short: int, wallet: int) -> None:
+    a_cross_pair_shares_the_liquidation_price_of_the_published_formula(long, short, wallet)
+
+
+@BOOK_ALONE
+@settings(max_examples=scaled(100, 15))
+@given(st.integers(1, 40_000), st.integers(1, 40_000), st.integers(40_000, 300_000))
+def test_a_cross_pair_shares_the_liquidation_price_of_the_published_formula_on_a_book(
+    long: int, short: int, wallet: int
+) -> None:
+    a_cross_pair_shares_the_liquidation_price_of_the_published_formula(long, short, wallet)
+
+
+def test_a_resting_close_takes_a_better_open(makers: str) -> None:
     both = hedged()
     both.submit(place_market(0, 0, Side.SELL, 10, position_side=SHORT))
     both.submit(place_limit(0, 0, Side.BUY, 10, 400_000, position_side=SHORT))
     (fill,) = both.advance(1, opening(1, 39_000 * E8))
-    assert (fill.kind, fill.price_ticks, fill.position_lots) == (EventKind.FILL, 390_000, 0)
+    price = 390_000 if makers == FEED else 400_000  # who comes to a resting order trades at its price
+    assert (fill.kind, fill.price_ticks, fill.position_lots) == (EventKind.FILL, price, 0)
     assert held(both) == {}
 
 
@@ -230,7 +253,7 @@ def test_a_resting_close_takes_a_better_open() -> None:
 def test_a_pair_of_so_many_lots_that_a_product_would_wrap_ends_where_it_ends(long: int, short: int) -> None:
     cheap = coin(tick_e8=1, lot_e8=E8)
     terms = Terms(effective_ns=0, tiers=(Tier(0, NO_CAP, 1_000_000, 50, 0),))
-    both = Lockstep(Setup(binance_usdm.RULES, [cheap], [[terms]], 1, 0, [0]))
+    both = exchange(Setup(binance_usdm.RULES, [cheap], [[terms]], 1, 0, [0]))
     both.submit(transfer(0, 100_000_000 * E8))
     both.submit(set_hedge_mode(0, True))
     both.advance(0, opening(0, 12_345))
@@ -245,7 +268,7 @@ def test_a_pair_of_so_many_lots_that_a_product_would_wrap_ends_where_it_ends(lon
 
 @pytest.mark.parametrize(("longs", "shorts"), [(2, 1), (1, 2)])
 def test_a_pair_that_no_mark_is_known_of_has_a_liquidation_price_in_finite_time(longs: int, shorts: int) -> None:
-    both = Lockstep(Setup(binance_usdm.RULES, [coin()], [[TERMS]], 1, 0, [0]))
+    both = exchange(Setup(binance_usdm.RULES, [coin()], [[TERMS]], 1, 0, [0]))
     both.submit(transfer(0, 1_000_000 * E8))
     both.submit(set_hedge_mode(0, True))
     both.advance(0, [MarketEvent(ts_ns=0, kind=MarketEventKind.BAR_OPEN, instrument=0, last_e8=BTC)])

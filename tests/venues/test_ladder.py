@@ -30,10 +30,13 @@ from novation.venues.venue import Venue
 from tests.conftest import scaled
 from tests.venues import scenarios
 from tests.venues.lockstep import Lockstep, random_run
+from tests.venues.makers import BOOK, BOOK_ALONE, FEED, FEED_ALONE, OnABook, exchange
 from tests.venues.scenarios import Setup
 from tests.venues.test_deleveraging import TERMS, fund, of
 from tests.venues.test_edges import coin
 from tests.venues.test_liquidation_steps import opening
+
+pytestmark = pytest.mark.usefixtures("makers")
 
 COIN = msgspec.structs.replace(coin(tick_e8=1_000_000, lot_e8=E8), id="x:C0")
 #: 100 lots a unit of price from 99 down and from 101 up; 25 lots heal in a second. The tick is 0.01.
@@ -42,7 +45,7 @@ LADDER = Ladder.linear(lots=100, levels=40, step=100, spread=200, heals=25)
 
 def market(accounts: int = 1, ladder: Ladder = LADDER, *pools: InsurancePool) -> Lockstep:
     """Both exchanges with one coin on a ladder around 100, everybody with a million."""
-    both = Lockstep(Setup(binance_usdm.RULES, [COIN], [[TERMS]], accounts, 0, [0], pools, {"x:C0": ladder}))
+    both = exchange(Setup(binance_usdm.RULES, [COIN], [[TERMS]], accounts, 0, [0], pools, {"x:C0": ladder}))
     both.advance(0, opening(0, 100))
     for account in range(accounts):
         both.submit(transfer(account, 1_000_000 * E8))
@@ -55,8 +58,10 @@ def fills(events: list[Event]) -> list[tuple[float, int]]:
 
 def missing(both: Lockstep) -> tuple[int, int]:
     """Lots missing from the bids and the asks."""
-    found = both.twin.markets[0].missing
     both.compare()
+    if isinstance(both, OnABook):
+        return both.missing[0][Side.BUY], both.missing[0][Side.SELL]
+    found = both.twin.markets[0].missing
     return found[-1], found[1]
 
 
@@ -97,7 +102,7 @@ def test_a_limit_order_takes_to_its_price_and_its_rest_works() -> None:
     both = market()
     events = both.submit(place_limit(0, 0, Side.SELL, 250, 9_800))
     assert fills(events) == [(99, -100), (98, -100)]
-    assert both.twin.orders[1].lots == 50
+    assert both.twin.orders[events[0].order].lots == 50
     # the ladder rises: its bids at 101 and 100 and 99 are at or better than 98, but what is missing is missing
     events = both.advance(NS, opening(NS, 102))
     assert fills(events) == [(98, -25), (98, -25)]
@@ -160,26 +165,36 @@ def opening_mark(ts_ns: int, mark: float) -> list[MarketEvent]:
     ]
 
 
-def test_the_fund_takes_over_at_the_bankruptcy_price_and_passes_on() -> None:
+def test_the_fund_takes_over_at_the_bankruptcy_price_and_passes_on(makers: str) -> None:
     both = market(2, Ladder(offsets=(100, 2_000, 4_000), lots=(10, 4, 100)), fund(1_000))
     trader(both, 0, 60, 10, 25)  # 10 at 101: bankrupt at 95
     both.submit(place_market(1, 0, Side.SELL, 10))  # 99 is gone, 80 is next
     events = both.advance(1, opening_mark(1, 95.5))
-    assert [(e.lots, e.price_ticks) for e in of(events, EventKind.LIQUIDATION)] == [(-4, 9_500), (-6, 9_500)]
-    passed = of(events, EventKind.TAKEN_OVER)
-    assert [(e.lots, e.price_ticks, e.amount) for e in passed] == [(-4, 8_000, -60 * E8), (-6, 6_000, -210 * E8)]
-    assert both.venue.fund(0) == (1_000 - 270) * E8
+    closed = [(e.lots, e.price_ticks) for e in of(events, EventKind.LIQUIDATION)]
+    passed = [(e.lots, e.price_ticks, e.amount) for e in of(events, EventKind.TAKEN_OVER)]
+    if makers == FEED:
+        assert closed == [(-4, 9_500), (-6, 9_500)]
+        assert passed == [(-4, 8_000, -60 * E8), (-6, 6_000, -210 * E8)]
+        assert both.venue.fund(0) == (1_000 - 270) * E8
+    else:  # 80 is below 95 % of the mark: on a book the fund passes nothing on there, who is short from 99 gives up 4
+        assert (closed, passed, both.venue.fund(0)) == ([(-10, 9_500)], [], 1_000 * E8)
+        assert [(e.account, e.lots, e.amount) for e in of(events, EventKind.DELEVERAGED)] == [(1, 10, 40 * E8)]
     assert both.twin.accounts[0].wallet == 0
     both.compare()
 
 
-def test_an_empty_ladder_passes_on_at_the_last_price() -> None:
+def test_an_empty_ladder_passes_on_at_the_last_price(makers: str) -> None:
     both = market(2, Ladder(offsets=(100,), lots=(10,)), fund(1_000))
     trader(both, 0, 60, 10, 25)
     both.submit(place_market(1, 0, Side.SELL, 10))  # the last price is 99, better than 95: the fund gains
     events = both.advance(1, [opening_mark(1, 95.5)[0]])
-    assert [(e.lots, e.price_ticks, e.amount) for e in of(events, EventKind.TAKEN_OVER)] == [(-10, 10_000, 50 * E8)]
-    assert both.venue.fund(0) == 1_050 * E8
+    passed = [(e.lots, e.price_ticks, e.amount) for e in of(events, EventKind.TAKEN_OVER)]
+    if makers == FEED:
+        assert (passed, both.venue.fund(0)) == ([(-10, 10_000, 50 * E8)], 1_050 * E8)
+    else:  # on a book there is nobody to pass on to, and who is short is deleveraged at 95
+        assert (passed, both.venue.fund(0)) == ([], 1_000 * E8)
+        assert [(e.account, e.lots, e.amount) for e in of(events, EventKind.DELEVERAGED)] == [(1, 10, 40 * E8)]
+        assert both.twin.accounts[0].wallet == 0
     both.compare()
 
 
@@ -194,21 +209,27 @@ def test_a_poor_fund_deleverages_the_other_side_first() -> None:
     both.compare()
 
 
-def test_without_a_fund_an_empty_ladder_closes_at_the_last_price() -> None:
+def test_without_a_fund_an_empty_ladder_closes_at_the_last_price(makers: str) -> None:
     rules = msgspec.structs.replace(binance_usdm.RULES, deficit_to_fund=False)
     ladder = Ladder(offsets=(100,), lots=(10,))
-    both = Lockstep(Setup(rules, [COIN], [[TERMS]], 2, 0, [0], (), {"x:C0": ladder}))
+    both = exchange(Setup(rules, [COIN], [[TERMS]], 2, 0, [0], (), {"x:C0": ladder}))
     both.advance(0, opening(0, 100))
     for account in range(2):
         both.submit(transfer(account, 1_000_000 * E8))
     trader(both, 0, 60, 10, 25)
     both.submit(place_market(1, 0, Side.SELL, 10))
     events = both.advance(1, opening_mark(1, 92))
+    if makers == BOOK:  # nothing is closed against nobody; it is as soon as somebody bids the last price
+        assert not of(events, EventKind.LIQUIDATION)
+        assert both.twin.accounts[0].called  # it waits
+        both.submit(place_limit(1, 0, Side.BUY, 10, 10_000))
+        events = both.advance(2, opening_mark(2, 92))
     assert [(e.account, e.lots, e.price_ticks) for e in of(events, EventKind.LIQUIDATION)] == [(0, -5, 10_000)]
     assert both.twin.accounts[0].wallet == 55 * E8
     both.compare()
 
 
+@FEED_ALONE  # what a ladder is
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -226,6 +247,7 @@ def test_a_ladder_that_is_none_is_refused(fields: dict[str, object], said: str) 
         Ladder(**fields)  # type: ignore[arg-type]
 
 
+@FEED_ALONE  # what a ladder is
 def test_a_ladder_has_no_bars_and_stands_at_an_instrument_of_the_venue() -> None:
     both = market()
     row = MarketEvent(ts_ns=5, kind=MarketEventKind.BAR_CLOSE, instrument=0, last_e8=E8, mark_e8=E8)
@@ -235,6 +257,7 @@ def test_a_ladder_has_no_bars_and_stands_at_an_instrument_of_the_venue() -> None
         Venue(binance_usdm.RULES, [COIN], [[TERMS]], ladders={"x:C9": LADDER})
 
 
+@FEED_ALONE  # what a ladder is
 def test_a_snapshot_carries_what_is_missing() -> None:
     both = market()
     both.submit(place_market(0, 0, Side.SELL, 250))
@@ -250,16 +273,29 @@ def test_a_snapshot_carries_what_is_missing() -> None:
     ]
 
 
+def a_run_on_ladders_is_the_same_on_both(seed: int) -> None:
+    r = Random(seed)
+    setup = scenarios.setup(r, kind="coins", accounts=4)
+    made = {i.id: scenarios.ladder(r, i, price) for i, price in zip(setup.instruments, setup.prices, strict=True)}
+    pair = exchange(setup._replace(ladders=made), lenient=1)
+    random_run(r, pair, 60)
+    assert np.all(pair.venue.table("market")["bid_taken"] >= 0)
+
+
+@FEED_ALONE
 @pytest.mark.heavy
 @settings(max_examples=scaled(1_000, 10))
 @given(st.integers(0, 1 << 40))
 def test_a_run_on_ladders_is_the_same_on_both(seed: int) -> None:
-    r = Random(seed)
-    setup = scenarios.setup(r, kind="coins", accounts=4)
-    made = {i.id: scenarios.ladder(r, i, price) for i, price in zip(setup.instruments, setup.prices, strict=True)}
-    pair = Lockstep(setup._replace(ladders=made))
-    random_run(r, pair, 60)
-    assert np.all(pair.venue.table("market")["bid_taken"] >= 0)
+    a_run_on_ladders_is_the_same_on_both(seed)
+
+
+@BOOK_ALONE
+@pytest.mark.heavy
+@settings(max_examples=scaled(100, 2))
+@given(st.integers(0, 1 << 40))
+def test_a_run_on_ladders_is_the_same_on_both_on_a_book(seed: int) -> None:
+    a_run_on_ladders_is_the_same_on_both(seed)
 
 
 @settings(max_examples=scaled(400, 60))
@@ -286,7 +322,7 @@ def test_a_sweep_is_asked_for_the_whole_way_from_the_mark() -> None:
 
 
 def test_a_position_is_not_turned_round_into_a_debt() -> None:
-    both = Lockstep(Setup(binance_usdm.RULES, [COIN], [[TERMS]], 1, 0, [0]))
+    both = exchange(Setup(binance_usdm.RULES, [COIN], [[TERMS]], 1, 0, [0]))
     both.advance(0, opening(0, 100))
     both.submit(transfer(0, 40 * E8))
     both.submit(set_leverage(0, 0, 50))
@@ -311,11 +347,12 @@ def test_a_position_brings_no_profit_with_it(side: Side, price: int) -> None:
 
 
 def test_a_position_is_not_brought_in_before_there_is_a_price() -> None:
-    both = Lockstep(Setup(binance_usdm.RULES, [COIN], [[TERMS]], 1, 0, [0]))
+    both = exchange(Setup(binance_usdm.RULES, [COIN], [[TERMS]], 1, 0, [0]))
     both.submit(transfer(0, 40 * E8))
     assert both.submit(transfer_position(0, 0, Side.BUY, 1, 10_000))[-1].reason == RejectReason.ENTRY_OFF_MARKET
 
 
+@FEED_ALONE  # what a ladder is
 def test_a_snapshot_goes_into_no_other_market() -> None:
     one, other = market().venue, market(1, Ladder(offsets=(1,), lots=(1,))).venue
     with pytest.raises(VenueError, match="other instruments"):

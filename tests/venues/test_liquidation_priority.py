@@ -17,10 +17,13 @@ from novation.rules.liquidation import partial_lots
 from novation.venues import binance_usdm
 from tests.conftest import scaled
 from tests.venues.lockstep import Lockstep
+from tests.venues.makers import exchange
 from tests.venues.scenarios import Setup
 from tests.venues.test_deleveraging import fund, move, trade
 from tests.venues.test_deleveraging import market as both_with
 from tests.venues.test_liquidation_steps import COIN, TERMS, TIERS, opening, pair
+
+pytestmark = pytest.mark.usefixtures("makers")
 
 P = LiquidationPriority
 FLAT = Terms(effective_ns=0, tiers=(Tier(0, NO_CAP, 1_000_000, 50, 0),))
@@ -32,7 +35,7 @@ def market(priority: LiquidationPriority, instruments: int = 5, cash: int = 3_20
     """One account on both exchanges, 1 % of maintenance, no fees, everything at 100."""
     names = [msgspec.structs.replace(COIN, id=f"x:C{i}", symbol=f"C{i}", root=f"C{i}") for i in range(instruments)]
     rules = msgspec.structs.replace(binance_usdm.RULES, liquidation_priority=priority)
-    both = Lockstep(Setup(rules, names, [[FLAT]] * instruments, 1, 0, [0] * instruments))
+    both = exchange(Setup(rules, names, [[FLAT]] * instruments, 1, 0, [0] * instruments))
     both.submit(transfer(0, cash * E8))
     both.advance(0, opening(0, *[100] * instruments))
     return both

@@ -12,8 +12,11 @@ from novation.domain.market import MarketEvent
 from novation.domain.units import E8, NO_CAP
 from novation.venues import binance_usdm
 from tests.venues.lockstep import Lockstep
+from tests.venues.makers import FEED_ALONE, exchange, paid_by_fund
 from tests.venues.scenarios import Setup
 from tests.venues.test_edges import coin
+
+pytestmark = pytest.mark.usefixtures("makers")
 
 #: Brackets of 10 %, 20 % and 40 % from 1,000 and 10,000 USDT on; the fee for clearance is 1 %.
 TIERS = (
@@ -23,7 +26,7 @@ TIERS = (
 )
 TERMS = Terms(effective_ns=0, liquidation_fee_e8=1_000_000, tiers=TIERS)
 COIN = coin(tick_e8=1_000_000, lot_e8=E8)  # one coin a lot, a cent a tick
-KINDS = (EventKind.FILL, EventKind.LIQUIDATION, EventKind.INSURANCE)
+KINDS = (EventKind.FILL, EventKind.LIQUIDATION, EventKind.INSURANCE, EventKind.TAKEN_OVER)
 
 
 def opening(ts_ns: int, *prices: int) -> list[MarketEvent]:
@@ -37,7 +40,7 @@ def opening(ts_ns: int, *prices: int) -> list[MarketEvent]:
 def pair(cash: int, instruments: int = 1, terms: Terms = TERMS) -> Lockstep:
     """Both exchanges, one account with whole USDT, everything at 100."""
     names = [msgspec.structs.replace(COIN, id=f"x:C{i}", symbol=f"C{i}", root=f"C{i}") for i in range(instruments)]
-    both = Lockstep(Setup(binance_usdm.RULES, names, [[terms]] * instruments, 1, 0, [0] * instruments))
+    both = exchange(Setup(binance_usdm.RULES, names, [[terms]] * instruments, 1, 0, [0] * instruments))
     both.submit(transfer(0, cash * E8))
     both.advance(0, opening(0, *[100] * instruments))
     return both
@@ -95,6 +98,7 @@ def test_a_falling_mark_reduces_again_and_again() -> None:
     assert both.venue.totals().gap == 0
 
 
+@FEED_ALONE  # a bar's extremes
 def test_within_one_bar_each_reduction_is_at_its_own_trigger() -> None:
     both = pair(12_000)
     both.submit(set_leverage(0, 0, 2))
@@ -140,7 +144,7 @@ def test_a_bankrupt_account_loses_every_position_and_the_fund_pays() -> None:
     both.submit(place_market(0, 1, Side.BUY, 5))
     events = told(both, 1, 30, 90)
     assert [e.instrument for e in events if e.kind == EventKind.LIQUIDATION] == [0, 1]
-    assert [e.amount for e in events if e.kind == EventKind.INSURANCE] == [(7_000 + 50 - 6_000) * E8]
+    assert paid_by_fund(events) == [(7_000 + 50 - 6_000) * E8]
     account = both.venue.account(0)
     assert (account.wallet, account.positions) == (0, ())
 

@@ -11,8 +11,10 @@ from novation.domain.instruments import Instrument, Terms
 from novation.domain.market import MarketEvent
 from novation.domain.units import DAY_NS, E8, money
 from novation.venues import cme_globex
-from tests.venues.lockstep import Lockstep
+from tests.venues.makers import FEED_ALONE, exchange
 from tests.venues.scenarios import EITHER, Setup
+
+pytestmark = pytest.mark.usefixtures("makers")
 
 ES = Instrument(
     id="cme:ESZ2026",
@@ -37,7 +39,7 @@ class Days:
     """One ES long on 13,000 USD from 5,000.00: called below 4,940 and gone below 4,740."""
 
     def __init__(self) -> None:
-        self.both = Lockstep(Setup(cme_globex.RULES, [ES], [[TERMS]], 1, 0, [0]))
+        self.both = exchange(Setup(cme_globex.RULES, [ES], [[TERMS]], 1, 0, [0]))
         self.both.submit(transfer(0, money(13_000, "USD")))
         self.now = 0
         self.day(5_000, settles=False)
@@ -126,12 +128,13 @@ def test_an_account_without_equity_is_closed_out_without_a_call() -> None:
     assert days.both.venue.account(0).equity == money(13_000 - 270 * 50, "USD")  # a debt, no fund
 
 
+@FEED_ALONE  # the extremes of a bar
 @pytest.mark.parametrize(("highs", "first"), [((110, 120), "low"), ((110, 121), "high"), ((110, 119), "low")])
 def test_the_adverse_extreme_comes_first_and_low_on_a_tie(highs: tuple[int, int], first: str) -> None:
     """Long X and short Y from 100, both per contract: lows of 80 and 90 cost 10, as highs of 110 and 120 do."""
     names = [msgspec.structs.replace(ES, symbol=s, root=s, id=f"x:{s}", tick_e8=E8, daily_settled=False) for s in "XY"]
     terms = Terms(effective_ns=0, initial_per_lot=money(100, "USD"), maintenance_per_lot=money(50, "USD"))
-    both = Lockstep(Setup(EITHER, names, [[terms], [terms]], 1, 0, [0, 0]))
+    both = exchange(Setup(EITHER, names, [[terms], [terms]], 1, 0, [0, 0]))
     both.submit(transfer(0, money(500, "USD")))
     hundred = 100 * E8
     both.advance(

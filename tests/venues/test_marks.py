@@ -18,8 +18,11 @@ from novation.venues import binance_usdm
 from tests.conftest import scaled
 from tests.venues import scenarios
 from tests.venues.lockstep import Lockstep, venue_of
+from tests.venues.makers import FEED_ALONE, exchange
 from tests.venues.scenarios import Setup
 from tests.venues.test_edges import TERMS, coin
+
+pytestmark = pytest.mark.usefixtures("makers")
 
 #: BTCUSDT as in facts/binance.md §2: eight hours, +-0.3 %, interest 0.01 %, clamp 0.05 %, the interval rules of 2026.
 RATED = msgspec.structs.replace(
@@ -43,7 +46,7 @@ INDEX = 10_000 * E8
 def pair(terms: Terms = RATED, *, kind: InstrumentKind = InstrumentKind.PERPETUAL, accounts: int = 2) -> Lockstep:
     """Both exchanges with one instrument that they mark themselves, at a day's start."""
     instrument = msgspec.structs.replace(coin(), kind=kind)
-    both = Lockstep(
+    both = exchange(
         Setup(binance_usdm.RULES, [instrument], [[terms]], accounts, 0, [0], marked={instrument.id: MarkRule.MEDIAN})
     )
     both.advance(DAY, [])
@@ -258,7 +261,7 @@ def test_a_venue_told_so_pays_the_share_of_the_interval_held() -> None:
     setup = Setup(
         binance_usdm.RULES, [instrument], [[RATED]], 2, 0, [0], marked={instrument.id: MarkRule.MEDIAN}, pro_rata=True
     )
-    both = Lockstep(setup)
+    both = exchange(setup)
     both.advance(DAY, [last(DAY), index(DAY, 100_000)])
     for account, side in ((0, Side.BUY), (1, Side.SELL)):
         both.submit(transfer(account, 10**12))
@@ -289,12 +292,12 @@ def test_a_stamp_comes_at_its_own_instant_whether_there_is_a_row_or_not() -> Non
 def test_new_terms_change_the_interval_from_the_next_stamp_on() -> None:
     instrument = coin()
     terms = [[RATED, msgspec.structs.replace(RATED, funding_interval_hours=4)]]
-    both = Lockstep(Setup(binance_usdm.RULES, [instrument], terms, 1, 0, [0], marked={instrument.id: MarkRule.MEDIAN}))
+    both = exchange(Setup(binance_usdm.RULES, [instrument], terms, 1, 0, [0], marked={instrument.id: MarkRule.MEDIAN}))
     both.advance(DAY, [])
     change = MarketEvent(ts_ns=DAY + HOUR_NS, kind=MarketEventKind.TERMS, instrument=0, terms=1)
     both.advance(DAY + HOUR_NS, [change])
     assert [at for at, _ in rates(both, [0] * 11, start=DAY + HOUR_NS)] == ["04:00", "08:00"]
-    both = Lockstep(Setup(binance_usdm.RULES, [instrument], terms, 1, 0, [0], marked={instrument.id: MarkRule.MEDIAN}))
+    both = exchange(Setup(binance_usdm.RULES, [instrument], terms, 1, 0, [0], marked={instrument.id: MarkRule.MEDIAN}))
     both.advance(DAY, [index(DAY)])
     both.advance(DAY + HOUR_NS, [change])
     assert [at for at, _ in rates(both, [0] * 12, start=DAY + 2 * HOUR_NS)] == ["08:00", "12:00"]
@@ -349,6 +352,7 @@ def test_a_forecast_at_the_last_second_is_the_rate_and_rates_keep_their_bounds(s
 # -- refusals -------------------------------------------------------------------------------------------------------
 
 
+@FEED_ALONE  # without a market
 @pytest.mark.parametrize(
     ("row", "why"),
     [
@@ -366,6 +370,7 @@ def test_rows_that_contradict_a_marked_instrument_are_refused(row: MarketEvent, 
         pair().venue.attach(scenarios.array([row]))
 
 
+@FEED_ALONE  # without a market
 def test_an_index_of_an_instrument_marked_by_the_data_is_refused() -> None:
     venue = venue_of(Setup(binance_usdm.RULES, [coin()], [[TERMS]], 1, 0, [0]))
     with pytest.raises(VenueError, match="neither marked nor delivered"):
@@ -374,6 +379,7 @@ def test_an_index_of_an_instrument_marked_by_the_data_is_refused() -> None:
         venue.funding(0)
 
 
+@FEED_ALONE  # without a market
 @pytest.mark.parametrize(
     ("name", "value"),
     [

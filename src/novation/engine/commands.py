@@ -35,6 +35,7 @@ from novation.engine.state import (
     balance_,
     command_,
     contract_,
+    has_book,
     market_,
     order_,
     own_order,
@@ -62,6 +63,7 @@ _COUNTDOWN_CANCEL = int(CommandKind.COUNTDOWN_CANCEL)
 _CROSS = int(MarginScope.CROSS)
 _ISOLATED = int(MarginScope.ISOLATED)
 _TIERED = int(MarginMethod.TIERED)
+_LIMIT = int(OrderKind.LIMIT)
 _MARKET = int(OrderKind.MARKET)
 _REQUESTED = int(CancelReason.REQUESTED)
 _LEVERAGE_SET = int(EventKind.LEVERAGE_SET)
@@ -155,7 +157,10 @@ def enter(venue):
 def refuse(venue, c, reason, value, limit):
     """Refuse a command."""
     if c.kind == _PLACE:
-        reject(venue, c.account, c.instrument, c.order, c.side * c.lots, c.price_ticks, reason, value, limit)
+        price_ticks = c.price_ticks
+        if c.order_kind != _LIMIT and 0 <= c.instrument < venue.instruments and has_book(venue, c.instrument):
+            price_ticks = 0
+        reject(venue, c.account, c.instrument, c.order, c.side * c.lots, price_ticks, reason, value, limit)
         return
     e = next_event(venue, _COMMAND_REJECTED, c.account, c.instrument)
     e.order = c.order

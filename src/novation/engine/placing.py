@@ -172,11 +172,11 @@ def place(venue, c):
     moved, conditional = c.kind == _TRANSFER_POSITION, c.trigger != 0 and c.kind == _PLACE
     instrument, kind, price_ticks = c.instrument, c.order_kind, c.price_ticks
     signed = c.side * c.lots
+    if kind != _LIMIT and not moved and has_book(venue, instrument):
+        price_ticks = 0
     if market_(venue, instrument).terms < 0:
         reject(venue, c.account, instrument, c.order, signed, price_ticks, _NO_TERMS, 0, 0)
         return
-    if kind != _LIMIT and not moved and has_book(venue, instrument):
-        price_ticks = 0
     short = account_(venue, c.account).hedge and c.position_side == _SHORT
     row = row_of(venue, c.account, instrument, 1 if short else 0)
     reason, value, limit = status_reason(venue, row, signed, c.lots)
