@@ -178,7 +178,7 @@ def _report(
         _enough(events, flow.source, _parts(round(watcher.rest_at * NS), round((seconds - watcher.rest_at) * NS)))
         _left(left, hawkes.FAR, watcher.far)
         fitted = hawkes.fit(*hawkes.arrays(watcher), seconds)
-        found, estimates = hawkes.model(watcher, fitted), hawkes.estimates(watcher, fitted)
+        found, estimates = hawkes.model(watcher, fitted, flow.source), hawkes.estimates(watcher, fitted)
         in_sample, out_of_sample = hawkes.in_sample(watcher, fitted), hawkes.held(watcher)
         branching = found.branching()
         at, _ = hawkes.arrays(watcher)

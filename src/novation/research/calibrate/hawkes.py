@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from novation.domain.errors import InvalidInput
 from novation.domain.order_flow import HAWKES_KINDS, MOST_RATE, Hawkes
 from novation.research.calibrate.estimates import Estimate, Held, sizes
 from novation.research.calibrate.walk import Book
@@ -217,8 +218,16 @@ def arrays(events: Events) -> tuple[Array, npt.NDArray[np.int64]]:
     return np.array(events.at), np.array(events.kind, dtype=np.int64)
 
 
-def model(events: Events, found: Fit) -> Hawkes:
-    """The model of a fit."""
+def model(events: Events, found: Fit, source: str) -> Hawkes:
+    """The model of a fit; refused where rates would grow without end, as a fit to a handful of events can say."""
+    branching = float(max(abs(np.linalg.eigvals(found.theta[:, 1:] / found.decay))))
+    if branching >= 1.0:
+        raise InvalidInput(
+            "its likeliest process has each event bring one event or more on average",
+            source=source,
+            value=round(branching, 3),
+            hint="Give a longer record.",
+        )
     return Hawkes(
         base=tuple(found.theta[:, 0].tolist()),
         jump=tuple(tuple(row) for row in found.theta[:, 1:].tolist()),

@@ -76,6 +76,8 @@ class Rates:
 
     def _distance(self, book: Book, side: int, price: int) -> int:
         """From the reference price, 1 just beside it, 0 and below on its other side."""
+        if self.reference is None and not book.usable():  # an order is amended that stood alone
+            return 0
         reference = self._follow(book) if self.reference is None else self.reference
         return (side * (reference - 2 * price) + 1) // 2
 

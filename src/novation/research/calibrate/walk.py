@@ -198,7 +198,7 @@ class Walk:
 
     def _change(self, order: int, side: int, price: int, lots: int, kind: int, counts: bool) -> None:
         """ADD, CANCEL, AMEND or FILL."""
-        book, stood = self.book, self.book.orders.get(order)
+        book, stood, usable = self.book, self.book.orders.get(order), self.book.usable()
         if kind == _AMEND and stood is not None and price == stood[1] and lots <= stood[2]:
             if lots < stood[2]:
                 self._left(SMALLER, counts)
@@ -209,7 +209,7 @@ class Walk:
                 self._left(AGGRESSOR if order in self.aggressors else SMALLER, counts)
             elif order in self.aggressors:
                 self._left(AGGRESSOR, counts)
-            elif counts and book.usable():
+            elif counts and usable:
                 self.watcher.cancel(book, self.ns, stood[0], stood[1], stood[2])
             else:
                 self._left(UNUSABLE, counts)
@@ -218,9 +218,9 @@ class Walk:
             book.take(order, min(lots, stood[2]))
         if kind in (_ADD, _AMEND):
             best = book.best(-side)
-            if not counts or not book.usable():
+            if best is None or not (counts and usable):
                 self._left(UNUSABLE, counts)
-            elif best is not None and side * (price - best) >= 0:
+            elif side * (price - best) >= 0:
                 self._left(CROSSED, counts)
             else:
                 self.watcher.limit(book, self.ns, side, price, lots)
