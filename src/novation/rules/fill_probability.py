@@ -27,9 +27,11 @@ from novation.domain.errors import InvalidInput
 from novation.domain.order_flow import QueueReactive, ZeroIntelligence
 from novation.rules.elementary import exp
 
-#: What a sweep may still change of a probability when a layer counts as solved, and how many sweeps are made.
-_SETTLED = 1e-15
-_SWEEPS = 200_000
+#: What all sweeps to come may still change of a probability when a layer counts as solved; this is looked at every so
+#: many sweeps, and so many are made. Changes below the last one are rounding.
+_SETTLED = 1e-9
+_LOOK, _SWEEPS = 16, 50_000
+_ROUNDING = 1e-16
 #: Events of a step of uniformization, so that exp(-events) is a number.
 _STEP = 400.0
 #: Probability of more events in a step that is left out.
@@ -39,7 +41,7 @@ MOST_STATES = 20_000_000
 #: Orders beyond which a queue of one rate is cut off: where orders leave by themselves, and where none does.
 _BEYOND, _BEYOND_STILL = 64, 4096
 #: ... and units of a queue of many rates, beyond the last of them.
-_MORE_UNITS = 16
+_MORE_UNITS = 64
 
 
 class Queue(NamedTuple):
@@ -56,12 +58,14 @@ def solve_layer(join, leave, go, gone, rise, fall, inside, moved, ended, share, 
     """Fill values[b, a] with the expected end of a chain on two queues, b = 0 .. and a = 1 ..; values[:, 0] is `ended`.
 
     From b: join[b] to b + 1, leave[b] to b - 1, go[b] out of the layer to gone[b, a]. From a: rise[a], fall[a]. At
-    rate `inside` it ends with `moved`. What never ends is worth 0. By lines in a, b up and down (Gauss and Seidel).
-    share, part: scratch by a.
+    rate `inside` it ends with `moved`. What never ends is worth 0. By lines in a, b up and down (Gauss and Seidel),
+    until the changes still to come, which fall by a ratio from look to look, are nothing; whether they are. share,
+    part: scratch by a.
     """
     deep, most = values.shape[0] - 1, values.shape[1] - 1
     for b in range(deep + 1):
         values[b, 0] = ended
+    earlier, slower = -1.0, 0.0
     for sweep in range(_SWEEPS):
         change = 0.0
         for k in range(deep + 1):
@@ -89,18 +93,28 @@ def solve_layer(join, leave, go, gone, rise, fall, inside, moved, ended, share, 
                 after = part[a] + share[a] * after
                 change = max(change, abs(after - values[b, a]))
                 values[b, a] = after
-        if deep == 0 or change <= _SETTLED:
-            break
+        if deep == 0:
+            return True
+        if sweep % _LOOK == 0:
+            ratio = 0.0
+            if earlier >= 0.0:
+                ratio = max(change, _ROUNDING) / max(earlier, _ROUNDING)
+            worst = max(ratio, slower)
+            if earlier >= 0.0 and worst < 1.0 and _LOOK * max(change, _ROUNDING) * worst <= _SETTLED * (1.0 - worst):
+                return True
+            earlier, slower = change, ratio
+    return False
 
 
 @model_kernel
 def fill_forever(joins, leaves, takes, rise, fall, inside, ahead, by_b, by_a, gone, values):
-    """Fill values[behind, opposite] with the probabilities of a fill, whatever time it takes.
+    """Fill values[behind, opposite] with the probabilities of a fill, whatever time it takes; whether they settled.
 
     by_b, by_a: three and two rows of scratch; gone: scratch as values, of ones.
     """
     deep, most = values.shape[0] - 1, values.shape[1] - 1
     join, leave, go = by_b
+    settled = True
     for n in range(ahead + 1):
         for b in range(deep + 1):
             stand = n + 1 + b
@@ -109,10 +123,12 @@ def fill_forever(joins, leaves, takes, rise, fall, inside, ahead, by_b, by_a, go
             go[b] = takes[stand] + n * leaves[stand]
             for a in range(most + 1):
                 values[b, a] = 0.0
-        solve_layer(join, leave, go, gone, rise, fall, inside, 0.0, 0.0, by_a[0], by_a[1], values)
+        if not solve_layer(join, leave, go, gone, rise, fall, inside, 0.0, 0.0, by_a[0], by_a[1], values):
+            settled = False
         for b in range(deep + 1):
             for a in range(most + 1):
                 gone[b, a] = values[b, a]
+    return settled
 
 
 @model_kernel
@@ -171,21 +187,21 @@ def fill_within(joins, leaves, takes, rise, fall, inside, seconds, fresh, power,
             for b in range(deep + 1):
                 for a in range(most + 1):
                     after += total[layer, b, a]
-        if after - before <= _SETTLED:  # none falls with time
+        if after - before <= _ROUNDING:  # none falls with time
             break
 
 
 @model_kernel
 def up_first(joins, leaves, takes, rise, fall, inside, by_b, by_a, gone, values):
     """Fill values[orders of this queue less 1, orders of the other] with the probabilities that the other one empties
-    first. by_b, by_a: three and two rows of scratch; gone: zeros as values."""
+    first; whether they settled. by_b, by_a: three and two rows of scratch; gone: zeros as values."""
     deep = values.shape[0] - 1
     join, leave, go = by_b
     for b in range(deep + 1):
         join[b] = joins[b + 1]
         out = takes[b + 1] + (b + 1) * leaves[b + 1]
         leave[b], go[b] = (out, 0.0) if b > 0 else (0.0, out)
-    solve_layer(join, leave, go, gone, rise, fall, inside, 0.5, 1.0, by_a[0], by_a[1], values)
+    return solve_layer(join, leave, go, gone, rise, fall, inside, 0.5, 1.0, by_a[0], by_a[1], values)
 
 
 # -- queues of the models -------------------------------------------------------------------------------------------
@@ -240,6 +256,13 @@ def _count(name: str, value: int, least: int) -> None:
         raise InvalidInput(f"is a whole number of {least} or more", where=name, value=value)
 
 
+def _settled(whether: bool) -> None:
+    if not whether:
+        raise InvalidInput(
+            "its queues hardly ever empty: more orders join than leave, and the chain does not settle", where="rates"
+        )
+
+
 def fill_probability(
     own: Queue,
     other: Queue,
@@ -276,7 +299,7 @@ def fill_probability(
     shape = (deep + 1, len(other.joins))
     if seconds is None:
         values = np.zeros(shape)
-        fill_forever(*rates, ahead, *_rows(*shape), np.ones(shape), values)
+        _settled(fill_forever(*rates, ahead, *_rows(*shape), np.ones(shape), values))
     else:
         layers = np.zeros((ahead + 2, *shape))
         layers[0] = 1.0
@@ -294,5 +317,5 @@ def up_probability(bid: Queue, ask: Queue, bids: int, asks: int, *, inside: floa
         raise InvalidInput("more orders stand than the queue has rates for", where="bids", value=max(bids, asks))
     shape = (len(bid.joins) - 1, len(ask.joins))
     values = np.zeros(shape)
-    up_first(*bid, ask.joins, _ends(ask), float(inside), *_rows(*shape), np.zeros(shape), values)
+    _settled(up_first(*bid, ask.joins, _ends(ask), float(inside), *_rows(*shape), np.zeros(shape), values))
     return float(values[bids - 1, asks])

@@ -45,7 +45,7 @@ def of_counts(what: str, events: int, ns: int, *, distance: int | None = None, u
     """Events over time, with the error of a Poisson count: its square root."""
     seconds = ns / NS
     rate = events / seconds if seconds else 0.0
-    error = math.sqrt(events) / seconds if seconds else None
+    error = math.sqrt(events) / seconds if seconds and events else None
     return Estimate(
         what=what,
         distance=distance,

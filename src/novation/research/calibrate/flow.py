@@ -41,6 +41,7 @@ class FlowCalibration(msgspec.Struct, frozen=True, kw_only=True):
     out_of_sample: Held  #: the last fifth of the rows by numbers of those before
     branching: float | None  #: of a Hawkes process: events that one event brings on average
     left_out: dict[str, float]  #: rows by reason, and seconds that did not count
+    repairs: dict[str, int]  #: what was mended in the record before (`data.flow.check`)
     assumed: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,6 +66,7 @@ class FlowCalibration(msgspec.Struct, frozen=True, kw_only=True):
         if self.branching is not None:
             lines.append(f"one event brings {self.branching:.3f} others on average")
         lines += [f"  left out: {count:>10,.10g}  {why}" for why, count in self.left_out.items()]
+        lines += [f"  mended:   {count:>10,}  {why}" for why, count in self.repairs.items()]
         lines += [f"  assumed: {what}" for what in self.assumed]
         return "\n".join(lines)
 
@@ -201,6 +203,7 @@ def _report(
         out_of_sample=out_of_sample,
         branching=branching,
         left_out=left,
+        repairs=flow.repairs,
         assumed=assumed,
     )
 
