@@ -160,7 +160,7 @@ def test_the_move_up_of_one_is_the_move_down_of_the_other(
     """Queues whose rates depend on what stands there, mirrored."""
 
     def queue(some: list[float], others: list[float]) -> Queue:
-        rows = [np.array([row[min(n, len(row) - 1)] for n in range(13)]) for row in (some, [0.3], others)]
+        rows = [np.array([row[min(n, len(row) - 1)] for n in range(13)]) for row in (some, [1.5], others)]
         return Queue(rows[0], rows[1], rows[2] + 0.1)
 
     one, two = queue(joins, takes), queue(takes, joins)
@@ -235,7 +235,8 @@ def test_queues_of_one_rate_are_the_even_ones() -> None:
 
 
 def test_queues_that_hardly_ever_empty_are_refused_and_not_guessed() -> None:
-    queue = Queue(np.full(61, 4.0), np.full(61, 0.0), np.where(np.arange(61) > 1, 0.1, 4.0))
+    orders = np.arange(13)
+    queue = Queue(np.where(orders > 1, 4.0, 0.0), np.full(13, 0.3), np.full(13, 0.1))
     with pytest.raises(InvalidInput, match="the chain does not settle"):
         up_probability(queue, queue, 1, 1)
 

@@ -5,7 +5,7 @@ Each queue holds orders of one unit, and what happens to it comes at rates that 
 it and is never cancelled. The run ends when mine is taken (filled), when the other queue is empty, or when a limit
 order comes between the best prices (the mid has moved). Until then the two queues know nothing of each other, and what
 is ahead only shrinks, so the chain of (ahead, behind, opposite) is solved exactly but for where it is cut off: layer by
-layer in `ahead`, each layer a linear system. Within a time: the same chain, uniformized.
+layer in `ahead`, each layer a linear system, to 1e-9. Within a time: the same chain, uniformized.
 
 Sources: Cont, Stoikov and Talreja, *A stochastic model for order book dynamics* (Operations Research 58 (2010) 549),
 3.3 and 3.4, who invert Laplace transforms for the same; Huang, Lehalle and Rosenbaum, *Simulating and analyzing order
@@ -13,7 +13,8 @@ book data: the queue-reactive model* (JASA 110 (2015) 107); Jensen, *Markoff cha
 processes* (1953) for uniformization. Numbers: facts/validation_tables.md V4, V5.
 
 Float64 in and out; + - * / and `elementary.exp` alone, so the same bits everywhere. Not modelled: sizes of single
-orders, hidden lots, a market order larger than a unit, anything beyond the two queues.
+orders, hidden lots, a market order larger than a unit, anything beyond the two queues. Queues that grow far faster than
+they shrink are refused, or count as never ending.
 """
 
 from __future__ import annotations
