@@ -32,7 +32,7 @@ from novation.rules.elementary import exp
 #: many sweeps, and so many are made. Changes below the last one are rounding.
 _SETTLED = 1e-9
 _LOOK, _SWEEPS = 16, 50_000
-_ROUNDING = 1e-16
+_ROUNDING = 3e-16
 #: Events of a step of uniformization, so that exp(-events) is a number.
 _STEP = 400.0
 #: Probability of more events in a step that is left out.
@@ -133,11 +133,11 @@ def fill_forever(joins, leaves, takes, rise, fall, inside, ahead, by_b, by_a, go
 
 
 @model_kernel
-def fill_within(joins, leaves, takes, rise, fall, inside, seconds, fresh, power, total):
+def fill_within(joins, leaves, takes, rise, fall, inside, seconds, fresh, power, start, total):
     """Fill total[ahead + 1, behind, opposite] with the probabilities of a fill within a time.
 
     exp(Q t) on the indicator of a fill, by powers of 1 + Q / rate with Poisson weights. total: ones in layer 0, which
-    is the fill itself, else zeros. fresh, power: scratch as a layer and as all of them.
+    is the fill itself, else zeros. fresh, power, start: scratch as a layer, and as all of them.
     """
     ahead, deep, most = total.shape[0] - 2, total.shape[1] - 1, total.shape[2] - 1
     rate = 0.0
@@ -150,12 +150,12 @@ def fill_within(joins, leaves, takes, rise, fall, inside, seconds, fresh, power,
     steps = int(rate * seconds / _STEP) + 1
     events = rate * seconds / steps
     for _ in range(steps):
-        weight, before, after = exp(-events), 0.0, 0.0
+        weight = exp(-events)
         for layer in range(ahead + 2):
             for b in range(deep + 1):
                 for a in range(most + 1):
                     power[layer, b, a] = total[layer, b, a]
-                    before += total[layer, b, a]
+                    start[layer, b, a] = total[layer, b, a]
                     if layer > 0:
                         total[layer, b, a] *= weight
         left, count = 1.0 - weight, 0
@@ -184,11 +184,12 @@ def fill_within(joins, leaves, takes, rise, fall, inside, seconds, fresh, power,
                     for a in range(1, most + 1):
                         power[layer, b, a] = fresh[b, a]
                         total[layer, b, a] += weight * fresh[b, a]
+        change = 0.0
         for layer in range(ahead + 2):
             for b in range(deep + 1):
                 for a in range(most + 1):
-                    after += total[layer, b, a]
-        if after - before <= _ROUNDING:  # none falls with time
+                    change = max(change, total[layer, b, a] - start[layer, b, a])
+        if change <= _ROUNDING:  # none falls with time
             break
 
 
@@ -304,7 +305,7 @@ def fill_probability(
     else:
         layers = np.zeros((ahead + 2, *shape))
         layers[0] = 1.0
-        fill_within(*rates, float(seconds), np.zeros(shape), np.zeros(layers.shape), layers)
+        fill_within(*rates, float(seconds), np.zeros(shape), np.zeros(layers.shape), np.zeros(layers.shape), layers)
         values = layers[ahead + 1]
     return min(1.0, max(0.0, float(values[behind, opposite])))
 
