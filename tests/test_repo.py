@@ -26,7 +26,8 @@ LOCKS = ("requirements.lock", "requirements-core.lock")
 KERNEL_ROOMS = ("rules/", "engine/", "venues/", "research/envs/", "_jit")
 #: Float64 in and out; every other kernel of ours refuses a float.
 MODEL_MODULES = {
-    f"rules/{name}.py" for name in ("elementary", "impact", "manipulation", "option", "queue_position", "slippage")
+    f"rules/{name}.py"
+    for name in ("elementary", "fill_probability", "impact", "manipulation", "option", "queue_position", "slippage")
 } | {f"venues/{name}.py" for name in ("markov_book", "quoting")}
 LOWER_ROOMS = ("domain/", "reference/", "rules/", "engine/", "wire/", "venues/", "trading/", "data/")
 DOWNLOADER = "data/sources"

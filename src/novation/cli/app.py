@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from novation.cli import data, funding, margin, markets, reference, results, runs, show, start, validate
+from novation.cli import calibrate, data, funding, margin, markets, reference, results, runs, show, start, validate
 from novation.domain.errors import NovationError, RemoteError, VenueError
 
 START, ASK, RUN, PROVE, DATA, RESULTS = "Start", "Ask", "Run", "Prove", "Data", "Results"
@@ -30,6 +30,7 @@ _ORDER = (
     "backtest",
     "cascade",
     "validate",
+    "calibrate",
     "data",
     "reference",
     "report",
@@ -86,6 +87,7 @@ app.command("roll", rich_help_panel=ASK)(markets.roll)
 app.command("backtest", rich_help_panel=RUN)(runs.backtest)
 app.command("cascade", rich_help_panel=RUN)(runs.cascade)
 app.add_typer(validate.app, name="validate", rich_help_panel=PROVE)
+app.add_typer(calibrate.app, name="calibrate", rich_help_panel=PROVE)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(reference.app, name="reference", rich_help_panel=DATA)
 app.command("report", rich_help_panel=RESULTS)(results.report)

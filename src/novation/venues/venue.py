@@ -34,6 +34,7 @@ from novation.domain.instruments import Instrument, Terms
 from novation.domain.latency import Latency
 from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE
+from novation.domain.order_flow import OrderFlow
 from novation.domain.units import asset_decimals, from_e8, iso
 from novation.engine import doors
 from novation.engine.doors import INSTANT, MORE
@@ -44,6 +45,7 @@ from novation.venues.account_query import account_of, ranks_of
 from novation.venues.assets import in_limbs, totals_of
 from novation.venues.canonical import state_lines
 from novation.venues.checks import check_feed, check_flow, check_venue
+from novation.venues.fill_query import FillProbability, fill_probability
 from novation.venues.funding_query import funding_state
 from novation.venues.looks import Line, Looks, whole_ns
 from novation.venues.venue_rules import VenueRules
@@ -535,6 +537,10 @@ class Venue:
     def queue_position(self, order: int) -> tuple[int, int] | None:
         """Orders and lots (hidden ones too) ahead of a working order at its price; None where it stands in no queue."""
         return book_tables.queue_position(self, order)
+
+    def fill_probability(self, order: int, model: OrderFlow, within_ns: int | None = None) -> FillProbability:
+        """How likely a working order at the best price is to fill before the mid moves (`venues.fill_query`)."""
+        return fill_probability(self, order, model, within_ns)
 
     def indicative_price(self, instrument: int) -> tuple[int, int] | None:
         """Ticks and lots at which a market would open now (docs/rules/book.md); None where its sides do not cross."""

@@ -8,6 +8,7 @@ from novation.data.flow.check import check
 from novation.data.flow.databento import read_databento
 from novation.data.flow.hftbacktest import OrderLatency, read_hftbacktest, read_order_latency
 from novation.data.flow.order_events import read_order_events
+from novation.data.flow.order_files import read_orders
 from novation.data.flow.recorded import Flow
 from novation.data.flow.slots import dense_orders
 from novation.data.flow.tardis import read_tardis
@@ -23,5 +24,6 @@ __all__ = [
     "read_hftbacktest",
     "read_order_events",
     "read_order_latency",
+    "read_orders",
     "read_tardis",
 ]

@@ -6,6 +6,7 @@ published models on the exchange's book (docs/validation/book_models.md).
 
 from __future__ import annotations
 
-from novation.research.validate.ghost import Ghost, GhostReport, Score, ghost, read_orders
+from novation.data.flow import read_orders
+from novation.research.validate.ghost import Ghost, GhostReport, Score, ghost
 
 __all__ = ["Ghost", "GhostReport", "Score", "ghost", "read_orders"]

@@ -19,16 +19,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from novation.data.flow import Flow, hold_arrivals, read_databento, read_order_events
+from novation.data.flow import Flow
 from novation.domain.errors import InvalidInput
 from novation.domain.flow import LAST, FlowKind
-from novation.domain.units import NS, Number, to_ns
+from novation.domain.units import NS, to_ns
 from novation.research.validate.level_fates import JUDGES, TOUCH, Fill, LevelData
 from novation.research.validate.lives import Life, batches_of, drawn, last_rows, lives_of
 from novation.research.validate.order_fates import replayed
@@ -41,7 +40,6 @@ OWN = "its own order was cancelled in the event of the trade"
 AHEAD = "another order there was cancelled in the event of the trade"
 IN_THE_WAY = "another ghost was in its way; alone it is as the record"
 OTHER = "something else"
-_NEVER_NS = 1 << 62
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,39 +135,6 @@ def _line(score: Score, power: float) -> str:
         f"{score.only_record:>8,}{score.neither:>8,}{part(score.matthews, 1, 4):>8}{part(score.same_lots):>10}"
         f"{part(score.lots_share, digits=1):>8}{part(score.same_price, digits=1):>8}"
         f"{part(score.late_median_s, 1, 3):>9}{part(score.late_p90_s, 1, 3):>9}"
-    )
-
-
-def read_orders(
-    path: str | Path,
-    *,
-    tick: Number | None = None,
-    lot: Number | None = None,
-    open_from: Any = None,
-    repair: bool = False,
-    hold: bool = False,
-) -> Flow:
-    """The order-by-order flow of a file: Databento's `.dbn`, `.dbn.zst`, or order events as CSV (`.csv`, .gz, .xz).
-
-    tick, lot: of the instrument; a CSV needs its tick. open_from: when the market opens (`data.flow.check`). hold: with
-    orders that come across the best held back until their trades are told (`data.flow.hold_arrivals`).
-    """
-    flow = _read(path, tick, lot, open_from, repair)
-    return hold_arrivals(flow) if hold else flow
-
-
-def _read(path: str | Path, tick: Number | None, lot: Number | None, open_from: Any, repair: bool) -> Flow:
-    name = Path(path).name
-    spans = None if open_from is None else [(to_ns(open_from, source="open_from"), _NEVER_NS)]
-    if name.endswith((".dbn", ".dbn.zst")):
-        return read_databento(path, tick=tick, lot=1 if lot is None else lot, repair=repair, open_spans=spans)
-    if name.endswith((".csv", ".csv.gz", ".csv.xz")):
-        if tick is None:
-            raise InvalidInput("needs the tick of its prices", source=str(path), hint="E.g. --tick 0.01.")
-        smallest: Number = "0.00000001"
-        return read_order_events(path, tick=tick, lot=smallest if lot is None else lot, repair=repair, open_spans=spans)
-    raise InvalidInput(
-        "is no order-by-order record", source=str(path), hint="One ends in .dbn, .dbn.zst, .csv, .csv.gz or .csv.xz."
     )
 
 
