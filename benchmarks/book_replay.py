@@ -148,7 +148,7 @@ def peers_of(python: Path | None, flow: Flow, folder: Path, slow: bool) -> dict[
     np.save(folder / "rows.npy", order_flow.raw_rows(flow.made))
     wanted = [("hftbacktest_replay.py", ("L3 hash", "L3 vector", "L2 risk-averse", "L2 power"))]
     if slow:
-        wanted.append(("nautilus_replay.py", ("L3",)))
+        wanted += [("nautilus_replay.py", ("L3",)), ("lrvx_replay.py", ("L2",))]
     for script, models in wanted:
         try:
             peer = Peer(python, script, str(folder), str(flow.form.middle))

@@ -43,7 +43,7 @@ LATE = "novation, seen 2 ms late, sent and heard 3 ms"
 
 
 def in_turn(
-    contenders: dict[str, Callable[[], dict[str, Any]]], rounds: int, slow: str = "Nautilus"
+    contenders: dict[str, Callable[[], dict[str, Any]]], rounds: int, slow: tuple[str, ...] = ("Nautilus", "lrvx")
 ) -> dict[str, list[Any]]:
     """Rounds of every contender in turn after one that does not count; of slow ones two."""
     found: dict[str, list[Any]] = {name: [] for name in contenders}
@@ -70,13 +70,15 @@ def replay(say: Say, spread: Spread, python: Path | None, c: CBook | None, round
         "A strategy looks every 10 ms and keeps one bid of one lot at the best price that others bid. Ours: "
         "`Venue.attach_flow`, `Venue.run_looking`, a compiled strategy, an account with margin and fees, events and "
         "their hash. C: the same structure, steps and rule of filling, one order in place of accounts, no row checked. "
-        f"CPU milliseconds of the whole flow, {rounds} rounds in turn (NautilusTrader two); median (least .. most). "
+        f"CPU milliseconds of the whole flow, {rounds} rounds in turn (NautilusTrader and lrvx two); median (least .. "
+        "most). "
         "Orders were given dense numbers before; hftbacktest and NautilusTrader read the source's ids.\n\n"
         "Fills differ by rule. hftbacktest's L3 model fills by the record's FILL rows at our very price: a bid of ours "
         "that stands above all others, as those beside it left, is passed by a trade at a lower price. With that rule, "
         "C gives its counts. hftbacktest keeps a second book, of what the strategy sees, whatever the latency (here "
         "none); ours needs no second book, so the late row costs what is under way alone. Its L2 models guess our "
-        "place in the queue. NautilusTrader's engine knows none."
+        "place in the queue. NautilusTrader's engine knows none. lrvx reads levels and trades off a tape of its own, "
+        "and calls a strategy of Python at every update."
     )
     figures = {}
     for form in (SHALLOW, DEEP):
