@@ -20,7 +20,7 @@ from novation.domain.enums import (
 )
 from novation.domain.events import REDUCE_ONLY, TRANSFERRED
 from novation.domain.units import BALANCE_BOUND
-from tests.reference import book_commands, checks, ladder, margin, phases
+from tests.reference import book_commands, checks, impact, ladder, margin, phases
 from tests.reference.checks import LARGEST_DEPOSIT_USD, Asked, Refusal, closes, slot_of, wrong_side
 from tests.reference.state import Order
 
@@ -141,7 +141,7 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
         trades_now, taker = reached is not None, reached or 0
         best = ladder.levels(ex, i, c.side)[0][0] if trades_now else 0
     else:
-        taker = ex.opening_ticks(i, c.side)
+        taker = ex.opening_ticks(i, c.side, c.lots) if c.lots > 0 else 0
         found = ex.opens_now(i) and not phases.is_locked(ex, i, c.side)
         trades_now = found and (not limit or c.side * (c.price_ticks - taker) >= 0)
         best = taker
@@ -179,6 +179,7 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
             ladder.take_all(ex, order)
     elif trades_now:
         fee = ex.fee(i, c.lots, taker, ex.terms_of(i).taker_fee_e8)
+        impact.move(ex, i, c.side, c.lots)
         ex.fill(order.id, c.account, i, q, taker, market.last_e8, fee, 0)
     else:
         ex.add(order)

@@ -45,6 +45,7 @@ from tests.reference import (
     conditional,
     elections,
     halting,
+    impact,
     ladder,
     level_replay,
     margin,
@@ -110,6 +111,7 @@ class Exchange:
         pro_rata: bool = False,
         assets: Sequence[Asset] = (),
         books: Mapping[str, BookRules] | None = None,
+        impacts: Mapping[str, Any] | None = None,
     ) -> None:
         self.rules = rules
         #: Lists by *slot*: 2 * instrument, the only position or the long one, and 2 * instrument + 1, the short one.
@@ -134,7 +136,7 @@ class Exchange:
         self.marked, self.pro_rata = dict(marked or {}), pro_rata
         self.pricing = [Pricing() for _ in instruments]
         self.feed: list[MarketEvent] = []
-        self.ladders = dict(ladders or {})
+        self.ladders, self.impacts = dict(ladders or {}), dict(impacts or {})
         self.books = {name: Book(rules) for name, rules in (books or {}).items()}
         self.flows: dict[int, replay.Flow] = {}  #: by instrument, not by slot
         self.countdowns: dict[tuple[int, int], int] = {}  #: by account and instrument, when it ends
@@ -388,7 +390,7 @@ class Exchange:
                 self.execute(order, ticks, last, maker=True)
 
     def _meet_market_order(self, order: Order) -> None:
-        ticks = self.opening_ticks(order.instrument, order.side)
+        ticks = self.opening_ticks(order.instrument, order.side, order.lots)
         held = self.accounts[order.account].positions[order.instrument].lots
         if order.reduce_only and not (held * order.side < 0 and order.lots <= abs(held)):
             self.drop(order, CancelReason.WOULD_NOT_REDUCE)
@@ -408,9 +410,10 @@ class Exchange:
         """Whether the instrument can be had at this instant."""
         return self.markets[i].open_ns == self.clock_ns and phases.is_open(self, i)
 
-    def opening_ticks(self, i: int, side: int) -> int:
-        """What a taker pays or gets as a bar opens."""
-        return phases.within_limits(self, i, self.taker_ticks(i, self.markets[i].last_e8, side))
+    def opening_ticks(self, i: int, side: int, lots: int) -> int:
+        """What a taker of so many lots pays or gets as a bar opens."""
+        price_e8 = self.markets[i].last_e8 + impact.moved(self, i, side, lots)
+        return phases.within_limits(self, i, self.taker_ticks(i, price_e8, side))
 
     def to_tick(self, i: int, price_e8: int, side: int) -> int:
         """A price moved to the tick in force, against who buys or sells, in ticks."""
@@ -458,6 +461,8 @@ class Exchange:
     ) -> None:
         """Fill lots of an order, which is taken out with its last one. joins: the other side has the number already."""
         order.filled += lots if self.has_book(order.instrument) else 0
+        if not maker:
+            impact.move(self, order.instrument, order.side, lots)
         if lots == order.lots:
             self.remove(order)
         else:
@@ -656,18 +661,21 @@ class Exchange:
             yield "pool", (pool, balance)
         lines: list[Line] = []
         limited: list[Line] = []
+        moved: list[Line] = []
         queues: list[Line] = []
         for i, m in enumerate(self.markets[::2]):
             yield "market", (i, m.terms, m.last_e8, m.mark_e8, m.open_ns, m.settlement_ticks, m.status)
             if (m.phase, m.halt, m.limits_e8, m.refuse_beyond) != (MarketPhase.OPEN, 0, (-NO_LIMIT_E8, NO_LIMIT_E8), 0):
                 limited.append(("phase", (i, m.phase, m.halt, *m.limits_e8, m.refuse_beyond)))
+            if m.stays_e8 or m.fading_e8:
+                moved.append(("impact", (i, m.stays_e8, m.fading_e8, m.fades_since_ns)))
             if self.has_ladder(2 * i):
                 lines.append(("ladder", (i, m.centre_e8, m.missing[-1], m.missing[1])))
             if self.has_book(2 * i):
                 queues += [*book.lines(i, self.book(2 * i)), *halting.lines(self, i)]
             if i in self.flows:
                 queues += replay.lines(i, self.flows[i])
-        yield from limited + lines + queues
+        yield from limited + lines + moved + queues
         yield from self._pricing_lines()
         for account, a in enumerate(self.accounts):
             yield "account", (account, a.wallet, a.called, a.hedge)

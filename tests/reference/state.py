@@ -108,6 +108,9 @@ class Market:
     centre_e8: int = 0  #: of a ladder
     trades: list[tuple[int, int]] = field(default_factory=list)  #: of a book's velocity: instant and price
     cascade: int = 0  #: the price in ticks that triggered the first of the stops in hand
+    stays_e8: int = 0  #: where takers on bars have left the price: what stays, and what fades
+    fading_e8: int = 0
+    fades_since_ns: int = 0
     resume_ns: int = 0  #: when a halted book opens by itself
     halted_ns: int = 0
     halted_ticks: int = 0  #: of stop logic: the price from which stops had gone too far

@@ -41,6 +41,7 @@ def venue_of(setup: Setup, *, buffer: int = 16, orders: int = 4) -> Venue:
         pro_rata=setup.pro_rata,
         assets=setup.assets,
         books=setup.books,
+        impacts=setup.impacts,
         buffer=buffer,
         orders=orders,
     )

@@ -32,6 +32,7 @@ from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE, NO_LIMIT_E8, MarketEvent
 from novation.domain.units import E8, HOUR_NS, NO_CAP, NS
 from novation.venues import binance_usdm, cme_globex
+from novation.venues.impacts import Impact
 from novation.venues.venue_rules import VenueRules
 from tests.reference.exchange import Exchange
 
@@ -84,6 +85,7 @@ class Setup(NamedTuple):
     pro_rata: bool = False
     assets: tuple[Asset, ...] = ()
     books: dict[str, BookRules] = {}
+    impacts: dict[str, Impact] = {}
 
     def twin(self) -> Exchange:
         """The plain-Python one."""
@@ -99,6 +101,7 @@ class Setup(NamedTuple):
             pro_rata=self.pro_rata,
             assets=self.assets,
             books=self.books,
+            impacts=self.impacts,
         )
 
 

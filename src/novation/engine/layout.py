@@ -70,6 +70,7 @@ TABLES = (
     "sent",
     "delay",
     "window",
+    "impact",
 )
 
 HEAD = _table(
@@ -277,6 +278,15 @@ NEWS = _table("heard_ns kind order instrument lots position_lots short_side")
 SENT = _table("order instrument kind lots accepted")
 DELAY = _table("from_ns ns")
 
+#: One instrument whose takers move its price (`venues.impacts`), `on` where it is: what the model's terms are (float64,
+#: as nothing is found from them but whole 1e-8), how many of its units of time an order takes and a ns is; then where
+#: its takers have left the price: what stays, and what fades from an instant on.
+IMPACT = np.dtype(
+    [(name, np.float64) for name in ["half_spread", "temporary", "temporary_by", "order", "order_by", "permanent", "transient"]]
+    + [(name, np.float64) for name in ("fades", "takes", "unit")]
+    + [(name, np.int64) for name in ("on", "stays_e8", "fading_e8", "since_ns")]
+)
+
 #: Words of the windows of trades.
 WINDOW = _table("number")
 
@@ -350,4 +360,5 @@ DTYPES = {
     "sent": SENT,
     "delay": DELAY,
     "window": WINDOW,
+    "impact": IMPACT,
 }

@@ -85,7 +85,7 @@ def offer(venue, instrument, side, lots, worst_ticks):
     elif has_ladder(venue, instrument):
         ticks, there = best_level(venue, instrument, side)
     else:
-        ticks, there = opening_ticks(venue, instrument, side), lots
+        ticks, there = opening_ticks(venue, instrument, side, lots), lots
     if not within(side, ticks, worst_ticks):
         return NO_PRICE, 0
     return ticks, min(lots, there)

@@ -1,6 +1,7 @@
 """Liquidity when only bars exist: one price, plus half the stated spread, on the tick, against the taker.
 
-It offers any size at that price; sizes, impact and participation are the business of a slippage model.
+It offers any size at that price, moved by what the taker and those before it have done to it where the venue was given
+a model of impact (docs/rules/impact.md, "On a venue"). Participation is the business of a slippage model.
 A bar's price can be had at the instant the bar opens, and at no other time.
 """
 
@@ -10,7 +11,8 @@ from novation._jit import kernel
 from novation.domain.enums import MarginMethod
 from novation.engine.layout import NO_PRICE
 from novation.engine.phases import is_executable, is_locked, is_open, within_limits
-from novation.engine.state import contract_, market_, terms_of
+from novation.engine.state import contract_, impact_, market_, terms_of
+from novation.rules.impact import faded_e8, order_impact_e8, whole_e8
 from novation.rules.integers import E8, mul_div_ceil
 from novation.rules.value import price_to_ticks
 
@@ -45,11 +47,55 @@ def taker_ticks(venue, instrument, side, price_e8):
 
 
 @kernel
-def opening_ticks(venue, instrument, side):
-    """Ticks at which any size trades now, or NO_PRICE: no bar opens, or the market is locked against the taker."""
+def has_impact(venue, instrument):
+    """Whether takers move an instrument's price."""
+    return venue.impact_rows > 0 and impact_(venue, instrument).on != 0
+
+
+@kernel
+def fading_now(venue, x):
+    """What is left of the part of an impact that fades."""
+    return faded_e8(x.fading_e8, x.fades, (venue.clock_ns - x.since_ns) / x.unit)
+
+
+@kernel
+def moved_e8(venue, instrument, side, lots):
+    """How far from the market's price a taker of so many lots trades: by those before it, and by itself."""
+    x = impact_(venue, instrument)
+    own = order_impact_e8(
+        lots,
+        lots / x.takes,
+        x.half_spread,
+        x.temporary,
+        x.temporary_by,
+        x.order,
+        x.order_by,
+        x.permanent + x.transient,
+    )
+    return x.stays_e8 + fading_now(venue, x) + side * own
+
+
+@kernel
+def move(venue, instrument, side, lots):
+    """A taker has traded: later ones find the price where it has left it."""
+    if not has_impact(venue, instrument):
+        return
+    x = impact_(venue, instrument)
+    fading = fading_now(venue, x)
+    x.stays_e8 += side * whole_e8(x.permanent * lots)
+    x.fading_e8 = fading + side * whole_e8(x.transient * lots)
+    x.since_ns = venue.clock_ns
+
+
+@kernel
+def opening_ticks(venue, instrument, side, lots):
+    """Ticks at which so many lots trade now, or NO_PRICE: no bar opens, or the market is locked against the taker."""
     if not offered_now(venue, instrument) or is_locked(venue, instrument, side):
         return NO_PRICE
-    ticks = taker_ticks(venue, instrument, side, market_(venue, instrument).last_e8)
+    price_e8 = market_(venue, instrument).last_e8
+    if has_impact(venue, instrument):
+        price_e8 += moved_e8(venue, instrument, side, lots)
+    ticks = taker_ticks(venue, instrument, side, price_e8)
     return within_limits(venue, instrument, side, ticks)
 
 

@@ -24,6 +24,7 @@ from novation.engine.layout import (
     FLIGHT,
     HEAD,
     HOLDING,
+    IMPACT,
     LEGS,
     LEVEL,
     LISTS,
@@ -72,6 +73,7 @@ _buffer_at = record_pointer(BUFFER)
 _balance_at = record_pointer(BALANCE)
 _spare_at = record_pointer(SPARE)
 _slope_at = record_pointer(SLOPE)
+_impact_at = record_pointer(IMPACT)
 _book_at = record_pointer(BOOK)
 _maker_at = record_pointer(MAKER)
 _side_at = record_pointer(SIDE)
@@ -273,6 +275,13 @@ def spare_(venue, account):
     """What an account can spare where all marks are zero."""
     check_row(account, venue.spare_rows)
     return _spare_at(venue.spare_address, account)
+
+
+@kernel
+def impact_(venue, row):
+    """How takers move an instrument's price."""
+    check_row(row, venue.impact_rows)
+    return _impact_at(venue.impact_address, row)
 
 
 @kernel

@@ -382,7 +382,7 @@ def opening_unit(venue):
     if waits(venue, o.account, o.after):
         return
     if o.kind == _MARKET:
-        ticks = opening_ticks(venue, o.instrument, o.side)
+        ticks = opening_ticks(venue, o.instrument, o.side, o.lots)
         maker = 0
     else:
         ticks = opened_beyond(venue, o.instrument, o.side, o.price_ticks)

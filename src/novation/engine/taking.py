@@ -18,6 +18,7 @@ from novation.engine.liquidity import offer, take
 from novation.engine.order_checks import as_cancelled, notional_reason, too_large
 from novation.engine.order_margin import assumed_for, risk_reason
 from novation.engine.orders import cancel_order, trade
+from novation.engine.parametric import move
 from novation.engine.state import market_, order_, position_row_, row_of
 from novation.rules.clearing import closed_lots
 from novation.rules.integers import sign
@@ -44,6 +45,7 @@ def taking_unit(venue):
     if lots == o.lots:
         venue.taking = -1
     take(venue, instrument, side, lots, ticks)
+    move(venue, instrument, side, lots)
     trade(venue, row, lots, ticks, market_(venue, instrument).last_e8, 0)
 
 
@@ -83,4 +85,6 @@ def fill_working(venue, order_row, filled, ticks, price_e8, maker):
         if cause != 0:
             cancel_order(venue, order_row, cause)
             return
+    if not maker:
+        move(venue, o.instrument, o.side, filled)
     trade(venue, order_row, filled, ticks, price_e8, MAKER if maker else 0)

@@ -47,6 +47,26 @@ def whole_e8(impact):
     return -whole if impact < 0.0 else whole
 
 
+@model_kernel
+def order_impact_e8(lots, rate, half_spread, temporary, temporary_by, order, order_by, moves):
+    """What each lot of an order pays on average beyond the price that it finds, in whole 1e-8: half a spread, temporary
+    impact of its rate, the order's own, and half of what it moves the price by. lots, rate: above 0."""
+    each = half_spread + 0.5 * moves * lots
+    if temporary > 0.0:
+        each += temporary * power(rate, temporary_by)
+    if order > 0.0:
+        each += order * power(lots * 1.0, order_by)
+    return whole_e8(each)
+
+
+@model_kernel
+def faded_e8(moved_e8, rate, elapsed):
+    """What is left of an impact in whole 1e-8 that fades exponentially, cut towards zero; elapsed: in units of time."""
+    if moved_e8 == 0 or rate == 0.0:
+        return moved_e8
+    return int(moved_e8 * exp(-rate * elapsed))
+
+
 # -- Almgren and Chriss: linear -------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@
     phase     of a market that is not open, or has limits: instrument, phase, halt, lowest and highest price in 1e-8,
               whether orders beyond are refused
     ladder    instrument on a ladder, centre_e8, lots missing from its bids, from its asks
+    impact    instrument, what stays of its takers' impact in 1e-8, what fades, from which instant; where any is
     book      every order in a book: instrument, side, price, order, lots shown and hidden, whether it is the top order;
               bids from the best on, then asks, by time at a price
     halt      of a book that opens by itself: instrument, when, when it halted, from which price stops went too far
@@ -127,6 +128,9 @@ def state_lines(venue: HasState) -> Iterator[Line]:
             healed -= int(c["heals"]) * int(venue.table("market")[i]["healed_ns"]) // NS
             taken = (max(0, int(m["bid_taken"]) - healed), max(0, int(m["ask_taken"]) - healed))
             yield "ladder", (i, m["centre_e8"], *taken)
+    for i, x in enumerate(venue.table("impact")):
+        if x["stays_e8"] or x["fading_e8"]:
+            yield "impact", (i, x["stays_e8"], x["fading_e8"], x["since_ns"])
     yield from book_lines(venue)
     yield from _pricing_lines(venue)
     for i, a in enumerate(venue.table("account")):

@@ -47,6 +47,8 @@ from novation.venues.canonical import state_lines
 from novation.venues.checks import check_feed, check_flow, check_venue
 from novation.venues.fill_query import FillProbability, fill_probability
 from novation.venues.funding_query import funding_state
+from novation.venues.impacts import Impact, check_impacts
+from novation.venues.impacts import fill as fill_impacts
 from novation.venues.looks import Line, Looks, whole_ns
 from novation.venues.venue_rules import VenueRules
 
@@ -109,6 +111,7 @@ class Venue:
         ladders: Mapping[str, Ladder] | None = None,
         books: Mapping[str, BookRules] | None = None,
         marked: Mapping[str, MarkRule] | None = None,
+        impacts: Mapping[str, Impact] | None = None,
         pro_rata: bool = False,
         assets: Sequence[Asset] = (),
         sampling: bool = False,
@@ -124,10 +127,12 @@ class Venue:
         self.ladders, self.books = dict(ladders or {}), dict(books or {})
         self.marked = {name: MarkRule(rule) for name, rule in (marked or {}).items()}
         self.assets = tuple(assets) or (Asset(name=rules.asset, decimals=asset_decimals(rules.asset)),)
+        self.impacts = dict(impacts or {})
         check_venue(self, accounts)
+        check_impacts(self.impacts, self.instruments, (self.ladders, self.books))
         count = len(self.instruments)
         rows = tables.first_rows(self, accounts, orders=orders, buffer=buffer)
-        rows |= book_tables.first_rows(self.books, orders)
+        rows |= book_tables.first_rows(self.books, orders) | {"impact": count if self.impacts else 0}
         self.flows: dict[int, np.ndarray] = {}  #: by row of BOOK: recorded flow that it replays
         self.heads = record_table(HEAD, 1)
         self.head = self.heads[0]
@@ -155,6 +160,7 @@ class Venue:
         h["first_order"], h["last_order"], h["taking"], h["giving"], h["cancelling"] = -1, -1, -1, -1, -1
         h["expire_ns"], h["resume_ns"], h["grow_side"] = NEVER_NS, NEVER_NS, -1
         book_tables.fill(self, self.instruments, self.books)
+        fill_impacts(self._tables["impact"], self.impacts, self.instruments)
         self._event_hasher = hashlib.blake2b(digest_size=16)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
         self._money = np.zeros(6, np.int64)
@@ -590,6 +596,7 @@ class Venue:
             self.terms,
             self.pools,
             self.ladders,
+            self.impacts,
             self.books,
             self.marked,
             self.assets,
