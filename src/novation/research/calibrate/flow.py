@@ -152,7 +152,7 @@ def _report(
     if isinstance(watcher, zero_intelligence.Rates):
         both = watcher.first + watcher.rest
         events = {"limit": sum(both.limit), "cancel": sum(both.cancel), "market": both.market}
-        _enough(events, flow.source, _parts(watcher.first.ns, watcher.rest.ns))
+        _enough(events, flow.source, watcher.first.ns, watcher.rest.ns)
         _left(left, zero_intelligence.FAR, both.far)
         found, estimates = zero_intelligence.model(both), zero_intelligence.estimates(both)
         out_of_sample = zero_intelligence.held(watcher.first, watcher.rest)
@@ -160,7 +160,7 @@ def _report(
     elif isinstance(watcher, queue_reactive.Rates):
         tally = watcher.first + watcher.rest
         events = {kind: sum(counts.values()) for kind, counts in tally.events.items()}
-        _enough(events, flow.source, _parts(watcher.first.ns, watcher.rest.ns))
+        _enough(events, flow.source, watcher.first.ns, watcher.rest.ns)
         for why, count in tally.left.items():
             _left(left, why, count)
         found, estimates = queue_reactive.model(tally, reach), queue_reactive.estimates(tally, reach)
@@ -177,7 +177,7 @@ def _report(
             "market": sum(kind >= 4 for kind in kinds),
         }
         seconds = watcher.ns / NS
-        _enough(events, flow.source, _parts(round(watcher.rest_at * NS), round((seconds - watcher.rest_at) * NS)))
+        _enough(events, flow.source, watcher.rest_ns, watcher.ns - watcher.rest_ns)
         _left(left, hawkes.FAR, watcher.far)
         fitted = hawkes.fit(*hawkes.arrays(watcher), seconds)
         found, estimates = hawkes.model(watcher, fitted, flow.source), hawkes.estimates(watcher, fitted)
@@ -213,11 +213,7 @@ def _left(left: dict[str, float], why: str, count: int) -> None:
         left[why] = left.get(why, 0) + count
 
 
-def _parts(first_ns: int, rest_ns: int) -> bool:
-    return first_ns > 0 and rest_ns > 0
-
-
-def _enough(events: dict[str, int], source: str, parted: bool) -> None:
+def _enough(events: dict[str, int], source: str, first_ns: int, rest_ns: int) -> None:
     """Refuse a record that has none of a kind, or too little time to judge the rest by the first of."""
     for kind, count in events.items():
         if not count:
@@ -227,5 +223,5 @@ def _enough(events: dict[str, int], source: str, parted: bool) -> None:
                 source=source,
                 hint="A model has a rate of each kind: give a longer record, or a larger reach.",
             )
-    if not parted:
+    if not (first_ns and rest_ns):
         raise InvalidInput("is too short: a part of it, as rows go, covers no time that counts", source=source)

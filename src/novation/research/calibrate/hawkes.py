@@ -46,7 +46,7 @@ class Events:
     reach: int
     at: list[float] = field(default_factory=list)
     kind: list[int] = field(default_factory=list)
-    rest_at: float = 0.0
+    rest_ns: int = 0
     ns: int = 0
     far: int = 0
     distances: list[int] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Events:
 
     def begin_rest(self, ns: int) -> None:
         """Count apart from now on."""
-        self.rest_at = ns / 1e9
+        self.rest_ns = ns
 
     def wait(self, book: Book, ns: int) -> None:
         """Time goes on."""
@@ -281,7 +281,7 @@ def in_sample(events: Events, found: Fit) -> Held:
 def held(events: Events) -> Held:
     """How likely the rest is by what was found before it, beside constant rates."""
     at, kind = arrays(events)
-    end, begin = events.ns / 1e9, events.rest_at
+    end, begin = events.ns / 1e9, events.rest_ns / 1e9
     seen = np.arange(len(at)) < np.searchsorted(at, begin, side="left")
     before = fit(at[seen], kind[seen], begin)
     excited = Excited(at, kind, before.decay)
