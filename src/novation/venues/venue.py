@@ -628,11 +628,11 @@ class Venue:
             raise VenueError("the snapshot is of a venue with other instruments, terms, ladders, pools or rules")
         if (snapshot.others is None) != (self.population is None):
             raise VenueError("the snapshot is of a venue with a population, or this one is")
-        if self.population is not None and snapshot.others is not None:
-            self.population.restore(snapshot.others)
         for name in (*_KEPT, "pricing", "basis", "asset", "buffer", "balance"):
             if len(snapshot.tables[name]) != self._tables[name].nbytes:
                 raise VenueError(f"the snapshot has another number of rows in table {name!r}")
+        if self.population is not None and snapshot.others is not None:
+            self.population.restore(snapshot.others)
         for name, data in snapshot.tables.items():
             if name == "head":
                 continue

@@ -52,7 +52,7 @@ def flow_turn(venue, crowd, now_ns):
         crowd.begun = 1
         begin_wait(crowd, now_ns)
     if crowd.model == QUEUE_REACTIVE:
-        if 0 <= crowd.redraw and is_open(venue, crowd):
+        if crowd.redraw >= 0 and is_open(venue, crowd):
             redraw(venue, crowd)
             return
         if crowd.review_ns <= now_ns:

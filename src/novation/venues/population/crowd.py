@@ -17,7 +17,7 @@ from novation.domain.enums import CommandKind, EventKind, MarginMethod, RejectRe
 from novation.domain.errors import InvalidInput
 from novation.domain.events import EVENT_DTYPE
 from novation.domain.order_flow import Factor, Hawkes, OrderFlow, QueueReactive, Sizes, ZeroIntelligence
-from novation.domain.units import BALANCE_BOUND
+from novation.domain.units import BALANCE_BOUND, E8
 from novation.engine.layout import NEVER_NS
 from novation.venues.population.acting import HAWKES, NOBODY, QUEUE_REACTIVE, ZERO_INTELLIGENCE, act
 from novation.venues.population.chance import first_state
@@ -32,6 +32,8 @@ _NO_STATE = {f"{name}_address" for name in _TABLES} | {
     *("bid_before", "ask_before", "seen_ns", "base_ns", "base_budget", "base_rate", "bid_cancels", "ask_cancels"),
     *("change_ns", "rest_next"),
 }
+#: Minor units that a leveraged trader's position may be worth where the market begins; later 16 times as much.
+_MOST_VALUE = 1 << 57
 _REFUSALS = (int(EventKind.ORDER_REJECTED), int(EventKind.COMMAND_REJECTED))
 
 
@@ -77,7 +79,12 @@ class Population(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def traders(self) -> int:
         """How many have a purpose."""
-        return sum(group.count for group in (*self.makers, *self.momentum, *self.leveraged))
+        return sum(group.count for group in self.groups)
+
+    @property
+    def groups(self) -> tuple[MarketMaker | Momentum | Leveraged, ...]:
+        """Who has a purpose, in the order of their accounts."""
+        return (*self.makers, *self.momentum, *self.leveraged)
 
     @property
     def flow_accounts(self) -> int:
@@ -111,12 +118,26 @@ class Population(msgspec.Struct, frozen=True, kw_only=True):
         if self.end > accounts:
             hint = f"Make the venue with {self.end:,} accounts."
             _refuse(f"takes accounts up to {self.end - 1:,}, and there are {accounts:,}", "first", self.first, hint)
-        if any(group.count for group in self.leveraged) and instrument.method != MarginMethod.TIERED:
-            _refuse(f"leverage is not a setting of {instrument.id}", "leveraged", None)
+        self._check_leverage(venue)
         held = venue.table("position").reshape(accounts, -1)[self.first : self.end]
         used = venue.table("account")[self.first : self.end]
         if held["lots"].any() or (used["first_order"] >= 0).any() or used["wallet"].any():
             _refuse("its accounts are in use already", "first", self.first)
+
+    def _check_leverage(self, venue: Venue) -> None:
+        instrument = venue.instruments[self.instrument]
+        if self.leveraged and instrument.method != MarginMethod.TIERED:
+            _refuse(f"leverage is not a setting of {instrument.id}", "leveraged", None)
+        terms = venue.table("terms")[int(venue.table("market")[self.instrument]["terms"])]
+        each = self._first_price(venue) * int(venue.table("contract")[self.instrument]["tick_value"])
+        for group in self.leveraged:
+            most = int(venue.table("tier")[terms["tier_first"]]["max_leverage"])
+            least = -(-8 * (-(-E8 // most) + int(terms["taker_fee_e8"])) // 7) + 1
+            if group.margin_e8[0] < least:
+                problem = f"a margin of {group.margin_e8[0] / E8:.4%} is too small for {most}x"
+                _refuse(problem, "leveraged.margin_e8", group.margin_e8, f"Use {least:,} or more.")
+            if abs(each) * group.lots[1] >= _MOST_VALUE:
+                _refuse("the largest position is worth too much", "leveraged.lots", group.lots)
 
     def _first_price(self, venue: Venue) -> int:
         if self.price_ticks:
@@ -192,7 +213,7 @@ class Crowd:
 
     def _traders(self, now_ns: int) -> None:
         row, account = 0, self.made.first + self.made.flow_accounts
-        for group in (*self.made.makers, *self.made.momentum, *self.made.leveraged):
+        for group in self.made.groups:
             for _ in range(group.count):
                 t = self.tables["trader"][row]
                 t["account"], t["every_ns"] = account, group.every_ns
@@ -310,7 +331,8 @@ def _lists(flow: OrderFlow | None) -> dict[str, tuple[list[float], int]]:
 
 def _rows(rows: Sequence[Sequence[float]]) -> tuple[list[float], int]:
     """Of each row where it begins and how long it is, then all of them."""
-    begins, numbers = [], []
+    begins: list[float] = []
+    numbers: list[float] = []
     at = 2 * len(rows)
     for row in rows:
         begins += [float(at + len(numbers)), float(len(row))]

@@ -1,7 +1,7 @@
-"""What happens makes more happen: `domain.order_flow.Hawkes`, thinned after Ogata (IEEE Trans. Inf. Theory 27 (1981) 23).
+"""What happens makes more happen: `domain.order_flow.Hawkes`, thinned after Ogata.
 
-All kinds decay alike, so that six numbers say all that is left of the past. Between events rates only fall: those just
-after the last candidate bound them, times the largest factor.
+IEEE Transactions on Information Theory 27 (1981) 23. All kinds decay alike, so that six numbers say all that is left of
+the past. Between events rates only fall: those just after the last candidate bound them, times the largest factor.
 """
 
 from __future__ import annotations

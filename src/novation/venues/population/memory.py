@@ -41,8 +41,8 @@ SKIPPED, FOLLOWED, REDRAWN, QUOTED, WITHDRAWN, TRENDED, ENTERED, PUT_OFF = range
 CROWD = _record(
     # whose: the instrument, accounts first .. first + accounts of the flow; its model, the grid as it is
     "instrument first accounts model step "
-    # the flow: whether it has begun; since when its rate is so, when something happens next, when that rate next changes by itself; what was
-    # before this instant
+    # the flow: whether it has begun; since when its rate is so, when something happens next, when that rate next
+    # changes by itself; what was before this instant
     "begun then_ns next_ns change_ns base_ns "
     # the best prices, the last ones where there are none; what they were before the instant of their last change
     "bid_ticks ask_ticks bid_before ask_before seen_ns "
@@ -64,7 +64,7 @@ COUNT = _record("number")
 TRADER = _record(
     "kind account next_ns every_ns lots most_lots bid_order ask_order begun inside side least_lots least_e8 most_e8 "
     "wait_ns mean_ns horizon_ns",
-    "half_spread skew threshold mean",
+    "half_spread skew threshold average",
 )
 CHANCE = _record("a0 a1 a2 b0 b1 b2")
 

@@ -123,8 +123,8 @@ def leave_queue(venue, crowd, side, ticks):
 
 @model_kernel
 def watch_mid(venue, crowd, now_ns):
-    """Where the mid is another one the reference price is looked at, a nanosecond later: all that the instant brings has
-    happened by then, however it is cut into calls."""
+    """Where the mid is another one the reference price is looked at, a nanosecond later: by then all that the instant
+    brings has happened, however it is cut into calls."""
     step = step_of(venue, crowd)
     if step != crowd.step:  # another grid: the same place on it
         crowd.reference = crowd.reference * crowd.step // step | 1

@@ -23,7 +23,6 @@ from novation.venues.population.memory import (
     QUOTED,
     TRENDED,
     WITHDRAWN,
-    chance_,
     count_,
     is_open,
     step_of,
@@ -171,15 +170,15 @@ def follow(venue, crowd, t, now_ns):
     mid = mid_in_steps(venue, crowd)
     if not t.begun:
         t.begun = 1
-        t.mean = mid
+        t.average = mid
     else:
-        t.mean -= exp_less_one(-float(now_ns - t.mean_ns) / float(t.horizon_ns)) * (mid - t.mean)
+        t.average -= exp_less_one(-float(now_ns - t.mean_ns) / float(t.horizon_ns)) * (mid - t.average)
     t.mean_ns = now_ns
     held = position_(venue, t.account, crowd.instrument, 0).lots
     side = 0
-    if mid - t.mean > t.threshold and held + t.lots <= t.most_lots:
+    if mid - t.average > t.threshold and held + t.lots <= t.most_lots:
         side = 1
-    elif t.mean - mid > t.threshold and held - t.lots >= -t.most_lots:
+    elif t.average - mid > t.threshold and held - t.lots >= -t.most_lots:
         side = -1
     if side != 0 and is_open(venue, crowd):
         place_market(venue, t.account, crowd.instrument, side, t.lots)
