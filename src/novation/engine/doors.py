@@ -97,7 +97,7 @@ def work_among(venue, until_ns, address, act, others):
             venue.others_told = 0
             venue.closed_from = venue.closed_to
             return INSTANT
-        if venue.others_ns > until_ns:
+        if venue.clock_ns >= until_ns:
             return IDLE
 
 
