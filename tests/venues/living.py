@@ -101,6 +101,7 @@ def living(flow: OrderFlow | None, *, seed: int = 1, venue: Venue | None = None,
     venue = market() if venue is None else venue
     fields = {"accounts": 40, "price_ticks": BEGIN, **fields}
     venue.attach_population(Population(flow=flow, seed=seed, **fields))
+    venue.drain()
     return venue
 
 

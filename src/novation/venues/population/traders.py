@@ -146,7 +146,7 @@ def quote(venue, crowd, t):
     centre = mid_in_steps(venue, crowd) - t.skew * float(held)
     # never at or beyond the other side's best price
     bid = min(floor(centre - t.half_spread), crowd.ask_ticks // step - 1) * step
-    ask = max(-floor(-(centre + t.half_spread)), -(-crowd.bid_ticks // step) + 1) * step
+    ask = max(-floor(-(centre + t.half_spread)), -(-crowd.bid_ticks // step) + 1, bid // step + 1) * step
     bid_lots = min(t.lots, t.most_lots - held)
     ask_lots = min(t.lots, t.most_lots + held)
     bid_stands = stands(venue, t.account, t.bid_order, bid_lots, bid)
