@@ -100,6 +100,7 @@ def test_a_seed_is_a_market_and_another_seed_another(flow: OrderFlow) -> None:
     assert found[0][0] != found[2][0] and found[0][1] != found[2][1]
 
 
+@pytest.mark.slow
 def test_the_compiled_market_is_the_interpreted_one() -> None:
     assert json.loads(without_jit("-m", "tests.venues.living", "6")) == hashes(6)
 
@@ -235,6 +236,34 @@ def test_a_compiled_strategy_trades_among_them(latency: Latency | None) -> None:
     assert venue.clock_ns == 300 * NS
     assert record[0]["most"] >= 1
     assert venue.totals().gap == 0 and lots_of(venue).sum() == 0
+
+
+@nv.compiled("look", sent="i8")
+def bids_at_the_best(venue, now_ns, my):
+    bid = best_bid(venue, 0)
+    if bid != NO_PRICE and my.sent < 40:
+        limit(venue, 0, 1, 1, bid)
+        my.sent += 1
+
+
+@pytest.mark.parametrize("latency", [None, Latency.of(2_000_000, 3_000_000, 4_000_000)], ids=["none", "some"])
+def test_a_class_and_a_compiled_strategy_meet_the_same_market(latency: Latency | None) -> None:
+    """Both see it, send and hear at the same instants: one hash of all that happened; also with small buffers."""
+    line, sent = Connection(living(V4, seed=9, makers=MAKERS), latency), 0
+    for look in range(1, 4 * 30 + 1):
+        line.wait(look * NS // 4)
+        bids = line.venue.book(0, depth=1).bids
+        if bids and sent < 40:
+            line.submit(place_limit(0, 0, Side.BUY, 1, bids[0].price_ticks))
+            sent += 1
+    line.wait(30 * NS + 10_000_000)
+    for buffer in (4096, 64):
+        compiled = living(V4, seed=9, makers=MAKERS, venue=market(buffer=buffer))
+        function, record, address = bids_at_the_best.bind()
+        compiled.run_looking(function, address, every_ns=NS // 4, until_ns=30 * NS, latency=latency)
+        assert record[0]["sent"] == sent == 40
+        compiled.advance(line.venue.clock_ns)
+        assert compiled.event_hash() == line.venue.event_hash()
 
 
 def test_a_line_with_a_latency_hears_of_fills_in_a_living_market() -> None:

@@ -80,7 +80,12 @@ def work_among(venue, until_ns, address, act, others):
         return work(venue, until_ns)
     heard = venue.event_count
     while True:
-        status = work(venue, min(until_ns, venue.others_ns))
+        bound_ns = min(until_ns, venue.others_ns)
+        if (
+            venue.stage != 0 or venue.command_count > 0
+        ):  # this instant first: they see what it brings before time passes
+            bound_ns = min(bound_ns, venue.clock_ns)
+        status = work(venue, bound_ns)
         listen(venue, heard)
         heard = venue.event_count
         if status == MORE:

@@ -30,11 +30,13 @@ _crowd_at = record_pointer(CROWD)
 @model_kernel
 def adjust_rate(venue, crowd, now_ns):
     """Let what is to happen come nearer at the rate that the book asks for as it is."""
-    if crowd.model == ZERO_INTELLIGENCE:
-        rate = zero_intelligence_rate(venue, crowd)
-    else:
-        rate = queue_reactive_rate(venue, crowd)
-    run_down(crowd, rate * factor_now(venue, crowd, now_ns), now_ns)
+    if crowd.sequence != venue.sequence:
+        crowd.sequence = venue.sequence
+        if crowd.model == ZERO_INTELLIGENCE:
+            crowd.book_rate = zero_intelligence_rate(venue, crowd)
+        else:
+            crowd.book_rate = queue_reactive_rate(venue, crowd)
+    run_down(crowd, crowd.book_rate * factor_now(venue, crowd, now_ns), now_ns)
 
 
 @model_kernel

@@ -77,9 +77,11 @@ def some_account(crowd):
 
 @model_kernel
 def from_other_side(venue, crowd, side, distance):
-    """Ticks of a price so many steps, from 1 on, from the best of the other side."""
+    """Ticks of a price so many steps, from 1 on, from the best of the other side, which may be of another grid."""
     step = step_of(venue, crowd)
-    return crowd.ask_ticks - distance * step if side > 0 else crowd.bid_ticks + distance * step
+    if side > 0:
+        return -(-crowd.ask_ticks // step) * step - distance * step
+    return crowd.bid_ticks // step * step + distance * step
 
 
 @model_kernel

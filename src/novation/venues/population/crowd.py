@@ -30,7 +30,7 @@ _TABLES = {"crowd": CROWD, "number": NUMBER, "count": COUNT, "trader": TRADER, "
 #: Fields of CROWD that are no part of the state: addresses, and what only says that an instant is not over yet.
 _NO_STATE = {f"{name}_address" for name in _TABLES} | {
     *("bid_before", "ask_before", "seen_ns", "base_ns", "base_budget", "base_rate", "bid_cancels", "ask_cancels"),
-    *("change_ns", "rest_next"),
+    *("change_ns", "rest_next", "sequence", "book_rate"),
 }
 #: Minor units that a leveraged trader's position may be worth where the market begins; later 16 times as much.
 _MOST_VALUE = 1 << 57
@@ -196,7 +196,7 @@ class Crowd:
         c["bid_ticks"] = c["bid_before"] = price
         c["ask_ticks"] = c["ask_before"] = price + step
         c["reference"] = c["mid"] = 2 * (price // step) + 1
-        c["redraw"], c["rate"], c["base_rate"] = -1, -1.0, -1.0
+        c["redraw"], c["rate"], c["base_rate"], c["sequence"] = -1, -1.0, -1.0, -1
         at = 0
         for name in LISTS:
             c[f"{name}_at"], c[f"{name}_count"] = at, lists[name][1]

@@ -49,6 +49,8 @@ CROWD = _record(
     # of `QueueReactive`, in half steps: reference price and the mid it was last held against; when that is looked at
     # again; how far the drawing of new queues is (-1: it is not on), orders left to place there
     "reference mid review_ns redraw redraw_left "
+    # how much was said when the rate of the book was last added up: it is the same until more is
+    "sequence "
     # when the first of the traders acts
     "traders_ns "
     "number_address number_rows count_address count_rows trader_address trader_rows chance_address chance_rows "
@@ -56,7 +58,7 @@ CROWD = _record(
     # what is left of the exponential time, in expected events, and the rate it runs down at; parts of a ns
     "budget rate rest rest_next base_budget base_rate "
     # parts of that rate, and of Hawkes numbers that never change
-    "limits markets bid_cancels ask_cancels factor follows redraws decay most_factor",
+    "book_rate limits markets bid_cancels ask_cancels factor follows redraws decay most_factor",
 )
 NUMBER = _record("", "number")
 COUNT = _record("number")

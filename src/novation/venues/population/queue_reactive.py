@@ -129,6 +129,7 @@ def watch_mid(venue, crowd, now_ns):
     if step != crowd.step:  # another grid: the same place on it
         crowd.reference = crowd.reference * crowd.step // step | 1
         crowd.step = step
+        crowd.sequence = -1
     mid = (crowd.bid_ticks + crowd.ask_ticks) // step
     if mid != crowd.mid and crowd.review_ns == NEVER_NS:
         crowd.review_ns = now_ns + 1
@@ -149,6 +150,7 @@ def review(venue, crowd):
     if nearest == crowd.reference or uniform(c) >= crowd.follows:
         return
     crowd.reference = nearest
+    crowd.sequence = -1
     count_(crowd, FOLLOWED).number += 1
     if crowd.redraws > 0.0 and uniform(c) < crowd.redraws:
         crowd.redraw = 0

@@ -194,6 +194,10 @@ def speculate(venue, crowd, t, c, now_ns):
             t.inside = 0
             t.next_ns = now_ns + wait(t, c)
         return
+    if not t.begun:
+        t.begun = 1
+        t.next_ns = now_ns + wait(t, c)
+        return
     if market_(venue, crowd.instrument).mark_e8 <= 0 or not is_open(venue, crowd):
         count_(crowd, PUT_OFF).number += 1
         return
