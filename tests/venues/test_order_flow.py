@@ -176,7 +176,7 @@ def test_the_reference_price_follows_the_mid_as_often_as_it_should() -> None:
     assert venue.population.counts["followed"] > 10 and venue.population.counts["redrawn"] == 1
     venue, moves, followed = living(msgspec.structs.replace(QUEUES, follows=0.3, redraws=0.0), seed=7), 0, 0
     run(venue, 1)
-    while moves < scaled(3_000, 300):
+    while moves < scaled(1_000, 200):
         c = venue.population.tables["crowd"][0]
         before, mid = int(c["reference"]), int(c["mid"])
         run(venue, (venue.next_instant() - venue.clock_ns) / NS)

@@ -49,7 +49,7 @@ CROWD = _record(
     # of `QueueReactive`, in half steps: reference price and the mid it was last held against; when that is looked at
     # again; how far the drawing of new queues is (-1: it is not on), orders left to place there
     "reference mid review_ns redraw redraw_left "
-    # how much was said when the rate of the book was last added up: it is the same until more is
+    # how many events there were when the rate of the book was last added up: it is the same until there are more
     "sequence "
     # when the first of the traders acts
     "traders_ns "
@@ -58,11 +58,11 @@ CROWD = _record(
     # what is left of the exponential time, in expected events, and the rate it runs down at; parts of a ns
     "budget rate rest rest_next base_budget base_rate "
     # parts of that rate, and of Hawkes numbers that never change
-    "book_rate limits markets bid_cancels ask_cancels factor follows redraws decay most_factor",
+    "book_rate limits markets bid_cancels ask_cancels follows redraws decay most_factor",
 )
 NUMBER = _record("", "number")
 COUNT = _record("number")
-#: `order`: of a maker its bid; `inside`: a leveraged trader is in.
+#: `begun`: whether it has looked before; `inside`: whether a leveraged trader is there; `average`: of the mid, steps.
 TRADER = _record(
     "kind account next_ns every_ns lots most_lots bid_order ask_order begun inside side least_lots least_e8 most_e8 "
     "wait_ns mean_ns horizon_ns",
