@@ -479,6 +479,7 @@ def test_a_population_that_does_not_fit_is_refused_and_nothing_has_happened(fiel
         lambda: Leveraged(lots=(3, 2), margin_e8=(1, 2), wait_ns=1),
         lambda: Leveraged(lots=(1, 2), margin_e8=(0, 2), wait_ns=1),
         lambda: Leveraged(lots=(1, 2), margin_e8=(1, 2), wait_ns=0),
+        lambda: Leveraged(lots=(1, 2), margin_e8=(1, 2), wait_ns=1, side=0),  # type: ignore[arg-type]
         lambda: msgspec.structs.replace(EXCITED, to_limit=Factor(until=(), factors=(2.0,))),
     ],
 )

@@ -20,6 +20,14 @@ class Others(Protocol):
     act: Any  #: first-class function (head address, now, `address`), see `engine.doors.work_among`
     address: int
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often they did what."""
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """How often they were refused something, by `RejectReason`."""
+
     def hear(self, events: bytes) -> None:
         """Take in what happened, rows of `EVENT_DTYPE`."""
 

@@ -107,6 +107,8 @@ class Leveraged(msgspec.Struct, frozen=True, kw_only=True):
                 _check("leveraged", name, value, 1, most)
             if len(pair) != 2 or pair[0] > pair[1]:
                 raise InvalidInput("is from .. to, ascending", source="leveraged", where=name, value=pair)
+        if self.side is not None and self.side not in (Side.BUY, Side.SELL):
+            raise InvalidInput("is a Side, or None", source="leveraged", where="side", value=self.side)
         _check("leveraged", "wait_ns", self.wait_ns, 1, MOST_NS)
         _check("leveraged", "every_ns", self.every_ns, 1, MOST_NS)
         _check("leveraged", "count", self.count, 0, 1 << 20)
