@@ -469,6 +469,15 @@ def test_a_population_that_does_not_fit_is_refused_and_nothing_has_happened(fiel
     assert venue.state_hash() == before and venue.population is None
 
 
+def test_orders_that_the_exchange_would_not_take_are_refused_before_anybody_comes() -> None:
+    """A lot is worth 0.10, and 0.25 are asked for: three lots."""
+    venue = market(terms=msgspec.structs.replace(TERMS, min_notional=25_000_000))
+    with pytest.raises(InvalidInput, match=r"flow.limit_lots: orders of 1 lots .* Use 3 lots or more"):
+        living(V4, venue=venue)
+    three = Sizes(lots=(3,))
+    living(msgspec.structs.replace(V4, limit_lots=three, market_lots=three), venue=venue)
+
+
 @pytest.mark.parametrize(
     "made",
     [

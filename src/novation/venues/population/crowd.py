@@ -118,11 +118,33 @@ class Population(msgspec.Struct, frozen=True, kw_only=True):
         if self.end > accounts:
             hint = f"Make the venue with {self.end:,} accounts."
             _refuse(f"takes accounts up to {self.end - 1:,}, and there are {accounts:,}", "first", self.first, hint)
+        self._check_sizes(venue)
         self._check_leverage(venue)
         held = venue.table("position").reshape(accounts, -1)[self.first : self.end]
         used = venue.table("account")[self.first : self.end]
         if held["lots"].any() or (used["first_order"] >= 0).any() or used["wallet"].any():
             _refuse("its accounts are in use already", "first", self.first)
+
+    def _check_sizes(self, venue: Venue) -> None:
+        """A market in which the exchange takes nobody's orders is no market."""
+        terms = venue.table("terms")[int(venue.table("market")[self.instrument]["terms"])]
+        each = abs(self._first_price(venue) * int(venue.table("contract")[self.instrument]["tick_value"]))
+        least = max(int(terms["min_lots"]), -(-int(terms["min_notional"]) // max(1, each)))
+        for name, lots in self._sizes().items():
+            if lots < least:
+                problem = f"orders of {lots:,} lots are below what {venue.instruments[self.instrument].id} takes"
+                _refuse(problem, name, lots, f"Use {least:,} lots or more.")
+
+    def _sizes(self) -> dict[str, int]:
+        """Lots of the smallest orders, by whose they are."""
+        found = {"makers.lots": [group.lots for group in self.makers]}
+        found["momentum.lots"] = [group.lots for group in self.momentum]
+        found["leveraged.lots"] = [group.lots[0] for group in self.leveraged]
+        if isinstance(self.flow, QueueReactive):
+            found["flow.unit"] = list(self.flow.unit)
+        elif self.flow is not None:
+            found |= {f"flow.{name}": list(getattr(self.flow, name).lots) for name in ("limit_lots", "market_lots")}
+        return {name: min(lots) for name, lots in found.items() if lots}
 
     def _check_leverage(self, venue: Venue) -> None:
         instrument = venue.instruments[self.instrument]
