@@ -29,6 +29,10 @@ MODEL_MODULES = {
     f"rules/{name}.py"
     for name in ("elementary", "fill_probability", "impact", "manipulation", "option", "queue_position", "slippage")
 } | {f"venues/{name}.py" for name in ("markov_book", "quoting")}
+MODEL_MODULES |= {
+    f"venues/population/{name}.py"
+    for name in ("acting", "asking", "chance", "hawkes", "queue_reactive", "timing", "traders", "zero_intelligence")
+}
 LOWER_ROOMS = ("domain/", "reference/", "rules/", "engine/", "wire/", "venues/", "trading/", "data/")
 DOWNLOADER = "data/sources"
 

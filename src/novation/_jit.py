@@ -383,12 +383,13 @@ if JIT:
     def strategy_loop(loop: Kernel, heads: np.dtype) -> Any:
         """A loop over first-class strategies: one compilation for all of them, because it is typed by their signature.
 
-        loop: kernel (heads, until_ns, address, on_bar, state) -> int64.
+        loop: kernel (heads, until_ns, address, on_bar, state, ..) -> int64: of each strategy function and state.
         """
         integer = nb.int64
         array = nb.Array(numba.from_dtype(heads), 1, "C")
         dispatcher = _dispatcher(loop.py_func)
-        dispatcher.compile((array, integer, integer, nb.FunctionType(STRATEGY_SIGNATURE), integer))
+        strategy = (nb.FunctionType(STRATEGY_SIGNATURE), integer)
+        dispatcher.compile((array, integer, integer, *strategy * ((loop.py_func.__code__.co_argcount - 3) // 2)))
         dispatcher.disable_compile()
         return dispatcher
 

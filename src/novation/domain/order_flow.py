@@ -156,8 +156,10 @@ class Hawkes(msgspec.Struct, frozen=True, kw_only=True, tag="hawkes"):
             _refuse("is above 0", "decay", self.decay)
         if any(not 0.0 <= w < math.inf for w in self.limit_at) or not sum(self.limit_at) > 0.0:
             _refuse("are weights of 0 or more, not all 0", "limit_at", self.limit_at)
-        if self.branching() >= 1.0:
-            _refuse("lets every event bring one more or more on average: rates have no end", "jump", self.branching())
+        highest = math.prod(max(f.factors) for f in (self.to_funding, self.to_limit) if f is not None)
+        if self.branching() * highest >= 1.0:
+            problem = "lets every event bring one more or more on average, under the highest factor: rates have no end"
+            _refuse(problem, "jump", self.branching() * highest)
 
     def branching(self) -> float:
         """Events that one event brings on average: the spectral radius of jump / decay."""

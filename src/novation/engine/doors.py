@@ -21,7 +21,7 @@ from novation.engine.margining import (
     worth,
 )
 from novation.engine.opening import indicative
-from novation.engine.state import account_, asset_, balance_, look_, market_, position_row_
+from novation.engine.state import account_, asset_, balance_, event_, look_, market_, position_row_
 from novation.engine.step import IDLE, INSTANT, MORE, work
 from novation.engine.triggers import liquidation_price
 from novation.rules.adl import adl_quantile
@@ -34,6 +34,7 @@ __all__ = [
     "MORE",
     "account_numbers",
     "advance",
+    "advance_among",
     "asset_numbers",
     "deleveraging_places",
     "indicative_price",
@@ -57,6 +58,61 @@ def advance(heads, until_ns):
 
 
 @kernel
+def listen(venue, first):
+    """Note whether events from one on are of anybody but simulated traders."""
+    for row in range(first, venue.event_count):
+        account = event_(venue, row).account
+        if account < venue.others_first or account >= venue.others_end:
+            venue.others_told = 1
+            return
+
+
+@kernel
+def work_among(venue, until_ns, address, act, others):
+    """`step.work` among simulated traders: they act at their instants, after all that is due then and all that waits in
+    line, and what they ask is carried out next.
+
+    act: first-class function (head address, now, state address) -> int64, called whenever the venue comes to rest. It
+    sees what has changed, puts in line what is due now, no more than there is room for, and says in `others_ns` when it
+    is to be called again: now, where it has put something in line. INSTANT also where something was said of others.
+    """
+    if venue.others_end == 0:
+        return work(venue, until_ns)
+    heard = venue.event_count
+    while True:
+        bound_ns = min(until_ns, venue.others_ns)
+        if (
+            venue.stage != 0 or venue.command_count > 0
+        ):  # this instant first: they see what it brings before time passes
+            bound_ns = min(bound_ns, venue.clock_ns)
+        status = work(venue, bound_ns)
+        listen(venue, heard)
+        heard = venue.event_count
+        if status == MORE:
+            return MORE
+        if status == INSTANT:
+            if venue.others_ns > venue.clock_ns:  # those who act now do so after whoever looks at this instant
+                act(address, venue.clock_ns, others)
+            venue.others_told = 0
+            return INSTANT
+        act(address, venue.clock_ns, others)
+        if venue.command_count > venue.command_next or venue.others_ns <= venue.clock_ns:
+            continue
+        if venue.others_told:
+            venue.others_told = 0
+            venue.closed_from = venue.closed_to
+            return INSTANT
+        if venue.clock_ns >= until_ns:
+            return IDLE
+
+
+@kernel
+def advance_among(heads, until_ns, address, act, others):
+    """`advance` of a venue with simulated traders; what a caller asks after it is in the head."""
+    return work_among(heads[0], until_ns, address, act, others)
+
+
+@kernel
 def submit(heads, count):
     """Take commands that were written behind the waiting line into it; `advance` carries them out. The id of the last
     new order is `order_sequence`. Doors that work compile the whole engine each, so this one does not."""
@@ -66,15 +122,16 @@ def submit(heads, count):
 
 
 @kernel
-def run_compiled(heads, until_ns, address, on_bar, state):
+def run_compiled(heads, until_ns, address, on_bar, state, act, others):
     """Work up to an instant with a compiled strategy looking at every bar that closes.
 
     address: of the head; on_bar: first-class function (head address, feed row, state address) -> int64, whose
-    commands wait in line and are carried out after all bars of the instant have been seen. Returns MORE or IDLE.
+    commands wait in line and are carried out after all bars of the instant have been seen. act, others: as
+    `work_among`. Returns MORE or IDLE.
     """
     venue = heads[0]
     while True:
-        status = work(venue, until_ns)
+        status = work_among(venue, until_ns, address, act, others)
         if status != INSTANT:
             return status
         for row in range(venue.closed_from, venue.closed_to):
@@ -82,19 +139,20 @@ def run_compiled(heads, until_ns, address, on_bar, state):
 
 
 @kernel
-def run_looking(heads, until_ns, address, on_look, state):
+def run_looking(heads, until_ns, address, on_look, state, act, others):
     """Work up to an instant with a compiled strategy that looks at the instants of LOOK.
 
     on_look: first-class function (head address, its time, state address) -> int64. It looks once all that has happened
     by what it sees is done, and once commands that have arrived by then are carried out; its own are carried out next,
-    or are on their way. Returns MORE, also where LOOK is at its end, or IDLE.
+    or are on their way. act, others: as `work_among`; simulated traders have acted before it looks at the same instant.
+    Returns MORE, also where LOOK is at its end, or IDLE.
     """
     venue = heads[0]
     while has_room(venue):
         look = look_(venue, venue.look_next)
         arrival_ns = first_arrival(venue)
         stop_ns = min(look.seen_ns, arrival_ns)
-        status = work(venue, min(until_ns, stop_ns))
+        status = work_among(venue, min(until_ns, stop_ns), address, act, others)
         respond(venue)
         if status == MORE:
             return MORE

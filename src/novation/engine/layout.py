@@ -111,6 +111,9 @@ HEAD = _table(
     # commands and of news with the last time of each, events that are on their way, orders it knows of, responses
     "look_next look_count delayed flight_first flight_count flight_last_ns news_first news_count news_last_ns",
     "event_told sent_count response_kind response_state response_next",
+    # simulated traders (`venues.population`): when they act next (NEVER_NS: there are none), their accounts, first ..
+    # end, and whether something was said of anybody else since the door was last left
+    "others_ns others_first others_end others_told",
     # cursors of feed, commands, events and samples; what the door wants to hear of
     "feed_next command_next command_count event_count sample_count holding_count sampling every_instant",
     # the list of working orders, in order of arrival, and the free rows

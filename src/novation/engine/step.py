@@ -556,7 +556,10 @@ def work(venue, until_ns):
         elif stage == _SAMPLE:
             sample_unit(venue)
             if venue.stage == 0 and (
-                venue.closed_to > venue.closed_from or venue.event_count > 0 or venue.every_instant
+                venue.closed_to > venue.closed_from
+                or venue.event_count > 0
+                or venue.every_instant
+                or venue.others_end > 0  # what simulated traders will do may depend on what has happened
             ):
                 return INSTANT
         elif stage == _FUND:

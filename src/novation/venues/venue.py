@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ from novation.venues.funding_query import funding_state
 from novation.venues.impacts import Impact, check_impacts
 from novation.venues.impacts import fill as fill_impacts
 from novation.venues.looks import Line, Looks, whole_ns
+from novation.venues.others import Joins, Others, nobody
 from novation.venues.venue_rules import VenueRules
 
 #: Where each field of the head lies in its memory.
@@ -77,6 +79,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     event_hasher: Any
     kept: dict[str, tuple[Any, ...]]
     log: tuple[bytes, ...] | None
+    others: dict[str, bytes] | None
 
 
 def _layout() -> str:
@@ -158,7 +161,7 @@ class Venue:
         h["watching"], h["band_base"] = 1, tables.leaves(accounts)
         h["liquidating"], h["deleveraging"], h["next_order"] = -1, -1, -1
         h["first_order"], h["last_order"], h["taking"], h["giving"], h["cancelling"] = -1, -1, -1, -1, -1
-        h["expire_ns"], h["resume_ns"], h["grow_side"] = NEVER_NS, NEVER_NS, -1
+        h["expire_ns"], h["resume_ns"], h["others_ns"], h["grow_side"] = NEVER_NS, NEVER_NS, NEVER_NS, -1
         book_tables.fill(self, self.instruments, self.books)
         fill_impacts(self._tables["impact"], self.impacts, self.instruments)
         self._event_hasher = hashlib.blake2b(digest_size=16)
@@ -172,6 +175,7 @@ class Venue:
         self._looked_ns = 0  # by the clock of a compiled strategy, when it looked last
         self._ids_given: set[int] = set()  # of orders that are sent and have not arrived
         self._looks: Looks | None = None  # of the compiled strategy that looks
+        self.population: Others | None = None  #: who trades here beside the participants
         first_compile(Path(doors.__file__), self._open_doors)
         self._open_doors()
 
@@ -233,7 +237,28 @@ class Venue:
         check_flow(self, instrument, rows, slots, by_fills)
         if row in self.flows:
             raise VenueError(f"{self.rules.name}: {self.instruments[instrument].id} has a flow already")
+        if self.population is not None and self.population.instrument == instrument:
+            raise VenueError(f"{self.rules.name}: simulated traders trade {self.instruments[instrument].id}")
         book_tables.attach_flow(self, row, rows, slots, (int(queue), exponent_e8), int(by_fills))
+
+    def attach_population(self, population: Joins) -> None:
+        """Let simulated traders live here from now on (docs/rules/population.md): one population, for good."""
+        if self.population is not None:
+            raise VenueError(f"{self.rules.name}: has a population already")
+        self.population = population.join(self)
+        self._live()
+
+    def _live(self) -> None:
+        """Let `advance` pass through the door behind which others act."""
+        others = self.population
+        assert others is not None
+        loop = strategy_loop(doors.advance_among, HEAD)
+
+        def advance(heads: np.ndarray, until_ns: int) -> tuple[int, int, int, int]:
+            status = loop(heads, until_ns, self.address, others.act, others.address)
+            return status, self.number("closed_from"), self.number("closed_to"), self.number("event_count")
+
+        self._advance = advance
 
     def new_order_id(self) -> int:
         """An id for an order that is sent now and arrives later, with `submit`."""
@@ -366,8 +391,9 @@ class Venue:
 
     def _drive(self, door: Any, strategy: Any, state_address: int, until_ns: int) -> None:
         loop = strategy_loop(door, HEAD)
+        act, others = (nobody(), 0) if self.population is None else (self.population.act, self.population.address)
         try:
-            while loop(self.heads, until_ns, self.address, strategy, state_address) == MORE:
+            while loop(self.heads, until_ns, self.address, strategy, state_address, act, others) == MORE:
                 self._empty_buffers()
                 self._waiting = []
         except OverflowError as error:
@@ -400,12 +426,12 @@ class Venue:
         return max(last, default=self.clock_ns)
 
     def next_instant(self) -> int | None:
-        """When the attached feed has its next row, the venue a stamp of its own, or an order its end; None when there
-        is nothing of these."""
+        """When the attached feed has its next row, the venue a stamp of its own, an order its end, or simulated traders
+        act; None when there is nothing of these."""
         row = self.number("feed_next")
         feed = self._tables["feed"]
         ts_ns = min(int(feed["ts_ns"][row]) if row < len(feed) else NEVER_NS, self.number("due_ns"))
-        ts_ns = min(ts_ns, self.number("resume_ns"))
+        ts_ns = min(ts_ns, self.number("resume_ns"), self.number("others_ns"))
         expiry = doors.next_expiry(self.heads) if self.number("expire_stale") else self.number("expire_ns")
         ts_ns = min(ts_ns, int(expiry))
         for row, flow in self.flows.items():
@@ -451,6 +477,8 @@ class Venue:
         self._event_hasher.update(chunk)
         if self.log is not None:
             self.log.append(chunk)
+        if self.population is not None:
+            self.population.hear(chunk)
         self._waiting.append(chunk)
 
     def _empty_samples(self, table: str) -> None:
@@ -564,7 +592,8 @@ class Venue:
 
     def state_hash(self) -> str:
         """BLAKE2b of the canonical form of the logical state (`venues.canonical`)."""
-        return state_digest(state_lines(self))
+        others = self.population.lines() if self.population is not None else ()
+        return state_digest(chain(state_lines(self), others))
 
     def event_hash(self) -> str:
         """BLAKE2b over the bytes of every event so far, in order."""
@@ -587,6 +616,7 @@ class Venue:
             self._event_hasher.copy(),
             kept,
             log,
+            None if self.population is None else self.population.kept(),
         )
 
     def _made_of(self) -> str:
@@ -609,9 +639,13 @@ class Venue:
             raise VenueError("the snapshot was taken by another version of the engine's tables")
         if snapshot.made_of != self._made_of():
             raise VenueError("the snapshot is of a venue with other instruments, terms, ladders, pools or rules")
+        if (snapshot.others is None) != (self.population is None):
+            raise VenueError("the snapshot is of a venue with a population, or this one is")
         for name in (*_KEPT, "pricing", "basis", "asset", "buffer", "balance"):
             if len(snapshot.tables[name]) != self._tables[name].nbytes:
                 raise VenueError(f"the snapshot has another number of rows in table {name!r}")
+        if self.population is not None and snapshot.others is not None:
+            self.population.restore(snapshot.others)
         for name, data in snapshot.tables.items():
             if name == "head":
                 continue

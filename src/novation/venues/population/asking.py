@@ -1,0 +1,117 @@
+"""What simulated traders ask of the exchange, and what they see of it."""
+
+from __future__ import annotations
+
+from novation._jit import model_kernel
+from novation.domain.enums import CommandKind, OrderKind
+from novation.engine.book import best_of, price_after, queue_at, side_place
+from novation.engine.commands import enter, next_command
+from novation.engine.layout import NO_PRICE
+from novation.engine.state import order_, price_, resting_
+from novation.venues.population.chance import below
+from novation.venues.population.memory import SKIPPED, chance_, count_, step_of
+
+_PLACE, _CANCEL = int(CommandKind.PLACE), int(CommandKind.CANCEL)
+_LIMIT, _MARKET = int(OrderKind.LIMIT), int(OrderKind.MARKET)
+
+
+@model_kernel
+def room(venue):
+    """How many commands fit in the line."""
+    return venue.command_rows - venue.command_count
+
+
+@model_kernel
+def place_limit(venue, account, instrument, side, lots, ticks):
+    """A limit order until cancelled; its id."""
+    c = next_command(venue, _PLACE, account, instrument)
+    c.side = side
+    c.order_kind = _LIMIT
+    c.lots = lots
+    c.price_ticks = ticks
+    return enter(venue)
+
+
+@model_kernel
+def place_market(venue, account, instrument, side, lots):
+    """A market order."""
+    c = next_command(venue, _PLACE, account, instrument)
+    c.side = side
+    c.order_kind = _MARKET
+    c.lots = lots
+    enter(venue)
+
+
+@model_kernel
+def cancel(venue, account, order):
+    """Cancel an order."""
+    next_command(venue, _CANCEL, account, 0).order = order
+    enter(venue)
+
+
+@model_kernel
+def look(venue, crowd, now_ns):
+    """See the best prices; of an empty side the last one it had as an earlier instant ended."""
+    later = now_ns > crowd.seen_ns
+    bid = best_of(venue, side_place(venue, crowd.instrument, 1))
+    ask = best_of(venue, side_place(venue, crowd.instrument, -1))
+    if bid == NO_PRICE:
+        bid = crowd.bid_ticks if later else crowd.bid_before
+    if ask == NO_PRICE:
+        ask = crowd.ask_ticks if later else crowd.ask_before
+    if bid == crowd.bid_ticks and ask == crowd.ask_ticks:
+        return
+    if later:
+        crowd.bid_before = crowd.bid_ticks
+        crowd.ask_before = crowd.ask_ticks
+        crowd.seen_ns = now_ns
+    crowd.bid_ticks = bid
+    crowd.ask_ticks = ask
+
+
+@model_kernel
+def some_account(crowd):
+    """An account of the flow."""
+    return crowd.first + below(chance_(crowd, 0), crowd.accounts)
+
+
+@model_kernel
+def from_other_side(venue, crowd, side, distance):
+    """Ticks of a price so many steps, from 1 on, from the best of the other side, which may be of another grid."""
+    step = step_of(venue, crowd)
+    if side > 0:
+        return -(-crowd.ask_ticks // step) * step - distance * step
+    return crowd.bid_ticks // step * step + distance * step
+
+
+@model_kernel
+def order_at(venue, place, n):
+    """Row of RESTING of the n-th order of a list, from 0, the best price first."""
+    ticks = best_of(venue, place)
+    queue = price_(venue, queue_at(venue, place, ticks))
+    while n >= queue.orders:
+        n -= queue.orders
+        ticks = price_after(venue, place, ticks)
+        queue = price_(venue, queue_at(venue, place, ticks))
+    return nth_of(venue, queue.first, n)
+
+
+@model_kernel
+def nth_of(venue, row, n):
+    """Row of the n-th order behind one at its price."""
+    while n > 0:
+        n -= 1
+        row = resting_(venue, row).next
+    return row
+
+
+@model_kernel
+def cancel_own(venue, crowd, row):
+    """Cancel an order in a queue if it is of the flow; else nothing, which is counted."""
+    owner = resting_(venue, row).owner
+    if owner >= 0:
+        o = order_(venue, owner)
+        if crowd.first <= o.account < crowd.first + crowd.accounts:
+            cancel(venue, o.account, o.id)
+            return
+    count_(crowd, SKIPPED).number += 1
