@@ -141,8 +141,9 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
         trades_now, taker = reached is not None, reached or 0
         best = ladder.levels(ex, i, c.side)[0][0] if trades_now else 0
     else:
-        taker = ex.opening_ticks(i, c.side, c.lots) if c.lots > 0 else 0
-        found = ex.opens_now(i) and not phases.is_locked(ex, i, c.side)
+        asks = ex.opening_ticks(i, c.side, c.lots)
+        taker = asks or 0
+        found = asks is not None and ex.opens_now(i) and not phases.is_locked(ex, i, c.side)
         trades_now = found and (not limit or c.side * (c.price_ticks - taker) >= 0)
         best = taker
     after = 0 if limit or not c.hold or ex.has_ladder(i) else c.after

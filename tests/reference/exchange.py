@@ -391,6 +391,8 @@ class Exchange:
 
     def _meet_market_order(self, order: Order) -> None:
         ticks = self.opening_ticks(order.instrument, order.side, order.lots)
+        if ticks is None:
+            return
         held = self.accounts[order.account].positions[order.instrument].lots
         if order.reduce_only and not (held * order.side < 0 and order.lots <= abs(held)):
             self.drop(order, CancelReason.WOULD_NOT_REDUCE)
@@ -410,10 +412,13 @@ class Exchange:
         """Whether the instrument can be had at this instant."""
         return self.markets[i].open_ns == self.clock_ns and phases.is_open(self, i)
 
-    def opening_ticks(self, i: int, side: int, lots: int) -> int:
-        """What a taker of so many lots pays or gets as a bar opens."""
-        price_e8 = self.markets[i].last_e8 + impact.moved(self, i, side, lots)
-        return phases.within_limits(self, i, self.taker_ticks(i, price_e8, side))
+    def opening_ticks(self, i: int, side: int, lots: int) -> int | None:
+        """What a taker of so many lots pays or gets as a bar opens; None where it would move the price beyond all."""
+        away_e8 = impact.moved(self, i, side, lots)
+        market = self.markets[i]
+        if away_e8 and abs(away_e8) >= min(impact.BEYOND, 16 * max(abs(market.last_e8), market.mark_e8)):
+            return None
+        return phases.within_limits(self, i, self.taker_ticks(i, market.last_e8 + away_e8, side))
 
     def to_tick(self, i: int, price_e8: int, side: int) -> int:
         """A price moved to the tick in force, against who buys or sells, in ticks."""
@@ -436,7 +441,7 @@ class Exchange:
 
     def fee(self, i: int, lots: int, ticks: int, rate_e8: int) -> int:
         """The fee of trading lots at a price."""
-        worth = margin.traded_value(self.instruments[i], ticks, lots)
+        worth = abs(margin.traded_value(self.instruments[i], ticks, lots))
         return worth * rate_e8 // E8 + lots * self.terms_of(i).fee_per_lot
 
     # -- postings (docs/rules/ledger.md) ------------------------------------------------------------------------------

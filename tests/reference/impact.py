@@ -22,6 +22,10 @@ def fading(ex: Exchange, i: int, of: Any) -> int:
     return int(market.fading_e8 * exp(-rate * ((ex.clock_ns - market.fades_since_ns) / of.unit_ns)))
 
 
+#: An impact in 1e-8 that no price bears.
+BEYOND = 2**53
+
+
 def moved(ex: Exchange, i: int, side: int, lots: int) -> int:
     """How far from the market's price a taker trades, 0 where nobody moves it."""
     of = ex.impacts.get(ex.instruments[i].id)
@@ -33,7 +37,7 @@ def moved(ex: Exchange, i: int, side: int, lots: int) -> int:
         own += model.temporary * (lots / (of.takes_ns / of.unit_ns)) ** model.temporary_exponent
     if model.order:
         own += model.order * lots**model.order_exponent
-    return ex.markets[i].stays_e8 + fading(ex, i, of) + side * against(own)
+    return ex.markets[i].stays_e8 + fading(ex, i, of) + side * (against(own) if own * 1e8 < BEYOND else BEYOND)
 
 
 def move(ex: Exchange, i: int, side: int, lots: int) -> None:

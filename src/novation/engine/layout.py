@@ -285,7 +285,10 @@ DELAY = _table("from_ns ns")
 #: as nothing is found from them but whole 1e-8), how many of its units of time an order takes and a ns is; then where
 #: its takers have left the price: what stays, and what fades from an instant on.
 IMPACT = np.dtype(
-    [(name, np.float64) for name in ["half_spread", "temporary", "temporary_by", "order", "order_by", "permanent", "transient"]]
+    [
+        (name, np.float64)
+        for name in ["half_spread", "temporary", "temporary_by", "order", "order_by", "permanent", "transient"]
+    ]
     + [(name, np.float64) for name in ("fades", "takes", "unit")]
     + [(name, np.int64) for name in ("on", "stays_e8", "fading_e8", "since_ns")]
 )

@@ -12,11 +12,13 @@ from novation.domain.enums import MarginMethod
 from novation.engine.layout import NO_PRICE
 from novation.engine.phases import is_executable, is_locked, is_open, within_limits
 from novation.engine.state import contract_, impact_, market_, terms_of
-from novation.rules.impact import faded_e8, order_impact_e8, whole_e8
+from novation.rules.impact import BEYOND, faded_e8, order_impact_e8, whole_e8
 from novation.rules.integers import E8, mul_div_ceil
 from novation.rules.value import price_to_ticks
 
 _TIERED = int(MarginMethod.TIERED)
+#: Times the price that an order is checked at: what it is worth there still fits (`order_checks.too_large`).
+_FURTHEST = 16
 
 
 @kernel
@@ -89,12 +91,17 @@ def move(venue, instrument, side, lots):
 
 @kernel
 def opening_ticks(venue, instrument, side, lots):
-    """Ticks at which so many lots trade now, or NO_PRICE: no bar opens, or the market is locked against the taker."""
+    """Ticks at which so many lots trade now, or NO_PRICE: no bar opens, the market is locked against the taker, or so
+    many would move it beyond all prices."""
     if not offered_now(venue, instrument) or is_locked(venue, instrument, side):
         return NO_PRICE
-    price_e8 = market_(venue, instrument).last_e8
+    m = market_(venue, instrument)
+    price_e8 = m.last_e8
     if has_impact(venue, instrument):
-        price_e8 += moved_e8(venue, instrument, side, lots)
+        away_e8 = moved_e8(venue, instrument, side, lots)
+        if abs(away_e8) >= min(BEYOND, _FURTHEST * max(abs(m.last_e8), abs(m.mark_e8))):
+            return NO_PRICE
+        price_e8 += away_e8
     ticks = taker_ticks(venue, instrument, side, price_e8)
     return within_limits(venue, instrument, side, ticks)
 

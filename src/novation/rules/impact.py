@@ -29,6 +29,9 @@ from novation.rules.elementary import exp, exp_less_one, log_one_plus, power
 #: Almgren et al. 2005: permanent and temporary coefficient, exponent of the rate (s.e. 0.041, 0.0062, 0.038).
 MEASURED_GAMMA, MEASURED_ETA, MEASURED_BETA = 0.314, 0.142, 0.600
 
+#: A price impact in 1e-8 that no price bears: no price is above it.
+BEYOND = 1 << 53
+
 # -- into state -----------------------------------------------------------------------------------------------------
 
 
@@ -49,14 +52,17 @@ def whole_e8(impact):
 
 @model_kernel
 def order_impact_e8(lots, rate, half_spread, temporary, temporary_by, order, order_by, moves):
-    """What each lot of an order pays on average beyond the price that it finds, in whole 1e-8: half a spread, temporary
-    impact of its rate, the order's own, and half of what it moves the price by. lots, rate: above 0."""
+    """What each lot of an order pays on average beyond the price that it finds, in whole 1e-8, `BEYOND` at most.
+
+    Half a spread, temporary impact of its rate, the order's own, and half of what it moves the price by. lots, rate:
+    above 0.
+    """
     each = half_spread + 0.5 * moves * lots
     if temporary > 0.0:
         each += temporary * power(rate, temporary_by)
     if order > 0.0:
         each += order * power(lots * 1.0, order_by)
-    return whole_e8(each)
+    return whole_e8(each) if each < BEYOND / 1e8 else BEYOND
 
 
 @model_kernel
