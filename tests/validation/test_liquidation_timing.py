@@ -42,7 +42,8 @@ from novation.domain.instruments import Instrument, Terms, Tier
 from novation.domain.market import MARKET_DTYPE, MarketEvent
 from novation.domain.units import E8, NO_CAP
 from novation.venues import binance_usdm
-from novation.venues.venue import Snapshot, Venue
+from novation.venues.snapshots import Snapshot
+from novation.venues.venue import Venue
 from tests.conftest import scaled
 from tests.venues import scenarios
 

@@ -12,7 +12,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from novation._jit import address_of, entry_point, first_compile, record_table, strategy_loop
@@ -52,39 +51,13 @@ from novation.venues.impacts import Impact, check_impacts
 from novation.venues.impacts import fill as fill_impacts
 from novation.venues.looks import Line, Looks, whole_ns
 from novation.venues.others import Joins, Others, nobody
+from novation.venues.snapshots import Snapshot, check_snapshot, layout, made_of
 from novation.venues.venue_rules import VenueRules
 
 #: Where each field of the head lies in its memory.
 _OFFSETS = {name: i for i, name in enumerate(HEAD.names or ())}
 _EVENT_COUNT, _COMMAND_COUNT = _OFFSETS["event_count"], _OFFSETS["command_count"]
 _EVENT_TOLD = _OFFSETS["event_told"]
-
-
-#: Tables of which a snapshot has to have as many rows.
-_KEPT = ("contract", "terms", "tier", "market", "account", "position", "pool", "level", "book", "maker", "side")
-
-
-class Snapshot(msgspec.Struct, frozen=True):
-    """The bytes of every table, feed and flows in use, event hash, samples and log so far, and digests of layout and
-    of what the venue is made of.
-
-    Feed, flows, samples and log are shared with the venue: none of them is ever written to again.
-    """
-
-    layout: str
-    made_of: str
-    tables: dict[str, bytes]
-    feed: Any
-    flows: dict[int, np.ndarray]
-    event_hasher: Any
-    kept: dict[str, tuple[Any, ...]]
-    log: tuple[bytes, ...] | None
-    others: dict[str, bytes] | None
-
-
-def _layout() -> str:
-    fields = [(name, str(dtype.descr)) for name, dtype in [("head", HEAD), *DTYPES.items()]]
-    return hashlib.blake2b(repr(fields).encode(), digest_size=8).hexdigest()
 
 
 class Venue:
@@ -608,8 +581,8 @@ class Venue:
         kept = {name: tuple(chunks) for name, chunks in self._kept.items()}
         log = None if self.log is None else tuple(self.log)
         return Snapshot(
-            _layout(),
-            self._made_of(),
+            layout(),
+            made_of(self),
             kept_tables,
             self._tables["feed"],
             dict(self.flows),
@@ -619,31 +592,9 @@ class Venue:
             None if self.population is None else self.population.kept(),
         )
 
-    def _made_of(self) -> str:
-        made = (
-            self.rules,
-            self.instruments,
-            self.terms,
-            self.pools,
-            self.ladders,
-            self.impacts,
-            self.books,
-            self.marked,
-            self.assets,
-        )
-        return hashlib.blake2b(repr(made).encode(), digest_size=8).hexdigest()
-
     def restore(self, snapshot: Snapshot) -> None:
         """Put a snapshot back; of this venue or of one with the same instruments and accounts."""
-        if snapshot.layout != _layout():
-            raise VenueError("the snapshot was taken by another version of the engine's tables")
-        if snapshot.made_of != self._made_of():
-            raise VenueError("the snapshot is of a venue with other instruments, terms, ladders, pools or rules")
-        if (snapshot.others is None) != (self.population is None):
-            raise VenueError("the snapshot is of a venue with a population, or this one is")
-        for name in (*_KEPT, "pricing", "basis", "asset", "buffer", "balance"):
-            if len(snapshot.tables[name]) != self._tables[name].nbytes:
-                raise VenueError(f"the snapshot has another number of rows in table {name!r}")
+        check_snapshot(snapshot, self)
         if self.population is not None and snapshot.others is not None:
             self.population.restore(snapshot.others)
         for name, data in snapshot.tables.items():
