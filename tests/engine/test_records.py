@@ -12,7 +12,7 @@ from novation._jit import kernel
 from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.market import MARKET_DTYPE, MARKET_FORMAT, MarketEvent
-from novation.engine.layout import DTYPES, HEAD, SLOPE, SPARE, TABLES
+from novation.engine.layout import DTYPES, HEAD, IMPACT, SLOPE, SPARE, TABLES
 from novation.engine.state import (
     account_,
     asset_,
@@ -92,9 +92,17 @@ ACCESSORS = (
     "news",
     "sent",
     "delay",
+    "impact",
 )
-#: What is computed in floating point: bands, that is who need not be tested, and nothing that is said or owed.
-FLOATS = {"constant", "slope"}
+#: What is computed in floating point: bands, that is who need not be tested, and models of impact, of which whole 1e-8
+#: are said and owed.
+FLOATS = {
+    **dict.fromkeys(["constant", "slope"], (SPARE, SLOPE)),
+    **dict.fromkeys(
+        ["half_spread", "temporary", "temporary_by", "order", "order_by", "permanent", "transient"], (IMPACT,)
+    ),
+    **dict.fromkeys(["fades", "takes", "unit"], (IMPACT,)),
+}
 
 
 @pytest.mark.parametrize("name", ["head", *DTYPES])
@@ -106,9 +114,9 @@ def test_no_field_is_an_attribute_of_a_numpy_record(name: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [HEAD, *DTYPES.values()])
-def test_every_field_is_int64_but_those_of_what_bands_are_found_from(dtype: np.dtype) -> None:
+def test_every_field_is_int64_but_those_of_bands_and_models(dtype: np.dtype) -> None:
     for name in dtype.names or ():
-        assert dtype[name] == np.dtype(np.float64 if name in FLOATS and dtype in (SPARE, SLOPE) else np.int64)
+        assert dtype[name] == np.dtype(np.float64 if dtype in FLOATS.get(name, ()) else np.int64)
     assert dtype.itemsize == 8 * len(dtype.names or ())
 
 
@@ -197,7 +205,9 @@ def touch(heads, which, row):
         return news_(venue, row).heard_ns
     if which == 31:
         return sent_(venue, row).order
-    return delay_(venue, row).ns
+    if which == 32:
+        return delay_(venue, row).ns
+    return impact_(venue, row).stays_e8
 
 
 @kernel

@@ -20,7 +20,7 @@ from novation.domain.enums import (
 )
 from novation.domain.events import REDUCE_ONLY
 from novation.domain.units import E8
-from tests.reference import book, checks, conditional, elections, phases, trading
+from tests.reference import book, checks, conditional, elections, halting, phases, trading
 from tests.reference.checks import HIGHEST_PRICE_E8, Refusal
 from tests.reference.state import Order, Trigger
 
@@ -59,6 +59,7 @@ def place(ex: Exchange, c: Command) -> Refusal | None:
     if refusal:
         return refusal
     becomes = c.order_kind in BECOMES_LIMIT and not c.trigger
+    gives_way = bool(becomes or c.min_lots)
     limit = conditional.limit_now(ex, i, c.order_kind, 1 if c.side > 0 else -1) if becomes else c.price_ticks
     if limit is None:
         return Refusal(RejectReason.NO_OPPOSITE, c.order_kind)
@@ -69,9 +70,10 @@ def place(ex: Exchange, c: Command) -> Refusal | None:
         c = msgspec.structs.replace(c, order_kind=int(OrderKind.LIMIT), price_ticks=limit)
     refusal = checks.well_formed(ex, c)
     order = _order(ex, i, c)
+    order.gives_way = gives_way or halting.is_at_once(order)
     found = book.Reach()
     if not refusal and not order.trigger:
-        found = trading.reach(ex, order, c.lots, c.price_ticks, min_lots=c.min_lots)
+        found = trading.reach(ex, order, c.lots, c.price_ticks)
         refusal = _unwanted(ex, order, found) or trading.refused(ex, order, c.lots, c.order_kind, c.price_ticks, found)
     if refusal:
         return refusal._replace(price_ticks=c.price_ticks)
@@ -131,6 +133,8 @@ def _longest(ex: Exchange, i: int, c: Command) -> int:
 
 
 def _cannot_close(ex: Exchange, i: int, c: Command) -> Refusal | None:
+    if checks.wrong_side(ex, c):
+        return None  # which is asked later
     side, lots = 1 if c.side > 0 else -1, ex.accounts[c.account].positions[i].lots
     plain = c.order_kind == OrderKind.MARKET and c.trigger in (TriggerKind.STOP, TriggerKind.TAKE_PROFIT)
     if c.close_position != 1 or not plain or c.lots or c.reduce_only or c.time_in_force != TimeInForce.GTC:

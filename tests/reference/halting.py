@@ -49,6 +49,15 @@ def short_of_a_halt(ex: Exchange, i: int, side: int, worst: int | None) -> int |
     return (min if side > 0 else max)(bounds, default=None)
 
 
+def short_of_the_first(ex: Exchange, i: int, side: int, worst: int | None, first: int) -> int | None:
+    """The same of a taker that has traded at a first price."""
+    velocity = ex.book(i).rules.velocity
+    if not velocity:
+        return worst
+    bound = first + side * (velocity.move_ticks - 1)
+    return bound if worst is None else (min if side > 0 else max)(worst, bound)
+
+
 def is_at_once(order: Order) -> bool:
     """Whether nothing of an order can stay in a book."""
     return order.kind == OrderKind.MARKET or order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
@@ -65,7 +74,7 @@ def halt(ex: Exchange, i: int, reason: HaltReason) -> None:
     """A market halts, and by velocity its group."""
     rules = ex.book(i).rules
     for j in range(0, len(ex.instruments), 2):
-        if not ex.has_book(j) or not phases.is_open(ex, j):
+        if not ex.has_book(j) or not phases.is_open(ex, j) or j // 2 in ex.flows:
             continue
         together = reason == HaltReason.VELOCITY and rules.group and ex.book(j).rules.group == rules.group
         if j // 2 == i // 2 or together:
@@ -81,7 +90,9 @@ def resume(ex: Exchange) -> None:
     """Halts end that end now, unless stops would still go too far."""
     for i in range(0, len(ex.instruments), 2):
         market = ex.markets[i]
-        if 0 < market.resume_ns <= ex.clock_ns and not _prolonged(ex, i):
+        if 0 < market.resume_ns <= ex.clock_ns and not phases.is_listed(ex, i):
+            market.resume_ns = 0
+        elif 0 < market.resume_ns <= ex.clock_ns and not _prolonged(ex, i):
             market.phase, market.halt, market.resume_ns = MarketPhase.OPEN, 0, 0
             ex.emit(EventKind.PHASE_CHANGED, -1, i, amount=MarketPhase.OPEN)
             elections.open_with_auction(ex, i)

@@ -358,8 +358,10 @@ def _is_passed_on(ex: Exchange, i: int, side: int, best: tuple[int, int] | None)
 
 def _nobody_takes(ex: Exchange, i: int, lots: int) -> bool:
     """Whether a position on a book, without a fund, cannot be closed, as nobody is there."""
-    if not ex.has_book(i) or ex.rules.deficit_to_fund:
+    if not ex.has_book(i):
         return False
+    if ex.rules.deficit_to_fund:
+        return not phases.is_open(ex, i)
     maker = trading.first(ex, i, -1 if lots > 0 else 1)
     reason = halting.too_far(ex, i, maker.price_ticks) if maker else None
     if reason:

@@ -83,10 +83,10 @@ def can_close_all(ex: Exchange, account: int) -> bool:
 
 
 def is_awaited(ex: Exchange, i: int, lots: int) -> bool:
-    """Whether an order on a book could take a position over, where no fund does."""
-    if not ex.has_book(i) or ex.rules.deficit_to_fund:
+    """Whether an order on a book could take a position over, or a fund does while the book is open."""
+    if not ex.has_book(i):
         return True
-    return is_open(ex, i) and bool(book.prices(ex, i, 1 if lots > 0 else -1))
+    return is_open(ex, i) and (ex.rules.deficit_to_fund or bool(book.prices(ex, i, 1 if lots > 0 else -1)))
 
 
 def waits(ex: Exchange, account: int, after: int) -> bool:

@@ -62,6 +62,7 @@ class Order:
     top: int = 0  #: whether it is the last that bettered its side as it came to stand
     trigger: Trigger | None = None  #: while it waits outside the book
     close_position: int = 0  #: whether it closes the whole position, and ends with it
+    gives_way: bool = False  #: as it arrives: whether it is cancelled where it would halt its market
     price_protect: int = 0  #: whether it waits on where last price and mark lie too far apart
     stood: int = 0  #: the how-manieth to come to stand in its book, as it last did
     # Of an order of a record, whose lots are what it shows.

@@ -13,15 +13,21 @@ if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
 
 
-def reach(ex: Exchange, order: Order, lots: int, price_ticks: int, *, min_lots: int = 0) -> book.Reach:
+def reach(ex: Exchange, order: Order, lots: int, price_ticks: int) -> book.Reach:
     """How far an order gets now with so many lots, at a price if it has a limit."""
     i = order.instrument
     if not phases.is_open(ex, i):
         return book.Reach()
     limit = price_ticks if order.kind == OrderKind.LIMIT else checks.take_bound(ex, i, order.side)
-    if min_lots or halting.is_at_once(order):
-        limit = halting.short_of_a_halt(ex, i, order.side, limit)
-    return book.reach(ex, i, book.Taker(order.account, order.side, lots, limit, on_self_trades(ex, order)))
+    word = on_self_trades(ex, order)
+    if not order.gives_way:
+        return book.reach(ex, i, book.Taker(order.account, order.side, lots, limit, word))
+    limit = halting.short_of_a_halt(ex, i, order.side, limit)
+    found = book.reach(ex, i, book.Taker(order.account, order.side, lots, limit, word))
+    if found.lots:
+        limit = halting.short_of_the_first(ex, i, order.side, limit, found.best)
+        found = book.reach(ex, i, book.Taker(order.account, order.side, lots, limit, word))
+    return found
 
 
 def on_self_trades(ex: Exchange, order: Order) -> int:
@@ -70,6 +76,7 @@ def arrive(ex: Exchange, order: Order) -> None:
     elif order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
         ex.drop(order, CancelReason.UNFILLED)
     else:
+        order.gives_way = False
         ex.book(order.instrument).stand(order)
 
 
@@ -81,7 +88,7 @@ def _take(ex: Exchange, taker: Order) -> None:
         if not opposite or (worst is not None and taker.side * (opposite[0] - worst) > 0):
             return
         reason = halting.too_far(ex, i, opposite[0])
-        if reason and halting.is_at_once(taker):
+        if reason and taker.gives_way:
             ex.drop(taker, CancelReason.WOULD_HALT)
             return
         if reason:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from novation.domain.book import BookRules, Velocity
+from novation.domain.book import BookRules, StopLogic, Velocity
 from novation.domain.enums import SelfTrade
 from novation.domain.errors import DataError, InvalidInput, NoRuleInForce
 from novation.domain.units import DAY_NS, E8, NS, to_ns
@@ -64,12 +64,24 @@ def test_allocation_is_the_top_order_then_pro_rata_of_two_lots_or_more(tmp_path:
 
 @pytest.mark.parametrize("letter", list(ALGORITHMS))
 def test_every_letter_is_a_way_to_match(letter: str, tmp_path: Path) -> None:
-    assert isinstance(book_rules(own(tmp_path, f"{letter},,,"), "cme:GCZ2026", AT), BookRules)
+    share = "50" if letter == "K" else ""
+    assert isinstance(book_rules(own(tmp_path, f"{letter},{share},,"), "cme:GCZ2026", AT), BookRules)
 
 
 def test_what_is_no_way_to_match_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="algorithm is none of F, C, A"):
-        book_rules(own(tmp_path / "a", "X,,,"), "cme:GCZ2026", AT)
+    for number, (row, message) in enumerate(
+        {
+            "X,,,": "algorithm is none of F, C, A",
+            "K,,,": "fifo_percent is missing",
+            "F,40,2,": "fifo_percent has no meaning in algorithm F",
+            "K,2.5,,": "fifo_percent is no whole number from 0 to 100",
+            "K,140,,": "fifo_percent is no whole number",
+            "K,20,-1,": "pro_rata_min is no whole number",
+            "F,,,-1": "protection_points is no number above zero",
+        }.items()
+    ):
+        with pytest.raises(DataError, match=message):
+            book_rules(own(tmp_path / f"wrong-{number}", row), "cme:GCZ2026", AT)
     with pytest.raises(InvalidInput, match="algorithm F has none"):
         book_rules(Reference(), "cme:GCZ2026", AT, lead_makers=[(0, 10)])
     with pytest.raises(DataError, match="whole number of ticks"):
@@ -104,5 +116,14 @@ def test_binance_is_known_for_the_symbol_and_the_day_that_were_captured() -> Non
         book_rules(Reference(), "ETHUSDT", CAPTURED)
     with pytest.raises(NoRuleInForce, match="filters"):
         book_rules(Reference(), "BTCUSDT", CAPTURED + 2 * DAY_NS)
+    with pytest.raises(NoRuleInForce, match="filters"):
+        book_rules(Reference(), "binance_um:BTCUSDT_261225", CAPTURED)
     with pytest.raises(InvalidInput, match="lead_makers"):
         book_rules(Reference(), "BTCUSDT", CAPTURED, lead_makers=[(0, 10)])
+    with pytest.raises(InvalidInput, match="at_ns"):
+        book_rules(Reference(), "BTCUSDT", "2026-09-15")  # type: ignore[arg-type]
+
+
+def test_what_no_table_has_is_handed_in() -> None:
+    rules = book_rules(Reference(), "cme:ESZ2026", AT, group=1, stop_logic=StopLogic(move_ticks=24))
+    assert (rules.group, rules.stop_logic) == (1, StopLogic(move_ticks=24))

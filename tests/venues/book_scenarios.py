@@ -97,9 +97,9 @@ def halts(r: Random) -> dict[str, Any]:
         within, pause = r.choice([1, 60 * NS, HOUR_NS, 5 * HOUR_NS]), r.choice([1, 90 * NS, HOUR_NS])
         found["velocity"] = Velocity(move_ticks=r.randint(1, 7), within_ns=within, pause_ns=pause)
     if r.randint(0, 1):
-        pause, most = r.choice([1, 60 * NS, HOUR_NS]), r.choice([1, 200 * NS, 4 * HOUR_NS])
+        pause, longer = r.choice([1, 60 * NS, HOUR_NS]), r.choice([1, 3, 4])
         found["stop_logic"] = StopLogic(
-            move_ticks=r.randint(1, 4), pause_ns=pause, most_ns=most, thresholds=r.randint(1, 2)
+            move_ticks=r.randint(1, 4), pause_ns=pause, most_ns=longer * pause, thresholds=r.randint(1, 2)
         )
     return found | {"group": r.choice([0, 1, 1])}
 

@@ -14,7 +14,7 @@ import numpy as np
 from novation.domain.account import Account, Balance, Position
 from novation.domain.commands import Command, set_hedge_mode, set_multi_assets
 from novation.domain.digest import canonical_bytes
-from novation.domain.enums import CancelReason, EventKind, MarginScope, PositionSide, RejectReason
+from novation.domain.enums import CancelReason, EventKind, HaltReason, MarginScope, PositionSide, RejectReason
 from novation.domain.events import Event
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8
@@ -55,8 +55,8 @@ def shown(event: Event) -> str:
         if name == "kind" or not number:
             continue
         if name == "reason":
-            reasons = CancelReason if event.kind == EventKind.ORDER_CANCELLED else RejectReason
-            number = reasons(number).name
+            of = {EventKind.ORDER_CANCELLED: CancelReason, EventKind.PHASE_CHANGED: HaltReason}
+            number = of.get(EventKind(event.kind), RejectReason)(number).name
         parts.append(f"{name}={number}")
     return " ".join(parts)
 

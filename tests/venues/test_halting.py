@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
 from novation.domain.book import BookRules, StopLogic, Velocity
-from novation.domain.commands import cancel, transfer
+from novation.domain.commands import cancel, place, set_margin_scope, transfer
 from novation.domain.enums import (
     CancelReason,
     EventKind,
     HaltReason,
+    MarginScope,
     MarketPhase,
     OrderKind,
     RejectReason,
@@ -19,12 +21,14 @@ from novation.domain.enums import (
 )
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.events import AUCTION, Event
-from novation.domain.flow import FLOW_DTYPE
-from novation.domain.units import NS
-from novation.venues import cme_globex
+from novation.domain.flow import FLOW_DTYPE, FlowKind
+from novation.domain.units import E8, NS
+from novation.venues import binance_usdm, cme_globex
 from tests.venues.book_cases import BUY, DOLLARS, SELL, TERMS, Pair, fills, gone, market, marks, order, queue, rest
 from tests.venues.book_pair import pair
 from tests.venues.scenarios import Setup, named_contract
+from tests.venues.test_deleveraging import TERMS as COIN_TERMS
+from tests.venues.test_edges import coin
 from tests.venues.test_phases import answer, phase
 
 #: Four ticks, a point, within a second; five seconds of halt.
@@ -104,6 +108,101 @@ def test_orders_that_cannot_stay_are_cancelled_instead_and_the_market_stays_open
     rest(both, SELL, (2, 901))
     events = both.submit(order(1, BUY, 1, OrderKind.MARKET))
     assert gone(events)[0][1] == CancelReason.WOULD_HALT and not fills(events)
+    both.compare()
+
+
+def test_an_orders_own_first_trade_is_in_the_window() -> None:
+    """Nothing has traded yet. 900 and then 901 are four ticks: who must have four lots at once cannot, and has none."""
+    for fields in ({"time_in_force": TimeInForce.FOK}, {"min_lots": 4}):
+        both = market(BookRules(velocity=POINT))
+        rest(both, SELL, (2, 900), (5, 901))
+        events = both.submit(order(1, BUY, 4, 902, **fields))
+        assert not fills(events) and gone(events)[0][1] == CancelReason.MINIMUM_NOT_MET
+        both.compare()
+    both = market(BookRules(velocity=POINT))
+    rest(both, BUY, (2, 900), (2, 899.25), (5, 899))
+    assert fills(both.submit(order(1, SELL, 4, 890, time_in_force=TimeInForce.FOK))) == [(2, 900), (2, 899.25)]
+    both.compare()
+
+
+@pytest.mark.parametrize("kind", [OrderKind.MARKET_PROTECTED, OrderKind.MARKET_LIMIT])
+def test_orders_without_a_price_of_their_own_give_way_too(kind: OrderKind) -> None:
+    """Globex's market orders (facts/cme.md 7): what is inside trades, the rest is cancelled."""
+    both = traded_at(900, BookRules(velocity=POINT, protection_ticks=24))
+    rest(both, SELL, (2, 900.75), (5, 901))
+    events = both.submit(order(1, BUY, 4, kind))
+    assert fills(events) == [(2, 900.75)] and not phases(events)
+    if kind == OrderKind.MARKET_PROTECTED:
+        assert gone(events)[0][1] == CancelReason.WOULD_HALT
+    else:  # a limit order at 900.75, which has had all there is, stands there
+        assert queue(both, BUY)[0][1:] == (900.75, 2, 0)
+    both.compare()
+
+
+def test_an_order_with_a_minimum_gives_way_with_what_is_left() -> None:
+    both = traded_at(900, BookRules(velocity=POINT))
+    rest(both, SELL, (2, 900.75), (5, 901))
+    events = both.submit(order(1, BUY, 4, 902, min_lots=1))
+    assert fills(events) == [(2, 900.75)] and gone(events)[0][1] == CancelReason.WOULD_HALT and not phases(events)
+    both.compare()
+
+
+def test_a_book_that_replays_a_record_does_not_halt_with_its_group() -> None:
+    lead, back = (named_contract(i, 25_000_000, 50) for i in range(2))
+    books = {lead.id: BookRules(velocity=POINT, group=7), back.id: BookRules(group=7)}
+    both = pair(Setup(cme_globex.RULES, [lead, back], [[TERMS]] * 2, 2, 0, [0, 0], books=books))
+    row = np.zeros(1, FLOW_DTYPE)
+    row["kind"], row["ts_ns"], row["price_ticks"], row["lots"], row["side"] = FlowKind.ADD, 60 * NS, 3_600, 1, 1
+    both.attach_flow(1, row, 1)
+    both.advance(0, [marks(0, 900)])
+    for account in (0, 1):
+        both.submit(transfer(account, 10_000_000 * DOLLARS))
+    for price in (900, 901):
+        rest(both, SELL, (1, price))
+        events = both.submit(order(1, BUY, 1, price))
+    assert [e.instrument for e in events if e.kind == EventKind.PHASE_CHANGED] == [0]
+    both.compare()
+
+
+def test_a_halt_that_would_end_after_the_delivery_time_does_not() -> None:
+    contract = msgspec.structs.replace(named_contract(0, 25_000_000, 50), deliver_ns=4 * NS)
+    rules = BookRules(velocity=POINT)
+    both = pair(Setup(cme_globex.RULES, [contract], [[TERMS]], 2, 0, [0], books={contract.id: rules}))
+    both.advance(0, [marks(0, 900)])
+    for account in (0, 1):
+        both.submit(transfer(account, 10_000_000 * DOLLARS))
+    for price in (900, 901):
+        rest(both, SELL, (1, price))
+        both.submit(order(1, BUY, 1, price))
+    assert not both.advance(60 * NS, [])
+    both.compare()
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_with_a_fund_too_a_close_out_waits_for_the_market_to_open(isolated: bool) -> None:
+    """Six lots bought at 60,000 with a twentieth of it. At 56,000 that is gone; the book is halted, and a bid of ten at
+    58,600 stands in it: nobody is deleveraged, and it is met after the auction.
+    """
+    btc = coin(tick_e8=E8 // 10, lot_e8=E8 // 1_000)
+    rules = BookRules(velocity=Velocity(move_ticks=5_000, within_ns=NS, pause_ns=5 * NS))
+    both = pair(Setup(binance_usdm.RULES, [btc], [[COIN_TERMS]], 3, 0, [0], books={btc.id: rules}))
+    both.advance(0, [marks(0, 60_000)])
+    for account in range(3):
+        both.submit(transfer(account, 1_000_000_000 * E8))
+    if isolated:
+        both.submit(set_margin_scope(0, 0, MarginScope.ISOLATED))
+    both.submit(place(1, 0, SELL, OrderKind.LIMIT, 6, price_ticks=600_000))
+    both.submit(place(0, 0, BUY, OrderKind.LIMIT, 6, price_ticks=600_000))
+    if not isolated:
+        both.submit(transfer(0, -both.twin.withdrawable(0)))
+    both.submit(place(2, 0, BUY, OrderKind.LIMIT, 10, price_ticks=586_000))
+    assert phases(both.submit(place(1, 0, SELL, OrderKind.LIMIT, 1, price_ticks=586_000))) == [HALTED]
+    events = both.advance(NS, [marks(NS, 56_000)])
+    assert not [e for e in events if e.kind in (EventKind.LIQUIDATION, EventKind.DELEVERAGED, EventKind.FILL)]
+    events = both.advance(5 * NS, [])
+    closed = [(e.account, e.price_ticks) for e in events if e.kind == EventKind.LIQUIDATION]
+    assert closed and all(at == (0, 586_000) for at in closed)
+    assert not [e for e in events if e.kind == EventKind.DELEVERAGED]
     both.compare()
 
 
@@ -250,6 +349,13 @@ def test_a_book_that_replays_a_record_halts_by_its_rows_alone() -> None:
         (lambda: Velocity(move_ticks=1, within_ns=-1, pause_ns=1), "within_ns"),
         (lambda: StopLogic(move_ticks=1 << 21), "stop logic.*move_ticks"),
         (lambda: StopLogic(move_ticks=1, thresholds=0), "thresholds"),
+        (lambda: StopLogic(move_ticks=1, pause_ns=30 * NS), "most_ns.*is pause_ns to 1,000 times it"),
+        (lambda: StopLogic(move_ticks=1, pause_ns=1), "most_ns"),
+        (lambda: BookRules(market_orders="yes"), "market_orders is True or False"),  # type: ignore[arg-type]
+        (lambda: BookRules(price_match=2), "price_match is True or False"),  # type: ignore[arg-type]
+        (lambda: BookRules(self_trade=True), "self_trade is a SelfTrade"),  # type: ignore[arg-type]
+        (lambda: BookRules(lead_makers=((1,),)), "lead_makers is a tuple"),  # type: ignore[arg-type]
+        (lambda: BookRules(lead_makers=3), "lead_makers is a tuple"),  # type: ignore[arg-type]
         (lambda: BookRules(velocity=3), "velocity is a Velocity"),  # type: ignore[arg-type]
         (lambda: BookRules(group=-1), "group is a whole number"),
     ],

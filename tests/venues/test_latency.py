@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import novation as nv
 from novation.data.flow import dense_orders
 from novation.domain.commands import cancel as cancel_command
-from novation.domain.commands import place_limit, place_market
-from novation.domain.enums import EventKind, Side
+from novation.domain.commands import place, place_limit, place_market
+from novation.domain.enums import EventKind, OrderKind, Side, TriggerKind
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.events import Event
 from novation.domain.flow import FLOW_DTYPE
@@ -502,3 +502,33 @@ def test_what_it_knows_begins_with_what_is_so_and_goes_on_with_what_it_hears() -
 def test_how_often_it_looks_is_whole_ns(wrong: dict[str, Any]) -> None:
     with pytest.raises((InvalidInput, VenueError)):
         Participant(Connection(exchange())).run(100, **wrong)
+
+
+def test_a_stop_is_no_market_order_until_it_is_triggered_and_one_that_closes_works_on() -> None:
+    """Two lots held, a stop of two and one of the whole position: a target of two is there."""
+    venue = exchange()
+    mine = Participant(Connection(venue))
+    venue.submit(place_limit(1, 0, Side.SELL, 2, 3_600))
+    mine.buy(0, 2)
+    at = {"trigger": TriggerKind.STOP, "trigger_e8": 890 * 100_000_000}
+    mine.hear(10)
+    stop = mine.submit(place(0, 0, Side.SELL, OrderKind.MARKET, 2, reduce_only=1, **at))
+    whole = mine.submit(place(0, 0, Side.SELL, OrderKind.MARKET, 0, close_position=1, **at))
+    for until_ns in (20, 30):
+        assert mine.waiting(0) == 0 and mine.target(0, 2) == 0
+        assert mine.working == {stop: -2, whole: 0} and mine.is_working(whole)
+        mine.hear(until_ns)
+    assert Participant(Connection(venue)).waiting(0) == 0
+    for command in (place_limit(1, 0, Side.BUY, 3, 3_560), place_limit(2, 0, Side.SELL, 1, 3_560)):
+        mine.line.respond(venue.submit(command))
+    mine.hear(40)
+    assert not mine.working and mine.position(0) == 0 and mine.waiting(0) == 0
+
+
+def test_a_participant_has_a_line_and_whole_instants() -> None:
+    with pytest.raises(VenueError, match="needs a Connection"):
+        Participant(exchange())  # type: ignore[arg-type]
+    with pytest.raises(VenueError, match="no account True"):
+        Connection(exchange(), account=True)
+    with pytest.raises(InvalidInput, match="start_ns"):
+        Participant(Connection(exchange())).run(100, every_ns=1, start_ns=1.5)  # type: ignore[arg-type]

@@ -12,6 +12,8 @@ from novation.domain.units import E8
 MOST_LOTS = 1 << 50
 #: Ticks that a price may move before a market halts.
 MOST_MOVE = 1 << 20
+#: How often a halt is prolonged at most: each time is an instant.
+MOST_PAUSES = 1_000
 #: Ten years.
 MOST_NS = 315_576_000_000_000_000
 
@@ -73,6 +75,9 @@ class StopLogic(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         most = {"move_ticks": MOST_MOVE, "pause_ns": MOST_NS, "most_ns": MOST_NS, "thresholds": MOST_MOVE}
         _positive(self, "stop logic", most)
+        if not self.pause_ns <= self.most_ns <= MOST_PAUSES * self.pause_ns:
+            problem = f"is pause_ns to {MOST_PAUSES:,} times it"
+            raise InvalidInput(problem, source="stop logic", where="most_ns", value=self.most_ns)
 
 
 def _positive(rules: msgspec.Struct, source: str, most: dict[str, int]) -> None:
@@ -80,6 +85,13 @@ def _positive(rules: msgspec.Struct, source: str, most: dict[str, int]) -> None:
         value = getattr(rules, name)
         if not _whole(value, bound) or value == 0:
             raise InvalidInput(f"is a whole number, 1 to {bound:,}", source=source, where=name, value=value)
+
+
+_YES_OR_NO = ("top", "levelling", "market_orders", "price_match", "amend_keeps_place", "refuse_unfillable")
+
+
+def _is_shares(shares: object) -> bool:
+    return isinstance(shares, tuple) and all(isinstance(share, tuple) and len(share) == 2 for share in shares)
 
 
 class BookRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +123,11 @@ class BookRules(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         wrong: str = ""
         value: object = 0
+        for name in _YES_OR_NO:
+            if not wrong and not isinstance(getattr(self, name), bool):
+                wrong, value = f"{name} is True or False", repr(getattr(self, name))
+        if not wrong and not _is_shares(self.lead_makers):
+            wrong, value = "lead_makers is a tuple of (account, percent)", repr(self.lead_makers)[:60]
         for name in ("pro_rata_min", "top_min", "top_max", "protection_ticks"):
             if not wrong and not _whole(getattr(self, name), MOST_LOTS):
                 wrong, value = f"{name} is a whole number, 0 to 2**50", getattr(self, name)
@@ -120,7 +137,7 @@ class BookRules(msgspec.Struct, frozen=True, kw_only=True):
             wrong, value = "fifo_percent is a whole number, 0 to 100", self.fifo_percent
         elif any(not _whole(number, MOST_LOTS) for share in self.lead_makers for number in share):
             wrong = "accounts and shares of lead makers are whole numbers"
-        elif self.self_trade not in list(SelfTrade) or isinstance(self.self_trade, str):
+        elif isinstance(self.self_trade, bool | str) or self.self_trade not in list(SelfTrade):
             wrong, value = "self_trade is a SelfTrade", self.self_trade
         elif self.fifo_percent == 100 and (self.pro_rata_min or self.levelling):
             wrong = "pro_rata_min and levelling say nothing without a pro-rata part: fifo_percent is 100"

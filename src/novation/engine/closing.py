@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.domain.enums import CancelReason, OrderKind, RejectReason, TimeInForce, TriggerKind
+from novation.domain.enums import CancelReason, OrderKind, PositionSide, RejectReason, TimeInForce, TriggerKind
 from novation.engine.orders import cancel_order
 from novation.engine.state import account_, order_, position_row_, row_of
 
 _MARKET = int(OrderKind.MARKET)
 _GTC = int(TimeInForce.GTC)
+_LONG, _SHORT = int(PositionSide.LONG), int(PositionSide.SHORT)
 _STOP, _TAKE_PROFIT = int(TriggerKind.STOP), int(TriggerKind.TAKE_PROFIT)
 _BAD_CLOSE_POSITION = int(RejectReason.BAD_CLOSE_POSITION)
 _ALREADY_CLOSING = int(RejectReason.ALREADY_CLOSING)
@@ -19,6 +20,9 @@ _POSITION_GONE = int(CancelReason.POSITION_GONE)
 @kernel
 def close_reason(venue, c, row):
     """Why an order is refused that closes a position; row: of that position."""
+    hedge = account_(venue, c.account).hedge
+    if (c.position_side != _LONG and c.position_side != _SHORT) if hedge else c.position_side != 0:
+        return 0, 0, 0  # WRONG_POSITION_SIDE, which comes later
     side, p = 1 if c.side > 0 else -1, position_row_(venue, row)
     waits = c.trigger == _STOP or c.trigger == _TAKE_PROFIT
     if (

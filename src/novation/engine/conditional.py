@@ -21,13 +21,12 @@ from novation.engine.book import GROW, best_of, enter, first_at, price_after
 from novation.engine.book_orders import looked_at, met_price, price_found, rises
 from novation.engine.clearing import side_flag
 from novation.engine.filters import take_bound
-from novation.engine.halting import is_at_once, short_of_a_halt
 from novation.engine.layout import FALLING_LAST, FALLING_MARK, NO_PRICE, RISING_LAST, RISING_MARK, TRAILING
 from novation.engine.ledger import next_event
 from novation.engine.order_checks import as_cancelled, is_over, money_reason, reducible, status_reason, too_large
 from novation.engine.orders import arrive_anew, cancel_order, count_closer, count_in
 from novation.engine.phases import is_open
-from novation.engine.reach import reach, word_on_self_trades
+from novation.engine.reach import reach, reach_short_of_a_halt, word_on_self_trades
 from novation.engine.state import (
     book_of,
     contract_,
@@ -244,8 +243,6 @@ def trigger(venue, row, x):
     e.price_e8 = x
     e.flags = side_flag(venue, position_row_(venue, at))
     limit_ticks = o.price_ticks if o.kind == _LIMIT else take_bound(venue, instrument, side)
-    if is_at_once(o.kind, o.time_in_force):
-        limit_ticks = short_of_a_halt(venue, instrument, side, limit_ticks)
     cause, found, best, worst = 0, 0, NO_PRICE, NO_PRICE
     opening, _, _ = status_reason(venue, at, side * lots, lots)
     if opening != 0 or (o.reduce_only and not o.close_position and lots > reducible(venue, at, side, -1)):
@@ -255,7 +252,10 @@ def trigger(venue, row, x):
     else:
         if not venue.auctioning:
             word = word_on_self_trades(venue, instrument, o.self_trade, o.time_in_force)
-            found, best, worst = reach(venue, instrument, side, lots, limit_ticks, o.account, word)
+            if o.gives_way:
+                found, best, worst = reach_short_of_a_halt(venue, instrument, side, lots, limit_ticks, o.account, word)
+            else:
+                found, best, worst = reach(venue, instrument, side, lots, limit_ticks, o.account, word)
         reason, _, _ = money_reason(venue, at, side, o.kind, lots, o.price_ticks, o.reduce_only, best, worst)
         if reason != 0:
             cause = as_cancelled(reason)

@@ -6,18 +6,20 @@ A halted market is in its pre-opening and opens by itself, with an auction.
 from __future__ import annotations
 
 from novation._jit import integers_at, kernel
-from novation.domain.enums import EventKind, HaltReason, MarketPhase, OrderKind, TimeInForce
+from novation.domain.enums import EventKind, HaltReason, InstrumentStatus, MarketPhase, OrderKind, TimeInForce
 from novation.engine.layout import ANY_PRICE, NEVER_NS, NO_PRICE
 from novation.engine.ledger import next_event
 from novation.engine.opening import indicative
+from novation.engine.order_checks import is_over
 from novation.engine.state import book_of, has_book, market_
 from novation.rules.rolling_extremes import WITHIN, rolling_reset
 from novation.rules.velocity import reserve_until, velocity_limits, velocity_trade
 
-_MARKET = int(OrderKind.MARKET)
+_MARKET, _LIMIT = int(OrderKind.MARKET), int(OrderKind.LIMIT)
 _IOC, _FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
 _OPEN, _PRE_OPEN = int(MarketPhase.OPEN), int(MarketPhase.PRE_OPEN)
 _VELOCITY, _STOP_LOGIC = int(HaltReason.VELOCITY), int(HaltReason.STOP_LOGIC)
+_TRADING, _PRE_DELIVERING = int(InstrumentStatus.TRADING), int(InstrumentStatus.PRE_DELIVERING)
 _PHASE_CHANGED = int(EventKind.PHASE_CHANGED)
 
 
@@ -59,9 +61,28 @@ def short_of_a_halt(venue, instrument, side, worst_ticks):
 
 
 @kernel
+def short_of_the_first(venue, instrument, side, worst_ticks, first_ticks):
+    """The same of a taker that has traded at a first price, which is in the window then."""
+    b = book_of(venue, instrument)
+    if b.velocity_ticks == 0:
+        return worst_ticks
+    bound = first_ticks + side * (b.velocity_ticks - 1)
+    if worst_ticks == ANY_PRICE:
+        return bound
+    return min(worst_ticks, bound) if side > 0 else max(worst_ticks, bound)
+
+
+@kernel
 def is_at_once(kind, time_in_force):
-    """Whether nothing of an order can stay in a book: it is cancelled where it would halt a market."""
+    """Whether nothing of an order can stay in a book."""
     return kind == _MARKET or time_in_force == _IOC or time_in_force == _FOK
+
+
+@kernel
+def gives_way(c, kind):
+    """Whether an order that is asked for is cancelled where it would halt its market: one of which nothing can stay,
+    with a minimum, or that names no price of its own."""
+    return is_at_once(kind, c.time_in_force) or c.min_lots > 0 or (c.order_kind != _LIMIT and c.trigger == 0)
 
 
 @kernel
@@ -91,7 +112,7 @@ def halt(venue, instrument, reason):
 def halt_one(venue, instrument, reason, by):
     """Halt one book, if it is open; by: the book whose rules say for how long."""
     m, b = market_(venue, instrument), book_of(venue, instrument)
-    if m.phase != _OPEN:
+    if m.phase != _OPEN or b.flow_rows > 0:  # a record has its own halts
         return
     m.phase = _PRE_OPEN
     m.halt = reason
@@ -134,12 +155,14 @@ def begin_window(venue, instrument):
 @kernel
 def resuming(venue):
     """The next book whose halt ends now, which is open then; -1 where none does. One whose stops would still go too far
-    stays halted."""
+    stays halted, and so does one whose time is over."""
     for instrument in range(venue.instruments):
         if has_book(venue, instrument):
-            b = book_of(venue, instrument)
-            if 0 < b.resume_ns <= venue.clock_ns and ends_now(venue, instrument, b):
-                m = market_(venue, instrument)
+            b, m = book_of(venue, instrument), market_(venue, instrument)
+            listed = m.status == _TRADING or m.status == _PRE_DELIVERING
+            if 0 < b.resume_ns <= venue.clock_ns and (not listed or is_over(venue, instrument)):
+                forget_halt(venue, instrument)
+            elif 0 < b.resume_ns <= venue.clock_ns and ends_now(venue, instrument, b):
                 m.phase = _OPEN
                 m.halt = 0
                 e = next_event(venue, _PHASE_CHANGED, -1, instrument)

@@ -3,8 +3,8 @@
 A venue is one *head* record and flat tables of records reached through addresses held in the head, so that capacity is
 data: every venue shares one compilation. Only `venues.Venue` makes heads and owns the tables.
 
-Every field is int64, but for two from which bands are found (`SPARE`, `SLOPE`): they are float64, as nothing that is
-said or owed is computed from them. Lists are intrusive: `next`/`previous` hold rows, -1 ends.
+Every field is int64, but for two from which bands are found (`SPARE`, `SLOPE`), as nothing that is said or owed is
+computed from them, and the terms of models (`IMPACT`): they are float64. Lists are intrusive: `next`/`previous` hold rows, -1 ends.
 """
 
 from __future__ import annotations
@@ -90,8 +90,7 @@ HEAD = _table(
     "taking",
     # matching on a book: the next order that a share was given to (-1: none; -2: own orders at a price are cancelled
     # first); whether the next fill is the other side of the last; instruments whose conditional orders are to be looked
-    # at, by their last price and by their mark
-    # whether orders may have lost the position that they close
+    # at, by their last price and by their mark; whether orders may have lost the position that they close
     "giving prevented_ticks paired elections mark_elections closers_due",
     # the auction in hand: its step (`auction`), and its price once it is found
     # and its instrument; whether a row of the feed began it
@@ -196,6 +195,8 @@ ORDER = _table(
     # when the countdown ends that its account has set, 0 without one
     "countdown_ns",
     "trigger trigger_e8 trigger_by callback_e8 extreme_e8 resting close_position price_protect",
+    # until it stands: whether it is cancelled where it would halt its market
+    "gives_way",
     # in a flow of levels: micro-lots of what stands ahead of it that are gone, short of a lot
     "ahead_rest",
 )

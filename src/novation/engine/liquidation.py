@@ -43,7 +43,7 @@ from novation.engine.margining import (
 from novation.engine.matching import clear_first, meet_first
 from novation.engine.orders import cancel_order
 from novation.engine.parametric import traded_ticks
-from novation.engine.phases import at_deadline, can_close_all, is_alone
+from novation.engine.phases import at_deadline, can_close_all, is_alone, is_open
 from novation.engine.reduction import (
     forced_fees,
     left_after,
@@ -361,7 +361,8 @@ def liquidation_unit(venue):
             if why != 0:
                 halt(venue, p.instrument, why)
                 there = 0
-        if alone and there == 0:
+        closed = has_book(venue, p.instrument) and not is_open(venue, p.instrument)
+        if closed or (alone and there == 0):
             if venue.liquidating_position < 0:
                 account_(venue, account).called = OVERDUE
             venue.liquidating = -1

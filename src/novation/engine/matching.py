@@ -25,7 +25,7 @@ from novation.engine.book import (
 from novation.engine.conditional import follow, look_again, wait_for_trigger
 from novation.engine.executable import best_executable, first_executable
 from novation.engine.filters import take_bound
-from novation.engine.halting import halt, is_at_once, too_far, traded
+from novation.engine.halting import halt, too_far, traded
 from novation.engine.layout import NO_PRICE
 from novation.engine.liquidity import within
 from novation.engine.orders import cancel_order, trade
@@ -68,7 +68,7 @@ def book_unit(venue):
     why = too_far(venue, o.instrument, ticks) if venue.giving < 0 else 0
     if why != 0:
         venue.giving = -1
-        if is_at_once(o.kind, o.time_in_force):
+        if o.gives_way:
             venue.taking = -1
             cancel_order(venue, row, _CANCEL_WOULD_HALT)
         else:
@@ -218,6 +218,7 @@ def settle_rest(venue, row, ticks):
     resting = enter(venue, row, place, o.price_ticks, shown, o.lots - shown, 0)
     if resting != GROW:
         o.resting = resting
+        o.gives_way = 0
         if o.reduce_only:
             book_of(venue, o.instrument).reducing += 1
         venue.taking = -1

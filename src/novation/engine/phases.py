@@ -114,11 +114,13 @@ def within_limits(venue, instrument, side, ticks):
 
 @kernel
 def is_alone(venue, p):
-    """Whether nobody takes a position: on a book, of a venue without a fund, with nobody on the other side."""
-    if venue.deficit_to_fund or not has_book(venue, p.instrument):
+    """Whether nobody takes a position: on a book that is not open, or has nobody on the other side and no fund."""
+    if not has_book(venue, p.instrument):
         return False
+    if not is_open(venue, p.instrument):
+        return True
     side = -1 if p.lots > 0 else 1
-    return not is_open(venue, p.instrument) or best_executable(venue, p.instrument, side) == NO_PRICE
+    return not venue.deficit_to_fund and best_executable(venue, p.instrument, side) == NO_PRICE
 
 
 @kernel

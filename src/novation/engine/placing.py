@@ -18,7 +18,7 @@ from novation.engine.book_orders import kind_reason, price_found, whole_reason
 from novation.engine.clearing import fill, side_flag
 from novation.engine.closing import close_reason
 from novation.engine.filters import filter_reason, take_bound
-from novation.engine.halting import is_at_once, short_of_a_halt
+from novation.engine.halting import gives_way
 from novation.engine.layout import NO_PRICE
 from novation.engine.ledger import next_event
 from novation.engine.liquidity import has_depth, has_ladder
@@ -26,8 +26,8 @@ from novation.engine.order_checks import closes, money_reason, reducible, status
 from novation.engine.order_margin import risk_reason
 from novation.engine.orders import cancel_order, reject, rest, waits
 from novation.engine.phases import phase_reason
-from novation.engine.reach import reach, word_on_self_trades
-from novation.engine.state import account_, contract_, has_book, market_, position_row_, row_of, terms_of
+from novation.engine.reach import reach, reach_short_of_a_halt, word_on_self_trades
+from novation.engine.state import account_, contract_, has_book, market_, order_, position_row_, row_of, terms_of
 
 _MARKET = int(OrderKind.MARKET)
 _LIMIT = int(OrderKind.LIMIT)
@@ -142,9 +142,10 @@ def accept(venue, row, c, kind, price_ticks):
     if not conditional and not waits(venue, c.account, after):
         word = word_on_self_trades(venue, instrument, c.self_trade, c.time_in_force) if booked else 0
         limit_ticks = price_ticks if kind == _LIMIT else take_bound(venue, instrument, c.side)
-        if booked and (c.min_lots > 0 or is_at_once(kind, c.time_in_force)):
-            limit_ticks = short_of_a_halt(venue, instrument, c.side, limit_ticks)
-        found, best, worst = reach(venue, instrument, c.side, c.lots, limit_ticks, c.account, word)
+        if booked and gives_way(c, kind):
+            found, best, worst = reach_short_of_a_halt(venue, instrument, c.side, c.lots, limit_ticks, c.account, word)
+        else:
+            found, best, worst = reach(venue, instrument, c.side, c.lots, limit_ticks, c.account, word)
     if booked and not conditional:
         reason, value, limit, missed = whole_reason(venue, c, price_ticks, found)
     if reason == 0 and not conditional:
@@ -158,6 +159,7 @@ def accept(venue, row, c, kind, price_ticks):
     e.price_e8 = c.trigger_e8
     e.flags = (REDUCE_ONLY if reduce_only else 0) | side_flag(venue, position_row_(venue, row))
     rest(venue, c, row, kind, price_ticks, reduce_only, after)
+    order_(venue, venue.last_order).gives_way = 1 if booked and gives_way(c, kind) else 0
     if missed:
         cancel_order(venue, venue.last_order, _CANCEL_MINIMUM)
     elif booked or worst != NO_PRICE or (kind == _MARKET and has_ladder(venue, instrument)):

@@ -10,6 +10,7 @@ from novation._jit import kernel
 from novation.domain.enums import SelfTrade, TimeInForce
 from novation.engine.book import first_at, price_after, queue_at, side_place
 from novation.engine.executable import best_executable, is_within_limits
+from novation.engine.halting import short_of_a_halt, short_of_the_first
 from novation.engine.ladder import best_level, depth
 from novation.engine.layout import NO_PRICE
 from novation.engine.liquidity import MOST_VALUE, book_depth, has_ladder, offer, within
@@ -29,6 +30,17 @@ from novation.rules.clearing import closed_lots
 
 _TRADE, _CANCEL_MAKER = int(SelfTrade.TRADE), int(SelfTrade.CANCEL_MAKER)
 _FOK, _POST_ONLY = int(TimeInForce.FOK), int(TimeInForce.POST_ONLY)
+
+
+@kernel
+def reach_short_of_a_halt(venue, instrument, side, lots, worst_ticks, account, word):
+    """`reach` of an order that is cancelled where it would halt its market, its own first trade counted."""
+    worst_ticks = short_of_a_halt(venue, instrument, side, worst_ticks)
+    found, best, worst = reach(venue, instrument, side, lots, worst_ticks, account, word)
+    if found > 0:
+        worst_ticks = short_of_the_first(venue, instrument, side, worst_ticks, best)
+        found, best, worst = reach(venue, instrument, side, lots, worst_ticks, account, word)
+    return found, best, worst
 
 
 @kernel

@@ -104,7 +104,7 @@ def waiting(venue, instrument):
     row = account_(venue, 0).first_order
     while row >= 0:
         o = order_(venue, row)
-        if o.instrument == instrument and o.kind == _MARKET:
+        if o.instrument == instrument and o.kind == _MARKET and o.trigger == 0:
             lots += o.side * o.lots
         row = o.own_next
     return lots

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from novation.domain.book import BookRules, Filters, Velocity
+from msgspec.structs import replace
+
+from novation.domain.book import BookRules, Filters, StopLogic, Velocity
 from novation.domain.enums import SelfTrade
 from novation.domain.errors import DataError, InvalidInput
 from novation.domain.instruments import Instrument
@@ -20,19 +22,18 @@ if TYPE_CHECKING:
     from novation.reference.lookup import Reference
 
 #: Tag 1142 of CME's market data (facts/cme.md §7, "Matching algorithms"): what comes of it beside the row's own cells.
+#: F: FIFO. C: pro rata. A: allocation, the top order and pro rata of two lots or more. K: configurable, by the cells of
+#: its row, without top order and levelling. O, Q: threshold pro rata, Q with lead makers. S: FIFO behind top order and
+#: lead makers. T: behind lead makers.
 ALGORITHMS: dict[str, dict[str, Any]] = {
-    "F": {},  # FIFO
-    "C": {"fifo_percent": 0},  # pro rata, FIFO
-    "A": {
-        "fifo_percent": 0,
-        "top": True,
-        "pro_rata_min": 2,
-    },  # allocation: top order, pro rata of two lots or more, FIFO
-    "K": {},  # configurable: by the cells of its row
-    "O": {"fifo_percent": 0, "top": True},  # threshold pro rata
-    "Q": {"fifo_percent": 0, "top": True},  # ... with lead makers
-    "S": {"top": True},  # FIFO behind the top order and lead makers
-    "T": {},  # FIFO behind lead makers
+    "F": {},
+    "C": {"fifo_percent": 0},
+    "A": {"fifo_percent": 0, "top": True, "pro_rata_min": 2},
+    "K": {},
+    "O": {"fifo_percent": 0, "top": True},
+    "Q": {"fifo_percent": 0, "top": True},
+    "S": {"top": True},
+    "T": {},
 }
 #: Those among which lead makers have a share.
 WITH_MAKERS = ("K", "Q", "S", "T")
@@ -45,11 +46,14 @@ def book_rules(
     *,
     self_trade: SelfTrade | None = None,
     lead_makers: Sequence[tuple[int, int]] = (),
+    group: int = 0,
+    stop_logic: StopLogic | None = None,
 ) -> BookRules:
-    """The rules of an instrument's book at an instant.
+    """The rules of an instrument's book at an instant, in ns.
 
     self_trade: on Globex that of a registered firm; None: its orders trade with each other (Globex), the maker is
-    cancelled (Binance). lead_makers: (account, percent) where the algorithm knows any. Raises `UnknownInstrument`,
+    cancelled (Binance). lead_makers: (account, percent) where the algorithm knows any. group: of the months of a
+    product, which halt together by a velocity. stop_logic: no table has one. Raises `UnknownInstrument`,
     `NoRuleInForce`.
 
     >>> from novation.domain.units import to_ns
@@ -57,11 +61,15 @@ def book_rules(
     >>> book_rules(Reference(), "cme:ESZ2026", to_ns("2026-01-05")).by_time
     True
     """
+    if isinstance(at_ns, bool) or not isinstance(at_ns, int):
+        raise InvalidInput("is ns since 1970", source="book_rules", where="at_ns", value=at_ns, hint="domain.to_ns")
     instrument = reference.instrument(symbol, at_ns)
     if instrument.venue == "cme":
-        return _globex(reference, instrument, at_ns, self_trade or SelfTrade.TRADE, tuple(lead_makers))
-    if lead_makers:
-        raise InvalidInput("there are none on this venue", source=instrument.id, where="lead_makers")
+        rules = _globex(reference, instrument, at_ns, self_trade or SelfTrade.TRADE, tuple(lead_makers))
+        return replace(rules, group=group, stop_logic=stop_logic)
+    for name, given in (("lead_makers", lead_makers), ("group", group), ("stop_logic", stop_logic)):
+        if given:
+            raise InvalidInput("there is none on this venue", source=instrument.id, where=name)
     return _binance(reference, instrument, at_ns, self_trade or SelfTrade.CANCEL_MAKER)
 
 
@@ -72,12 +80,8 @@ def _globex(
     self_trade: SelfTrade,
     lead_makers: tuple[tuple[int, int], ...],
 ) -> BookRules:
-    rule = reference.required("cme/matching", instrument.root, at_ns)
-    row = rule.row
+    row = reference.required("cme/matching", instrument.root, at_ns).row
     algorithm = row["algorithm"]
-    if algorithm not in ALGORITHMS:
-        known = ", ".join(ALGORITHMS)
-        raise DataError(f"algorithm is none of {known}", source=rule.source, where=instrument.root, value=algorithm)
     if lead_makers and algorithm not in WITH_MAKERS:
         raise InvalidInput(f"algorithm {algorithm} has none", source=instrument.id, where="lead_makers")
     own = {name: int(row[name]) for name in ("fifo_percent", "pro_rata_min") if row[name]}
@@ -97,7 +101,7 @@ def _globex(
 
 
 def _binance(reference: Reference, instrument: Instrument, at_ns: int, self_trade: SelfTrade) -> BookRules:
-    own = reference.required("binance_um/filters", instrument.root, at_ns).row
+    own = reference.required("binance_um/filters", instrument.symbol, at_ns).row
     all_of_them = reference.required("binance_um/orders", "all", at_ns).row
     filters = Filters(
         max_market_lots=to_e8(own["max_market_base"]) // instrument.lot_e8,

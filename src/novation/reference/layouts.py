@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any
 
 from novation.reference.limit_rows import circuit_breakers_problem, price_limits_problem, verified_problem
+from novation.reference.matching_rows import matching_problem
 from novation.reference.settlement_rows import settlements_problem
 
 
@@ -294,7 +295,7 @@ CME = VenueTables(
                 "protection_points": Kind.MAYBE,
                 "verified": Kind.TEXT,
             },
-            problem=verified_problem,
+            problem=matching_problem,
         ),
         # A move too fast, and how far a limit price may be from the market. CME's numbers are in spreadsheets that we
         # do not have: no rows are shipped, a file of products or a folder may state them.

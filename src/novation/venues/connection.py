@@ -45,7 +45,7 @@ class Connection:
     """
 
     def __init__(self, venue: Venue, latency: Latency | None = None, *, account: int = 0, seed: int = 0) -> None:
-        if not isinstance(account, int) or not 0 <= account < venue.number("accounts"):
+        if isinstance(account, bool) or not isinstance(account, int) or not 0 <= account < venue.number("accounts"):
             raise VenueError(f"{venue.rules.name}: no account {account}")
         self.venue, self.latency, self.account = venue, latency, account
         self.cautions = () if latency is not None else (NO_LATENCY,)

@@ -2,8 +2,9 @@
 
     class Quotes(Participant):
         def on_look(self, now_ns):
-            if not self.working:
-                self.limit(0, Side.BUY, 1, self.best_bid(0))
+            bid = self.best_bid(0)
+            if not self.working and bid != NO_PRICE:
+                self.limit(0, Side.BUY, 1, bid)
 
     Quotes(Connection(venue, Latency.profile("retail"))).run(until_ns, every_ns=10_000_000)
 
@@ -32,10 +33,12 @@ class Participant:
     """Base class: define `on_start`, `on_look` and `on_event`, those that you need.
 
     line: its `Connection`. working: orders sent and not heard to be gone -> their signed lots left, in the order in
-    which they were sent.
+    which they were sent; 0 of one that closes a position, until it is triggered.
     """
 
     def __init__(self, line: Connection) -> None:
+        if not isinstance(line, Connection):
+            raise VenueError(f"a participant needs a Connection to a venue, not {line!r:.60}")
         self.line = line
         self.working: dict[int, int] = {}
         self._markets: dict[int, int] = {}  # market orders among them -> instrument
@@ -43,7 +46,8 @@ class Participant:
         venue, count = line.venue, line.venue.number("instruments")
         for order in venue.table("order")[_rows(line)]:
             lots = int(order["side"] * order["lots"])
-            self._note(int(order["id"]), int(order["kind"]), int(order["instrument"]), lots)
+            kind = int(order["kind"]) if not order["trigger"] else 0
+            self._note(int(order["id"]), kind, int(order["instrument"]), lots)
         first = LEGS * count * line.account
         for p in venue.table("position")[first : first + LEGS * count : LEGS]:
             self._held[int(p["instrument"])] = int(p["lots"])
@@ -69,6 +73,7 @@ class Participant:
         if every_ns < 1:
             raise VenueError(f"a participant looks every nanosecond at most, not every {every_ns}")
         now_ns = self.line.now_ns + every_ns if start_ns is None else start_ns
+        whole_ns("start_ns", now_ns)
         self.on_start()
         while now_ns <= until_ns:
             self.look(now_ns)
@@ -93,9 +98,12 @@ class Participant:
             return
         if event.kind == EventKind.FILL:
             self.working[event.order] -= event.lots
-        elif event.kind == EventKind.ORDER_AMENDED:
+        elif event.kind in (EventKind.ORDER_AMENDED, EventKind.ORDER_TRIGGERED):
             self.working[event.order] = event.lots
-        if event.kind in _GONE or not self.working[event.order]:
+        if event.kind == EventKind.ORDER_TRIGGERED and not event.price_ticks:
+            self._markets[event.order] = event.instrument
+        done = event.kind == EventKind.FILL and not self.working[event.order]
+        if event.kind in _GONE or done:
             del self.working[event.order]
             self._markets.pop(event.order, None)
 
@@ -127,7 +135,7 @@ class Participant:
         return self._held.get(instrument, 0)
 
     def waiting(self, instrument: int) -> int:
-        """Signed lots of market orders not heard to be done."""
+        """Signed lots of market orders not heard to be done; of one with a trigger once that is heard."""
         return sum(self.working[order] for order, at in self._markets.items() if at == instrument)
 
     def is_working(self, order: int) -> bool:
@@ -145,7 +153,8 @@ class Participant:
         """Send any command; the id of its order, 0 if it places none."""
         order = self.line.submit(command)
         if command.kind == CommandKind.PLACE:
-            self._note(order, command.order_kind, command.instrument, command.side * command.lots)
+            kind = command.order_kind if not command.trigger else 0
+            self._note(order, kind, command.instrument, command.side * command.lots)
         return order
 
     def limit(self, instrument: int, side: Side, lots: int, price_ticks: int) -> int:

@@ -317,6 +317,18 @@ def test_of_a_capture_without_depth_the_best_prices_are_the_levels(tmp_path: Pat
     assert flow.left_out == {"depth events": 1, "snapshots": 1}
 
 
+def test_of_tickers_the_update_id_outranks_a_time_that_runs_back(tmp_path: Path) -> None:
+    path = file_of(
+        tmp_path,
+        ticker(1000, 10, "10.0 1.000", "10.1 1.000"),
+        ticker(1002, 11, "10.0 2.000", "10.1 2.000"),
+        ticker(1001, 12, "10.0 3.000", "10.1 3.000"),
+    )
+    with pytest.raises(DataError, match="before the row ahead of it"):
+        read(path, book="ticker")
+    assert read(path, book="ticker", repair=True).rows["lots"].tolist() == [1000, 1000, 2000, 2000, 3000, 3000]
+
+
 def test_a_book_is_of_depth_or_of_tickers(tmp_path: Path) -> None:
     path = file_of(tmp_path, depth(40, 90, 99, 89, bids="1.0 1.000"))
     with pytest.raises(DataError, match="holds no bookTicker or trade"):

@@ -196,7 +196,10 @@ class _Capture:
             ts = data.T * _MS
             bid = (ts, local, 0, self.prices[data.b], self.sizes[data.B], _TOP, 1, 0)
             ask = (ts, local, 0, self.prices[data.a], self.sizes[data.A], _TOP, -1, LAST)
-            self.loose.append(((data.T, 1, data.u, 1), number, [bid, ask]))
+            stamp = data.T
+            if self.by_ticker:  # nothing else tells in which order they came
+                stamp = self.book_time = max(self.book_time, data.T)
+            self.loose.append(((stamp, 1, data.u, 1), number, [bid, ask]))
         else:
             self.leave(f"events {data.e}")
 
