@@ -28,6 +28,7 @@ from novation.engine.state import (
     feed_,
     flight_,
     holding_,
+    impact_,
     level_,
     look_,
     maker_,

@@ -4,7 +4,8 @@ A venue is one *head* record and flat tables of records reached through addresse
 data: every venue shares one compilation. Only `venues.Venue` makes heads and owns the tables.
 
 Every field is int64, but for two from which bands are found (`SPARE`, `SLOPE`), as nothing that is said or owed is
-computed from them, and the terms of models (`IMPACT`): they are float64. Lists are intrusive: `next`/`previous` hold rows, -1 ends.
+computed from them, and the terms of models (`IMPACT`): they are float64. Lists are intrusive: `next`/`previous` hold
+rows, -1 ends.
 """
 
 from __future__ import annotations
