@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def elect(ex: Exchange, by: TriggerPrice = TriggerPrice.LAST) -> None:
     """Trigger one order after another, until the condition of none holds; those whose position is gone end first."""
-    _end_with_positions(ex)
+    end_with_positions(ex)
     for i in range(0, len(ex.instruments), 2):
         while ex.has_book(i) and phases.is_open(ex, i):
             x = conditional.price_now(ex, i, by)
@@ -37,7 +37,7 @@ def elect(ex: Exchange, by: TriggerPrice = TriggerPrice.LAST) -> None:
             _trigger(ex, found[0], x)
             if by == TriggerPrice.MARK:
                 elect(ex)
-            _end_with_positions(ex)
+            end_with_positions(ex)
         ex.markets[i].cascade = 0
         if by == TriggerPrice.LAST:
             ex.looked_at.discard(i // 2)
@@ -46,7 +46,8 @@ def elect(ex: Exchange, by: TriggerPrice = TriggerPrice.LAST) -> None:
             elect(ex)
 
 
-def _end_with_positions(ex: Exchange) -> None:
+def end_with_positions(ex: Exchange) -> None:
+    """Orders that close a position end with it."""
     for order in list(ex.orders.values()):
         held = ex.accounts[order.account].positions[order.instrument].lots
         if order.close_position and order.trigger and held * order.side >= 0:

@@ -121,6 +121,7 @@ def _cancel(ex: Exchange, flow: Flow, row: Row) -> None:
     ex.book(flow.i).show_recorded(order)
     if order.recorded <= 0:
         del flow.orders[row.order]
+    elections.end_with_positions(ex)
 
 
 def _amend(ex: Exchange, order: Order, row: Row) -> None:

@@ -22,7 +22,7 @@ from novation.engine.book import (
     side_place,
     stand,
 )
-from novation.engine.conditional import follow, look_again, wait_for_trigger
+from novation.engine.conditional import follow, look_again, look_at_marks, wait_for_trigger
 from novation.engine.executable import best_executable, first_executable
 from novation.engine.filters import take_bound
 from novation.engine.halting import halt, too_far, traded
@@ -130,6 +130,8 @@ def happened(venue, instrument, ticks):
     if venue.working > 0:
         follow(venue, instrument, _LAST, price_e8)
         look_again(venue, instrument)
+        if book_of(venue, instrument).trigger_protect_e8 > 0:  # orders by the mark may have waited for this price
+            look_at_marks(venue, instrument)
 
 
 @kernel
