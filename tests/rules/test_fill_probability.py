@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from novation._jit import JIT
 from novation.domain.errors import InvalidInput
 from novation.domain.order_flow import QueueReactive, ZeroIntelligence
 from novation.research.validate.book_model import CANCEL_RATES, LIMIT_RATES, MARKET_RATE, book_odds
@@ -23,6 +24,10 @@ from novation.rules.fill_probability import (
 )
 from tests.conftest import scaled
 from tests.validation.test_book_model import ROUNDED, V4, balanced, solved
+
+pytestmark = pytest.mark.skipif(
+    not JIT, reason="chains of thousands of states, with the compiler; many minutes without"
+)
 
 PUBLISHED = ZeroIntelligence(limit=LIMIT_RATES, cancel=CANCEL_RATES, market=MARKET_RATE)
 #: Rates of queues, and how many orders stand.

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import novation as nv
+from novation._jit import JIT, record_table
 from novation.domain.commands import cancel, place_limit, place_market
 from novation.domain.enums import EventKind, MarketEventKind, MarketPhase, Side
 from novation.domain.errors import InvalidInput, VenueError
@@ -54,6 +55,8 @@ from tests.venues.living import (
 )
 from tests.venues.test_jit_off import without_jit
 
+pytestmark = pytest.mark.skipif(not JIT, reason="many thousand orders, with the compiler; a quarter of an hour without")
+
 
 def lots_of(venue: Venue) -> np.ndarray:
     """Signed lots of each account."""
@@ -72,7 +75,7 @@ def rest(venue: Venue, side: Side, lots: int, ticks: int, account: int = 0) -> i
 
 def test_the_generator_is_that_of_its_paper() -> None:
     """L'Ecuyer's own example: six times 12345."""
-    table = np.zeros(1, CHANCE)
+    table = record_table(CHANCE, 1)
     table[0] = (12_345,) * 6
     found = [uniform(table[0]) for _ in range(3)]
     assert found == pytest.approx([0.12701112204657714, 0.3185275653967945, 0.3091860155832701], abs=1e-15)

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from novation._jit import JIT
 from novation.domain.enums import EventKind, MarketEventKind
 from novation.domain.events import Event
 from novation.domain.market import NO_LIMIT_E8, MarketEvent
@@ -21,6 +22,8 @@ from novation.domain.units import NS
 from tests.conftest import scaled
 from tests.venues import scenarios
 from tests.venues.living import EXCITED, QUEUES, TERMS, V4, Watched, kinds, living, market, run
+
+pytestmark = pytest.mark.skipif(not JIT, reason="many thousand orders, with the compiler; a quarter of an hour without")
 
 #: The chain of V4: how likely the mid moves up first from one tick of spread, bids down, asks across.
 UP = {
