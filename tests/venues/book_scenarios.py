@@ -35,9 +35,9 @@ from tests.reference.state import Order
 from tests.venues import scenarios
 from tests.venues.scenarios import Setup
 
-KINDS = ("coins", "futures", "filtered")
-#: ... and where nothing is replayed: a record has its own halts.
-ALL_KINDS = (*KINDS, "halting")
+KINDS = ("coins", "futures")
+#: ... with filters always, and where nothing is replayed, as a record has its own halts, with halts.
+ALL_KINDS = (*KINDS, "filtered", "halting")
 #: What an order may be, most of the time.
 ORDER_KINDS = (OrderKind.LIMIT,) * 20 + (OrderKind.MARKET,) * 2 + tuple(OrderKind)
 #: Ways to give lots out: by time, K 20/80, in proportion, the top order first, lead makers, one lot to everybody.

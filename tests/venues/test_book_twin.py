@@ -177,7 +177,7 @@ TestBooks.settings = settings(max_examples=scaled(2_000, 20), stateful_step_coun
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=scaled(2_000, 20))
+@settings(max_examples=scaled(1_000, 20))
 @given(st.integers(0, 1 << 40))
 def test_a_run_on_books_is_the_same_on_both(kind: str, seed: int) -> None:
     r = Random(seed)
@@ -189,7 +189,7 @@ def test_a_run_on_books_is_the_same_on_both(kind: str, seed: int) -> None:
 def test_thousands_of_commands_of_many_accounts_are_the_same_on_both(kind: str) -> None:
     r = Random(f"heavy-{kind}")
     both = pair(book_scenarios.setup(r, kind, accounts=scaled(60, 12)), buffer=64)
-    random_run(r, both, scaled(10_000, 400))
+    random_run(r, both, scaled(5_000, 400))
 
 
 @pytest.mark.slow

@@ -162,7 +162,7 @@ def test_no_round_trip_through_the_venue_earns_money(name: str, legs: list[tuple
 
 
 @pytest.mark.heavy
-@settings(max_examples=scaled(1_000, 15), deadline=None)
+@settings(max_examples=scaled(400, 15), deadline=None)
 @given(st.integers(0, 1 << 40))
 def test_random_runs_with_impact_are_the_same_on_both(seed: int) -> None:
     r = Random(seed)
