@@ -413,12 +413,16 @@ class Exchange:
         return self.markets[i].open_ns == self.clock_ns and phases.is_open(self, i)
 
     def opening_ticks(self, i: int, side: int, lots: int) -> int | None:
-        """What a taker of so many lots pays or gets as a bar opens; None where it would move the price beyond all."""
+        """What a taker of so many lots pays or gets as a bar opens; None where it would move the price beyond all, or
+        a bound would give it more than the price it moves the market to."""
         away_e8 = impact.moved(self, i, side, lots)
         market = self.markets[i]
         if away_e8 and abs(away_e8) >= min(impact.BEYOND, 16 * max(abs(market.last_e8), market.mark_e8)):
             return None
-        return phases.within_limits(self, i, self.taker_ticks(i, market.last_e8 + away_e8, side))
+        moved_e8 = market.last_e8 + away_e8
+        ticks = phases.within_limits(self, i, self.taker_ticks(i, moved_e8, side))
+        beyond = side * (ticks * self.instruments[i].tick_e8 - moved_e8) < 0
+        return None if beyond and self.instruments[i].id in self.impacts else ticks
 
     def to_tick(self, i: int, price_e8: int, side: int) -> int:
         """A price moved to the tick in force, against who buys or sells, in ticks."""

@@ -26,7 +26,7 @@ from novation.rules.manipulation import (
     propagator,
     square_root_law,
 )
-from novation.venues import binance_usdm
+from novation.venues import binance_usdm, cme_globex
 from novation.venues.impacts import Impact
 from novation.venues.venue import Venue
 from tests.conftest import scaled
@@ -34,7 +34,8 @@ from tests.venues import scenarios
 from tests.venues.lockstep import Lockstep, random_run
 from tests.venues.scenarios import Setup
 from tests.venues.test_edges import coin
-from tests.venues.test_phases import opens
+from tests.venues.test_phases import DOLLARS, es, limits, opens
+from tests.venues.test_phases import TERMS as CME_TERMS
 
 #: A coin, a cent a tick, lots of one: 100.00 stays 100.00 and only takers move it. No fees, a hundred times leverage.
 COIN = coin(tick_e8=E8 // 100, lot_e8=E8)
@@ -118,6 +119,29 @@ def test_a_maker_moves_nothing() -> None:
     both.compare()
 
 
+def test_nobody_takes_the_other_side_where_impact_passes_the_lowest_tick() -> None:
+    """At 0.01 the second sale would get more than the 0 and less that it moves the market to: it waits."""
+    both = market(kyle(0.01, 1.0))
+    assert trade(both, SELL, 9_000) == 55
+    assert [e.kind for e in both.submit(place_market(0, 0, SELL, 20_000))] == [EventKind.ORDER_ACCEPTED]
+    assert trade(both, SELL, 998) == 5.01
+    both.compare()
+
+
+@pytest.mark.parametrize(("side", "back", "way"), [(SELL, BUY, -1), (BUY, SELL, 1)])
+def test_nobody_takes_the_other_side_where_impact_passes_a_price_limit(side: Side, back: Side, way: int) -> None:
+    """A tick a lot and limits ten points away: what would trade beyond one waits, what trades just at it does not."""
+    impacts = {es().id: Impact(kyle(0.25, 1.0))}
+    both = Lockstep(Setup(cme_globex.RULES, [es()], [[CME_TERMS]], 1, 0, [0], impacts=impacts))
+    both.submit(transfer(0, 10**9 * DOLLARS))
+    both.advance(0, [limits(0, 3_490, 3_510), opens(0, 3_500)])
+    assert trade(both, side, 40) == (3_500 + 5 * way) * 4 / 100  # a quarter a tick
+    assert [e.kind for e in both.submit(place_market(0, 0, side, 2))] == [EventKind.ORDER_ACCEPTED]
+    assert trade(both, back, 160) == (3_500 - 10 * way) * 4 / 100
+    assert [e.kind for e in both.submit(place_market(0, 0, back, 540))] == [EventKind.ORDER_ACCEPTED]
+    both.compare()
+
+
 def test_what_takers_have_moved_is_state_and_comes_back_with_a_snapshot() -> None:
     both = market(obizhaeva_wang(0.01, 1.0))
     before = both.venue.state_hash()
@@ -159,6 +183,31 @@ def test_no_round_trip_through_the_venue_earns_money(name: str, legs: list[tuple
         venue.submit(place_market(0, 0, BUY if held < 0 else SELL, abs(held)))
     assert venue.table("position")["lots"].tolist() == [0, 0]
     assert venue.account(0).wallet <= 10**9 * E8
+
+
+@pytest.mark.parametrize("name", MODELS)
+@settings(max_examples=scaled(300, 15), deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(-30_000, 30_000), st.integers(1, 5 * 24)), min_size=1, max_size=8),
+    st.sampled_from([0, 10, 100, 1_000]),
+)
+def test_nor_does_pushing_the_price_to_a_bound(name: str, legs: list[tuple[int, int]], points: int) -> None:
+    """Lots valued at the record's price: large orders that pass the lowest tick or a limit so far away (0: a coin
+    without limits) wait, or pay for it."""
+    rules, instrument, terms, price = (
+        (cme_globex.RULES, es(), CME_TERMS, 3_500) if points else (binance_usdm.RULES, COIN, TERMS, 100)
+    )
+    venue = Venue(rules, [instrument], [[terms]], impacts={instrument.id: Impact(MODELS[name])})
+    venue.submit(transfer(0, 10**9 * E8))
+    now = 0
+    for lots, hours in legs:
+        now += hours * HOUR_NS
+        bounds = [limits(now, price - points, price + points)] if points else []
+        venue.attach(scenarios.array([*bounds, opens(now, price)]))
+        venue.advance(now)
+        if lots:
+            venue.submit(place_market(0, 0, BUY if lots > 0 else SELL, abs(lots)))
+    assert venue.account(0).equity <= 10**9 * E8
 
 
 @pytest.mark.heavy

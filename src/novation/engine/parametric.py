@@ -92,7 +92,11 @@ def move(venue, instrument, side, lots):
 @kernel
 def opening_ticks(venue, instrument, side, lots):
     """Ticks at which so many lots trade now, or NO_PRICE: no bar opens, the market is locked against the taker, or so
-    many would move it beyond all prices."""
+    many would move it beyond all prices.
+
+    Nor does anybody trade at a bound - a price limit, the lowest tick - that the taker's impact has passed: at a better
+    price than it moves the market to, a round trip would earn.
+    """
     if not offered_now(venue, instrument) or is_locked(venue, instrument, side):
         return NO_PRICE
     m = market_(venue, instrument)
@@ -102,8 +106,10 @@ def opening_ticks(venue, instrument, side, lots):
         if abs(away_e8) >= min(BEYOND, _FURTHEST * max(abs(m.last_e8), abs(m.mark_e8))):
             return NO_PRICE
         price_e8 += away_e8
-    ticks = taker_ticks(venue, instrument, side, price_e8)
-    return within_limits(venue, instrument, side, ticks)
+    ticks = within_limits(venue, instrument, side, taker_ticks(venue, instrument, side, price_e8))
+    if has_impact(venue, instrument) and side * (ticks * contract_(venue, instrument).tick_e8 - price_e8) < 0:
+        return NO_PRICE
+    return ticks
 
 
 @kernel
