@@ -7,7 +7,7 @@ import pytest
 
 from novation.domain.book import BookRules
 from novation.domain.commands import cancel, place, place_limit, transfer
-from novation.domain.enums import MarketEventKind, OrderKind, Side
+from novation.domain.enums import MarketEventKind, MarketPhase, OrderKind, Side
 from novation.domain.errors import InvalidInput
 from novation.domain.instruments import Terms, Tier
 from novation.domain.market import MarketEvent
@@ -15,11 +15,13 @@ from novation.domain.order_flow import HAWKES_KINDS, Factor, Hawkes, QueueReacti
 from novation.domain.units import E8, NO_CAP, NS
 from novation.research.validate.book_model import CANCEL_RATES, LIMIT_RATES, MARKET_RATE
 from novation.rules.fill_probability import fill_probability, queue_reactive_queue, zero_intelligence_queue
-from novation.venues import binance_usdm
+from novation.venues import binance_usdm, cme_globex
 from novation.venues.fill_query import fill_probability as asked
 from novation.venues.venue import Venue
 from tests.venues.scenarios import array
 from tests.venues.test_edges import coin
+from tests.venues.test_phases import DOLLARS, es, phase
+from tests.venues.test_phases import TERMS as CME_TERMS
 
 TERMS = Terms(effective_ns=0, tiers=(Tier(0, NO_CAP, 1_000_000, 50, 0),))
 MODEL = ZeroIntelligence(limit=LIMIT_RATES, cancel=CANCEL_RATES, market=MARKET_RATE)
@@ -34,9 +36,9 @@ QUEUES = QueueReactive(
 class Market:
     """A book between ticks 10,000 and 10,001, with three accounts of money."""
 
-    def __init__(self) -> None:
+    def __init__(self, terms: Terms = TERMS) -> None:
         instrument = coin(1_000_000, E8)
-        self.venue = Venue(binance_usdm.RULES, [instrument], [[TERMS]], accounts=3, books={instrument.id: BookRules()})
+        self.venue = Venue(binance_usdm.RULES, [instrument], [[terms]], accounts=3, books={instrument.id: BookRules()})
         self.venue.advance(0, array([MarketEvent(ts_ns=0, kind=MarketEventKind.MARK, instrument=0, mark_e8=100 * E8)]))
         for account in range(3):
             self.venue.submit(transfer(account, 1_000_000 * E8))
@@ -93,11 +95,41 @@ def test_queues_count_in_units_of_their_distance(market: Market) -> None:
     queues = queue_reactive_queue(QUEUES, 2, 4), queue_reactive_queue(QUEUES, 2, 3)
     assert found.probability == fill_probability(*queues, 2, 1, 3, inside=4.0)
     # a stated reference price: 10,000.5 is one tick from the bid and three from the ask
-    with pytest.raises(InvalidInput, match="knows 2 ticks from the reference price"):
+    with pytest.raises(InvalidInput, match="knows 2 steps from the reference price"):
         asked(market.venue, mine, QUEUES, reference=20_001)
     for reference in (20_002, 19_999, 20_007):
         with pytest.raises(InvalidInput, match="is an odd number between twice the best prices"):
             asked(market.venue, mine, QUEUES, reference=reference)
+
+
+@pytest.mark.parametrize("model", [MODEL, QUEUES], ids=["zero-intelligence", "queue-reactive"])
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_distances_are_steps_of_the_tick_in_force(model: ZeroIntelligence | QueueReactive, side: Side) -> None:
+    """Two steps of 5 ticks apart is as two of 1."""
+    found = []
+    for step in (1, 5):
+        market = Market(msgspec.structs.replace(TERMS, tick_step=step))
+        best = {Side.BUY: 10_000, Side.SELL: 10_000 + 2 * step}
+        mine = market.rest(side, 2, best[side])
+        market.rest(Side(-side), 2, best[Side(-side)], account=1)
+        found.append(market.venue.fill_probability(mine, model))
+    assert [each.spread_ticks for each in found] == [2, 10]
+    assert found[0].probability == found[1].probability
+
+
+def test_a_book_that_is_not_open_is_not_asked() -> None:
+    """Before it opens its sides may cross: no best price is one at which somebody trades."""
+    instrument = es()
+    venue = Venue(cme_globex.RULES, [instrument], [[CME_TERMS]], accounts=2, books={instrument.id: BookRules()})
+    for account in range(2):
+        venue.submit(transfer(account, 1_000_000 * DOLLARS))
+    mark = MarketEvent(ts_ns=0, kind=MarketEventKind.MARK, instrument=0, mark_e8=3_500 * E8)
+    venue.advance(0, array([mark]))
+    venue.advance(1, array([phase(1, MarketPhase.PRE_OPEN)]))
+    mine = venue.submit(place_limit(0, 0, Side.BUY, 2, 14_005))[0].order
+    venue.submit(place_limit(1, 0, Side.SELL, 2, 14_000))
+    with pytest.raises(InvalidInput, match="is of a market that is not open"):
+        venue.fill_probability(mine, MODEL)
 
 
 def test_what_is_assumed_is_said(market: Market) -> None:
@@ -125,8 +157,24 @@ def test_what_has_no_answer_is_refused(market: Market) -> None:
     taken = venue.submit(place(1, 0, Side.BUY, OrderKind.MARKET, 1))[0].order
     with pytest.raises(InvalidInput, match="stands in no queue"):
         venue.fill_probability(taken, MODEL)
-    with pytest.raises(InvalidInput, match="is whole ns of 0 or more"):
+    with pytest.raises(InvalidInput, match="is whole ns, 0 or more"):
         venue.fill_probability(mine, MODEL, -1)
+    for beyond in (10**18, 10**30, True, 1.5):
+        with pytest.raises(InvalidInput, match=r"is whole ns, 0 or more and below 1,000,000,000"):
+            venue.fill_probability(mine, MODEL, beyond)  # type: ignore[arg-type]
+    for reference, model in ((20_001, MODEL), ("20001", QUEUES), (20_001.0, QUEUES), (True, QUEUES)):
+        with pytest.raises(InvalidInput, match="is a whole number, and of a queue-reactive model alone"):
+            venue.fill_probability(mine, model, reference=reference)  # type: ignore[arg-type]
+    for none in (None, "zero-intelligence"):
+        with pytest.raises(InvalidInput, match=r"is one of novation\.domain\.order_flow"):
+            venue.fill_probability(mine, none)  # type: ignore[arg-type]
+    for order in (True, float(mine)):
+        with pytest.raises(InvalidInput, match="stands in no queue"):
+            venue.fill_probability(order, MODEL)  # type: ignore[arg-type]
+    market.rest(Side.SELL, 1, 10_001, account=2)
+    crowded = ZeroIntelligence(limit=(1e9,), cancel=(1e-9,), market=1.0)
+    with pytest.raises(InvalidInput, match="needs more than 20,000,000 states"):
+        venue.fill_probability(mine, crowded)
     kinds = len(HAWKES_KINDS)
     hawkes = Hawkes(base=(1.0,) * kinds, jump=((0.0,) * kinds,) * kinds, decay=1.0, limit_at=(1.0,))
     with pytest.raises(InvalidInput, match="no first passage"):

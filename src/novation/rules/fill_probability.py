@@ -216,9 +216,10 @@ def even_queue(join: float, leave: float, take: float, top: int) -> Queue:
 
 def far_enough(orders: int, join: float, leave: float) -> int:
     """Where a queue of one rate is cut off: its mean in the long run is at most join / leave, and far less likely each
-    order beyond. One that nobody leaves is cut off where its end has no say in the beginning."""
+    order beyond. One that nobody leaves is cut off where its end has no say in the beginning. No longer than the most
+    states of a chain, which then refuses it."""
     if leave > 0.0:
-        return max(orders, int(2.0 * join / leave)) + _BEYOND
+        return max(orders, int(min(2.0 * join / leave, float(MOST_STATES)))) + _BEYOND
     return orders + _BEYOND_STILL
 
 

@@ -7,11 +7,15 @@ from typing import Any
 
 import msgspec
 
+from novation.domain.enums import MarketPhase
 from novation.domain.errors import InvalidInput
 from novation.domain.order_flow import Hawkes, OrderFlow, QueueReactive, ZeroIntelligence
 from novation.domain.units import NS
 from novation.rules import fill_probability as rules
 from novation.venues.book_tables import ShowsBooks, queue_position, view
+
+#: What `rules.fill_probability` takes: 1e9 seconds.
+_MOST_NS = 10**9 * NS
 
 
 class FillProbability(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,18 +43,23 @@ def fill_probability(
     by the model.
 
     The order stands at the best price of its side: from any other the mid has to move first, and of what comes after a
-    move the models' two queues say nothing. reference: of a queue-reactive model, twice the reference price in ticks,
-    an odd number; left out, the mid, or the half tick beside it that is nearer to the order.
+    move the models' two queues say nothing. reference: of a queue-reactive model, twice the reference price in steps of
+    the tick in force, an odd number; left out, the mid, or the half step beside it that is nearer to the order.
     """
-    if within_ns is not None and (isinstance(within_ns, bool) or not isinstance(within_ns, int) or within_ns < 0):
-        raise InvalidInput("is whole ns of 0 or more", source="within_ns", value=within_ns)
+    if within_ns is not None and not (_is_whole(within_ns) and 0 <= within_ns < _MOST_NS):
+        raise InvalidInput(f"is whole ns, 0 or more and below {_MOST_NS:,}", source="within_ns", value=within_ns)
+    if not isinstance(model, (ZeroIntelligence, QueueReactive, Hawkes)):
+        raise InvalidInput("is one of novation.domain.order_flow", source="model", value=repr(model)[:60])
+    if reference is not None and not (isinstance(model, QueueReactive) and _is_whole(reference)):
+        problem = "is a whole number, and of a queue-reactive model alone"
+        raise InvalidInput(problem, source="reference", value=repr(reference)[:60])
     if isinstance(model, Hawkes):
         raise InvalidInput(
             "has rates that depend on what has happened, not on what stands: no first passage of its queues is known",
             source="hawkes",
             hint="Use a zero-intelligence or queue-reactive model.",
         )
-    found = queue_position(venue, order)
+    found = queue_position(venue, order) if _is_whole(order) else None
     if found is None:
         raise InvalidInput("stands in no queue", source="order", value=order)
     ahead, lots_ahead = found
@@ -58,6 +67,8 @@ def fill_probability(
     row = next(row for row in _working(venue, orders) if orders[row]["id"] == order)
     instrument, side = int(orders[row]["instrument"]), int(orders[row]["side"])
     ticks = int(venue.table("resting")[int(orders[row]["resting"])]["ticks"])
+    if venue.table("market")[instrument]["phase"] != MarketPhase.OPEN:
+        raise InvalidInput("is of a market that is not open: nobody trades", source="order", value=order)
     book = view(venue, instrument, 1)
     mine, theirs = (book.bids, book.asks) if side > 0 else (book.asks, book.bids)
     if not theirs:
@@ -71,7 +82,10 @@ def fill_probability(
             value=order,
             hint="Ask again when its price is the best.",
         )
-    spread = side * (opposite.price_ticks - ticks)
+    step = int(venue.table("terms")[int(venue.table("market")[instrument]["terms"])]["tick_step"])
+    # a recorded price may lie between two steps: it counts as the one farther away
+    near, far = ticks // step, -(-side * opposite.price_ticks // step) * side
+    spread = side * (far - near)
     assumed = ["mine is not cancelled, and it counts as filled when its first lot trades"]
     if model.to_funding or model.to_limit:
         assumed.append("rates are not raised by the time to the funding or the distance to a price limit")
@@ -87,8 +101,8 @@ def fill_probability(
         own, other, ahead, behind, others, inside = _units(
             model,
             side,
-            ticks,
-            opposite.price_ticks,
+            near,
+            far,
             reference,
             lots_ahead,
             best.lots + best.hidden,
@@ -106,9 +120,13 @@ def fill_probability(
         ahead=ahead,
         behind=behind,
         opposite=others,
-        spread_ticks=spread,
+        spread_ticks=side * (opposite.price_ticks - ticks),
         assumed=tuple(assumed),
     )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _working(venue: ShowsBooks, orders: Any) -> Iterator[int]:
@@ -121,26 +139,26 @@ def _working(venue: ShowsBooks, orders: Any) -> Iterator[int]:
 def _units(
     model: QueueReactive,
     side: int,
-    ticks: int,
-    opposite_ticks: int,
+    mine: int,
+    theirs: int,
     reference: int | None,
     lots_ahead: int,
     lots: int,
     opposite_lots: int,
 ) -> tuple[rules.Queue, rules.Queue, int, int, int, float]:
-    """Both queues in units, and the rate of limit orders between them."""
-    twice_mid = ticks + opposite_ticks
+    """Both queues in units, and the rate of limit orders between them; mine, theirs: the best prices in steps."""
+    twice_mid = mine + theirs
     if reference is None:
         reference = twice_mid if twice_mid % 2 else twice_mid - side
-    if reference % 2 == 0 or not 2 * min(ticks, opposite_ticks) < reference < 2 * max(ticks, opposite_ticks):
+    if reference % 2 == 0 or not 2 * min(mine, theirs) < reference < 2 * max(mine, theirs):
         raise InvalidInput("is an odd number between twice the best prices", source="reference", value=reference)
-    # in half ticks from the reference price an odd number, 1 at the first distance
-    near, far = (side * (reference - 2 * ticks) + 1) // 2, (side * (2 * opposite_ticks - reference) + 1) // 2
+    # in half steps from the reference price an odd number, 1 at the first distance
+    near, far = (side * (reference - 2 * mine) + 1) // 2, (side * (2 * theirs - reference) + 1) // 2
     reach = len(model.limit)
     if max(near, far) > reach:
         hint = "Calibrate it with a larger reach."
         raise InvalidInput(
-            f"knows {reach} ticks from the reference price", source="model", value=max(near, far), hint=hint
+            f"knows {reach} steps from the reference price", source="model", value=max(near, far), hint=hint
         )
     unit, their_unit = model.unit[near - 1], model.unit[far - 1]
     ahead = -(-lots_ahead // unit)

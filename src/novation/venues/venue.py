@@ -545,9 +545,11 @@ class Venue:
         """Orders and lots (hidden ones too) ahead of a working order at its price; None where it stands in no queue."""
         return book_tables.queue_position(self, order)
 
-    def fill_probability(self, order: int, model: OrderFlow, within_ns: int | None = None) -> FillProbability:
+    def fill_probability(
+        self, order: int, model: OrderFlow, within_ns: int | None = None, *, reference: int | None = None
+    ) -> FillProbability:
         """How likely a working order at the best price is to fill before the mid moves (`venues.fill_query`)."""
-        return fill_probability(self, order, model, within_ns)
+        return fill_probability(self, order, model, within_ns, reference=reference)
 
     def indicative_price(self, instrument: int) -> tuple[int, int] | None:
         """Ticks and lots at which a market would open now (docs/rules/book.md); None where its sides do not cross."""
