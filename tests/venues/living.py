@@ -38,6 +38,7 @@ TERMS = Terms(
     tiers=(Tier(0, NO_CAP, 400_000, 125, 0),),
 )
 BEGIN = 10_000
+BOOK = BookRules()
 #: Cont, Stoikov and Talreja's estimates (facts/validation_tables.md V4).
 V4 = ZeroIntelligence(limit=(1.85, 1.51, 1.09, 0.88, 0.77), cancel=(0.71, 0.81, 0.68, 0.56, 0.47), market=0.94)
 QUEUES = QueueReactive(
@@ -85,10 +86,12 @@ def index(seconds: int) -> np.ndarray:
     )
 
 
-def market(*, accounts: int = 64, marked: bool = False, terms: Terms = TERMS, **more: Any) -> Venue:
+def market(
+    *, accounts: int = 64, marked: bool = False, terms: Terms = TERMS, book: BookRules = BOOK, **more: Any
+) -> Venue:
     """A perpetual on a book, the clock at 0, a mark of 100; account 0 has money."""
     rules = {COIN.id: MarkRule.LAST} if marked else {}
-    books = {COIN.id: BookRules()}
+    books = {COIN.id: book}
     venue = Venue(binance_usdm.RULES, [COIN], [[terms]], accounts=accounts, books=books, marked=rules, **more)
     if not marked:
         venue.advance(0, marks((0, 100)))

@@ -12,6 +12,7 @@ import pytest
 
 import novation as nv
 from novation._jit import JIT, record_table
+from novation.domain.book import BookRules
 from novation.domain.commands import cancel, place_limit, place_market
 from novation.domain.enums import EventKind, MarketEventKind, MarketPhase, Side
 from novation.domain.errors import InvalidInput, VenueError
@@ -447,6 +448,8 @@ def test_lines_are_never_too_long_for_a_redraw() -> None:
         ({"flow": V4, "seed": 0.5}, "seed"),
         ({"flow": V4, "makers": (FOLLOWERS[0],)}, "makers"),
         ({"flow": V4, "money": 1 << 61}, "money"),
+        ({"flow": V4, "price_ticks": 10**30}, "price_ticks"),
+        ({"flow": V4, "price_ticks": True}, "price_ticks"),
     ],
 )
 def test_a_population_that_cannot_be_is_refused(fields: dict[str, Any], said: str) -> None:
@@ -460,6 +463,7 @@ def test_a_population_that_cannot_be_is_refused(fields: dict[str, Any], said: st
         ({"instrument": 1}, "no such instrument"),
         ({"first": 40}, "Make the venue with 80 accounts"),
         ({"first": 0}, "in use already"),
+        ({"price_ticks": -5}, "trades above 0 only"),
         ({"leveraged": (Leveraged(lots=(1, 2), margin_e8=(900_000, 900_001), wait_ns=1),)}, "too small for 125x"),
         ({"leveraged": (Leveraged(lots=(1, 1 << 40), margin_e8=(E8, E8), wait_ns=1),)}, "worth too much"),
     ],
@@ -488,6 +492,10 @@ def test_orders_that_the_exchange_would_not_take_are_refused_before_anybody_come
         lambda: MarketMaker(half_spread=1, lots=0, most_lots=1, every_ns=1),
         lambda: Momentum(lots=1, most_lots=1, threshold=1, horizon_ns=0, every_ns=1),
         lambda: Momentum(lots=1, most_lots=1, threshold=1, horizon_ns=1, every_ns=1.5),  # type: ignore[arg-type]
+        lambda: Momentum(lots=5, most_lots=4, threshold=1, horizon_ns=1, every_ns=1),
+        lambda: Leveraged(lots=5, margin_e8=(1, 2), wait_ns=1),  # type: ignore[arg-type]
+        lambda: Leveraged(lots=(1, 2, 3), margin_e8=(1, 2), wait_ns=1),  # type: ignore[arg-type]
+        lambda: Leveraged(lots=(1, 2), margin_e8=(1, 2), wait_ns=1, side=True),  # type: ignore[arg-type]
         lambda: Leveraged(lots=(3, 2), margin_e8=(1, 2), wait_ns=1),
         lambda: Leveraged(lots=(1, 2), margin_e8=(0, 2), wait_ns=1),
         lambda: Leveraged(lots=(1, 2), margin_e8=(1, 2), wait_ns=0),
@@ -498,6 +506,24 @@ def test_orders_that_the_exchange_would_not_take_are_refused_before_anybody_come
 def test_traders_that_are_none_are_refused(made: Any) -> None:
     with pytest.raises(InvalidInput):
         made()
+
+
+@pytest.mark.parametrize("none", [None, V4])
+def test_what_is_no_population_is_not_let_in(none: Any) -> None:
+    with pytest.raises(VenueError, match="is no Population"):
+        market().attach_population(none)
+
+
+@pytest.mark.parametrize("protection", [12, 0], ids=["protected", "market-limit"])
+def test_where_the_exchange_takes_no_market_orders_they_send_what_comes_closest(protection: int) -> None:
+    """CME's books: orders with protection, of which nothing rests; refused where nobody stands on the other side."""
+    rules = BookRules(market_orders=False, protection_ticks=protection)
+    venue = living(V4, venue=market(book=rules, marked=True), momentum=FOLLOWERS, leveraged=GAMBLERS)
+    venue.attach(index(60))
+    told = run(venue, 60)
+    counts = venue.population.counts
+    assert set(venue.population.refused) <= {"NO_OPPOSITE"} and kinds(told)["FILL"] > 100
+    assert counts["market_buy"] > 20 and counts["trended"] > 0 and counts["entered"] > 0
 
 
 def test_a_venue_has_one_population_and_no_record_beside_it() -> None:

@@ -8,14 +8,20 @@ otherwise. `novation.venues.population` lets them trade; `novation calibrate` fi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
 
 import msgspec
 
 from novation.domain.errors import InvalidInput
 
-#: Rates above this are no market's.
+#: Rates above this are no market's, and what fades more slowly than its inverse does not fade.
 MOST_RATE = 1e9
+#: Lots of an order, at most.
+MOST_LOTS = 1 << 40
+#: Bounds of a `Factor` (seconds or ticks), its factors and weights, at most.
+_MOST_UNTIL, _MOST_FACTOR, _MOST_WEIGHT = 1e9, 1e6, 1e15
 #: What happens in `Hawkes`, in the order of its numbers: limit orders, cancellations, market orders, each of buyers
 #: (bids) and of sellers (asks).
 HAWKES_KINDS = ("limit_buy", "limit_sell", "cancel_bid", "cancel_ask", "market_buy", "market_sell")
@@ -25,12 +31,48 @@ def _refuse(problem: str, where: str, value: object) -> None:
     raise InvalidInput(problem, source="order flow", where=where, value=value)
 
 
-def _rates(numbers: Sequence[float], where: str, least: int = 1) -> None:
-    if len(numbers) < least:
-        _refuse(f"has {least} numbers at least", where, len(numbers))
-    for number in numbers:
-        if not isinstance(number, (int, float)) or not 0.0 <= number <= MOST_RATE:
-            _refuse(f"is a rate, 0 to {MOST_RATE:g}", where, number)
+def _numbers(values: object, where: str, what: str, least: float, most: float, *, whole: bool = False) -> None:
+    """Refuse what is no tuple of numbers within bounds, one at least."""
+    if not isinstance(values, tuple) or not values:
+        _refuse("is a tuple of numbers, one at least", where, values)
+        return
+    kinds = int if whole else (int, float)
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+            _refuse(what, where, value)
+
+
+def _rates(values: object, where: str) -> None:
+    _numbers(values, where, f"is a rate, 0 to {MOST_RATE:g}", 0.0, MOST_RATE)
+
+
+def _lots(values: object, where: str) -> None:
+    _numbers(values, where, f"is whole lots, 1 to {MOST_LOTS:,}", 1, MOST_LOTS, whole=True)
+
+
+def _weights(values: tuple[float, ...], where: str) -> None:
+    what = f"are weights of 0 to {_MOST_WEIGHT:g}, not all 0"
+    _numbers(values, where, what, 0.0, _MOST_WEIGHT)
+    if not any(values):
+        _refuse(what, where, values)
+
+
+def _rows(values: object, where: str, of_each: Callable[[Any, str], None]) -> None:
+    """Refuse what is no tuple of rows that are each as `of_each` asks."""
+    if not isinstance(values, tuple) or not values:
+        _refuse("is a tuple of rows, one at least", where, values)
+        return
+    for number, row in enumerate(values, 1):
+        of_each(row, f"{where}[{number}]")
+
+
+def _parts(model: msgspec.Struct) -> None:
+    """Refuse sizes that are no `Sizes` and factors that are no `Factor`."""
+    for name in model.__struct_fields__:
+        kind = {"limit_lots": Sizes, "market_lots": Sizes, "to_funding": Factor, "to_limit": Factor}.get(name)
+        value = getattr(model, name)
+        if kind is not None and not isinstance(value, kind) and not (kind is Factor and value is None):
+            _refuse(f"is a {kind.__name__}", name, value)
 
 
 class Sizes(msgspec.Struct, frozen=True):
@@ -40,12 +82,10 @@ class Sizes(msgspec.Struct, frozen=True):
     weights: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        if len(self.lots) != len(self.weights) or not self.lots:
-            _refuse("has a weight for each size, one at least", "sizes", len(self.weights))
-        if any(lots < 1 for lots in self.lots):
-            _refuse("is 1 lot at least", "sizes", min(self.lots))
-        if any(not 0.0 <= weight < math.inf for weight in self.weights) or not sum(self.weights) > 0.0:
-            _refuse("are weights of 0 or more, not all 0", "sizes", self.weights)
+        _lots(self.lots, "sizes.lots")
+        _weights(self.weights, "sizes.weights")
+        if len(self.lots) != len(self.weights):
+            _refuse("has a weight for each size", "sizes.weights", self.weights)
 
 
 class Factor(msgspec.Struct, frozen=True):
@@ -58,12 +98,13 @@ class Factor(msgspec.Struct, frozen=True):
     factors: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        _numbers(self.factors, "factor", f"is 0 to {_MOST_FACTOR:g}", 0.0, _MOST_FACTOR)
+        if self.until != ():
+            _numbers(self.until, "factor.until", f"is 0 to {_MOST_UNTIL:g}", 0.0, _MOST_UNTIL)
         if len(self.factors) != len(self.until) + 1:
             _refuse("has one factor more than bounds", "factor", len(self.factors))
-        if any(b <= a for a, b in zip(self.until, self.until[1:], strict=False)):
+        if any(b <= a for a, b in pairwise(self.until)):
             _refuse("ascends", "factor.until", self.until)
-        if any(not 0.0 <= factor <= 1e6 for factor in self.factors):
-            _refuse("is 0 to 1e6", "factor", self.factors)
 
 
 class ZeroIntelligence(msgspec.Struct, frozen=True, kw_only=True, tag="zero-intelligence"):
@@ -85,6 +126,7 @@ class ZeroIntelligence(msgspec.Struct, frozen=True, kw_only=True, tag="zero-inte
         _rates(self.limit, "limit")
         _rates(self.cancel, "cancel")
         _rates((self.market,), "market")
+        _parts(self)
 
 
 class QueueReactive(msgspec.Struct, frozen=True, kw_only=True, tag="queue-reactive"):
@@ -110,22 +152,22 @@ class QueueReactive(msgspec.Struct, frozen=True, kw_only=True, tag="queue-reacti
     to_limit: Factor | None = None
 
     def __post_init__(self) -> None:
-        reach = len(self.limit)
         for name in ("limit", "cancel", "market"):
-            rows = getattr(self, name)
-            if len(rows) != reach or not rows:
-                _refuse("has a row for each distance, as `limit` has", name, len(rows))
-            for distance, row in enumerate(rows, 1):
-                _rates(row, f"{name}[{distance}]")
-        if len(self.unit) != reach or any(unit < 1 for unit in self.unit):
-            _refuse("has 1 lot at least for each distance", "unit", self.unit)
+            _rows(getattr(self, name), name, _rates)
+        reach = len(self.limit)
+        for name in ("cancel", "market"):
+            if len(getattr(self, name)) != reach:
+                _refuse("has a row for each distance, as `limit` has", name, len(getattr(self, name)))
+        _lots(self.unit, "unit")
+        if len(self.unit) != reach:
+            _refuse("has lots for each distance, as `limit` has", "unit", self.unit)
         for name in ("follows", "redraws"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                _refuse("is a probability", name, getattr(self, name))
-        if self.redraws and len(self.queues) != reach:
-            _refuse("has a row for each distance where queues are drawn anew", "queues", len(self.queues))
-        if any(any(not 0.0 <= w < math.inf for w in row) or not sum(row) > 0.0 for row in self.queues):
-            _refuse("are weights of 0 or more, not all 0", "queues", self.queues)
+            _numbers((getattr(self, name),), name, "is a probability", 0.0, 1.0)
+        if self.queues != ():
+            _rows(self.queues, "queues", _weights)
+        if (self.redraws or self.queues) and len(self.queues) != reach:
+            _refuse("has a row for each distance where queues are drawn", "queues", len(self.queues))
+        _parts(self)
 
 
 class Hawkes(msgspec.Struct, frozen=True, kw_only=True, tag="hawkes"):
@@ -147,15 +189,13 @@ class Hawkes(msgspec.Struct, frozen=True, kw_only=True, tag="hawkes"):
 
     def __post_init__(self) -> None:
         kinds = len(HAWKES_KINDS)
-        _rates(self.base, "base", kinds)
-        if len(self.base) != kinds or len(self.jump) != kinds or any(len(row) != kinds for row in self.jump):
+        _rates(self.base, "base")
+        _rows(self.jump, "jump", _rates)
+        if {len(self.base), len(self.jump), *map(len, self.jump)} != {kinds}:
             _refuse(f"has {kinds} numbers, and jumps {kinds} rows of {kinds}", "base, jump", len(self.base))
-        for kind, row in zip(HAWKES_KINDS, self.jump, strict=True):
-            _rates(row, f"jump[{kind}]")
-        if not 0.0 < self.decay <= MOST_RATE:
-            _refuse("is above 0", "decay", self.decay)
-        if any(not 0.0 <= w < math.inf for w in self.limit_at) or not sum(self.limit_at) > 0.0:
-            _refuse("are weights of 0 or more, not all 0", "limit_at", self.limit_at)
+        _numbers((self.decay,), "decay", f"is {1 / MOST_RATE:g} to {MOST_RATE:g}", 1 / MOST_RATE, MOST_RATE)
+        _weights(self.limit_at, "limit_at")
+        _parts(self)
         highest = math.prod(max(f.factors) for f in (self.to_funding, self.to_limit) if f is not None)
         if self.branching() * highest >= 1.0:
             problem = "lets every event bring one more or more on average, under the highest factor: rates have no end"

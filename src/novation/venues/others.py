@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from novation._jit import STRATEGY_SIGNATURE, kernel_with
 from novation.domain.digest import Line
@@ -41,6 +41,7 @@ class Others(Protocol):
         """Their lines of the canonical form of the venue's state."""
 
 
+@runtime_checkable
 class Joins(Protocol):
     """Who can come to live in a venue."""
 

@@ -218,6 +218,8 @@ class Venue:
         """Let simulated traders live here from now on (docs/rules/population.md): one population, for good."""
         if self.population is not None:
             raise VenueError(f"{self.rules.name}: has a population already")
+        if not isinstance(population, Joins):
+            raise VenueError(f"{self.rules.name}: {type(population).__name__} is no Population of simulated traders")
         self.population = population.join(self)
         self._live()
 

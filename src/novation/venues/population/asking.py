@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from novation._jit import model_kernel
-from novation.domain.enums import CommandKind, OrderKind
+from novation.domain.enums import CommandKind, OrderKind, TimeInForce
 from novation.engine.book import best_of, price_after, queue_at, side_place
 from novation.engine.commands import enter, next_command
 from novation.engine.layout import NO_PRICE
-from novation.engine.state import order_, price_, resting_
+from novation.engine.state import book_of, order_, price_, resting_
 from novation.venues.population.chance import below
 from novation.venues.population.memory import SKIPPED, chance_, count_, step_of
 
 _PLACE, _CANCEL = int(CommandKind.PLACE), int(CommandKind.CANCEL)
 _LIMIT, _MARKET = int(OrderKind.LIMIT), int(OrderKind.MARKET)
+_PROTECTED, _MARKET_LIMIT = int(OrderKind.MARKET_PROTECTED), int(OrderKind.MARKET_LIMIT)
+_IOC = int(TimeInForce.IOC)
 
 
 @model_kernel
@@ -34,10 +36,13 @@ def place_limit(venue, account, instrument, side, lots, ticks):
 
 @model_kernel
 def place_market(venue, account, instrument, side, lots):
-    """A market order."""
+    """A market order, or what comes closest where the exchange takes none: what is left of it never rests."""
     c = next_command(venue, _PLACE, account, instrument)
     c.side = side
-    c.order_kind = _MARKET
+    b = book_of(venue, instrument)
+    c.order_kind = _MARKET if b.market_orders else (_PROTECTED if b.protection_ticks > 0 else _MARKET_LIMIT)
+    if not b.market_orders:
+        c.time_in_force = _IOC
     c.lots = lots
     enter(venue)
 

@@ -32,6 +32,8 @@ _NO_STATE = {f"{name}_address" for name in _TABLES} | {
     *("bid_before", "ask_before", "seen_ns", "base_ns", "base_budget", "base_rate", "bid_cancels", "ask_cancels"),
     *("change_ns", "rest_next", "sequence", "book_rate"),
 }
+#: Where a market begins, at most.
+_MOST_TICKS = 1 << 40
 #: Minor units that a leveraged trader's position may be worth where the market begins; later 16 times as much.
 _MOST_VALUE = 1 << 57
 _REFUSALS = (int(EventKind.ORDER_REJECTED), int(EventKind.COMMAND_REJECTED))
@@ -65,14 +67,19 @@ class Population(msgspec.Struct, frozen=True, kw_only=True):
                 _refuse(f"are a tuple of {kind.__name__}", name, getattr(self, name))
         if self.flow is not None and type(self.flow) not in _MODELS:
             _refuse("is one of novation.domain.order_flow", "flow", self.flow)
-        bounds = {"instrument": 1 << 20, "first": 1 << 30, "money": BALANCE_BOUND, "accounts": 1 << 24}
-        for name, most in bounds.items():
-            value, least = getattr(self, name), 1 if name == "accounts" else 0
+        bounds = {
+            "instrument": (0, 1 << 20),
+            "first": (0, 1 << 30),
+            "money": (0, BALANCE_BOUND),
+            "accounts": (1, 1 << 24),
+            "price_ticks": (-_MOST_TICKS, _MOST_TICKS),
+        }
+        for name, (least, most) in bounds.items():
+            value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-                _refuse(f"is a whole number, {least} to {most:,}", name, value)
-        for name in ("seed", "price_ticks"):
-            if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), int):
-                _refuse("is a whole number", name, getattr(self, name))
+                _refuse(f"is a whole number, {least:,} to {most:,}", name, value)
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            _refuse("is a whole number", "seed", self.seed)
         if self.flow is None and not self.traders:
             _refuse("nobody is in it", "flow", None)
 
@@ -118,6 +125,8 @@ class Population(msgspec.Struct, frozen=True, kw_only=True):
         if self.end > accounts:
             hint = f"Make the venue with {self.end:,} accounts."
             _refuse(f"takes accounts up to {self.end - 1:,}, and there are {accounts:,}", "first", self.first, hint)
+        if self._first_price(venue) <= 0 and instrument.method == MarginMethod.TIERED:
+            _refuse(f"{instrument.id} trades above 0 only", "price_ticks", self.price_ticks)
         self._check_sizes(venue)
         self._check_leverage(venue)
         held = venue.table("position").reshape(accounts, -1)[self.first : self.end]
