@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from novation.cli.recorded import ASKED, asked
+from novation.domain.errors import DataError
 from novation.domain.order_flow import ZeroIntelligence
 from novation.research.calibrate import read_model
 
@@ -66,6 +68,10 @@ def test_wrong_input_is_one_line(novation: Callable[..., Any], record: Path) -> 
             "--model: is one of zero-intelligence, queue-reactive, hawkes",
         ),
         ((record, *flow, "--reach", "0"), "--reach: is 1 to 10,000 ticks"),
+        # what is asked is looked at before the file is
+        ((record.parent / "none.csv", "--model", "poisson", "--tick", "0.01"), "--model: is one of"),
+        ((record.parent / "none.csv", *flow, "--reach", "0"), "--reach: is 1 to"),
+        ((record, *flow, "--out", record.parent / "none" / "model.json"), "--out: is in no folder that is there"),
         ((record, *flow, "--open-from", "soon"), "--open-from"),
         ((record, *flow, "--open-from", "1970-01-02T00:00Z"), "never shows a bid and an ask"),
         ((record, *flow, "--out", record.parent / "model.txt"), "--out: ends in .json, .yaml or .yml"),
@@ -77,3 +83,24 @@ def test_wrong_input_is_one_line(novation: Callable[..., Any], record: Path) -> 
         assert (refused.code, refused.err.count("\n")) == (2, 1), refused
         assert said in refused.err
     assert novation("calibrate").code == 0
+
+
+@pytest.mark.parametrize("verb", [("calibrate", "flow", "--model", "hawkes"), ("validate", "ghost")])
+def test_what_to_do_is_said_in_options(novation: Callable[..., Any], record: Path, verb: tuple[str, ...]) -> None:
+    record.write_text(LINES + "9,9500,9500,236.42,100,deleted,bid\n")
+    refused = novation(*verb, record, "--tick", "0.01")
+    assert (refused.code, refused.err.count("\n")) == (2, 1), refused
+    assert "orders.csv record 12" in refused.err and "Pass --repair to " in refused.err
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [
+        ("Say when it was: open_spans=[(start_ns, end_ns)].", "Say when it was: --open-from."),
+        ("Pass tick=, or definition= a DBN file of schema definition that holds the instrument.", "Pass --tick."),
+    ],
+)
+def test_hints_for_python_become_hints_for_the_command(hint: str, said: str) -> None:
+    with pytest.raises(DataError) as caught, asked(ASKED):
+        raise DataError("is wrong", source="a.csv", where="record 3", value=7, hint=hint)
+    assert str(caught.value) == f"a.csv record 3: is wrong (found 7). {said}"

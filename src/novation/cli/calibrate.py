@@ -8,17 +8,7 @@ from typing import Annotated
 import typer
 
 from novation.cli import show
-from novation.domain.errors import InvalidInput
-
-#: Argument -> what the command calls it.
-_ASKED = {
-    "model": "--model",
-    "reach": "--reach",
-    "open_from": "--open-from",
-    "tick": "--tick",
-    "price": "--tick",
-    "lot": "--lot",
-}
+from novation.cli.recorded import ASKED, AsJson, Lot, OpenFrom, Repair, Tick, asked
 
 app = typer.Typer(help="Find the numbers of a model in a record.")
 
@@ -42,34 +32,28 @@ def flow(
         str,
         typer.Option("--model", metavar="zero-intelligence|queue-reactive|hawkes", help="Which model of order flow."),
     ],
-    tick: Annotated[str | None, typer.Option("--tick", help="Price of one tick, e.g. 0.25.")] = None,
-    lot: Annotated[
-        str | None, typer.Option("--lot", help="Size of one lot; else 1 contract, or 1e-8 of the coin.")
-    ] = None,
-    open_from: Annotated[
-        str | None, typer.Option("--open-from", help="When the market opens, e.g. 2023-12-25T23:00Z.")
-    ] = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Mend what cannot have happened.")] = False,
+    tick: Tick = None,
+    lot: Lot = None,
+    open_from: OpenFrom = None,
+    repair: Repair = False,
     reach: Annotated[
         int, typer.Option("--reach", help="Ticks told apart, from the other side's best or the reference price.")
     ] = 10,
     out: Annotated[Path | None, typer.Option("--out", help="File for the model: .json, .yaml or .yml.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Find the rates of a model of order flow in recorded orders, and what they rest on."""
     from novation.data.flow import read_orders
     from novation.research.calibrate import calibrate_flow, write_model
+    from novation.research.calibrate.flow import check_asked
     from novation.research.calibrate.model_files import writable
 
-    try:
+    with asked(ASKED | {"model": "--model", "reach": "--reach"}):
+        check_asked(model, reach)
         if out is not None:
             writable(out, "--out")
         recorded = read_orders(file, tick=tick, lot=lot, open_from=open_from, repair=repair)
         report = calibrate_flow(recorded, model, reach=reach, open_from=open_from)
-    except InvalidInput as error:
-        if error.source not in _ASKED:
-            raise
-        raise InvalidInput(error.problem, source=_ASKED[error.source], value=error.value, hint=error.hint) from None
     if out is not None:
         write_model(report.model, out, "--out")
     show.show(report, json=json)

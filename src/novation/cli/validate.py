@@ -8,18 +8,8 @@ from typing import Annotated
 import typer
 
 from novation.cli import show
-from novation.domain.errors import InvalidInput
+from novation.cli.recorded import ASKED, AsJson, Lot, OpenFrom, Repair, Tick, asked
 
-#: Argument of `ghost` -> what the command calls it.
-_ASKED = {
-    "orders": "--orders",
-    "open_from": "--open-from",
-    "tick": "--tick",
-    "price": "--tick",
-    "lot": "--lot",
-}
-
-_AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 _Seed = Annotated[int, typer.Option("--seed", help="Of the random numbers.")]
 
 app = typer.Typer(help="Ask the exchange what is known otherwise: models, recorded orders.")
@@ -37,33 +27,25 @@ def ghost(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Order by order: .dbn.zst (schema mbo), or CSV of events.")
     ],
-    tick: Annotated[str | None, typer.Option("--tick", help="Price of one tick, e.g. 0.25.")] = None,
-    lot: Annotated[
-        str | None, typer.Option("--lot", help="Size of one lot; else 1 contract, or 1e-8 of the coin.")
-    ] = None,
+    tick: Tick = None,
+    lot: Lot = None,
     orders: Annotated[int, typer.Option("--orders", help="How many orders to send again; 0: all that can be.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", help="Which of them.")] = 0,
-    open_from: Annotated[
-        str | None, typer.Option("--open-from", help="When the market opens, e.g. 2023-12-25T23:00Z.")
-    ] = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Mend what cannot have happened.")] = False,
+    open_from: OpenFrom = None,
+    repair: Repair = False,
     hold: Annotated[
         bool, typer.Option("--hold", help="Hold orders that come across the best back until their trades are told.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Send recorded orders again as ours, and compare what becomes of them with the record."""
     from novation.research.validate import ghost as send
     from novation.research.validate import read_orders
 
-    try:
+    with asked(ASKED | {"orders": "--orders"}):
         flow = read_orders(file, tick=tick, lot=lot, open_from=open_from, repair=repair, hold=hold)
         with show.steps_bar("ghosts") as progress:
             report = send(flow, orders=orders or None, seed=seed, open_from=open_from, progress=progress)
-    except InvalidInput as error:
-        if error.source not in _ASKED:
-            raise
-        raise InvalidInput(error.problem, source=_ASKED[error.source], value=error.value, hint=error.hint) from None
     show.show(report, json=json)
 
 
@@ -82,7 +64,7 @@ def book_odds(
     spread: Annotated[int, typer.Option("--spread", help="Ticks between the best prices.")] = 1,
     runs: Annotated[int, typer.Option("--runs", help="How often.")] = 100_000,
     seed: _Seed = 0,
-    json: _AsJson = False,
+    json: AsJson = False,
 ) -> None:
     """Odds in the Markov order book of Cont, Stoikov and Talreja, matched by the exchange."""
     from novation.research.validate.book_model import book_odds as ask_for
@@ -94,7 +76,7 @@ def book_odds(
 def book_stationary(
     time: Annotated[float, typer.Option("--time", help="Units of the model's time to run for.")] = 10_000,
     seed: _Seed = 0,
-    json: _AsJson = False,
+    json: AsJson = False,
 ) -> None:
     """The same book in the long run: spread, moves and variance of the mid."""
     from novation.research.validate.book_model import book_stationary as ask_for

@@ -16,6 +16,7 @@ from novation.domain.units import to_ns
 from tests.reference.recorded_book import RecordedBook
 
 dbn = pytest.importorskip("databento_dbn", reason="databento-dbn is not installed: its files cannot be read")
+pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed: packed files cannot be read")
 
 OPENING = to_ns("2023-12-25T23:00:00Z")
 #: The holiday evening trades from the opening auction on.
@@ -206,6 +207,17 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"not a file of theirs")
     with pytest.raises(DataError, match=r"broken\.dbn: cannot be read as DBN"):
         read_databento(path, tick=1)
+    whole = file_of(tmp_path, message("A", "B", 11, "10", 3, 1), message("A", "B", 12, "10", 3, 2)).read_bytes()
+    path.write_bytes(whole[:-8])
+    with pytest.raises(DataError, match=r"broken\.dbn: ends 48 bytes into a record"):
+        read_databento(path, tick=1)
+    packed = tmp_path / "broken.dbn.zst"
+    with pa.CompressedOutputStream(str(packed), "zstd") as file:
+        file.write(whole)
+    assert len(read_databento(packed, tick=1).rows) == 2
+    packed.write_bytes(packed.read_bytes()[:-3])
+    with pytest.raises(DataError, match=r"broken\.dbn\.zst: cannot be read as DBN: Truncated"):
+        read_databento(packed, tick=1)
     with pytest.raises(DataError, match=r"does not say what a tick is \(found 42\)\. Pass tick=, or definition="):
         read_databento(file_of(tmp_path, message("A", "B", 11, "10", 3, 1)))
     with pytest.raises(InvalidInput, match=r"tick: must be above zero \(found '0'\)"):

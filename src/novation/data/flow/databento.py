@@ -135,20 +135,21 @@ def _read(path: Path, *, mbo: bool = True) -> tuple[Array, Array, dict[int, int]
     """
     try:
         import databento_dbn as dbn
+        import pyarrow as pa
     except ImportError:
         raise InvalidInput(
             "reading Databento files needs databento-dbn",
             source=str(path),
             hint="Install it: pip install novation[data].",
         ) from None
-    packed = dbn.Compression.ZSTD if path.suffix == ".zst" else dbn.Compression.NONE
-    decoder = dbn.DBNDecoder(compression=packed)
+    decoder = dbn.DBNDecoder(compression=dbn.Compression.NONE)
     parts: list[Array] = []
     numbers: list[Array] = []
     increments: dict[int, int] = {}
     count = 0
     try:
-        with path.open("rb") as file:
+        # pyarrow unpacks: the decoder by itself would take the beginning of a file for all of it
+        with pa.input_stream(str(path), compression="zstd" if path.suffix == ".zst" else None) as file:
             while chunk := file.read(_CHUNK):
                 decoder.write(chunk)
                 messages = [record for record in decoder.decode() if not isinstance(record, dbn.Metadata)]
@@ -160,8 +161,10 @@ def _read(path: Path, *, mbo: bool = True) -> tuple[Array, Array, dict[int, int]
                     defined = [record for record in messages if isinstance(record, dbn.InstrumentDefMsg)]
                     increments |= {record.instrument_id: record.min_price_increment for record in defined}
                 count += len(messages)
-    except dbn.DBNError as problem:
+    except (dbn.DBNError, pa.ArrowException, OSError) as problem:
         raise DataError(f"cannot be read as DBN: {problem}", source=str(path)) from problem
+    if rest := len(decoder.buffer()):
+        raise DataError(f"ends {rest} bytes into a record", source=str(path), hint="Fetch it again.")
     if mbo and not sum(len(part) for part in parts):
         raise DataError("holds no record of schema mbo", source=str(path), value=f"{count:,} records of other schemas")
     if not parts:

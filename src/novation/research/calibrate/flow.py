@@ -97,6 +97,14 @@ def _table(found: FlowCalibration) -> list[str]:
     return lines
 
 
+def check_asked(model: str, reach: int) -> None:
+    """Refuse what `calibrate_flow` would, before a record is read."""
+    if model not in MODELS:
+        raise InvalidInput("is one of " + ", ".join(MODELS), source="model", value=model)
+    if isinstance(reach, bool) or not isinstance(reach, int) or not 1 <= reach <= MOST_REACH:
+        raise InvalidInput(f"is 1 to {MOST_REACH:,} ticks", source="reach", value=reach)
+
+
 def calibrate_flow(flow: Flow, model: str, *, reach: int = 10, open_from: Any = None) -> FlowCalibration:
     """Find the numbers of a model in recorded orders.
 
@@ -105,10 +113,7 @@ def calibrate_flow(flow: Flow, model: str, *, reach: int = 10, open_from: Any = 
     row that is no snapshot. Orders that come across the best are held back until their trades are told
     (`data.flow.hold_arrivals`).
     """
-    if model not in MODELS:
-        raise InvalidInput("is one of " + ", ".join(MODELS), source="model", value=model)
-    if isinstance(reach, bool) or not isinstance(reach, int) or not 1 <= reach <= MOST_REACH:
-        raise InvalidInput(f"is 1 to {MOST_REACH:,} ticks", source="reach", value=reach)
+    check_asked(model, reach)
     opens = None if open_from is None else to_ns(open_from, source="open_from")
     if flow.kind != "orders":
         hint = "Levels told together hide how many orders came and went, and where in the queue."

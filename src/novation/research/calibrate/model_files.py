@@ -25,6 +25,10 @@ def writable(path: str | Path, source: str = "out") -> Path:
     _known(result, source)
     if result.exists():
         raise InvalidInput("is there already", source=source, value=str(path), hint="Name another, or remove it.")
+    if not result.parent.is_dir():
+        raise InvalidInput(
+            "is in no folder that is there", source=source, value=str(path), hint="Make the folder first."
+        )
     return result
 
 
