@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal, localcontext
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,6 +105,12 @@ def test_a_model_that_can_be_manipulated_is_refused_by_the_rules_name(
         check_model(propagator(1.0, exponent, decay, rate))
 
 
+@pytest.mark.parametrize("decay", [3, 0.5, "x"])
+def test_a_decay_that_is_none_is_refused(decay: Any) -> None:
+    with pytest.raises(InvalidInput, match="decay: must be"):
+        check_model(ImpactModel("none", transient=1.0, decay=decay))
+
+
 @pytest.mark.parametrize("exponent", [0.5, 0.9, 1.1, 2.0])
 def test_permanent_impact_that_is_not_linear_pays_and_is_refused(exponent: float) -> None:
     model = ImpactModel("bent", permanent=1.0, permanent_exponent=exponent)
@@ -113,7 +120,7 @@ def test_permanent_impact_that_is_not_linear_pays_and_is_refused(exponent: float
 
 
 @pytest.mark.parametrize("field", ["half_spread", "temporary", "order", "permanent", "transient", "decay_rate"])
-@pytest.mark.parametrize("number", [-1e-9, float("nan"), float("inf")])
+@pytest.mark.parametrize("number", [-1e-9, float("nan"), float("inf"), True, "a", None])
 def test_impact_in_the_traders_favour_or_no_number_is_refused(field: str, number: float) -> None:
     with pytest.raises(InvalidInput, match=f"{field}: must be a finite number, 0 or more"):
         check_model(ImpactModel("wrong", **{field: number}))

@@ -249,9 +249,11 @@ def check_model(model: ImpactModel) -> None:
     What it lets through costs no round trip less than 0: every term by itself does not.
     """
     for field in fields(model)[1:]:
-        number = float(getattr(model, field.name))
-        if not (math.isfinite(number) and number >= 0.0):
+        number = getattr(model, field.name)
+        if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0.0 <= number < math.inf:
             _refuse(model, field.name, "must be a finite number, 0 or more", "Impact works against the trader.")
+    if model.decay not in set(Decay):
+        _refuse(model, "decay", "must be a Decay", "Use Decay.CONSTANT, Decay.EXPONENTIAL or Decay.POWER.")
     if model.permanent > 0.0 and model.permanent_exponent != 1.0:
         _refuse(model, "permanent_exponent", _PERMANENT_IS_LINEAR, "Use 1.")
     if model.transient > 0.0:
