@@ -14,12 +14,11 @@ from typing import Any
 
 import msgspec
 
+from novation.domain.book import MOST_LOTS
 from novation.domain.errors import InvalidInput
 
 #: Rates above this are no market's, and what fades more slowly than its inverse does not fade.
 MOST_RATE = 1e9
-#: Lots of an order, at most.
-MOST_LOTS = 1 << 40
 #: Bounds of a `Factor` (seconds or ticks), its factors and weights, at most.
 _MOST_UNTIL, _MOST_FACTOR, _MOST_WEIGHT = 1e9, 1e6, 1e15
 #: What happens in `Hawkes`, in the order of its numbers: limit orders, cancellations, market orders, each of buyers

@@ -302,3 +302,24 @@ def lots_ahead(venue, row):
         lots += r.shown + r.hidden
         row = r.previous
     return lots
+
+
+@kernel
+def behind(venue, row, n):
+    """Row of the n-th order behind one at its price."""
+    while n > 0:
+        n -= 1
+        row = resting_(venue, row).next
+    return row
+
+
+@kernel
+def order_at(venue, place, n):
+    """Row of RESTING of the n-th order of a list, from 0, the best price first."""
+    ticks = best_of(venue, place)
+    queue = price_(venue, queue_at(venue, place, ticks))
+    while n >= queue.orders:
+        n -= queue.orders
+        ticks = price_after(venue, place, ticks)
+        queue = price_(venue, queue_at(venue, place, ticks))
+    return behind(venue, queue.first, n)

@@ -9,7 +9,7 @@ and goes on where it stood.
 from __future__ import annotations
 
 from novation._jit import model_kernel
-from novation.engine.book import GROW, best_of, drop, first_at, price_after, queue_at, side_place
+from novation.engine.book import GROW, best_of, drop, first_at, order_at, price_after, queue_at, side_place
 from novation.engine.layout import NO_PRICE
 from novation.engine.simulated import add_simulated, clear_simulated, take_simulated
 from novation.engine.state import price_, resting_, side_
@@ -117,22 +117,6 @@ def run_odds(heads, rates, bids, asks, spread, question, runs, chance, state):
             clear_simulated(venue, 0)
             state[ON], state[PLACED] = 0, 0
     return DONE
-
-
-@model_kernel
-def order_at(venue, place, n):
-    """Row of the n-th order of a list, from 0, the best price first."""
-    ticks = best_of(venue, place)
-    queue = price_(venue, queue_at(venue, place, ticks))
-    while n >= queue.orders:
-        n -= queue.orders
-        ticks = price_after(venue, place, ticks)
-        queue = price_(venue, queue_at(venue, place, ticks))
-    row = queue.first
-    while n > 0:
-        n -= 1
-        row = resting_(venue, row).next
-    return row
 
 
 @model_kernel

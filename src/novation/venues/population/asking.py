@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from novation._jit import model_kernel
 from novation.domain.enums import CommandKind, OrderKind, TimeInForce
-from novation.engine.book import best_of, price_after, queue_at, side_place
+from novation.engine.book import best_of, side_place
 from novation.engine.commands import enter, next_command
 from novation.engine.layout import NO_PRICE
-from novation.engine.state import book_of, order_, price_, resting_
+from novation.engine.state import book_of, order_, resting_
 from novation.venues.population.chance import below
 from novation.venues.population.memory import SKIPPED, chance_, count_, step_of
 
@@ -87,27 +87,6 @@ def from_other_side(venue, crowd, side, distance):
     if side > 0:
         return -(-crowd.ask_ticks // step) * step - distance * step
     return crowd.bid_ticks // step * step + distance * step
-
-
-@model_kernel
-def order_at(venue, place, n):
-    """Row of RESTING of the n-th order of a list, from 0, the best price first."""
-    ticks = best_of(venue, place)
-    queue = price_(venue, queue_at(venue, place, ticks))
-    while n >= queue.orders:
-        n -= queue.orders
-        ticks = price_after(venue, place, ticks)
-        queue = price_(venue, queue_at(venue, place, ticks))
-    return nth_of(venue, queue.first, n)
-
-
-@model_kernel
-def nth_of(venue, row, n):
-    """Row of the n-th order behind one at its price."""
-    while n > 0:
-        n -= 1
-        row = resting_(venue, row).next
-    return row
 
 
 @model_kernel

@@ -7,14 +7,13 @@ the past. Between events rates only fall: those just after the last candidate bo
 from __future__ import annotations
 
 from novation._jit import model_kernel
-from novation.engine.book import side_place
+from novation.engine.book import order_at, side_place
 from novation.engine.layout import NEVER_NS
 from novation.engine.state import side_
 from novation.rules.elementary import exp
 from novation.venues.population.asking import (
     cancel_own,
     from_other_side,
-    order_at,
     place_limit,
     place_market,
     some_account,

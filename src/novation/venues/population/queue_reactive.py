@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from novation._jit import model_kernel
 from novation.domain.enums import CommandKind
-from novation.engine.book import best_of, first_at, lots_shown, queue_at, side_place
+from novation.engine.book import behind, best_of, first_at, lots_shown, queue_at, side_place
 from novation.engine.commands import enter, next_command
 from novation.engine.layout import NEVER_NS, NO_PRICE
 from novation.engine.state import own_order, price_
 from novation.venues.population.asking import (
     cancel_own,
-    nth_of,
     place_limit,
     place_market,
     room,
@@ -118,7 +117,7 @@ def leave_queue(venue, crowd, side, ticks):
     """An order at a price is cancelled, each as likely."""
     place = side_place(venue, crowd.instrument, side)
     orders = price_(venue, queue_at(venue, place, ticks)).orders
-    cancel_own(venue, crowd, nth_of(venue, first_at(venue, place, ticks), below(chance_(crowd, 0), orders)))
+    cancel_own(venue, crowd, behind(venue, first_at(venue, place, ticks), below(chance_(crowd, 0), orders)))
 
 
 @model_kernel

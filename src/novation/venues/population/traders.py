@@ -8,7 +8,6 @@ import msgspec
 from novation._jit import model_kernel
 from novation.domain.enums import CommandKind, Side
 from novation.domain.errors import InvalidInput
-from novation.domain.order_flow import MOST_LOTS
 from novation.domain.units import E8
 from novation.engine.commands import enter, next_command
 from novation.engine.layout import NO_PRICE
@@ -33,6 +32,7 @@ MAKER, FOLLOWER, LEVERAGED = 1, 2, 3
 _TRANSFER, _SET_LEVERAGE = int(CommandKind.TRANSFER), int(CommandKind.SET_LEVERAGE)
 #: Waits and looks are this long at most: ten years.
 MOST_NS = 10 * 366 * 86_400 * 10**9
+_MOST_LOTS = 1 << 40
 
 
 def _check(kind: str, name: str, value: object, least: float, most: float, *, whole: bool = True) -> None:
@@ -59,8 +59,8 @@ class MarketMaker(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         _check("market maker", "half_spread", self.half_spread, 0, 1e6, whole=False)
         _check("market maker", "skew", self.skew, 0, 1e6, whole=False)
-        _check("market maker", "lots", self.lots, 1, MOST_LOTS)
-        _check("market maker", "most_lots", self.most_lots, 1, MOST_LOTS)
+        _check("market maker", "lots", self.lots, 1, _MOST_LOTS)
+        _check("market maker", "most_lots", self.most_lots, 1, _MOST_LOTS)
         _check("market maker", "every_ns", self.every_ns, 1, MOST_NS)
         _check("market maker", "count", self.count, 0, 1 << 20)
 
@@ -77,8 +77,8 @@ class Momentum(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 1
 
     def __post_init__(self) -> None:
-        _check("momentum", "lots", self.lots, 1, MOST_LOTS)
-        _check("momentum", "most_lots", self.most_lots, self.lots, MOST_LOTS)
+        _check("momentum", "lots", self.lots, 1, _MOST_LOTS)
+        _check("momentum", "most_lots", self.most_lots, self.lots, _MOST_LOTS)
         _check("momentum", "threshold", self.threshold, 0, 1e9, whole=False)
         _check("momentum", "horizon_ns", self.horizon_ns, 1, MOST_NS)
         _check("momentum", "every_ns", self.every_ns, 1, MOST_NS)
@@ -101,7 +101,7 @@ class Leveraged(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 1
 
     def __post_init__(self) -> None:
-        for name, most in (("lots", MOST_LOTS), ("margin_e8", E8)):
+        for name, most in (("lots", _MOST_LOTS), ("margin_e8", E8)):
             pair = getattr(self, name)
             if not isinstance(pair, tuple) or len(pair) != 2:
                 raise InvalidInput("is a pair, from .. to", source="leveraged", where=name, value=pair)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from novation._jit import model_kernel
-from novation.engine.book import best_of, price_after, queue_at, side_place
+from novation.engine.book import best_of, order_at, price_after, queue_at, side_place
 from novation.engine.layout import NO_PRICE
 from novation.engine.state import price_, side_
 from novation.venues.population.asking import (
     cancel_own,
     from_other_side,
-    order_at,
     place_limit,
     place_market,
     some_account,
