@@ -81,9 +81,8 @@ def work_among(venue, until_ns, address, act, others):
     heard = venue.event_count
     while True:
         bound_ns = min(until_ns, venue.others_ns)
-        if (
-            venue.stage != 0 or venue.command_count > 0
-        ):  # this instant first: they see what it brings before time passes
+        # this instant first: they see what it brings before time passes
+        if venue.stage != 0 or venue.command_count > 0:
             bound_ns = min(bound_ns, venue.clock_ns)
         status = work(venue, bound_ns)
         listen(venue, heard)

@@ -93,8 +93,8 @@ HEAD = _table(
     # first); whether the next fill is the other side of the last; instruments whose conditional orders are to be looked
     # at, by their last price and by their mark; whether orders may have lost the position that they close
     "giving prevented_ticks paired elections mark_elections closers_due",
-    # the auction in hand: its step (`auction`), and its price once it is found
-    # and its instrument; whether a row of the feed began it
+    # the auction in hand: its step (`auction`), its price once it is found, its instrument, and whether a row of the
+    # feed began it
     "auctioning auction_ticks auction_of auction_row",
     # what CANCEL_ALL still has to do: account (-1: nothing), instrument, side, the next order, how many are gone
     "cancelling cancelling_instrument cancelling_side cancelling_hold cancel_next cancelled",
