@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from novation._jit import JIT
@@ -159,6 +159,8 @@ def test_in_the_end_time_is_no_limit(join: float, leave: float, take: float, ahe
 
 @settings(max_examples=scaled(300, floor=10))
 @given(st.lists(RATES, min_size=3, max_size=6), st.lists(RATES, min_size=3, max_size=6), FEW, FEW)
+@example([0.0, 1.0, 0.0], [0.0, 0.0, 0.0], 1, 1)
+@example([0.0, 1.0, 0.0], [0.0, 0.0, 1.0], 1, 3)
 def test_the_move_up_of_one_is_the_move_down_of_the_other(
     joins: list[float], takes: list[float], bids: int, asks: int
 ) -> None:
@@ -170,8 +172,43 @@ def test_the_move_up_of_one_is_the_move_down_of_the_other(
 
     one, two = queue(joins, takes), queue(takes, joins)
     up = up_probability(one, two, bids, asks)
-    assert up + up_probability(two, one, asks, bids) == pytest.approx(1.0, abs=1e-7)
-    assert up_probability(one, one, bids, bids) == pytest.approx(0.5, abs=1e-7)
+    assert up + up_probability(two, one, asks, bids) == pytest.approx(1.0, abs=4e-9)
+    assert up_probability(one, one, bids, bids) == pytest.approx(0.5, abs=2e-9)
+
+
+ROWS = st.lists(RATES, min_size=6, max_size=6).map(np.array)
+
+
+@settings(max_examples=scaled(1_000, floor=15))
+@given(ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, st.floats(0.01, 2.0))
+def test_a_chain_of_any_rates_is_its_linear_system(
+    joins: np.ndarray,
+    leaves: np.ndarray,
+    takes: np.ndarray,
+    joined: np.ndarray,
+    left: np.ndarray,
+    taken: np.ndarray,
+    inside: float,
+) -> None:
+    """Up to five orders a side, all states at once by Gauss; the layers are good to 1e-9 by their own word."""
+    bid, ask = Queue(joins, leaves, takes), Queue(joined, left, taken)
+    states = {(b, a): 5 * (b - 1) + a - 1 for b in range(1, 6) for a in range(1, 6)}
+    matrix, ends = np.zeros((25, 25)), np.zeros(25)
+    for (b, a), row in states.items():
+        steps = {
+            (b + 1, a): joins[b] if b < 5 else 0.0,
+            (b - 1, a): takes[b] + b * leaves[b],
+            (b, a + 1): joined[a] if a < 5 else 0.0,
+            (b, a - 1): taken[a] + a * left[a],
+        }
+        matrix[row, row] = inside + sum(steps.values())
+        ends[row] = 0.5 * inside + steps[b, a - 1] * (a == 1)
+        for to, rate in steps.items():
+            if to in states:
+                matrix[row, states[to]] -= rate
+    solved = np.linalg.solve(matrix, ends)
+    for (b, a), row in states.items():
+        assert up_probability(bid, ask, b, a, inside=inside) == pytest.approx(solved[row], abs=1.1e-9)
 
 
 QUEUES = QueueReactive(

@@ -31,7 +31,7 @@ from novation.rules.elementary import exp
 #: What all sweeps to come may still change of a probability when a layer counts as solved; this is looked at every so
 #: many sweeps, and so many are made. Changes below the last one are rounding.
 _SETTLED = 1e-9
-_LOOK, _SWEEPS = 16, 50_000
+_LOOK, _SWEEPS = 8, 50_000
 _ROUNDING = 3e-16
 #: Events of a step of uniformization, so that exp(-events) is a number.
 _STEP = 400.0
@@ -60,13 +60,14 @@ def solve_layer(join, leave, go, gone, rise, fall, inside, moved, ended, share, 
 
     From b: join[b] to b + 1, leave[b] to b - 1, go[b] out of the layer to gone[b, a]. From a: rise[a], fall[a]. At
     rate `inside` it ends with `moved`. What never ends is worth 0. By lines in a, b up and down (Gauss and Seidel),
-    until the changes still to come, which fall by a ratio from look to look, are nothing; whether they are. share,
-    part: scratch by a.
+    until the changes still to come, which fall by a ratio from look to look and are no larger in between, are nothing;
+    whether they are. The ratio is the worse of the last two: the first changes say little of the slowest. share, part:
+    scratch by a.
     """
     deep, most = values.shape[0] - 1, values.shape[1] - 1
     for b in range(deep + 1):
         values[b, 0] = ended
-    earlier, slower = -1.0, 0.0
+    earlier, slower = -1.0, -1.0
     for sweep in range(_SWEEPS):
         change = 0.0
         for k in range(deep + 1):
@@ -97,11 +98,12 @@ def solve_layer(join, leave, go, gone, rise, fall, inside, moved, ended, share, 
         if deep == 0:
             return True
         if sweep % _LOOK == 0:
-            ratio = 0.0
-            if earlier >= 0.0:
-                ratio = max(change, _ROUNDING) / max(earlier, _ROUNDING)
+            if sweep == 0 and change == 0.0:  # it can never end
+                return True
+            change = max(change, _ROUNDING)
+            ratio = change / earlier if earlier > _ROUNDING else slower
             worst = max(ratio, slower)
-            if earlier >= 0.0 and worst < 1.0 and _LOOK * max(change, _ROUNDING) * worst <= _SETTLED * (1.0 - worst):
+            if slower >= 0.0 and worst < 1.0 and _LOOK * change <= _SETTLED * (1.0 - worst):
                 return True
             earlier, slower = change, ratio
     return False
