@@ -25,7 +25,7 @@ import re
 import sys
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,15 @@ JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 
 class CompileError(Exception):
-    """A user's kernel cannot be compiled; the message is one line."""
+    """A user's kernel cannot be compiled; the message is one line.
+
+    name: of what is missing, where that is the problem: a name, or a field of a record. places: files (their last
+    parts) and lines that Numba says have to do with it, the innermost first.
+    """
+
+    def __init__(self, problem: str, name: str = "", places: Sequence[tuple[str, int]] = ()) -> None:
+        super().__init__(problem)
+        self.name, self.places = name, tuple(places)
 
 
 def cache_folder() -> Path:
@@ -55,9 +63,11 @@ if JIT:
     from llvmlite import binding, ir
     from numba import types as nb
     from numba.core import caching
+    from numba.core.callconv import CPUCallConv
     from numba.core.codegen import JITCodeLibrary
     from numba.core.compiler import Compiler
-    from numba.core.errors import NumbaError, TypingError
+    from numba.core.errors import NumbaError, TypingError, UnsupportedBytecodeError
+    from numba.core.lowering import Lower
     from numba.extending import intrinsic, typeof_impl
     from numba.np import arrayobj
 
@@ -204,7 +214,26 @@ if JIT:
         plain = nb.unliteral(argument)
         return nb.int64 if isinstance(plain, (nb.Integer, nb.IntEnumMember)) else plain
 
-    def _as_it_is(function: Any, live: str | None) -> Any:
+    _return_user_exc, _lower_inst = CPUCallConv.return_user_exc, Lower.lower_inst
+
+    def _lowered(lower: Any, inst: Any) -> None:
+        """Remember at which line of a user's function the code is that is made now."""
+        function = lower.func_ir.func_id.func
+        if getattr(function, "novation_careful", False):
+            lower.builder.novation_at = lower.loc, function.__name__
+        _lower_inst(lower, inst)
+
+    def _raised(
+        conv: Any, builder: Any, exc: Any, exc_args: Any = None, loc: Any = None, func_name: Any = None
+    ) -> None:
+        """Numba raises an index outside an array, or a division by zero, without a line: give it the user's."""
+        if loc is None:
+            loc, func_name = getattr(builder, "novation_at", (None, func_name))
+        _return_user_exc(conv, builder, exc, exc_args, loc, func_name)
+
+    Lower.lower_inst, CPUCallConv.return_user_exc = _lowered, _raised
+
+    def _as_it_is(function: Any, live: str | None, *, careful: bool = False) -> Any:
         """A copy of a user's function that bears its digest in its name, and so in that of its files and symbols.
 
         Symbols that are alike are taken for one by the linker, and Numba's numbers of functions begin anew in each
@@ -217,6 +246,7 @@ if JIT:
         copy.__kwdefaults__ = function.__kwdefaults__
         copy.__module__ = function.__module__
         copy.__qualname__ = f"{function.__qualname__}_live{live or ''}"
+        copy.novation_careful = careful  # type: ignore[attr-defined]
         if live:
             copy.novation_live = live  # type: ignore[attr-defined]
         return copy
@@ -310,7 +340,10 @@ if JIT:
             live = live_digest(self.py_func)
             if (inner, live) not in self._made:
                 self._made[inner, live] = _dispatcher(
-                    _as_it_is(self.py_func, live), inner=inner, careful=self.careful, cached=live is not None
+                    _as_it_is(self.py_func, live, careful=self.careful),
+                    inner=inner,
+                    careful=self.careful,
+                    cached=live is not None,
                 )
             return self._made[inner, live]
 
@@ -368,14 +401,28 @@ if JIT:
         try:
             dispatcher.compile(signature)
         except KeyError as error:
-            raise CompileError(f"no field {error.args[0]!r} in the record") from error
-        except NumbaError as error:
-            lines = [line.strip() for line in str(error).splitlines()]
-            raise CompileError(next(line for line in lines if line and not line.startswith("Failed in"))) from error
+            raise CompileError(f"no field {error.args[0]!r} in the record", str(error.args[0])) from error
+        except (NumbaError, UnsupportedBytecodeError) as error:
+            raise _told(str(error)) from error
         dispatcher.disable_compile()
         if live is not None:
             _first_class[signature, live] = dispatcher
         return dispatcher
+
+    #: How Numba names a place: `File "strategy.py", line 7:`, `at strategy.py (7)`, `Raised from strategy.py (7)`.
+    _PLACE = re.compile(r'File "([^"]+)", line (\d+)|(?:at|from) (\S+) \((\d+)\)')
+    _RECORD = re.compile(r"(?:unaligned )?Record\(.*?\]?;\d+;\w+\)|Record\(\[.*\]\)", re.DOTALL)
+
+    def _told(text: str) -> CompileError:
+        """What Numba's many lines say, in one, with the places in them."""
+        places = [(Path(a or c).name, int(b or d)) for a, b, c, d in _PLACE.findall(text)]
+        lines = [line.strip() for line in _RECORD.sub("record", text).splitlines()]
+        problem = next(line for line in lines if line and not line.startswith("Failed in"))
+        if problem.endswith("found for signature:"):
+            call = next((line.removeprefix(">>> ") for line in lines if line.startswith(">>> ")), "")
+            problem = "nothing compiled does " + re.sub(r"Literal\[(\w+)\]\([^)]*\)", r"\1", call)
+        missing = re.search(r"name '(\w+)'", problem)
+        return CompileError(problem.partition(" Raised from ")[0][:300], missing[1] if missing else "", places)
 
     STRATEGY_SIGNATURE = nb.int64(nb.int64, nb.int64, nb.int64)
 

@@ -19,6 +19,7 @@ Commands wait in line and are carried out when all bars of the instant have been
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,7 @@ from novation._jit import (
 )
 from novation.domain.enums import CommandKind, OrderKind
 from novation.domain.errors import InvalidInput
+from novation.domain.market import MARKET_DTYPE
 from novation.engine.book import best_of, lots_ahead, lots_shown, side_place
 from novation.engine.commands import enter, next_command
 from novation.engine.flight import sent_row
@@ -43,6 +45,7 @@ from novation.engine.layout import NO_PRICE
 from novation.engine.margining import account_equity
 from novation.engine.orders import find_order
 from novation.engine.state import account_, command_, contract_, feed_, head_at, market_, order_, position_, sent_
+from novation.engine.strategy_errors import check_function, explained, placed
 
 _PLACE = int(CommandKind.PLACE)
 _CANCEL = int(CommandKind.CANCEL)
@@ -209,6 +212,7 @@ class CompiledStrategy:
 
     def __init__(self, function: Callable[..., Any], fields: dict[str, Any], *, looks: bool = False) -> None:
         self.looks = looks
+        check_function(function, ("venue", "now_ns", "my") if looks else ("venue", "bar", "my"))
         self.name = function.__name__ if function.__name__ != "on_bar" else function.__module__
         layout: list[Any] = []
         for name, kind in fields.items():
@@ -250,8 +254,18 @@ class CompiledStrategy:
         try:
             compiled_shim = kernel_with(STRATEGY_SIGNATURE, shim)
         except CompileError as error:
-            raise InvalidInput(f"cannot be compiled: {error}", source=f"compiled strategy {self.name}") from error
+            raise self._wrong(error) from error
+        compiled_shim.novation_strategy = placed(self._function)
         return compiled_shim, record, address_of(record)
+
+    def _wrong(self, error: CompileError) -> InvalidInput:
+        """The error with the user's line in it, and what is allowed there."""
+        venue, second, my = inspect.signature(self._function).parameters
+        fields = {venue: (), my: self.dtype.names or ()}
+        if not self.looks:
+            fields[second] = MARKET_DTYPE.names or ()
+        offered = [name for name in __all__ if name.islower() and name != "compiled"]
+        return explained(self._function, error, self.name, fields, offered)
 
 
 def compiled(function: Callable[..., Any] | str | None = None, /, **fields: Any) -> Any:

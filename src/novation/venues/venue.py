@@ -365,6 +365,8 @@ class Venue:
             )
 
     def _drive(self, door: Any, strategy: Any, state_address: int, until_ns: int) -> None:
+        if hasattr(strategy, "bind"):
+            raise VenueError("a strategy is bound first: function, record, address = strategy.bind(); keep the record")
         loop = strategy_loop(door, HEAD)
         act, others = (nobody(), 0) if self.population is None else (self.population.act, self.population.address)
         try:
@@ -373,8 +375,9 @@ class Venue:
                 self._waiting = []
         except OverflowError as error:
             raise self._overflow(error) from None
-        except BaseException:
+        except BaseException as error:
             self.head["command_next"] = self.head["command_count"] = 0  # half of a look is not carried out later
+            error.add_note(f"in {getattr(strategy, 'novation_strategy', 'a compiled strategy')}")
             raise
         self.drain()
 
