@@ -75,7 +75,6 @@ def test_wrong_input_is_one_line(novation: Callable[..., Any], record: Path) -> 
         ((record, *flow, "--open-from", "soon"), "--open-from"),
         ((record, *flow, "--open-from", "1970-01-02T00:00Z"), "never shows a bid and an ask"),
         ((record, *flow, "--out", record.parent / "model.txt"), "--out: ends in .json, .yaml or .yml"),
-        ((record, "--model", "zero-intelligence"), "needs the tick"),
         ((record.parent / "levels.parquet", *flow), "is no order-by-order record"),
         ((record.parent / "orders.npz", *flow), "needs the tick and the lot"),
     ):

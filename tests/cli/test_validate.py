@@ -37,10 +37,10 @@ def test_wrong_input_is_one_line(novation: Callable[..., Any], tmp_path: Path) -
     for arguments, said in (
         ((tmp_path / "trades.parquet",), "is no order-by-order record"),
         ((tmp_path / "none.csv", "--tick", "0.01"), "no such file"),
-        ((path,), "needs the tick of its prices"),
         ((path, "--tick", "zero"), "--tick"),
-        ((path, "--tick", "0.01", "--orders", "-3"), "--orders: must be 1 or more"),
+        ((path, "--tick", "0.01", "--orders", "-3"), "--orders: is a whole number of 0 or more"),
         ((path, "--tick", "0.01", "--open-from", "soon"), "--open-from"),
+        ((path, "--seed", "-1"), "--seed"),
     ):
         refused = novation("validate", "ghost", *arguments)
         assert (refused.code, refused.err.count("\n")) == (2, 1), refused

@@ -247,17 +247,25 @@ def amend(ex: Exchange, c: Command) -> Refusal | None:
         return Refusal(RejectReason.MARKET_CLOSED, market.phase, market.halt)
     if (c.lots, c.price_ticks) == (order.lots + order.filled, order.price_ticks):
         return Refusal(RejectReason.NO_CHANGE, c.lots)
+    rules = ex.book(i).rules
+    most = rules.filters.max_amends
+    if most and order.amended >= most - 1:
+        return Refusal(RejectReason.AMENDED_TOO_OFTEN, order.amended, most)
     if left <= 0:
         ex.drop(order, CancelReason.NOTHING_LEFT)
         return None
+    before = order.self_trade
+    if rules.amend_drops_self_trade:
+        order.self_trade = SelfTrade.TRADE
     found = trading.reach(ex, order, left, c.price_ticks)
     refusal = _cannot_be(ex, order, c, left, found)
     if refusal:
+        order.self_trade = before
         return refusal
     if order.time_in_force == TimeInForce.POST_ONLY and trading.meets(ex, order, c.price_ticks):
         ex.drop(order, CancelReason.WOULD_TAKE)
         return None
-    rules = ex.book(i).rules
+    order.amended += 1 if most else 0
     stays = rules.amend_keeps_place and c.price_ticks == order.price_ticks and left <= order.lots
     if stays:
         order.lots, order.shown = left, min(order.shown, left)

@@ -257,7 +257,10 @@ def assumed_price(ex: Exchange, asked: Asked) -> int:
 def notional_and_risk(ex: Exchange, account: int, asked: Asked, *, taking: bool) -> Refusal | None:
     """The checks of an order that trades now (`taking`) or will rest, at its price."""
     terms, n, q = ex.terms_of(asked.i), ex.accounts[account].positions[asked.i].lots, asked.q
-    worth = margin.traded_value(ex.instruments[asked.i], asked.worst_ticks, abs(q))
+    if asked.kind == OrderKind.MARKET:
+        worth = floor(margin.value(ex.instruments[asked.i], ex.markets[asked.i].mark_e8, abs(q)))
+    else:
+        worth = margin.traded_value(ex.instruments[asked.i], asked.price_ticks, abs(q))
     reduces = n * q < 0 and abs(q) <= abs(n)
     if terms.min_notional and not reduces and worth < terms.min_notional:
         return Refusal(RejectReason.MIN_NOTIONAL, worth, terms.min_notional)

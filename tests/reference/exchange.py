@@ -719,6 +719,8 @@ class Exchange:
             details = (o.time_in_force, o.expire_ns, o.display_lots, o.filled, o.self_trade)
             if any(details):
                 yield "details", (o.id, *details)
+            if o.amended:
+                yield "amended", (o.id, o.amended)
             if o.fraction:
                 yield "ahead", (o.id, o.fraction)
             if o.trigger:

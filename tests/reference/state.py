@@ -58,6 +58,7 @@ class Order:
     display_lots: int = 0
     self_trade: int = 0
     filled: int = 0
+    amended: int = 0  #: how often, where that is bounded
     shown: int = 0  #: of what stands in its queue; the rest is hidden
     top: int = 0  #: whether it is the last that bettered its side as it came to stand
     trigger: Trigger | None = None  #: while it waits outside the book

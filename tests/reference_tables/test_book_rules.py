@@ -107,8 +107,16 @@ def test_binance_is_as_it_was_captured() -> None:
     assert (asked.take_bound_e8, asked.trigger_protect_e8) == (E8 // 20, E8 // 20)
     assert (asked.max_orders, asked.max_conditional, asked.least_gtd_ns) == (200, 200, 600 * NS)
     assert (asked.least_callback_e8, asked.most_callback_e8, asked.gtc_ns) == (E8 // 1_000, E8 // 10, 365 * DAY_NS)
+    assert asked.max_amends == 10_000 and rules.amend_drops_self_trade
     assert rules.price_match and rules.opponent_most == 5 and not rules.amend_keeps_place and rules.refuse_unfillable
     assert rules.self_trade == SelfTrade.CANCEL_MAKER
+
+
+def test_filters_and_brackets_are_in_force_together_and_what_is_assumed_is_said() -> None:
+    reference, at = Reference(), to_ns("2026-08-01")
+    assert book_rules(reference, "BTCUSDT", at) == book_rules(Reference(), "BTCUSDT", CAPTURED)
+    assert reference.terms("BTCUSDT", at, at + 1)[0].tiers
+    assert any("the filters of 2026-09-15 since 2026-05-01" in text for text in reference.cautions())
 
 
 def test_binance_is_known_for_the_symbol_and_the_day_that_were_captured() -> None:

@@ -245,3 +245,9 @@ def test_a_search_of_nothing_is_an_error() -> None:
 def test_terms_are_the_fields_in_order() -> None:
     model = OFFERED[-1]
     assert model.terms == (0.01, 0.2, 0.6, 0.1, 0.5, 0.3, 1.0, 0.4, 1.0, 1, 0.5)
+
+
+@pytest.mark.parametrize("make", [lambda: kyle(1.0, 0.0), lambda: square_root_law(0.0, 0.02, 1.0)])
+def test_a_model_of_nobody_else_is_refused(make: Any) -> None:
+    with pytest.raises(InvalidInput, match="is a number above zero"):
+        make()

@@ -70,6 +70,7 @@ def filters(r: Random, middle: int, kind: str) -> Filters:
         "gtc_ns": r.choice([1, 90 * NS, 2 * HOUR_NS]),
         "take_bound_e8": r.choice([E8 // 50, E8, *(n * E8 // middle for n in range(1, 5))]),
         "trigger_protect_e8": r.choice([1, E8 // 50, *(n * E8 // middle for n in range(1, 5))]),
+        "max_amends": r.randint(1, 3),
     }
     return Filters(**{name: value for name, value in some.items() if r.randint(0, 2) == 0})
 
@@ -83,6 +84,7 @@ def book_rules(r: Random, middle: int, kind: str) -> BookRules:
         price_match=r.randint(0, 3) > 0,
         opponent_most=r.choice([20, 20, 10, 5, 0]),
         amend_keeps_place=r.randint(0, 2) > 0,
+        amend_drops_self_trade=r.randint(0, 2) == 0,
         refuse_unfillable=bool(r.randint(0, 1)),
         self_trade=SelfTrade(r.randint(1, 4)),
         filters=filters(r, middle, kind),

@@ -18,6 +18,7 @@ from novation.domain.enums import (
     CancelReason,
     CommandKind,
     EventKind,
+    HaltReason,
     MarketPhase,
     OrderKind,
     RejectReason,
@@ -80,6 +81,7 @@ REFUSED = {
     "BAD_CLOSE_POSITION",
     "ALREADY_CLOSING",
     "NO_POSITION",
+    "AMENDED_TOO_OFTEN",
 }
 #: Why an order on a book may be gone.
 CANCELLED = {
@@ -103,6 +105,7 @@ CANCELLED = {
     "BEYOND_TAKE_BOUND",
     "POSITION_GONE",
     "WOULD_HALT",
+    "COUNTDOWN",
 }
 
 
@@ -219,6 +222,8 @@ def test_the_runs_meet_every_kind_of_order_and_every_answer_of_a_book() -> None:
                 name = f"cancelled {CancelReason(e.reason).name}"
             elif e.kind in (EventKind.ORDER_REJECTED, EventKind.COMMAND_REJECTED):
                 name = f"refused {RejectReason(e.reason).name}"
+            elif e.kind == EventKind.PHASE_CHANGED:
+                name = f"halted by {HaltReason(e.reason).name}"
             answers[name] += 1
     enums: dict[str, Any] = {
         "order_kind": OrderKind,
@@ -231,7 +236,8 @@ def test_the_runs_meet_every_kind_of_order_and_every_answer_of_a_book() -> None:
     wanted |= {(name, 1) for name in ("display_lots", "min_lots", "reduce_only", "close_position", "price_protect")}
     assert wanted - set(asked) == set()
     told = {f"refused {name}" for name in REFUSED} | {f"cancelled {name}" for name in CANCELLED}
-    told |= {"ORDER_TRIGGERED", "ORDER_AMENDED", "ALL_CANCELLED", "LIQUIDATION", "TAKEN_OVER", "FILL"}
+    told |= {"ORDER_TRIGGERED", "ORDER_AMENDED", "ALL_CANCELLED", "LIQUIDATION", "TAKEN_OVER", "FILL", "COUNTDOWN_SET"}
+    told |= {"halted by VELOCITY", "halted by STOP_LOGIC"}
     assert told - set(answers) == set()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from novation.domain.book import BookRules, Filters
 from novation.domain.commands import amend, cancel, place, transfer
@@ -11,6 +12,7 @@ from novation.domain.enums import (
     EventKind,
     OrderKind,
     RejectReason,
+    SelfTrade,
     Side,
     TimeInForce,
     TriggerKind,
@@ -44,11 +46,12 @@ BTCUSDT = Filters(
 MARK_TICKS = 600_000
 
 
-def market(filters: Filters = BTCUSDT) -> Pair:
+def market(filters: Filters = BTCUSDT, *, min_notional: int = 0, **rules: bool) -> Pair:
     """One book, two accounts with a thousand million."""
     btc = coin(tick_e8=E8 // 10, lot_e8=E8 // 1_000)
-    rules = BookRules(filters=filters)
-    both = pair(Setup(binance_usdm.RULES, [btc], [[TERMS]], 2, 0, [0], books={btc.id: rules}))
+    terms = structs.replace(TERMS, min_notional=min_notional * E8)
+    books = {btc.id: BookRules(filters=filters, **rules)}
+    both = pair(Setup(binance_usdm.RULES, [btc], [[terms]], 2, 0, [0], books=books))
     both.advance(0, [marks(0, 60_000.05)])
     for account in range(2):
         both.submit(transfer(account, 1_000_000_000 * E8))
@@ -208,6 +211,70 @@ def test_a_gtc_order_ends_after_a_year() -> None:
         (2, CancelReason.EXPIRED),
     ]
     assert not both.advance(2 * year, [])
+    both.compare()
+
+
+# -- notional -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "price", "rests", "refused"),
+    [
+        (OrderKind.MARKET, 0, 590_000, 0),  # 120.0001 by the mark, 118 by what it would pay
+        (OrderKind.LIMIT, 600_000, 590_000, 0),  # 120 at its own price
+        (OrderKind.LIMIT, 599_999, 590_000, RejectReason.MIN_NOTIONAL),
+    ],
+)
+def test_an_orders_notional_is_at_its_own_price_and_a_market_orders_at_the_mark(
+    kind: OrderKind, price: int, rests: int, refused: int
+) -> None:
+    """facts/binance.md 7.3. Two lots of 0.001, the least notional 120; sellers at 59,000."""
+    both = market(Filters(), min_notional=120)
+    both.submit(place(1, 0, SELL, OrderKind.LIMIT, 9, price_ticks=rests))
+    assert told(both, BUY, kind, 2, price_ticks=price)[0] == refused
+    both.compare()
+
+
+def test_a_market_order_that_would_pay_more_than_its_mark_is_small_by_the_mark() -> None:
+    both = market(Filters(), min_notional=121)
+    both.submit(place(1, 0, SELL, OrderKind.LIMIT, 9, price_ticks=610_000))
+    by_mark = 2 * 6_000_005 * E8 // 100_000
+    assert told(both, BUY, OrderKind.MARKET, 2) == (RejectReason.MIN_NOTIONAL, by_mark, 121 * E8)
+    both.compare()
+
+
+# -- amendments -----------------------------------------------------------------------------------------------------
+
+
+def test_an_order_is_amended_less_often_than_the_limit() -> None:
+    """maxMoveOrderLimit (facts/binance.md 7.1: 10,000): with 3, twice."""
+    both = market(Filters(max_amends=3))
+    order = both.submit(place(0, 0, BUY, OrderKind.LIMIT, 5, price_ticks=590_000))[0].order
+    for ticks in (590_001, 590_002):
+        assert both.submit(amend(0, order, 5, ticks))[0].kind == EventKind.ORDER_AMENDED
+    refused = both.submit(amend(0, order, 5, 590_003))[0]
+    assert (answer([refused]), refused.amount, refused.cost) == (RejectReason.AMENDED_TOO_OFTEN, 2, 3)
+    another = both.submit(place(0, 0, BUY, OrderKind.LIMIT, 5, price_ticks=590_000))[0].order
+    assert both.submit(amend(0, another, 5, 590_001))[0].kind == EventKind.ORDER_AMENDED
+    both.compare()
+
+
+@pytest.mark.parametrize(("drops", "after"), [(True, EventKind.FILL), (False, EventKind.ORDER_CANCELLED)])
+def test_an_amended_order_trades_with_ones_own_where_the_venue_forgets_its_word(drops: bool, after: EventKind) -> None:
+    """facts/binance.md 7.1: modify resets the self-trade mode to NONE."""
+    both = market(Filters(), amend_drops_self_trade=drops)
+    both.submit(place(0, 0, SELL, OrderKind.LIMIT, 5, price_ticks=601_000))
+    word = {"self_trade": SelfTrade.CANCEL_TAKER}
+    order = both.submit(place(0, 0, BUY, OrderKind.LIMIT, 5, price_ticks=599_000, **word))[0].order
+    assert after in [event.kind for event in both.submit(amend(0, order, 5, 601_000))]
+    both.compare()
+
+
+def test_a_refused_amendment_leaves_the_word_on_self_trades() -> None:
+    both = market(Filters(), amend_drops_self_trade=True)
+    word = {"self_trade": SelfTrade.CANCEL_TAKER}
+    order = both.submit(place(0, 0, BUY, OrderKind.LIMIT, 5, price_ticks=599_000, **word))[0].order
+    assert answer(both.submit(amend(0, order, 1 << 45, 599_000))) != 0
     both.compare()
 
 

@@ -8,8 +8,9 @@ import pytest
 from novation.domain.book import BookRules
 from novation.domain.commands import amend, cancel
 from novation.domain.enums import MarketPhase, QueueModel, TimeInForce
-from novation.domain.errors import VenueError
+from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.flow import FLOW_DTYPE, FlowKind
+from novation.venues.checks import queue_model
 from tests.venues.book_cases import BUY, SELL, Pair, at, fills, market, order, queue, rest
 from tests.venues.flow_cases import Row, add, done, last, makers, recorded, row, traded
 from tests.venues.test_phases import phase
@@ -331,3 +332,17 @@ def test_a_share_of_what_becomes_part_of_the_level_ahead_is_taken_from_it() -> N
     assert fills(both.submit(order(1, BUY, 10, 900))) == [(2, 900), (1, 900), (7, 900)]
     assert shown(both, SELL) == [(-1, 10)]
     both.compare()
+
+
+def test_a_queue_model_may_be_named_as_the_plan_does() -> None:
+    """mbp: estimated, with nobody ahead who cancels; mbo: exact, which levels cannot be."""
+    rows = np.zeros(1, dtype=FLOW_DTYPE)
+    rows["kind"] = FlowKind.LEVEL
+    assert queue_model("mbp", rows) is queue_model("back", rows) is QueueModel.BACK
+    assert queue_model("power", rows) is queue_model(QueueModel.POWER, rows) is QueueModel.POWER
+    with pytest.raises(InvalidInput, match="the flow is of levels, whose queues are estimated"):
+        queue_model("mbo", rows)
+    rows["kind"] = FlowKind.ADD
+    assert queue_model("mbo", rows) is QueueModel.BACK
+    with pytest.raises(InvalidInput, match="queue: is one of front, back, proportional, power, log, mbp, mbo"):
+        queue_model("lifo", rows)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+from typing import Any
 
 import numpy as np
 import pytest
 
 from novation import _jit
+from novation.domain.book import BookRules
 from novation.domain.commands import place_limit, place_market, set_margin_scope, transfer
 from novation.domain.enums import EventKind, MarginScope, MarketEventKind, Side
 from novation.domain.errors import InvalidInput, VenueError
@@ -15,7 +17,8 @@ from novation.domain.instruments import Terms, Tier
 from novation.domain.market import MarketEvent
 from novation.domain.units import E8, HOUR_NS, NO_CAP
 from novation.engine.strategy import compiled, equity, limit
-from novation.venues import binance_usdm
+from novation.reference import Reference
+from novation.venues import binance_usdm, cme_globex
 from novation.venues.venue import Venue
 from tests.venues.scenarios import array
 from tests.venues.test_edges import BTC, TERMS, coin
@@ -178,3 +181,30 @@ def test_a_mark_that_takes_a_position_out_of_the_integers_is_an_error_and_no_num
     wild = MarketEvent(ts_ns=2 * HOUR_NS, kind=MarketEventKind.BAR_OPEN, instrument=0, last_e8=1 << 53, mark_e8=1 << 53)
     with pytest.raises(VenueError, match=r"beyond 2\*\*62 minor units.*marks before"):
         v.advance(2 * HOUR_NS, array([wild]))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"books": 5}, "books: is by id of an instrument: a dict"),
+        ({"ladders": [1]}, "ladders: is by id of an instrument: a dict"),
+        ({"impacts": 5}, "impacts: is by id of an instrument: a dict"),
+        ({"books": {"cme:ESZ2026": {}}}, "books cme:ESZ2026: is no BookRules"),
+        ({"ladders": {"cme:ESZ2026": {}}}, "ladders cme:ESZ2026: is no Ladder"),
+    ],
+)
+def test_what_is_given_by_instrument_is_a_dict_of_the_right_things(given: dict[str, Any], said: str) -> None:
+    es = Reference().instrument("cme:ESZ2026")
+    terms = Terms(effective_ns=0, initial_per_lot=2, maintenance_per_lot=1)
+    with pytest.raises(InvalidInput, match=said):
+        Venue(cme_globex.RULES, [es], [[terms]], **given)
+
+
+def test_no_depth_of_a_book_is_none() -> None:
+    es = Reference().instrument("cme:ESZ2026")
+    terms = Terms(effective_ns=0, initial_per_lot=2, maintenance_per_lot=1)
+    venue = Venue(cme_globex.RULES, [es], [[terms]], books={es.id: BookRules()})
+    assert venue.book(0, depth=1).bids == ()
+    for depth in (0, -1, True):
+        with pytest.raises(VenueError, match="shows nothing"):
+            venue.book(0, depth=depth)

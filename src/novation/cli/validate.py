@@ -9,8 +9,9 @@ import typer
 
 from novation.cli import show
 from novation.cli.recorded import ASKED, AsJson, Lot, OpenFrom, Repair, Tick, asked
+from novation.domain.errors import InvalidInput
 
-_Seed = Annotated[int, typer.Option("--seed", help="Of the random numbers.")]
+_Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the random numbers.")]
 
 app = typer.Typer(help="Ask the exchange what is known otherwise: models, recorded orders.")
 
@@ -25,12 +26,15 @@ def validate(context: typer.Context) -> None:
 @app.command("ghost")
 def ghost(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Order by order: .dbn.zst (schema mbo), or CSV of events.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Order by order: .dbn.zst (schema mbo), CSV of events, .npz of hftbacktest."
+        ),
     ],
     tick: Tick = None,
     lot: Lot = None,
     orders: Annotated[int, typer.Option("--orders", help="How many orders to send again; 0: all that can be.")] = 1000,
-    seed: Annotated[int, typer.Option("--seed", help="Which of them.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Which of them.")] = 0,
     open_from: OpenFrom = None,
     repair: Repair = False,
     hold: Annotated[
@@ -42,7 +46,9 @@ def ghost(
     from novation.research.validate import ghost as send
     from novation.research.validate import read_orders
 
-    with asked(ASKED | {"orders": "--orders"}):
+    if orders < 0:
+        raise InvalidInput("is a whole number of 0 or more", source="--orders", value=orders)
+    with asked(ASKED):
         flow = read_orders(file, tick=tick, lot=lot, open_from=open_from, repair=repair, hold=hold)
         with show.steps_bar("ghosts") as progress:
             report = send(flow, orders=orders or None, seed=seed, open_from=open_from, progress=progress)

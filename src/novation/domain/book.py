@@ -38,6 +38,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     gtc_ns: int = 0  #: after which a GTC or post-only order ends
     take_bound_e8: int = 0  #: marketTakeBound: how far from the mark a market order trades
     trigger_protect_e8: int = 0  #: triggerProtect: how far last price and mark lie apart where protected orders wait on
+    max_amends: int = 0  #: maxMoveOrderLimit: an order is amended less often than this
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
@@ -87,7 +88,15 @@ def _positive(rules: msgspec.Struct, source: str, most: dict[str, int]) -> None:
             raise InvalidInput(f"is a whole number, 1 to {bound:,}", source=source, where=name, value=value)
 
 
-_YES_OR_NO = ("top", "levelling", "market_orders", "price_match", "amend_keeps_place", "refuse_unfillable")
+_YES_OR_NO = (
+    "top",
+    "levelling",
+    "market_orders",
+    "price_match",
+    "amend_keeps_place",
+    "amend_drops_self_trade",
+    "refuse_unfillable",
+)
 
 
 def _is_shares(shares: object) -> bool:
@@ -113,6 +122,7 @@ class BookRules(msgspec.Struct, frozen=True, kw_only=True):
     price_match: bool = False  #: whether there are orders at the n-th price of a side (OPPONENT_n, QUEUE_n)
     opponent_most: int = 20  #: ... of OPPONENT_n up to this n
     amend_keeps_place: bool = True  #: whether an order that is only made smaller keeps its place
+    amend_drops_self_trade: bool = False  #: whether an order that is amended trades with its account's own from then on
     refuse_unfillable: bool = False  #: whether a fill-or-kill order that cannot be filled is refused, not cancelled
     self_trade: SelfTrade = SelfTrade.TRADE
     filters: Filters = Filters()

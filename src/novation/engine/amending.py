@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from novation._jit import kernel
-from novation.domain.enums import CancelReason, EventKind, MarketPhase, OrderKind, RejectReason, TimeInForce
+from novation.domain.enums import CancelReason, EventKind, MarketPhase, OrderKind, RejectReason, SelfTrade, TimeInForce
 from novation.engine.banding import price_reason
 from novation.engine.book import show
 from novation.engine.book_orders import far_reason
@@ -35,6 +35,8 @@ _LIMIT = int(OrderKind.LIMIT)
 _DAY, _POST_ONLY = int(TimeInForce.DAY), int(TimeInForce.POST_ONLY)
 _AMENDED = int(EventKind.ORDER_AMENDED)
 _COUNTDOWN_SET = int(EventKind.COUNTDOWN_SET)
+_AMENDED_TOO_OFTEN = int(RejectReason.AMENDED_TOO_OFTEN)
+_TRADE = int(SelfTrade.TRADE)
 _COUNTDOWN_NOT_OFFERED = int(RejectReason.COUNTDOWN_NOT_OFFERED)
 #: Ten years.
 _LONGEST_NS = 315_576_000_000_000_000
@@ -75,6 +77,9 @@ def amend_reason(venue, c, row):
         return _MARKET_CLOSED, m.phase, m.halt
     if c.lots == o.lots + o.filled and c.price_ticks == o.price_ticks:
         return _NO_CHANGE, c.lots, 0
+    most = book_of(venue, o.instrument).max_amends
+    if 0 < most <= o.amended + 1:
+        return _AMENDED_TOO_OFTEN, o.amended, most
     return 0, 0, 0
 
 
@@ -116,7 +121,8 @@ def amend(venue, c):
     if reason != 0:
         return reason, value, limit
     at = row_of(venue, o.account, o.instrument, o.leg)
-    word = word_on_self_trades(venue, o.instrument, o.self_trade, o.time_in_force)
+    own = _TRADE if book_of(venue, o.instrument).amend_drops_self_trade else o.self_trade
+    word = word_on_self_trades(venue, o.instrument, own, o.time_in_force)
     _, best, ticks = reach(venue, o.instrument, o.side, left, c.price_ticks, o.account, word)
     count(venue, row, -1)
     if too_large(venue, at, o.side, left, c.price_ticks):
@@ -135,6 +141,9 @@ def amend(venue, c):
     e.lots = o.side * left
     e.price_ticks = c.price_ticks
     e.flags = side_flag(venue, position_row_(venue, at))
+    o.self_trade = own
+    if book_of(venue, o.instrument).max_amends > 0:
+        o.amended += 1
     count(venue, row, -1)
     if keeps_place(venue, c, row, left):
         r = resting_(venue, o.resting)

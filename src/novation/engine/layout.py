@@ -193,6 +193,8 @@ ORDER = _table(
     # on a book: `filled` so far; `trigger`: it waits for one (`TriggerKind`); `extreme_e8` of a trailing one;
     # `resting`: its row in a queue, -1 while it stands in none
     "time_in_force expire_ns display_lots filled self_trade",
+    # how often it was amended, where that is bounded
+    "amended",
     # when the countdown ends that its account has set, 0 without one
     "countdown_ns",
     "trigger trigger_e8 trigger_by callback_e8 extreme_e8 resting close_position price_protect",
@@ -231,10 +233,10 @@ LEVEL = _table("offset upto")
 BOOK = _table(
     "fifo_percent pro_rata_min top top_min top_max maker_first maker_count levelling protection_ticks market_orders "
     "price_match opponent_most "
-    "amend_keeps_place refuse_unfillable self_trade by_time",
+    "amend_keeps_place amend_drops_self_trade refuse_unfillable self_trade by_time",
     # `domain.Filters`
     "max_market_lots min_ticks max_ticks up_e8 down_e8 max_orders max_conditional least_callback_e8 most_callback_e8",
-    "least_gtd_ns gtc_ns take_bound_e8 trigger_protect_e8",
+    "least_gtd_ns gtc_ns take_bound_e8 trigger_protect_e8 max_amends",
     "elect_last elect_mark",
     # orders in it that may only reduce
     "reducing",

@@ -42,13 +42,17 @@ _LARGE_ORDERS = 10 * _LARGE
 
 
 @kernel
-def notional_reason(venue, row, lots, price_ticks):
-    """Below the smallest notional, unless the trade only reduces the position."""
+def notional_reason(venue, row, lots, kind, price_ticks):
+    """Below the smallest notional, unless the trade only reduces the position: at its own price, of a market order at
+    the mark (facts/binance.md 7.3)."""
     p = position_row_(venue, row)
     smallest = terms_of(venue, p.instrument).min_notional
     if smallest == 0 or closed_lots(p.lots, lots) == abs(lots):
         return 0, 0, 0
-    value = abs(lots) * price_ticks * contract_(venue, p.instrument).tick_value
+    c = contract_(venue, p.instrument)
+    value = abs(lots) * price_ticks * c.tick_value
+    if kind != _LIMIT:
+        value, _ = signed_value(market_(venue, p.instrument).mark_e8, abs(lots), c.lot_value)
     if value < smallest:
         return _MIN_NOTIONAL, value, smallest
     return 0, 0, 0
@@ -119,14 +123,14 @@ def money_reason(venue, row, side, kind, lots, price_ticks, reduce_only, best, t
     """
     instrument, signed = position_row_(venue, row).instrument, side * lots
     if ticks != NO_PRICE:
-        reason, value, limit = notional_reason(venue, row, signed, ticks)
+        reason, value, limit = notional_reason(venue, row, signed, kind, price_ticks)
         if reason == 0:
             assumed = assumed_for(venue, instrument, kind, side, price_ticks if kind == _LIMIT else best)
             reason, value, limit = risk_reason(venue, row, signed, assumed, best, ticks, 1)
         return reason, value, limit
     if kind != _LIMIT or reduce_only:
         return 0, 0, 0
-    reason, value, limit = notional_reason(venue, row, signed, price_ticks)
+    reason, value, limit = notional_reason(venue, row, signed, kind, price_ticks)
     if reason == 0:
         assumed = assumed_for(venue, instrument, kind, side, price_ticks)
         reason, value, limit = risk_reason(venue, row, signed, assumed, price_ticks, price_ticks, 0)

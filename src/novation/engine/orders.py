@@ -69,6 +69,7 @@ def rest(venue, asked, row_of_position, kind, price_ticks, reduce_only, after):
     o.countdown_ns = ends_ns if ends_ns > venue.clock_ns else 0
     o.display_lots = asked.display_lots
     o.filled = 0
+    o.amended = 0
     o.self_trade = asked.self_trade
     o.trigger = asked.trigger
     o.trigger_e8 = asked.trigger_e8

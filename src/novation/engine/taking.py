@@ -73,14 +73,15 @@ def fill_working(venue, order_row, filled, ticks, price_e8, maker):
         cancel_order(venue, order_row, _CANCEL_NOT_REDUCING)
         return
     if kind == _MARKET:
-        cause = 0
-        reason, _, _ = notional_reason(venue, row, lots, ticks)
+        cause, reason = 0, 0
         if too_large(venue, row, sign(lots), abs(lots), 0):
             cause = _CANCEL_LARGE
-        elif reason == 0:
+        else:
+            reason, _, _ = notional_reason(venue, row, lots, kind, 0)
+        if cause == 0 and reason == 0:
             assumed = assumed_for(venue, o.instrument, kind, o.side, ticks)
             reason, _, _ = risk_reason(venue, row, lots, assumed, ticks, ticks, 1)
-        if cause == 0 and reason != 0:
+        if reason != 0:
             cause = as_cancelled(reason)
         if cause != 0:
             cancel_order(venue, order_row, cause)

@@ -19,6 +19,7 @@ from typing import Any
 from novation.reference.limit_rows import circuit_breakers_problem, price_limits_problem, verified_problem
 from novation.reference.matching_rows import matching_problem
 from novation.reference.settlement_rows import settlements_problem
+from novation.reference.slippage_rows import slippage_problem
 
 
 class Kind(Enum):
@@ -42,7 +43,7 @@ class Layout:
     key: str
     columns: dict[str, Kind]
     many: bool = False  #: several rows make up one rule (the tiers of a bracket table)
-    problem: Callable[[Mapping[str, Any]], str] | None = None  #: what is wrong with a row as a whole; empty: nothing
+    problem: Callable[[Mapping[str, Any]], str] | None = None  #: what is wrong with a row and its key; empty: nothing
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,14 @@ _BRACKETS = {
     "cum_usdt": Kind.AMOUNT,
 }
 
+#: What a taker without a book pays, by product (or group, or *) and term: `reference.slippage`. An assumed row is off
+#: until asked for.
+_SLIPPAGE = Layout(
+    "term",
+    dict.fromkeys(("coefficient", "low", "high", "begins", "full", "on", "values"), Kind.MAYBE),
+    problem=slippage_problem,
+)
+
 #: Binance USDⓈ-M perpetuals. Only VIP 0 is looked up; the other fee levels are there for whoever needs them.
 BINANCE_UM = VenueTables(
     layouts={
@@ -107,6 +116,8 @@ BINANCE_UM = VenueTables(
             {"limit_sell_above_last_fraction": Kind.AMOUNT, "market_buy_above_ask_fraction": Kind.AMOUNT},
         ),
         "fees": Layout("vip", {"maker_fraction": Kind.NUMBER, "taker_fraction": Kind.NUMBER}),
+        # What is taken off them for an asset that they are paid in.
+        "fee_discounts": Layout("asset", {"discount_fraction": Kind.SHARE}),
         "brackets": Layout("symbol", _BRACKETS, many=True),
         # What a settled rate is held between, per interval.
         "funding": Layout("symbol", {"floor_fraction": Kind.NUMBER, "cap_fraction": Kind.NUMBER}),
@@ -136,6 +147,7 @@ BINANCE_UM = VenueTables(
                 "max_orders": Kind.WHOLE,
                 "market_take_bound_fraction": Kind.AMOUNT,
                 "trigger_protect_fraction": Kind.AMOUNT,
+                "max_amends": Kind.COUNT,
             },
         ),
         "orders": Layout(
@@ -149,6 +161,7 @@ BINANCE_UM = VenueTables(
                 "opponent_most": Kind.COUNT,
             },
         ),
+        "slippage": _SLIPPAGE,
         # Quarterlies, by pair: the rows hold for every contract of it.
         "quarterlies": Layout(
             "pair", {**_CONTRACT, "delivery_seconds": Kind.WHOLE, "delivery_fee_fraction": Kind.AMOUNT}
@@ -312,6 +325,9 @@ CME = VenueTables(
             {"start": Kind.TIME, "end": Kind.TIME, "early_end": Kind.MAYBE, "method": Kind.TEXT},
             problem=settlements_problem,
         ),
+        "slippage": _SLIPPAGE,
+        # When a report that moves a product comes out, every week: weekday 0 is Monday.
+        "reports": Layout("root", {"name": Kind.TEXT, "weekday": Kind.COUNT, "time": Kind.TIME, "zone": Kind.TEXT}),
     },
     groups={"contract": "contracts", "fees": "fees", "margins": "margins"},
     overrides={

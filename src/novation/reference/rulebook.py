@@ -192,7 +192,7 @@ def read_table(file: Path, table: str, layout: Layout, *, shipped: bool) -> dict
                 value=cells["effective_from"],
             )
         row = {name: _value(cells[name], kind, file, line, name) for name, kind in layout.columns.items()}
-        if layout.problem and (problem := layout.problem(row)):
+        if layout.problem and (problem := layout.problem({layout.key: key, **row})):
             raise DataError(problem, source=str(file), where=f"row {line}, {key}")
         dates.setdefault(at, []).append(row)
         # Tiers are usually cited alike; where they are not, an assumed one must not hide behind a sound one.

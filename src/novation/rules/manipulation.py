@@ -70,13 +70,20 @@ def almgren_chriss(gamma: float, eta: float, half_spread: float = 0.0) -> Impact
     return ImpactModel("almgren_chriss", half_spread=half_spread, temporary=eta, permanent=gamma)
 
 
+def _above_zero(name: str, value: float) -> None:
+    if not value > 0:
+        raise InvalidInput("is a number above zero", source=name, value=value)
+
+
 def square_root_law(volume: float, sigma: float, y: float) -> ImpactModel:
     """`square_root` paid by each lot of an order and forgotten by the next order."""
+    _above_zero("volume", volume)
     return ImpactModel("square_root", order=y * sigma / float(power(volume, 0.5)), order_exponent=0.5)
 
 
 def kyle(sigma_v: float, sigma_u: float) -> ImpactModel:
     """Kyle's continuous market: every lot moves the price by sigma_v / sigma_u for good."""
+    _above_zero("sigma_u", sigma_u)
     return ImpactModel("kyle", permanent=sigma_v / sigma_u)
 
 

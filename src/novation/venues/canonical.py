@@ -200,6 +200,8 @@ def state_lines(venue: HasState) -> Iterator[Line]:
             details = [o[name] for name in ("time_in_force", "expire_ns", "display_lots", "filled", "self_trade")]
             if any(details):
                 yield "details", (o["id"], *details)
+            if o["amended"]:
+                yield "amended", (o["id"], o["amended"])
             if o["ahead_rest"]:
                 yield "ahead", (o["id"], o["ahead_rest"])
             if o["trigger"]:

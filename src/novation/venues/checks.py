@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from novation.domain.enums import (
     MarketEventKind,
     MarketPhase,
     MarkRule,
+    QueueModel,
 )
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.flow import FLOW_DTYPE, FlowKind
@@ -58,6 +59,18 @@ class Made(Protocol):
 
     @property
     def clock_ns(self) -> int: ...
+
+
+def by_id(given: Any, source: str, kind: type | None = None) -> dict[str, Any]:
+    """What is given by id of an instrument; refuse what is not, or another kind of thing."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InvalidInput("is by id of an instrument: a dict", source=source, value=given)
+    for id, value in given.items():
+        if kind is not None and not isinstance(value, kind):
+            raise InvalidInput(f"is no {kind.__name__}", source=source, where=str(id), value=value)
+    return dict(given)
 
 
 def check_venue(venue: Made, accounts: int) -> None:
@@ -262,3 +275,17 @@ def _wrong_index(venue: Made, feed: np.ndarray) -> Iterator[tuple[np.ndarray, st
     yield ends & ~delivered, "delivers an instrument without a delivery time"
     due = np.array([i.deliver_ns for i in venue.instruments])[feed["instrument"]]
     yield ends & (feed["ts_ns"] < due), "delivers an instrument before its delivery time"
+
+
+def queue_model(given: QueueModel | str, rows: np.ndarray) -> QueueModel:
+    """A queue model by itself or by name; "mbo" and "mbp" are the plan's words for exact and estimated queues."""
+    if isinstance(given, QueueModel):
+        return given
+    names = {model.name.lower(): model for model in QueueModel} | {"mbp": QueueModel.BACK, "mbo": QueueModel.BACK}
+    if given not in names:
+        raise InvalidInput(f"is one of {', '.join(names)}", source="queue", value=given)
+    if given == "mbo" and np.isin(rows["kind"], (int(FlowKind.LEVEL), int(FlowKind.TOP))).any():
+        raise InvalidInput(
+            "the flow is of levels, whose queues are estimated", source="queue", value=given, hint='"mbp", or a model.'
+        )
+    return names[given]

@@ -44,7 +44,7 @@ from novation.venues import book_tables, tables
 from novation.venues.account_query import account_of, ranks_of
 from novation.venues.assets import in_limbs, totals_of
 from novation.venues.canonical import state_lines
-from novation.venues.checks import check_feed, check_flow, check_venue
+from novation.venues.checks import by_id, check_feed, check_flow, check_venue, queue_model
 from novation.venues.fill_query import FillProbability, fill_probability
 from novation.venues.funding_query import funding_state
 from novation.venues.impacts import Impact, check_impacts
@@ -100,10 +100,10 @@ class Venue:
         self.pools = tuple(pools) or (
             InsurancePool(name="all", instruments=tuple(i.id for i in self.instruments), unlimited=True),
         )
-        self.ladders, self.books = dict(ladders or {}), dict(books or {})
+        self.ladders, self.books = by_id(ladders, "ladders", Ladder), by_id(books, "books", BookRules)
         self.marked = {name: MarkRule(rule) for name, rule in (marked or {}).items()}
         self.assets = tuple(assets) or (Asset(name=rules.asset, decimals=asset_decimals(rules.asset)),)
-        self.impacts = dict(impacts or {})
+        self.impacts = by_id(impacts, "impacts", Impact)
         check_venue(self, accounts)
         check_impacts(self.impacts, self.instruments, (self.ladders, self.books))
         count = len(self.instruments)
@@ -195,19 +195,22 @@ class Venue:
         rows: np.ndarray,
         slots: int = 0,
         *,
-        queue: QueueModel = QueueModel.BACK,
+        queue: QueueModel | str = QueueModel.BACK,
         exponent_e8: int = 200_000_000,
         by_fills: bool = False,
     ) -> None:
         """Let a book replay recorded flow, of orders or of levels, once (docs/rules/replay.md).
 
         rows: array of `FLOW_DTYPE`, none before the clock; orders as slots 0 .. slots - 1 (`data.flow.dense_orders`).
-        queue, exponent_e8: of levels, who is taken to have left (and the n of POWER in 1e-8). by_fills: of a flow of
-        orders, those of accounts trade by the record's fills behind them, as in hftbacktest, and not by its trades.
+        queue, exponent_e8: of levels, who is taken to have left (and the n of POWER in 1e-8): a `QueueModel`, or its
+        name in small letters; "mbp" is "back", "mbo" states that the flow is of orders, whose queues are exact.
+        by_fills: of a flow of orders, those of accounts trade by the record's fills behind them, as in hftbacktest, and
+        not by its trades.
         """
         self._booked(instrument)
         row = int(self._tables["contract"][instrument]["book"]) - 1
         check_flow(self, instrument, rows, slots, by_fills)
+        queue = queue_model(queue, rows)
         if row in self.flows:
             raise VenueError(f"{self.rules.name}: {self.instruments[instrument].id} has a flow already")
         if self.population is not None and self.population.instrument == instrument:
@@ -543,7 +546,9 @@ class Venue:
         )
 
     def book(self, instrument: int, *, depth: int | None = None) -> BookView:
-        """Both sides of an instrument's book, the best price first; depth: so many prices of each."""
+        """Both sides of an instrument's book, the best price first; depth: so many prices of each, one at least."""
+        if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 1):
+            raise VenueError(f"{self.rules.name}: a depth of {depth!r} prices shows nothing")
         return book_tables.view(self, self._booked(instrument), depth)
 
     def queue_position(self, order: int) -> tuple[int, int] | None:

@@ -354,3 +354,10 @@ def test_the_capture_by_its_tickers_is_its_best_prices(capture: Flow, novation_d
                 shown[side][price] = lots
             if flags & LAST:
                 assert len(shown[1]) == len(shown[-1]) == 1 and max(shown[1]) < min(shown[-1])
+
+
+@pytest.mark.data
+def test_a_symbol_that_the_capture_does_not_hold_is_refused(novation_data: Path) -> None:
+    path = novation_data / "binance_um" / "l2_stream" / "btcusdt_20240808.gz"
+    with pytest.raises(DataError, match=r"holds no event of the symbol \(found 'ETHUSDT'\)\. It is of BTCUSDT"):
+        read_binance_stream(path, tick="0.1", lot="0.001", symbol="ETHUSDT")

@@ -102,7 +102,7 @@ ORDERS = {
             (2, 0, 11, 1, TRADE, 1, 0),
             (2, 8, 11, 1, FILL, -1, LAST),
         ],
-        r"record 104 \(row 4\): trades at 11 ticks through order 7 at 10 ticks, which stands before and after",
+        r"record 103 \(row 3\): trades at 11 ticks through order 7 at 10 ticks, which stands before and after",
         {"traded through": 1},
         [
             "ADD - #7 2@10 t1 |",
@@ -134,7 +134,7 @@ LEVELS = {
             (2, 0, 9, 1, TRADE, -1, LAST),
             (3, 0, 9, 2, LEVEL, 1, LAST),
         ],
-        r"record 104 \(row 4\): trades at 9 ticks through price 10 ticks, which stands before and after",
+        r"record 103 \(row 3\): trades at 9 ticks through price 10 ticks, which stands before and after",
         {"traded through": 1},
         ["LEVEL + 3@10 t1", "LEVEL + 3@9 t1 |", "TRADE - 1@9 t2 |", "LEVEL + 2@9 t3", "LEVEL + 0@10 t3 |"],
     ),

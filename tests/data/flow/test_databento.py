@@ -300,3 +300,10 @@ def test_a_definition_states_the_tick(novation_data: Path) -> None:
     assert flow.rows["price_ticks"].tolist() == [14_703, 14_702, 14_701, 14_700]
     with pytest.raises(DataError, match="holds no record of schema mbo"):
         read_databento(folder / "test_data.trades.dbn.zst", tick="0.25")
+
+
+@pytest.mark.data
+def test_our_own_tables_know_the_tick_and_the_hours_of_a_contract_of_globex(novation_data: Path) -> None:
+    """ESH4 on Christmas 2023: the pre-open from 22:00 UTC on is crossed, the market opens at 23:00."""
+    flow = read_databento(novation_data / "cme" / "l3_mbo" / "esh4-glbx-mdp3-20231225.mbo.dbn.zst")
+    assert (str(flow.tick), flow.opens_ns) == ("0.25", to_ns("2023-12-25T23:00Z"))

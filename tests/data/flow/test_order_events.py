@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from novation.data.flow import Flow, check, read_order_events
-from novation.domain.errors import DataError, OffGrid
+from novation.domain.errors import DataError, InvalidInput, OffGrid
 from novation.domain.flow import LAST, FlowKind
 from tests.reference.recorded_book import RecordedBook
 
@@ -185,3 +185,14 @@ def test_five_hours_of_order_events_read_with_their_repairs(novation_data: Path)
         else:
             open_events += 1
     assert open_events == 1_781
+
+
+def test_without_a_tick_it_is_the_largest_step_that_holds_all_prices(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    header = "id,timestamp,exchange.timestamp,price,volume,action,direction\n"
+    path.write_text(header + "1,1000,1000,236.40,300,created,bid\n2,2000,2000,236.65,200,created,ask\n")
+    flow = read_order_events(path)
+    assert (str(flow.tick), flow.rows["price_ticks"].tolist()) == ("0.05", [4728, 4733])
+    path.write_text(header + "1,1000,1000,x,300,created,bid\n")
+    with pytest.raises(InvalidInput, match=r"record 2: expected a number \(found 'x'\)"):
+        read_order_events(path)

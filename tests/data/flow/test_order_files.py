@@ -33,9 +33,7 @@ def test_an_array_of_hftbacktest_is_read(tmp_path: Path) -> None:
     assert (flow.kind, flow.rows["price_ticks"].tolist(), flow.rows["lots"].tolist()) == ("orders", [20], [3])
 
 
-@pytest.mark.parametrize(
-    ("name", "said"), [("a.npy", "tick and the lot"), ("a.csv", "tick"), ("a.txt", "no order-by-order")]
-)
+@pytest.mark.parametrize(("name", "said"), [("a.npy", "tick and the lot"), ("a.txt", "no order-by-order")])
 def test_what_is_missing_is_named(name: str, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         read_orders(name)

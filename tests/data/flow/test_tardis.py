@@ -108,7 +108,7 @@ def test_book_snapshots_are_told_as_what_changed(levels: int, tmp_path: Path, to
 def test_a_trade_through_the_book_is_named_by_file_and_line(tmp_path: Path) -> None:
     trades = file_of(tmp_path, "trades.csv", TRADES, "20,24,7,sell,9.8,1")
     book = book_of(tmp_path, "10,15,true,bid,9.9,5", "10,15,true,bid,9.8,2", "30,35,false,bid,9.8,1")
-    with pytest.raises(DataError, match=r"record 4 \(row 5\): trades at 98 ticks through price 99 ticks"):
+    with pytest.raises(DataError, match=r" trades\.csv record 2 \(row 4\): trades at 98 ticks through price 99 ticks"):
         read_tardis([trades, book], tick="0.1", lot="1")
     assert read_tardis([trades, book], tick="0.1", lot="1", repair=True).repairs == {"traded through": 1}
 

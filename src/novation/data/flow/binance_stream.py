@@ -97,6 +97,7 @@ def read_binance_stream(
     if book not in ("depth", "ticker"):
         raise InvalidInput('is "depth" or "ticker"', source="read_binance_stream", where="book", value=book)
     capture = _Capture(source, Steps(tick, "price"), Steps(lot, "size"), symbol, repair, by_ticker=book == "ticker")
+    given = symbol
     number = 0
     try:
         with _opened(existing(path)) as file:
@@ -104,6 +105,9 @@ def read_binance_stream(
                 capture.read(number, line)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as problem:
         raise DataError(f"cannot be read: {problem}", source=source, where=f"record {number + 1:,}") from problem
+    if given is not None and capture.symbols and given.upper() not in capture.symbols:
+        known = ", ".join(sorted(capture.symbols))
+        raise DataError("holds no event of the symbol", source=source, value=given, hint=f"It is of {known}.")
     events = capture.finished()
     if not events:
         lacks = "bookTicker or trade" if book == "ticker" else "snapshot that an event of the depth stream follows"
@@ -146,6 +150,7 @@ class _Capture:
         self.spans: list[list[int]] = []  # first and last T in which the book is known
         self.repairs: dict[str, int] = {}
         self.left_out: dict[str, int] = {}
+        self.symbols: set[str] = set()
         self.decode = msgspec.json.Decoder(_Line).decode
 
     def fail(self, problem: str, line: int, value: Any = None, hint: str = "") -> DataError:
@@ -177,6 +182,7 @@ class _Capture:
             else:
                 self.leave("lines of no stream")
             return
+        self.symbols.add(data.s.upper())
         if self.symbol is None:
             self.symbol = data.s
         elif data.s.upper() != self.symbol.upper():

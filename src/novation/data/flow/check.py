@@ -82,7 +82,7 @@ class _Walk:
         self.event_start = 0  # first row of the event under way
         self.book = Resting()
         self.levels_told = False  # whether the event under way tells levels: only such events judge levels
-        self.trades: list[tuple[int, int, int]] = []  # time, side, price of those not yet judged
+        self.trades: list[tuple[int, int, int, int]] = []  # time, side, price, row of those not yet judged
         self.told: set[int] = set()  # levels told since the first of them
         self.out: list[tuple[int, ...]] = []
         self.out_rows: list[int] = []
@@ -214,7 +214,7 @@ class _Walk:
         if not self.sized(i, row):
             return []
         if row[_SIDE]:
-            self.trades.append((row[_TS], row[_SIDE], row[_PRICE]))
+            self.trades.append((row[_TS], row[_SIDE], row[_PRICE], i))
         return [row]
 
     def level(self, i: int, row: Row) -> list[Row]:
@@ -275,7 +275,7 @@ class _Walk:
         if not judged:
             return
         for side in (1, -1):
-            prices = [price for _, trade_side, price in judged if trade_side == side]
+            prices = [price for _, trade_side, price, _ in judged if trade_side == side]
             best = self.book.best(-side)
             if not prices or best is None:
                 continue
@@ -293,7 +293,8 @@ class _Walk:
                 price = self.book.orders[min(stood)][1]
                 what = f"price {price:,} ticks" if self.levels else f"order {min(stood)} at {price:,} ticks"
                 problem = f"trades at {worst:,} ticks through {what}, which stands before and after"
-                self.wrong("traded through", problem, i, None)
+                traded = next(at for _, of, price, at in judged if of == side and price == worst)
+                self.wrong("traded through", problem, traded, None)
                 more += [self.taken_off(id, row) for id in sorted(stood)]
         self.trades = [trade for trade in self.trades if trade[0] >= row[_TS]] if self.levels else []
         if not self.trades:

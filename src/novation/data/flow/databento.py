@@ -23,12 +23,14 @@ import numpy as np
 
 from novation.data.flow.check import check
 from novation.data.flow.fills import join_fills
+from novation.data.flow.products import cme_product
 from novation.data.flow.recorded import Array, Flow, OpenSpans, existing, flow_rows, grid, steps_of_fixed
 from novation.domain.errors import DataError, InvalidInput
 from novation.domain.flow import LAST, SNAPSHOT, FlowKind
 from novation.domain.units import Number
 
 _RTYPE_MBO = 160
+_GLOBEX = "GLBX.MDP3"
 _F_LAST, _F_SNAPSHOT = 128, 32
 _UNDEFINED = (1 << 63) - 1
 _CHUNK = 1 << 24
@@ -76,16 +78,23 @@ def read_databento(
     """The order-by-order flow of one instrument in a `.dbn` or `.dbn.zst` file of schema mbo.
 
     tick: price of one tick; left out, it is the `min_price_increment` of the instrument in the file itself, or in
-        `definition`, a DBN file of schema definition.
+        `definition`, a DBN file of schema definition, or that of our own tables for the one symbol of CME that the file
+        is of.
     lot: size of one lot, in what the file counts sizes in (contracts).
     instrument: Databento's `instrument_id`, needed where the file holds several.
-    repair, open_spans: as of `check`. Before an opening the books of CME are crossed, so the spans in which it trades
-        have to be given for a file that reaches into such a time.
+    repair, open_spans: as of `check`. Before an opening the books of CME are crossed; left out, the spans are the
+        sessions that our own tables have for that symbol.
     """
     source = str(path)
     lot_step = grid(lot, "lot")
-    messages, records, increments = _read(existing(path))
+    messages, records, increments, symbol = _read(existing(path))
     messages, records = _one_instrument(messages, records, instrument, source)
+    stamps = messages["ts_event"].astype(np.int64)
+    product = cme_product(symbol, int(stamps[0]), int(stamps[-1])) if symbol and len(stamps) else None
+    if open_spans is None and product is not None:
+        open_spans = product.open_spans
+    if tick is None and product is not None and int(messages["instrument_id"][0]) not in increments:
+        tick = product.tick if definition is None else None
     if tick is None:
         further = {} if definition is None else _read(existing(definition), mbo=False)[2]
         tick = _stated(increments | further, int(messages["instrument_id"][0]), source)
@@ -109,13 +118,14 @@ def read_databento(
     rows["order"][~priced] = 0
     rows["local_ns"] = messages["ts_recv"].astype(np.int64)
     snapshot = (messages["flags"] & _F_SNAPSHOT) != 0
-    stamps = messages["ts_event"].astype(np.int64)
+    stamps = messages["ts_event"].astype(np.int64)  # of what is left
     rows["ts_ns"] = np.where(snapshot, np.maximum.accumulate(stamps), stamps)
     rows["flags"] = np.where((messages["flags"] & _F_LAST) != 0, LAST, 0) | np.where(snapshot, SNAPSHOT, 0)
     ends = snapshot & np.append(~snapshot[1:], True)
     rows["flags"][ends] |= LAST
     rows, records = join_fills(rows, records, left_out)
-    flow = Flow(rows, tick_step, lot_step, "orders", source, records, left_out=left_out)
+    opens_ns = open_spans[0][0] if open_spans else 0
+    flow = Flow(rows, tick_step, lot_step, "orders", source, records, left_out=left_out, opens_ns=opens_ns)
     return check(flow, repair=repair, open_spans=open_spans)
 
 
@@ -128,8 +138,9 @@ def _stated(increments: dict[int, int], instrument: int, source: str) -> Decimal
     return Decimal(increment).scaleb(-9).normalize()
 
 
-def _read(path: Path, *, mbo: bool = True) -> tuple[Array, Array, dict[int, int]]:
-    """The mbo records of a file, the number of each among all its records, and the price increments (1e-9) it defines.
+def _read(path: Path, *, mbo: bool = True) -> tuple[Array, Array, dict[int, int], str]:
+    """The mbo records of a file, the number of each among all its records, the price increments (1e-9) it defines, and
+    the symbol of Globex that it is of, where it is of one.
 
     mbo: refuse a file that has no such record.
     """
@@ -146,13 +157,17 @@ def _read(path: Path, *, mbo: bool = True) -> tuple[Array, Array, dict[int, int]
     parts: list[Array] = []
     numbers: list[Array] = []
     increments: dict[int, int] = {}
-    count = 0
+    count, symbol = 0, ""
     try:
         # pyarrow unpacks: the decoder by itself would take the beginning of a file for all of it
         with pa.input_stream(str(path), compression="zstd" if path.suffix == ".zst" else None) as file:
             while chunk := file.read(_CHUNK):
                 decoder.write(chunk)
-                messages = [record for record in decoder.decode() if not isinstance(record, dbn.Metadata)]
+                messages = decoder.decode()
+                for record in messages:
+                    if isinstance(record, dbn.Metadata) and record.dataset == _GLOBEX and len(record.symbols) == 1:
+                        symbol = record.symbols[0]
+                messages = [record for record in messages if not isinstance(record, dbn.Metadata)]
                 found = [i for i, record in enumerate(messages) if isinstance(record, dbn.MBOMsg)]
                 packed_rows = b"".join([bytes(messages[i])[: _MBO.itemsize] for i in found])
                 parts.append(np.frombuffer(packed_rows, dtype=_MBO))
@@ -169,7 +184,7 @@ def _read(path: Path, *, mbo: bool = True) -> tuple[Array, Array, dict[int, int]
         raise DataError("holds no record of schema mbo", source=str(path), value=f"{count:,} records of other schemas")
     if not parts:
         raise DataError("is empty", source=str(path))
-    return np.concatenate(parts), np.concatenate(numbers), increments
+    return np.concatenate(parts), np.concatenate(numbers), increments, symbol
 
 
 def _one_instrument(messages: Array, records: Array, instrument: int | None, source: str) -> tuple[Array, Array]:

@@ -34,6 +34,8 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import math
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,6 +53,7 @@ from novation.domain.errors import DataError
 from novation.domain.flow import LAST, FlowKind
 from novation.domain.units import NS, Number
 
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 LATE = "told after the order was gone"
 _MS = 1_000_000
 _COLUMNS = ("id", "timestamp", "exchange.timestamp", "price", "volume", "action", "direction")
@@ -67,15 +70,19 @@ _PATIENCE_NS = NS
 def read_order_events(
     path: str | Path,
     *,
-    tick: Number,
+    tick: Number | None = None,
     lot: Number = "0.00000001",
     repair: bool = False,
     open_spans: OpenSpans | None = None,
 ) -> Flow:
-    """The flow of orders of one book. lot: in coins; the file counts 1e-8."""
+    """The flow of orders of one book. tick: left out, the largest step that holds all prices of the file. lot: in
+    coins; the file counts 1e-8."""
     source = str(path)
-    prices, lot_step = Steps(tick, "price"), grid(lot, "lot")
+    lot_step = grid(lot, "lot")
+    prices = None if tick is None else Steps(tick, "price")
     frame = _read(existing(path))
+    if prices is None:
+        prices = Steps(_common_step(frame["price"]), "price")
     lines = np.arange(2, frame.height + 2, dtype=np.int64)
     ticks = prices.of(frame["price"].to_list(), source, lines).tolist()
     volumes = steps_of_fixed(_integers(frame, "volume", source), 8, lot_step, "size", source, lines).tolist()
@@ -115,6 +122,13 @@ def _read(path: Path) -> pl.DataFrame:
         hint = f"Its columns are: {', '.join(frame.columns)}."
         raise DataError(f"no column {missing[0]!r}", source=str(path), hint=hint)
     return frame
+
+
+def _common_step(prices: pl.Series) -> Decimal:
+    """The largest step that holds all prices; what is no number is told later, with its record."""
+    told = [Decimal(text) for text in prices.unique().to_list() if text and _NUMBER.fullmatch(text)]
+    places = max((-int(number.as_tuple().exponent) for number in told), default=0)
+    return Decimal(math.gcd(*(int(number.scaleb(places)) for number in told)) or 1).scaleb(-places)
 
 
 def _integers(frame: pl.DataFrame, column: str, source: str) -> Any:

@@ -28,9 +28,9 @@ def read_orders(
     """The flow of a file that tells of orders one by one: Databento's `.dbn`, `.dbn.zst`, order events as CSV (`.csv`,
     .gz, .xz), hftbacktest's `.npz`, `.npy`.
 
-    tick, lot: of the instrument; a CSV needs its tick, an array both. open_from: when the market opens
-    (`data.flow.check`). hold: with orders that come across the best held back until their trades are told
-    (`data.flow.hold_arrivals`).
+    tick, lot: of the instrument; an array needs both; of a CSV the tick is else the largest step that holds all its
+    prices. open_from: when the market opens (`data.flow.check`). Of a file of Globex our own tables know both. hold:
+    with orders that come across the best held back until their trades are told (`data.flow.hold_arrivals`).
     """
     flow = _read(path, tick, lot, open_from, repair)
     return hold_arrivals(flow) if hold else flow
@@ -42,8 +42,6 @@ def _read(path: str | Path, tick: Number | None, lot: Number | None, open_from: 
     if name.endswith((".dbn", ".dbn.zst")):
         return read_databento(path, tick=tick, lot=1 if lot is None else lot, repair=repair, open_spans=spans)
     if name.endswith((".csv", ".csv.gz", ".csv.xz")):
-        if tick is None:
-            raise InvalidInput("needs the tick of its prices", source=str(path), hint="E.g. --tick 0.01.")
         smallest: Number = "0.00000001"
         return read_order_events(path, tick=tick, lot=smallest if lot is None else lot, repair=repair, open_spans=spans)
     if name.endswith((".npz", ".npy")):

@@ -26,6 +26,8 @@ Row = tuple[int, ...]
 #: Half-open spans of ns UTC in which the market is open.
 OpenSpans = Sequence[tuple[int, int]]
 
+#: See `Flow.records`.
+OF_FILE = 1 << 40
 _INT64_MAX = (1 << 63) - 1
 
 
@@ -34,8 +36,8 @@ class Flow:
     """One instrument's recorded order flow (`domain.flow`).
 
     rows: FLOW_DTYPE. records: for each row the record of the source that it is from, counted from 1; of a text file
-    the line. repairs: how often each rule of `check` mended something. left_out: how many records of each sort are
-    no part of the book's history.
+    the line; of the k-th of several `files`, counted from 0, with k * OF_FILE added. repairs: how often each rule of
+    `check` mended something. left_out: how many records of each sort are no part of the book's history.
     """
 
     rows: Array
@@ -46,6 +48,8 @@ class Flow:
     records: Array
     repairs: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    files: tuple[str, ...] = ()  #: where there are several
+    opens_ns: int = 0  #: when its market first opens, 0: not said
 
     def __post_init__(self) -> None:
         if self.rows.dtype != FLOW_DTYPE:
@@ -58,7 +62,9 @@ class Flow:
 
     def where(self, row: int) -> str:
         """The place of a row, for errors: the record of the source and the row of the flow, both counted from 1."""
-        return f"record {int(self.records[row]):,} (row {row + 1:,})"
+        file, record = divmod(int(self.records[row]), OF_FILE)
+        name = f"{Path(self.files[file]).name} " if self.files else ""
+        return f"{name}record {record:,} (row {row + 1:,})"
 
     def fail(self, problem: str, row: int, *, value: Any = None, hint: str = "") -> NoReturn:
         """Raise the error about one row."""

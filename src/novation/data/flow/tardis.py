@@ -24,6 +24,7 @@ import polars as pl
 
 from novation.data.flow.check import check
 from novation.data.flow.recorded import (
+    OF_FILE,
     Array,
     Flow,
     OpenSpans,
@@ -75,7 +76,8 @@ def read_tardis(
     if len(books) > 1:
         raise DataError("tells the book a second time", source=books[1], hint=f"It is told by {books[0]}.")
     rows = np.concatenate([part[0] for part in parts]) if parts else flow_rows(0)
-    records = np.concatenate([part[1] for part in parts]) if parts else np.zeros(0, np.int64)
+    numbered = [part[1] + k * OF_FILE for k, part in enumerate(parts)]
+    records = np.concatenate(numbered) if parts else np.zeros(0, np.int64)
     source = " + ".join(map(str, paths))
     if not len(rows):
         raise DataError("no rows", source=source)
@@ -84,7 +86,8 @@ def read_tardis(
         stamps = np.concatenate([np.maximum.accumulate(part[0]["ts_ns"]) for part in parts])
         order = np.lexsort((rows["kind"] != FlowKind.TRADE, stamps))
         rows, records = rows[order], records[order]
-    flow = Flow(rows, prices.step, sizes.step, "levels", source, records)
+    several = tuple(map(str, paths)) if len(paths) > 1 else ()
+    flow = Flow(rows, prices.step, sizes.step, "levels", source, records, files=several)
     return check(flow, repair=repair, open_spans=open_spans)
 
 

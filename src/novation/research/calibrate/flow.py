@@ -114,7 +114,7 @@ def calibrate_flow(flow: Flow, model: str, *, reach: int = 10, open_from: Any = 
     (`data.flow.hold_arrivals`).
     """
     check_asked(model, reach)
-    opens = None if open_from is None else to_ns(open_from, source="open_from")
+    opens = flow.opens_ns or None if open_from is None else to_ns(open_from, source="open_from")
     if flow.kind != "orders":
         hint = "Levels told together hide how many orders came and went, and where in the queue."
         raise InvalidInput("is level data, which tells of no single order", source=flow.source, hint=hint)

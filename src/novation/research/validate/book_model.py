@@ -53,7 +53,7 @@ class LongRun(msgspec.Struct, frozen=True):
     mean_spread: float
     spread_probabilities: dict[int, float]
     mid_changes_per_time: float
-    mid_variance_60: float  #: of the mid's change over 60 time units, in ticks squared
+    mid_variance_60: float | None  #: of the mid's change over 60 units, in ticks squared; None of fewer than 120 units
     time: float
     events: int
     skipped: int  #: events that would have emptied a side
@@ -66,10 +66,13 @@ class LongRun(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         spreads = "  ".join(f"{k}: {p:.4f}" for k, p in self.spread_probabilities.items() if p >= 0.0001)
+        variance = (
+            "not known of so few" if self.mid_variance_60 is None else f"{self.mid_variance_60:.3f} ticks squared"
+        )
         return (
             f"mean spread {self.mean_spread:.4f} ticks   {spreads}\n"
             f"mid moves {self.mid_changes_per_time:.4f} times a unit of time, variance over {_SPAN} units "
-            f"{self.mid_variance_60:.3f} ticks squared\n"
+            f"{variance}\n"
             f"{self.events:,} events in {self.time:,.0f} units, {self.skipped:,} skipped"
         )
 
@@ -95,6 +98,11 @@ def _count(value: int, name: str, most: int) -> int:
     if not 1 <= value <= most:
         raise InvalidInput(f"is 1 to {most:,}", source=f"--{name}", value=value)
     return value
+
+
+def _check_seed(seed: int) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InvalidInput("is a whole number of 0 or more", source="--seed", value=seed)
 
 
 def book_odds(
@@ -126,6 +134,7 @@ def book_odds(
     _count(ask, "ask", 1_000)
     _count(spread, "spread", len(limit_rates))
     _count(runs, "runs", 10**10)
+    _check_seed(seed)
     inside = sum(limit_rates[: spread - 1])
     rates = np.array([limit_rates[spread - 1], cancel_rates[spread - 1], market_rate, inside])
     venue, random = book_of_nobody(), np.random.default_rng(seed)
@@ -164,6 +173,7 @@ def book_stationary(
     """
     if not _SPAN <= time <= 10**9:
         raise InvalidInput(f"is {_SPAN} to 1e9 units", source="--time", value=time)
+    _check_seed(seed)
     venue, random = book_of_nobody(), np.random.default_rng(seed)
     state, times = np.zeros(6, np.int64), np.zeros(markov_book.SPREADS + markov_book.WIDEST)
     chance, waits = random.random(_CHUNK), random.standard_exponential(_CHUNK)
@@ -192,7 +202,7 @@ def book_stationary(
         mean_spread=float((spent * np.arange(markov_book.WIDEST)).sum()),
         spread_probabilities={k: float(p) for k, p in enumerate(spent) if p > 0},
         mid_changes_per_time=float(state[markov_book.B_CHANGES]) / time,
-        mid_variance_60=float(changes.var()),
+        mid_variance_60=float(changes.var()) if time >= 2 * _SPAN else None,
         time=float(time),
         events=int(state[markov_book.B_EVENTS]),
         skipped=int(state[markov_book.B_SKIPPED]),

@@ -152,18 +152,20 @@ def ghost(
     """Send known orders of a record again, and compare what becomes of them with what the record says.
 
     orders: how many candidates, drawn with the seed; None or more than there are: all. open_from: orders that came
-    before are none. power: the exponent of the model POWER. together: ghosts that may stand at once in one replay, so
-    that they are little of the book; no two stand at the same price at once. The logarithm of the model LOG counts in
-    units of the record (contracts, coins), not in lots.
+    before are none, else before the flow's market opened. power: the exponent of the model POWER. together: ghosts that
+    may stand at once in one replay, so that they are little of the book; no two stand at the same price at once. The
+    logarithm of the model LOG counts in units of the record (contracts, coins), not in lots.
     """
     if flow.kind != "orders":
         raise InvalidInput("is level data, which tells of no single order", source=flow.source)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InvalidInput("is a whole number of 0 or more", source="seed", value=seed)
     for name, value, least in (("orders", orders, 1), ("together", together, 1), ("patience_ns", patience_ns, 0)):
         if value is not None and value < least:
             raise InvalidInput(f"must be {least} or more", source=name, value=value)
     if not 0 <= power < math.inf:
         raise InvalidInput("must be 0 or more", source="power", value=power)
-    opens = 0 if open_from is None else to_ns(open_from, source="open_from")
+    opens = flow.opens_ns if open_from is None else to_ns(open_from, source="open_from")
     lives = lives_of(flow, open_from_ns=opens)
     candidates = [life for life in lives if not life.refused]
     if not candidates:
