@@ -26,12 +26,15 @@ if TYPE_CHECKING:
         VenueError,
     )
     from novation.domain.latency import Delay, Latency
+    from novation.domain.slippage import MarketConditions, TakerOrder
     from novation.engine.strategy import compiled
     from novation.reference.products import contract
     from novation.reference.trading_calendar import calendar
     from novation.research.backtest import Backtest
     from novation.research.cascade.run import cascade
+    from novation.research.cost import cost
     from novation.research.result import Result
+    from novation.trading.cost import estimate_execution_cost
     from novation.trading.margin import margin
     from novation.trading.roll_schedule import RolloverScheduler, roll
     from novation.trading.strategy import Strategy
@@ -50,6 +53,7 @@ _PLACES = {
     "History": "novation.data.history",
     "InvalidInput": "novation.domain.errors",
     "Latency": "novation.domain.latency",
+    "MarketConditions": "novation.domain.slippage",
     "NoRuleInForce": "novation.domain.errors",
     "NovationError": "novation.domain.errors",
     "OffGrid": "novation.domain.errors",
@@ -58,6 +62,7 @@ _PLACES = {
     "Result": "novation.research.result",
     "RolloverScheduler": "novation.trading.roll_schedule",
     "Strategy": "novation.trading.strategy",
+    "TakerOrder": "novation.domain.slippage",
     "Targets": "novation.trading.targets",
     "UnknownInstrument": "novation.domain.errors",
     "Venue": "novation.venues.venue",
@@ -66,6 +71,8 @@ _PLACES = {
     "cascade": "novation.research.cascade.run",
     "compiled": "novation.engine.strategy",
     "contract": "novation.reference.products",
+    "cost": "novation.research.cost",
+    "estimate_execution_cost": "novation.trading.cost",
     "funding": "novation.data.funding",
     "margin": "novation.trading.margin",
     "roll": "novation.trading.roll_schedule",
@@ -81,6 +88,7 @@ __all__ = [
     "History",
     "InvalidInput",
     "Latency",
+    "MarketConditions",
     "NoRuleInForce",
     "NovationError",
     "OffGrid",
@@ -89,6 +97,7 @@ __all__ = [
     "Result",
     "RolloverScheduler",
     "Strategy",
+    "TakerOrder",
     "Targets",
     "UnknownInstrument",
     "Venue",
@@ -98,6 +107,8 @@ __all__ = [
     "cascade",
     "compiled",
     "contract",
+    "cost",
+    "estimate_execution_cost",
     "funding",
     "margin",
     "roll",

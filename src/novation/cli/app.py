@@ -9,7 +9,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from novation.cli import calibrate, data, funding, margin, markets, reference, results, runs, show, start, validate
+from novation.cli import (
+    calibrate,
+    cost,
+    data,
+    funding,
+    margin,
+    markets,
+    reference,
+    results,
+    runs,
+    show,
+    start,
+    validate,
+)
 from novation.domain.errors import NovationError, RemoteError, VenueError
 
 START, ASK, RUN, PROVE, DATA, RESULTS = "Start", "Ask", "Run", "Prove", "Data", "Results"
@@ -27,6 +40,7 @@ _ORDER = (
     "contract",
     "calendar",
     "roll",
+    "cost",
     "backtest",
     "cascade",
     "validate",
@@ -84,6 +98,7 @@ app.command("funding", rich_help_panel=ASK)(funding.funding)
 app.command("contract", rich_help_panel=ASK)(markets.contract)
 app.command("calendar", rich_help_panel=ASK)(markets.calendar)
 app.command("roll", rich_help_panel=ASK)(markets.roll)
+app.command("cost", rich_help_panel=ASK)(cost.cost)
 app.command("backtest", rich_help_panel=RUN)(runs.backtest)
 app.command("cascade", rich_help_panel=RUN)(runs.cascade)
 app.add_typer(validate.app, name="validate", rich_help_panel=PROVE)

@@ -9,6 +9,8 @@ import typer
 
 from novation.cli import show
 from novation.cli.recorded import ASKED, AsJson, Lot, OpenFrom, Repair, Tick, asked
+from novation.domain.errors import InvalidInput
+from novation.domain.units import NS
 
 app = typer.Typer(help="Find the numbers of a model in a record.")
 
@@ -56,4 +58,58 @@ def flow(
         report = calibrate_flow(recorded, model, reach=reach, open_from=open_from)
     if out is not None:
         write_model(report.model, out, "--out")
+    show.show(report, json=json)
+
+
+@app.command("slippage")
+def slippage(
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="Whose market it is: BTCUSDT.")],
+    depth: Annotated[
+        Path,
+        typer.Option(
+            "--depth", metavar="FILE", help="Levels: Tardis CSV, a capture of Binance streams, .npz of hftbacktest."
+        ),
+    ],
+    trades: Annotated[Path, typer.Option("--trades", metavar="FILE", help="Trades: Tardis CSV; else the same file.")],
+    tick: Annotated[str | None, typer.Option("--tick", help="Price of one tick; else the product's.")] = None,
+    lot: Annotated[str | None, typer.Option("--lot", help="Size of one lot; else the product's.")] = None,
+    every: Annotated[str, typer.Option("--every", help="Seconds between samples.")] = "1",
+    fit: Annotated[
+        str, typer.Option("--fit", metavar="best|free|square-root", help="Which fit --out writes.")
+    ] = "best",
+    repair: Repair = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="New folder of reference tables for its rows.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Find the coefficients of slippage in recorded depth and trades, and how well they foretell the rest of it."""
+    from novation.data.flow import read_levels
+    from novation.domain.units import from_e8, to_decimal
+    from novation.reference import Reference
+    from novation.research.calibrate import calibrate_slippage, write_rows
+    from novation.research.calibrate.slippage_table import writable_folder
+
+    chosen = {"best": "", "free": "free exponent", "square-root": "square root"}.get(fit)
+    if chosen is None:
+        raise InvalidInput("is best, free or square-root", source="--fit", value=fit)
+    if out is not None:
+        writable_folder(out, "--out")
+    every_ns = int(to_decimal(every, source="--every") * NS)
+    if every_ns <= 0:
+        raise InvalidInput("expected a number above zero", source="--every", value=every)
+    instrument = Reference.default().instrument(symbol)
+    names = {"tick": "--tick", "price": "--tick", "lot": "--lot", "size": "--lot", str(trades): f"--trades {trades}"}
+    with asked(names):
+        flow = read_levels(
+            depth,
+            trades,
+            tick=tick or from_e8(instrument.tick_e8),
+            lot=lot or from_e8(instrument.lot_e8),
+            symbol=instrument.symbol,
+            repair=repair,
+        )
+        report = calibrate_slippage(flow, every_ns=every_ns)
+    if out is not None:
+        write_rows(report, symbol, out, fit=chosen)
     show.show(report, json=json)

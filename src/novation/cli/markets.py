@@ -19,7 +19,8 @@ Products = Annotated[
 ]
 
 
-def _reference(products: Path | None) -> Reference | None:
+def own_reference(products: Path | None) -> Reference | None:
+    """The tables with a file of products of the user's own before them; None: those there are anyway."""
     from novation.reference.lookup import Reference
 
     return None if products is None else Reference.default(tables=[products])
@@ -34,7 +35,7 @@ def contract(
     """Show a CME contract: tick, multiplier, last trading and first notice day, lead month, names at a broker."""
     from novation.reference.products import contract as ask
 
-    show.show(ask(symbol, on=on or str(dt.date.today()), reference=_reference(products)), json=json)
+    show.show(ask(symbol, on=on or str(dt.date.today()), reference=own_reference(products)), json=json)
 
 
 def calendar(
@@ -52,7 +53,7 @@ def calendar(
 
     first = start or str(dt.date.today())
     until = end or str(utc_date(to_ns(first, source="--from")) + dt.timedelta(31))
-    show.show(ask(symbol, first, until, reference=_reference(products)), json=json)
+    show.show(ask(symbol, first, until, reference=own_reference(products)), json=json)
 
 
 def roll(
@@ -80,7 +81,7 @@ def roll(
 
         if data is None:
             raise InvalidInput("needs a file of daily volumes", source="--rule", value=rule, hint="Pass --data PATH.")
-        day, own = on or str(dt.date.today()), _reference(products)
+        day, own = on or str(dt.date.today()), own_reference(products)
         by: Literal["volume", "open_interest"] = "volume" if rule == "volume" else "open_interest"
         found = roll_by_activity(symbol, data, on=day, by=by, confirm=confirm, cycle=months, reference=own)
         show.show(found, json=json)
@@ -92,5 +93,6 @@ def roll(
         hint = f"Rules: {', '.join(RULES)}; volume and open_interest with --data."
         raise InvalidInput("is no roll rule", source="--rule", value=rule, hint=hint)
     show.show(
-        ask(symbol, on=on or str(dt.date.today()), rule=rule, cycle=months, reference=_reference(products)), json=json
+        ask(symbol, on=on or str(dt.date.today()), rule=rule, cycle=months, reference=own_reference(products)),
+        json=json,
     )

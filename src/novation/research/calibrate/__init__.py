@@ -1,9 +1,23 @@
-"""The numbers of a model of order flow (`domain.order_flow`), out of recorded flow: docs/validation/flow_models.md."""
+"""The numbers of models out of records: of order flow (docs/validation/flow_models.md), of slippage
+(docs/validation/slippage.md)."""
 
 from __future__ import annotations
 
 from novation.research.calibrate.estimates import Estimate, Held
 from novation.research.calibrate.flow import MODELS, FlowCalibration, calibrate_flow
 from novation.research.calibrate.model_files import read_model, write_model
+from novation.research.calibrate.slippage import SlippageCalibration, calibrate_slippage
+from novation.research.calibrate.slippage_table import write_rows
 
-__all__ = ["MODELS", "Estimate", "FlowCalibration", "Held", "calibrate_flow", "read_model", "write_model"]
+__all__ = [
+    "MODELS",
+    "Estimate",
+    "FlowCalibration",
+    "Held",
+    "SlippageCalibration",
+    "calibrate_flow",
+    "calibrate_slippage",
+    "read_model",
+    "write_model",
+    "write_rows",
+]

@@ -1,0 +1,135 @@
+"""The market as a taker found it at an instant, out of recorded bars: price, volume and volatility of the days before.
+
+Nothing later than the instant is looked at: bars that have closed, rates that have been settled. Volume is that of the
+last day, volatility that of the last thirty (root mean square of log returns, annual), its ratio to that of a year
+where there is one. Of CME files, which tell closes alone, price and volatility.
+
+Not known from bars: quotes, open interest by side, liquidations.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import numpy.typing as npt
+
+from novation.data.bars import read_candles
+from novation.data.catalog import load
+from novation.data.chain import ContractChain
+from novation.data.frames import read_e8, read_frame, read_stamps
+from novation.data.history import History
+from novation.domain.errors import DataError
+from novation.domain.slippage import MarketConditions
+from novation.domain.units import DAY_NS, E8, from_e8, iso, to_decimal
+
+Array = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+#: Days of returns that a volatility is of, and of the long run beside it.
+RECENT_DAYS, LONG_DAYS = 30, 365
+_YEAR_DAYS = 365.0
+#: No bar of this many days before the instant: the record is of another time.
+_STALE_DAYS = 4
+
+
+def conditions_at(id: str, at_ns: int, *, data: History | ContractChain | None = None) -> MarketConditions:
+    """What the history of an instrument says of an instant. data: else the history found by `catalog.load`.
+
+    Raises `DataError` where the history does not reach the instant, or has too little before it.
+    """
+    data = load(id) if data is None else data
+    if isinstance(data, ContractChain):
+        return _of_chain(id, data, at_ns)
+    candles = read_candles(
+        read_frame(data.last, f"{id} last"), stamp=data.stamp, tz=data.tz, bar=data.bar, positive=True
+    )
+    until = _closed(id, candles.end_ns, at_ns)
+    end, close = candles.end_ns[:until], candles.prices_e8[3][:until] / E8
+    volume: float | None = None
+    if "volume" in candles.rest.columns:
+        traded = candles.rest["volume"].to_numpy()[:until]
+        if end[-1] - candles.start_ns[0] < DAY_NS:
+            raise DataError("has no whole day before the instant", source=id, value=iso(at_ns))
+        volume = float(traded[end > end[-1] - DAY_NS].sum())
+    recent, ratio = _volatility(id, int(end[0]), np.diff(np.log(close)), end[1:])
+    return MarketConditions(
+        mid=from_e8(int(candles.prices_e8[3][until - 1])),
+        volume=volume,
+        volatility=recent,
+        volatility_ratio=ratio,
+        mark=_mark(id, data, at_ns),
+        funding_rate=_rate(id, data, at_ns),
+        at=at_ns,
+    )
+
+
+def _closed(id: str, end_ns: Array, at_ns: int) -> int:
+    """How many bars had closed."""
+    until = int(np.searchsorted(end_ns, at_ns, side="right"))
+    if until < 2 or at_ns - int(end_ns[until - 1]) > _STALE_DAYS * DAY_NS:
+        first, last = iso(int(end_ns[0])), iso(int(end_ns[-1]))
+        raise DataError(
+            f"has no bar that closed shortly before {iso(at_ns)}", source=id, hint=f"It has {first} to {last}."
+        )
+    return until
+
+
+def _volatility(id: str, first_ns: int, returns: Floats, at: Array) -> tuple[float, float | None]:
+    """Annual volatility of the recent days, and over that of the long run where there is so much.
+
+    at: end of each return. Squares are summed over calendar time, so it does not matter how long a bar is, or when a
+    market rests.
+    """
+    last = int(at[-1])
+    if last - first_ns < RECENT_DAYS * DAY_NS:
+        raise DataError(f"has less than {RECENT_DAYS} days before the instant", source=id, value=iso(last))
+
+    def annual(days: int) -> float:
+        inside = returns[at > last - days * DAY_NS]
+        return float(np.sqrt((inside**2).sum() * _YEAR_DAYS / days))
+
+    recent = annual(RECENT_DAYS)
+    if recent == 0:
+        raise DataError("does not move in the days before the instant", source=id, value=iso(last))
+    return recent, recent / annual(LONG_DAYS) if last - first_ns >= LONG_DAYS * DAY_NS else None
+
+
+def _of_chain(id: str, chain: ContractChain, at_ns: int) -> MarketConditions:
+    """Price and volatility of the contract held; returns within one contract only."""
+    months = sorted(chain.contracts)
+    ends, changes, price = [], [], 0
+    first = min(int(chain.contracts[month].bars.end_ns[0]) for month in months)
+    for month in months:
+        bars = chain.contracts[month].bars
+        until = int(np.searchsorted(bars.end_ns, at_ns, side="right"))
+        if until:
+            price = int(bars.close_e8[until - 1])
+        if until > 1:
+            ends.append(bars.end_ns[1:until])
+            changes.append(np.diff(bars.close_e8[:until]) / np.abs(bars.close_e8[: until - 1]))
+    at = np.concatenate(ends) if ends else np.zeros(0, np.int64)
+    if not len(at) or at_ns - int(at[-1]) > _STALE_DAYS * DAY_NS or price <= 0:
+        raise DataError(f"has no bar that closed shortly before {iso(at_ns)}", source=id)
+    recent, ratio = _volatility(id, first, np.concatenate(changes), at)
+    return MarketConditions(mid=from_e8(price), volatility=recent, volatility_ratio=ratio, at=at_ns)
+
+
+def _mark(id: str, data: History, at_ns: int) -> Decimal | None:
+    if data.mark is None:
+        return None
+    marks = read_candles(read_frame(data.mark, f"{id} mark"), stamp=data.stamp, tz=data.tz, bar=data.bar, positive=True)
+    until = int(np.searchsorted(marks.end_ns, at_ns, side="right"))
+    return from_e8(int(marks.prices_e8[3][until - 1])) if until else None
+
+
+def _rate(id: str, data: History, at_ns: int) -> Decimal | None:
+    """The rate settled last."""
+    if data.funding is None:
+        return None
+    if isinstance(data.funding, int | float | Decimal):
+        return to_decimal(data.funding, source="funding")
+    frame = read_frame(data.funding, f"{id} funding")
+    stamps, _, _ = read_stamps(frame, data.tz)
+    known = int(np.searchsorted(stamps, at_ns, side="right"))
+    return from_e8(int(read_e8(frame, frame.column("funding_rate", "rate"))[known - 1])) if known else None

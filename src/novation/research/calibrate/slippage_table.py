@@ -1,0 +1,68 @@
+"""A calibration as rows of a user's own reference tables: what `NOVATION_REFERENCE=<folder>` makes every run use."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from pathlib import Path
+
+from novation.domain.errors import InvalidInput
+from novation.reference import Reference
+from novation.reference.slippage import product_of
+from novation.reference.slippage_rows import slippage_problem
+from novation.research.calibrate.slippage import SlippageCalibration
+
+_COLUMNS = ("effective_from", "term", "coefficient", "low", "high", "begins", "full", "on", "values", "source")
+#: Through when its rows count as known: nobody knows how long they hold, and they are to win over shipped ones.
+_KNOWN = "2099-12-31"
+
+
+def writable_folder(folder: str | Path, source: str = "out") -> Path:
+    """The folder, if rows may be written into it: there is none of that name yet."""
+    where = Path(folder)
+    if where.exists():
+        raise InvalidInput("is there already", source=source, value=str(folder), hint="Name a folder that is new.")
+    if not where.parent.is_dir():
+        raise InvalidInput(
+            "is in no folder that is there", source=source, value=str(folder), hint="Make that folder first."
+        )
+    return where
+
+
+def write_rows(
+    found: SlippageCalibration, symbol: str, folder: str | Path, *, fit: str = "", reference: Reference | None = None
+) -> Path:
+    """Write the spread, y and exponent of a fit, in force from the end of the record on; the file of rows.
+
+    fit: its name, else the best. folder: a new one, laid out as reference tables are. The rows are of the product.
+    """
+    where = writable_folder(folder, "folder")
+    reference = reference or Reference.default()
+    product = product_of(reference, reference.resolve(symbol))
+    chosen = found.fit(fit or found.best)
+    if chosen.y <= 0:
+        raise InvalidInput("has no impact, which would be free", source="fit", value=chosen.name)
+    day = dt.date.fromisoformat(found.until[:10])
+    source = (
+        f"calibrated on {Path(found.source).name}, {found.from_} to {found.until} UTC, {chosen.name}: "
+        f"rmse {chosen.rmse_rest:.3g} bp on the part not fitted to"
+    )
+    rows = [
+        {"term": f"{product.symbol} {term}", "coefficient": f"{value:.8f}".rstrip("0").rstrip(".")}
+        for term, value in (("half_spread", found.half_spread), ("impact", chosen.y), ("exponent", chosen.exponent))
+    ]
+    for row in rows:
+        if problem := slippage_problem(dict.fromkeys(_COLUMNS, "") | row):
+            raise InvalidInput(problem, source=row["term"], value=row["coefficient"])
+    place = where / product.venue
+    place.mkdir(parents=True)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, _COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row | {"effective_from": str(day), "source": source} for row in rows)
+    (place / "slippage.csv").write_text(table.getvalue(), encoding="utf-8")
+    (place / "known.csv").write_text(
+        f"table,key,known_through,source\nslippage,*,{_KNOWN},until they are replaced\n", encoding="utf-8"
+    )
+    return place / "slippage.csv"
