@@ -103,7 +103,7 @@ class Venue:
         self.ladders, self.books = by_id(ladders, "ladders", Ladder), by_id(books, "books", BookRules)
         self.marked = {name: MarkRule(rule) for name, rule in (marked or {}).items()}
         self.assets = tuple(assets) or (Asset(name=rules.asset, decimals=asset_decimals(rules.asset)),)
-        self.impacts = by_id(impacts, "impacts", Impact)
+        self.impacts = by_id(impacts, "impacts")
         check_venue(self, accounts)
         check_impacts(self.impacts, self.instruments, (self.ladders, self.books))
         count = len(self.instruments)
