@@ -67,6 +67,7 @@ def test_at_an_instant_the_history_says_the_rest(
     assert given.code == 0 and "outside_regular_hours x 1.000" in given.out
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_slippage_is_calibrated_and_its_rows_used(
     novation: Callable[..., Any], novation_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

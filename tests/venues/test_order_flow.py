@@ -167,6 +167,7 @@ def test_every_rate_of_queues_comes_back_out_of_what_happened() -> None:
     assert set(done) <= set(stood)
 
 
+@pytest.mark.slow
 def test_the_reference_price_follows_the_mid_as_often_as_it_should() -> None:
     """`follows` 1: it is the mid, or half a tick beside it; 0.3: of the moves of the mid away from it so many are
     followed, each drawn once."""

@@ -337,6 +337,7 @@ def test_rows_that_cannot_be_meant_are_refused() -> None:
             both.venue.advance(10, scenarios.array([row]))
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @settings(max_examples=scaled(1_000, 60))
 @given(st.integers(0, 1 << 40))

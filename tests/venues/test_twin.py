@@ -39,6 +39,7 @@ def test_a_short_run_that_shrinks_is_the_same_on_both(r: Random, kind: str, comm
     assert pair.venue.event_hash() == pair.twin.event_hash()
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=scaled(3_334, 33))

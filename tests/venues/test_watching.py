@@ -245,6 +245,7 @@ def corner(r: Random, venue: Venue, account: int) -> list[int]:
     return marks
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @settings(max_examples=scaled(1_000, 30))
 @given(st.integers(0, 1 << 40), st.sampled_from(KINDS))

@@ -135,6 +135,7 @@ def test_its_rows_are_taken_up_by_whoever_names_the_folder(tmp_path: Path) -> No
     assert not (tmp_path / "free").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_second_half_of_the_capture_is_foretold_within_three_bp(novation_data: Path) -> None:
     """BTCUSDT, 2024-08-08: up to 1 % of the minute's volume (the aim: 3 bp); docs/validation/slippage.md has all."""

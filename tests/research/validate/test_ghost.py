@@ -286,6 +286,7 @@ def test_the_report_prints_a_table_and_is_plain_data() -> None:
 # -- real records ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_a_thousand_orders_of_es_are_filled_as_they_were(novation_data: Path) -> None:
     """Where the exchange says otherwise there is a cancel in the event (docs/validation/ghost_orders.md)."""
@@ -300,6 +301,7 @@ def test_a_thousand_orders_of_es_are_filled_as_they_were(novation_data: Path) ->
     assert set(report.causes) <= {OWN, AHEAD, IN_THE_WAY}
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_orders_of_bitstamp_are_filled_as_they_were_if_arrivals_are_held_back(novation_data: Path) -> None:
     path = novation_data / "crypto_l3/bitstamp_btcusd_2015-05-01_orders.csv.xz"
@@ -310,6 +312,7 @@ def test_orders_of_bitstamp_are_filled_as_they_were_if_arrivals_are_held_back(no
     assert agreement[True] > 0.999 > 0.98 > agreement[False] - 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_with_the_cancels_of_an_event_told_first_every_order_of_es_is_as_it_was(novation_data: Path) -> None:
     """What is left between the exchange and the record is who is cancelled by the event that reaches it."""
