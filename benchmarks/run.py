@@ -3,8 +3,8 @@
 
 run.py [--only PAGE] [--accounts N] [--quick] [--no-peer] [--json FILE] [--write]
 
---write stores each page as benchmarks/results/PAGE.md (first_light, sweep, crowd, calendar, order_book); --json the
-figures of every round.
+--write stores each page as benchmarks/results/PAGE.md (first_light, sweep, crowd, calendar, costs, order_book); --json
+the figures of every round.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import calendar_lookups  # noqa: E402
+import costs  # noqa: E402
 import crowd  # noqa: E402
 import first_light  # noqa: E402
 import kernels  # noqa: E402
@@ -213,7 +214,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="NautilusTrader beside it")
     parser.add_argument(
-        "--only", choices=("first_light", "sweep", "crowd", "calendar", "order_book"), help="one of the pages"
+        "--only", choices=("first_light", "sweep", "crowd", "calendar", "costs", "order_book"), help="one of the pages"
     )
     parser.add_argument("--accounts", type=int, default=1_000_000, help="of the sweep")
     parser.add_argument("--json", type=Path, metavar="FILE", help="store the figures of every round")
@@ -248,6 +249,11 @@ def main() -> None:
         machine()
         FIGURES["calendar"] = calendar_lookups.report(say, spread, given.quick)
         store("calendar", given.write)
+    if given.only in (None, "costs"):
+        say("# Estimating what an order costs\n")
+        machine()
+        FIGURES["costs"] = costs.report(say, spread, given.quick)
+        store("costs", given.write)
     if given.only in (None, "order_book"):
         say("# The order book\n")
         machine()

@@ -20,7 +20,7 @@ from novation.domain.enums import EventKind, OrderKind, Side, TriggerKind
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.events import Event
 from novation.domain.flow import FLOW_DTYPE
-from novation.domain.latency import Delay, Latency
+from novation.domain.latency import NO_LATENCY, Delay, Latency
 from novation.engine.strategy import (
     NO_PRICE,
     best_ask,
@@ -34,7 +34,7 @@ from novation.engine.strategy import (
     sell,
     waiting,
 )
-from novation.venues.connection import NO_LATENCY, Connection, wait_all
+from novation.venues.connection import Connection, wait_all
 from novation.venues.looks import Line
 from novation.venues.participant import Participant
 from novation.venues.venue import Venue
@@ -532,3 +532,10 @@ def test_a_participant_has_a_line_and_whole_instants() -> None:
         Connection(exchange(), account=True)
     with pytest.raises(InvalidInput, match="start_ns"):
         Participant(Connection(exchange())).run(100, every_ns=1, start_ns=1.5)  # type: ignore[arg-type]
+
+
+def test_a_strategy_without_a_latency_is_a_caution_too() -> None:
+    venue, _ = noted(None, add(10, 0, BUY, 3, 900), until_ns=100)
+    assert venue.cautions == (NO_LATENCY,)
+    venue, _ = noted(FIXED, add(10, 0, BUY, 3, 900), until_ns=100)
+    assert venue.cautions == ()

@@ -17,6 +17,8 @@ import numpy as np
 
 from novation.domain.errors import InvalidInput
 
+#: What who names none is told.
+NO_LATENCY = "no latency is given: what the exchange does is known at once, and orders are there at once"
 #: What a message takes at most: a day.
 MOST_NS = 86_400_000_000_000
 #: Park and Miller's generator (Communications of the ACM 31 (10), 1988; the multiplier is theirs of 1993).

@@ -17,6 +17,8 @@ Float64 in and out; not modelled: who trades, how long an order takes, impact th
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -53,10 +55,10 @@ def _fill(costs, half_spread, y, sigma, participation, exponent, wider, deeper, 
     for i in range(len(costs)):
         costs[i] = slippage(
             half_spread[i],
-            y,
+            y[i],
             sigma[i],
             participation[i],
-            exponent,
+            exponent[i],
             wider[i],
             deeper[i],
             both[i],
@@ -66,16 +68,16 @@ def _fill(costs, half_spread, y, sigma, participation, exponent, wider, deeper, 
 
 
 def slippages(half_spread, y, sigma, participation, exponent, wider=1.0, deeper=1.0, both=1.0, least=0.0, most=np.inf):
-    """`slippage` of many orders: float64 of the arrays' common shape; y, exponent, least and most are numbers.
+    """`slippage` of many orders: float64 of the arrays' common shape; least and most are numbers.
 
     >>> slippages(0.0001, 1.0, 0.02, np.array([0.0, 0.0001, 0.01]), 0.5).tolist()
     [0.0001, 0.00030000000000000003, 0.0021]
     """
-    given = (half_spread, sigma, participation, wider, deeper, both)
+    given = (half_spread, y, sigma, participation, exponent, wider, deeper, both)
     shape = np.broadcast_shapes(*(np.shape(one) for one in given))
-    spread, daily, share, w, d, b = (
-        np.ascontiguousarray(np.broadcast_to(np.asarray(one, dtype=np.float64), shape)).reshape(-1) for one in given
-    )
-    costs = np.empty(spread.shape)
-    _fill(costs, spread, float(y), daily, share, float(exponent), w, d, b, float(least), float(most))
+    columns = np.empty((len(given), math.prod(shape)))
+    for column, one in zip(columns, given, strict=True):
+        column.reshape(shape)[...] = one
+    costs = np.empty(columns.shape[1])
+    _fill(costs, *columns, float(least), float(most))
     return costs.reshape(shape)

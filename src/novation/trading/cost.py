@@ -170,21 +170,16 @@ def estimate_execution_cost(
     factors = costs.factors(side, *_drivers(market, costs, reference, at_ns))
     half = float(costs.half_spread(float(mid), None if spread_bps is None else float(spread_bps)))
     limits = _limits(min_slippage_bps, max_slippage_bps)
-
-    def slipped(half: float, y: float, exponent: float) -> float:
-        acting = (factors.wider, factors.deeper, factors.both)
-        return float(slippages(half, y, daily, float(participation), exponent, *acting, *limits))
-
     y, exponent = costs.base("impact"), costs.base("exponent")
+    middle = (half, y.coefficient, exponent.coefficient)
     halves = _halves(costs, half, spread_bps is None)
-    ends = [slipped(*one) for one in itertools.product(halves, (y.low, y.high), (exponent.low, exponent.high))]
+    ends = itertools.product(halves, (y.low, y.high), (exponent.low, exponent.high))
+    spreads, ys, exponents = np.array([middle, *ends]).T
+    acting = (factors.wider, factors.deeper, factors.both)
+    found = slippages(spreads, ys, daily, float(participation), exponents, *acting, *limits)
     spread = float(factors.both * factors.wider * half)
-    impact = float(
-        slippages(
-            0.0, y.coefficient, daily, float(participation), exponent.coefficient, 1.0, factors.deeper, factors.both
-        )
-    )
-    paid = _bps(slipped(half, y.coefficient, exponent.coefficient))
+    impact = float(slippages(0.0, middle[1], daily, float(participation), middle[2], *acting))
+    paid = _bps(float(found[0]))
     if paid >= _BPS:
         hint = "Less, or max_slippage_bps."
         raise InvalidInput(
@@ -200,7 +195,7 @@ def estimate_execution_cost(
     def from_benchmark(bps: Decimal) -> Decimal:
         return (bps * mid / level + basis).quantize(_SHOWN)
 
-    slippage, low, high = (from_benchmark(bps) for bps in (paid, _bps(min(ends)), _bps(max(ends))))
+    slippage, low, high = (from_benchmark(bps) for bps in (paid, _bps(float(found.min())), _bps(float(found.max()))))
     contract = contract_row(reference, costs.product, at_ns)
     value = qty * contract.multiplier
     fee = taker_fee(

@@ -20,12 +20,10 @@ from novation.domain.commands import COMMAND_FORMAT, Command, pack_command
 from novation.domain.enums import CommandKind
 from novation.domain.errors import VenueError
 from novation.domain.events import Event
-from novation.domain.latency import Delay, Latency
+from novation.domain.latency import NO_LATENCY, Delay, Latency
 from novation.domain.units import iso
 from novation.venues.looks import Line, whole_ns
 from novation.venues.venue import Venue
-
-NO_LATENCY = "no latency is given: what the exchange does is known at once, and orders are there at once"
 
 
 class Heard(NamedTuple):

@@ -31,7 +31,7 @@ from novation.domain.errors import VenueError
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.funding import FundingState
 from novation.domain.instruments import Instrument, Terms
-from novation.domain.latency import Latency
+from novation.domain.latency import NO_LATENCY, Latency
 from novation.domain.liquidity import Ladder
 from novation.domain.market import MARKET_DTYPE
 from novation.domain.order_flow import OrderFlow
@@ -109,6 +109,7 @@ class Venue:
         count = len(self.instruments)
         rows = tables.first_rows(self, accounts, orders=orders, buffer=buffer)
         rows |= book_tables.first_rows(self.books, orders) | {"impact": count if self.impacts else 0}
+        self.cautions: tuple[str, ...] = ()  #: of the last run of a compiled strategy that looks
         self.flows: dict[int, np.ndarray] = {}  #: by row of BOOK: recorded flow that it replays
         self.heads = record_table(HEAD, 1)
         self.head = self.heads[0]
@@ -339,8 +340,9 @@ class Venue:
         """Drive what is attached up to an instant, else to its last row, with a compiled strategy that looks every
         `every_ns` of its own clock, first at `start_ns`, else that long from now.
 
-        latency: what lies between it and the exchange (docs/rules/latency.md); it begins knowing how things stand. What
-        is under way at the end arrives in the next run. seed: of the delays that are drawn.
+        latency: what lies between it and the exchange (docs/rules/latency.md); it begins knowing how things stand; None
+        is none, and one of `cautions`. What is under way at the end arrives in the next run. seed: of the delays that
+        are drawn.
         """
         until_ns = self.end_ns if until_ns is None else until_ns
         start_ns = max(self.clock_ns, self._looked_ns) + every_ns if start_ns is None else start_ns
@@ -350,6 +352,7 @@ class Venue:
             raise VenueError(f"a strategy looks every nanosecond at most, not every {every_ns}")
         if until_ns < self.clock_ns:
             raise self._past(until_ns)
+        self.cautions = () if latency is not None else (NO_LATENCY,)
         if latency is None:
             self._nothing_under_way()
         start_ns = max(start_ns, self.clock_ns, self._looked_ns)
