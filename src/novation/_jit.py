@@ -402,7 +402,7 @@ if JIT:
             dispatcher.compile(signature)
         except KeyError as error:
             raise CompileError(f"no field {error.args[0]!r} in the record", str(error.args[0])) from error
-        except (NumbaError, UnsupportedBytecodeError) as error:
+        except (NumbaError, UnsupportedBytecodeError, AttributeError) as error:
             raise _told(str(error)) from error
         dispatcher.disable_compile()
         if live is not None:
@@ -421,7 +421,7 @@ if JIT:
         if problem.endswith("found for signature:"):
             call = next((line.removeprefix(">>> ") for line in lines if line.startswith(">>> ")), "")
             problem = "nothing compiled does " + re.sub(r"Literal\[(\w+)\]\([^)]*\)", r"\1", call)
-        missing = re.search(r"name '(\w+)'", problem)
+        missing = re.search(r"(?:name|attribute) '(\w+)'", problem)
         return CompileError(problem.partition(" Raised from ")[0][:300], missing[1] if missing else "", places)
 
     STRATEGY_SIGNATURE = nb.int64(nb.int64, nb.int64, nb.int64)

@@ -46,7 +46,7 @@ def funding(*rows: tuple[int, float]) -> pl.DataFrame:
 
 def test_price_volume_and_volatility_of_the_days_before() -> None:
     data = History(
-        hours(24 * 40), mark=hours(24 * 40, step=0.02), funding=funding((8, 0.0001), (16, 0.0003), (800, 0.5))
+        hours(24 * 40), mark=hours(24 * 40, step=0.02), funding=funding((8, 0.0001), (792, 0.0003), (800, 0.5))
     )
     found = conditions_at("binance_um:BTCUSDT", START + 799 * HOUR_NS + 1, data=data)
     assert found.volume == 240.0
@@ -56,6 +56,22 @@ def test_price_volume_and_volatility_of_the_days_before() -> None:
     assert float(found.mid or 0) == pytest.approx(100.0 * math.exp(0.0), rel=0.02)
     assert float(found.funding_rate or 0) == 0.0003
     assert found.mark is not None
+
+
+def test_what_is_old_is_not_known_and_what_is_missing_is_said() -> None:
+    """A mark and a rate that end long before; a day with a hole; a volume below zero."""
+    at = START + 799 * HOUR_NS
+    data = History(hours(24 * 40), mark=hours(24 * 20), funding=funding((8, 0.0001), (16, 0.0003)))
+    found = conditions_at("binance_um:BTCUSDT", at, data=data)
+    assert (found.mark, found.funding_rate) == (None, None)
+    assert found.price_ns == at
+    bar = pl.int_range(pl.len())
+    hole = hours(24 * 40).filter(~bar.is_between(780, 791))
+    with pytest.raises(DataError, match="its bars cover 50% of the day"):
+        conditions_at("binance_um:BTCUSDT", at, data=History(hole, funding=0))
+    spoilt = hours(24 * 40).with_columns(volume=pl.when(bar == 790).then(-1.0).otherwise(pl.col("volume")))
+    with pytest.raises(DataError, match="below zero or no number"):
+        conditions_at("binance_um:BTCUSDT", at, data=History(spoilt, funding=0))
 
 
 def test_nothing_later_is_looked_at() -> None:
@@ -79,7 +95,7 @@ def test_a_year_of_history_tells_how_unusual_the_volatility_is() -> None:
     ("count", "at", "text"),
     [
         (24 * 40, "2023-12-31", "has no bar that closed shortly before"),
-        (24 * 40, "2024-02-20", "has no bar that closed shortly before"),
+        (24 * 40, "2024-02-10T04:00Z", "has no bar that closed shortly before"),
         (24 * 20, "2024-01-20", "has less than 30 days"),
     ],
 )

@@ -262,7 +262,8 @@ def notional_and_risk(ex: Exchange, account: int, asked: Asked, *, taking: bool)
     else:
         worth = margin.traded_value(ex.instruments[asked.i], asked.price_ticks, abs(q))
     reduces = n * q < 0 and abs(q) <= abs(n)
-    if terms.min_notional and not reduces and worth < terms.min_notional:
+    unknown = asked.kind == OrderKind.MARKET and ex.markets[asked.i].mark_e8 == 0
+    if terms.min_notional and not reduces and not unknown and worth < terms.min_notional:
         return Refusal(RejectReason.MIN_NOTIONAL, worth, terms.min_notional)
     return risk(ex, account, asked, assumed_price(ex, asked), taking)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -131,4 +132,12 @@ def test_the_calendar_knows_the_hours_the_settlement_and_the_report() -> None:
 def test_on_a_saturday_nothing_settles_and_no_hours_are_regular() -> None:
     reference = Reference()
     found = calendar_drivers(reference, product_of(reference, "cme:ES"), to_ns("2026-07-25T12:00Z"))
-    assert set(found) == {"days_to_roll"}
+    assert set(found) == {"days_to_roll", "outside_regular_hours"}
+    assert found["outside_regular_hours"] == 1.0
+
+
+def test_a_window_that_has_passed_and_hours_that_no_row_has() -> None:
+    reference = Reference()
+    es = product_of(reference, "cme:ES")
+    assert calendar_drivers(reference, es, to_ns("2026-07-22T20:30Z"))["minutes_to_settlement"] == math.inf
+    assert set(calendar_drivers(reference, es, to_ns("2005-03-16T14:00Z"))) == {"days_to_roll"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from novation.domain.errors import InvalidInput, NoRuleInForce, UnknownInstrument
+from novation.domain.errors import InvalidInput, NoRuleInForce, OffGrid, UnknownInstrument
 from novation.domain.slippage import RAMPS, MarketConditions, TakerOrder
 from novation.reference import Reference
 from novation.trading.cost import ExecutionCost, estimate_execution_cost
@@ -127,6 +128,60 @@ def test_base_is_the_formula_alone() -> None:
     assert {term.name for term in bare.terms} == {"impact", "exponent"}
 
 
+def test_words_for_terms_go_with_names() -> None:
+    assert asked("BTCUSDT", options={"terms": ("all",)}).off == ()
+    found = asked("SOLUSDT", qty=50, spread_bps=None, options={"terms": ["base", "half_spread_bps"]})
+    assert {term.name for term in found.terms} == {"half_spread_bps", "impact", "exponent"}
+
+
+def test_a_closed_market_is_as_outside_regular_hours_and_said_to_be_closed() -> None:
+    """A Saturday, and the daily break of a Tuesday."""
+    for at in ("2024-01-13T15:00Z", "2024-01-16T22:30Z"):
+        found = asked(at=at)
+        assert found.impact_bps == asked(at="2024-01-16T03:00Z").impact_bps
+        assert any("the market is closed then" in text for text in found.cautions)
+    assert not any("closed" in text for text in asked(at="2024-01-16T03:00Z").cautions)
+
+
+def test_a_quarterly_has_its_own_tick_and_nothing_that_was_measured_on_the_perpetual() -> None:
+    found = asked("BTCUSDT_261225", qty=1, mid=50_000, spread_bps=0, at="2026-07-01T12:00Z")
+    assert found.spread_bps == Decimal("0.01")  # half of 0.1 in 50,000
+    assert {term.name for term in found.terms} == {"impact", "exponent"}
+    assert "funding_rate" not in found.off
+    with pytest.raises(InvalidInput, match="has ended"):
+        asked("BTCUSDT_210625", qty=1, at="2024-01-05T00:00Z")
+
+
+def test_rows_of_ones_own_win_with_and_without_an_instant(tmp_path: Path) -> None:
+    """Whatever they are said to be known through."""
+    folder = tmp_path / "binance_um"
+    folder.mkdir()
+    header = "effective_from,term,coefficient,low,high,begins,full,on,values,source\n"
+    (folder / "slippage.csv").write_text(header + "2020-01-01,* impact,2,,,,,,,mine\n")
+    (folder / "known.csv").write_text("table,key,known_through,source\nslippage,*,2026-12-31,mine\n")
+    order, market = TakerOrder(symbol="BTCUSDT", side="buy", qty=1), MarketConditions(**BTC)
+    for at in (None, "2026-06-01"):
+        given = MarketConditions(**BTC | {"at": at})
+        own = estimate_execution_cost(order, given, reference=Reference([tmp_path]), terms="base")
+        shipped = estimate_execution_cost(order, market, reference=REFERENCE, terms="base")
+        assert own.impact_bps == pytest.approx(2 * shipped.impact_bps, abs=Decimal("1e-5"))
+
+
+def test_a_range_is_that_of_the_row_and_no_narrower_than_a_tick(tmp_path: Path) -> None:
+    folder = tmp_path / "binance_um"
+    folder.mkdir()
+    header = "effective_from,term,coefficient,low,high,begins,full,on,values,source\n"
+    rows = "2020-01-01,ETHUSDT half_spread,0.001,0.0005,0.3,,,,,mine\n2020-01-01,* impact,0,,,,,,,mine\n"
+    (folder / "slippage.csv").write_text(header + rows)
+    (folder / "known.csv").write_text("table,key,known_through,source\nslippage,*,2026-12-31,mine\n")
+    order = TakerOrder(symbol="ETHUSDT", side="buy", qty=1)
+    market = MarketConditions(mid=3_000, volume=10**6, volatility=1)
+    found = estimate_execution_cost(order, market, reference=Reference([tmp_path]))
+    half_tick = Decimal("0.005") / 3_000 * 10_000
+    assert found.slippage_bps_low == found.slippage_bps == half_tick.quantize(Decimal("1e-6"))
+    assert found.slippage_bps_high == 1  # 0.3 in 3,000
+
+
 def test_a_term_whose_driver_is_not_known_counts_for_nothing_and_is_named() -> None:
     found = asked()
     assert found.unknown == ("outside_regular_hours",)
@@ -160,6 +215,13 @@ def test_a_term_whose_driver_is_not_known_counts_for_nothing_and_is_named() -> N
         ({"options": {"min_slippage_bps": 5, "max_slippage_bps": 4}}, InvalidInput, "lies below min_slippage_bps"),
         ({"qty": 0}, InvalidInput, "qty: expected a number above zero"),
         ({"qty": 10**10, "volume": 1}, InvalidInput, "qty: is 1e[+]10 of a day's volume"),
+        ({"qty": "0.5"}, OffGrid, "is not a multiple of the lot 1"),
+        ({"symbol": "BTCUSDT", "qty": "0.0005"}, OffGrid, "is not a multiple of the lot 0.001"),
+        ({"qty": "1e999999"}, InvalidInput, "qty: is beyond"),
+        ({"volatility": "1e400"}, InvalidInput, "volatility: is beyond"),
+        ({"mid": "1e-30"}, InvalidInput, "mid: expected a number from"),
+        ({"symbol": "ESZ2013", "at": "2020-03-16T14:00Z"}, InvalidInput, "ESZ2013 at: has ended"),
+        ({"options": {"terms": 5}}, InvalidInput, "terms: expected names of terms"),
         ({"side": "long"}, InvalidInput, "side: expected buy or sell"),
         ({"symbol": "QQQ"}, UnknownInstrument, "unknown instrument"),
         ({"spread_bps": None, "at": "2011-05-02"}, InvalidInput, "how wide its quotes are"),
@@ -174,7 +236,7 @@ def test_what_is_missing_or_no_market_is_an_error_that_says_what_to_give(
 
 
 def test_a_product_without_a_spread_of_its_own_says_what_to_do() -> None:
-    with pytest.raises(InvalidInput, match=r"Give it \(spread_bps\).*half_spread_bps"):
+    with pytest.raises(InvalidInput, match=r"Give spread_bps, or bid and ask; or count the term half_spread_bps"):
         asked("SOLUSDT", spread_bps=None)
     assert asked("SOLUSDT", spread_bps=None, options={"terms": "half_spread_bps"}).spread_bps == 2
 
@@ -201,7 +263,7 @@ DRIVERS = {name: st.none() | st.floats(-100, 100) for name in RAMPS}
 def test_buying_and_selling_back_never_earns_and_costs_alike(
     market: dict[str, Any], drivers: dict[str, Any], qty: Decimal, terms: str, symbol: str
 ) -> None:
-    terms = {"": [], "all": "all", "base": "base"}[terms]  # type: ignore[assignment]
+    qty = qty if symbol == "BTCUSDT" else qty.to_integral_value(ROUND_CEILING)
     options = {"terms": terms, "max_slippage_bps": 9_000}  # a day's volume many times over moves the price by more
     buy, sell = (asked(symbol, side, qty, options=options, **market | drivers) for side in ("buy", "sell"))
     assert buy.estimated_fill_price >= buy.mid >= sell.estimated_fill_price
@@ -217,6 +279,8 @@ def test_buying_and_selling_back_never_earns_and_costs_alike(
 @settings(max_examples=scaled(2_000, floor=60))
 @given(st.fixed_dictionaries(NUMBERS), st.decimals("0.001", 10**6, places=3), st.sampled_from(["ES", "BTCUSDT"]))
 def test_more_costs_more(market: dict[str, Any], qty: Decimal, symbol: str) -> None:
+    qty = qty if symbol == "BTCUSDT" else qty.to_integral_value(ROUND_CEILING)
+
     def cost(qty: Decimal = qty, **other: Decimal) -> Decimal:
         return asked(symbol, qty=qty, options={"max_slippage_bps": 9_000}, **market | other).slippage_bps
 
@@ -250,6 +314,18 @@ def test_what_is_wrong_among_many_is_named_by_its_place() -> None:
         costs.fractions(1.0, **good | {"spread_bps": -0.1})
     with pytest.raises(InvalidInput, match="fundng_rate: is no driver"):
         costs.fractions(1.0, **good, fundng_rate=0.1)
+    for name, value, text in (
+        ("hour", 24, "from 0 to 23"),
+        ("hour", -1, "from 0 to 23"),
+        ("month", 0, "from 1 to 12"),
+        ("month", 6.5, "from 1 to 12"),
+        ("side", 0, "is 1"),
+        ("side", "sell", "is 1"),
+        ("most", -0.01, "least and most"),
+        ("least", float("nan"), "least and most"),
+    ):
+        with pytest.raises(InvalidInput, match=text):
+            costs.fractions(1.0, **good | {name: value})
 
 
 def test_a_million_estimates_are_one_call() -> None:

@@ -32,6 +32,8 @@ TERMS = Terms(effective_ns=0, tiers=(Tier(0, NO_CAP, 100_000, 125, 0),))
 SHARE: Instrument = coin(tick_e8=100, lot_e8=E8)
 BUY, SELL = Side.BUY, Side.SELL
 MONEY = 10**10 * E8
+#: Paths whose bars are made ready at a time.
+BLOCK = 1_000
 
 # V1: a million shares at 50 in five days
 X, S0, DAYS, SIGMA, EPSILON, ETA, GAMMA = 1_000_000, 50.0, 5, 0.95, 0.0625, 2.5e-6, 2.5e-7
@@ -64,19 +66,25 @@ def shortfalls(holdings: np.ndarray, paths: int, seed: int) -> np.ndarray:
     venue = venue_of(almgren_chriss(GAMMA, LESS, EPSILON), unit_ns=NS, takes_ns=NS)
     random = np.random.default_rng(seed)
     sold = -np.diff(np.rint(holdings)).astype(int)
-    row = np.zeros(1, MARKET_DTYPE)
-    row["kind"] = MarketEventKind.BAR_OPEN
     found, now = np.empty(paths), 0
     for path in range(paths):
-        if path and path % 1_000 == 0:  # what the paths have cost is put back
-            venue.submit(transfer(0, MONEY - venue.account(0).wallet))
+        if path % BLOCK == 0:  # what the paths have cost is put back, and bars of the next ones are made ready
+            if path:
+                venue.submit(transfer(0, MONEY - venue.account(0).wallet))
+            steps = SIGMA * random.standard_normal((BLOCK, DAYS))
+            steps[:, 0] = 0.0
+            mids = S0 + np.cumsum(steps, axis=1)
+            bars = np.zeros(mids.size, MARKET_DTYPE)
+            bars["kind"] = MarketEventKind.BAR_OPEN
+            bars["ts_ns"] = now + NS * np.arange(1, mids.size + 1)
+            bars["last_e8"] = bars["mark_e8"] = np.rint(mids.reshape(-1) * E8)
+            venue.attach(bars)
         side, begins = (SELL, 0.0) if path % 2 == 0 else (BUY, -GAMMA * X)
-        mids = S0 + np.concatenate([[0.0], np.cumsum(SIGMA * random.standard_normal(DAYS - 1))])
         money = 0.0
-        for mid, lots in zip(mids, sold.tolist(), strict=True):
+        for lots in sold.tolist():
             now += NS
+            venue.advance(now)
             if lots:
-                opens(venue, now, float(mid), row)
                 money += lots * traded_e8(venue, side, lots) / E8
         # from what the price stood at as the schedule began, with what the path before has left
         found[path] = side * (money - X * (S0 + begins))

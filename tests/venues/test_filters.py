@@ -235,6 +235,17 @@ def test_an_orders_notional_is_at_its_own_price_and_a_market_orders_at_the_mark(
     both.compare()
 
 
+def test_before_the_first_mark_no_market_order_is_too_small() -> None:
+    btc = coin(tick_e8=E8 // 10, lot_e8=E8 // 1_000)
+    terms = structs.replace(TERMS, min_notional=100 * E8)
+    both = pair(Setup(binance_usdm.RULES, [btc], [[terms]], 2, 0, [0], books={btc.id: BookRules()}))
+    for account in range(2):
+        both.submit(transfer(account, 1_000_000_000 * E8))
+    both.submit(place(1, 0, SELL, OrderKind.LIMIT, 9, price_ticks=600_000))
+    assert told(both, BUY, OrderKind.MARKET, 1)[0] == 0
+    both.compare()
+
+
 def test_a_market_order_that_would_pay_more_than_its_mark_is_small_by_the_mark() -> None:
     both = market(Filters(), min_notional=121)
     both.submit(place(1, 0, SELL, OrderKind.LIMIT, 9, price_ticks=610_000))

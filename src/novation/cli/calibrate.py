@@ -99,17 +99,18 @@ def slippage(
     if every_ns <= 0:
         raise InvalidInput("expected a number above zero", source="--every", value=every)
     instrument = Reference.default().instrument(symbol)
-    names = {"tick": "--tick", "price": "--tick", "lot": "--lot", "size": "--lot", str(trades): f"--trades {trades}"}
+    names = {"tick": "--tick", "price": "--tick", "lot": "--lot", "size": "--lot"}
     with asked(names):
         flow = read_levels(
             depth,
             trades,
-            tick=tick or from_e8(instrument.tick_e8),
-            lot=lot or from_e8(instrument.lot_e8),
+            tick=tick or from_e8(instrument.tick_e8).normalize(),
+            lot=lot or from_e8(instrument.lot_e8).normalize(),
             symbol=instrument.symbol,
             repair=repair,
         )
         report = calibrate_slippage(flow, every_ns=every_ns)
     if out is not None:
-        write_rows(report, symbol, out, fit=chosen)
+        written = write_rows(report, symbol, out, fit=chosen)
+        show.note(f"rows are in {written}: used where NOVATION_REFERENCE is {out}")
     show.show(report, json=json)

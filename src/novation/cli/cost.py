@@ -58,6 +58,9 @@ def cost(
         "mark": mark,
         "funding_rate": funding_rate,
     }
+    drivers = _drivers(driver or ())
+    if "funding_rate" in drivers and funding_rate is not None:
+        raise InvalidInput("is --funding-rate, which is given too", source="--driver", value="funding_rate")
     given = ("side", "qty", "at", "terms", "vip", "bnb", "benchmark", "min_slippage_bps", "max_slippage_bps")
     with asked({name: f"--{name.replace('_', '-')}" for name in (*given, *market)}):
         answer = estimate(
@@ -72,7 +75,7 @@ def cost(
             min_slippage_bps=min_slippage_bps,
             max_slippage_bps=max_slippage_bps,
             reference=own_reference(products),
-            **market | _drivers(driver or ()),
+            **market | drivers,
         )
     show.show(answer, json=json)
 
@@ -80,6 +83,7 @@ def cost(
 def _drivers(given: Sequence[str]) -> dict[str, str]:
     """NAME=NUMBER of each --driver."""
     from novation.domain.slippage import RAMPS
+    from novation.domain.units import to_decimal
 
     found: dict[str, str] = {}
     for text in given:
@@ -87,5 +91,5 @@ def _drivers(given: Sequence[str]) -> dict[str, str]:
         if not equals or name not in RAMPS:
             hint = f"NAME=NUMBER, with NAME one of {', '.join(RAMPS)}."
             raise InvalidInput("is no driver", source="--driver", value=text, hint=hint)
-        found[name] = number
+        found[name] = str(to_decimal(number, source="--driver", where=name))
     return found

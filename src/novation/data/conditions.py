@@ -13,15 +13,16 @@ from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
-from novation.data.bars import read_candles
+from novation.data.bars import Candles, read_candles
 from novation.data.catalog import load
 from novation.data.chain import ContractChain
 from novation.data.frames import read_e8, read_frame, read_stamps
 from novation.data.history import History
 from novation.domain.errors import DataError
 from novation.domain.slippage import MarketConditions
-from novation.domain.units import DAY_NS, E8, from_e8, iso, to_decimal
+from novation.domain.units import DAY_NS, E8, HOUR_NS, from_e8, iso, to_decimal
 
 Array = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -29,8 +30,10 @@ Floats = npt.NDArray[np.float64]
 #: Days of returns that a volatility is of, and of the long run beside it.
 RECENT_DAYS, LONG_DAYS = 30, 365
 _YEAR_DAYS = 365.0
-#: No bar of this many days before the instant: the record is of another time.
-_STALE_DAYS = 4
+#: So many bars, and an hour, may lie between the last that closed and the instant; of files of closes by day, days.
+_STALE_BARS, _STALE_DAYS = 2, 4
+#: Part of the last day that its bars have to cover.
+_COVERED = 0.9
 
 
 def conditions_at(id: str, at_ns: int, *, data: History | ContractChain | None = None) -> MarketConditions:
@@ -44,14 +47,11 @@ def conditions_at(id: str, at_ns: int, *, data: History | ContractChain | None =
     candles = read_candles(
         read_frame(data.last, f"{id} last"), stamp=data.stamp, tz=data.tz, bar=data.bar, positive=True
     )
-    until = _closed(id, candles.end_ns, at_ns)
+    until = _closed(id, candles, at_ns)
     end, close = candles.end_ns[:until], candles.prices_e8[3][:until] / E8
-    volume: float | None = None
+    volume = None
     if "volume" in candles.rest.columns:
-        traded = candles.rest["volume"].to_numpy()[:until]
-        if end[-1] - candles.start_ns[0] < DAY_NS:
-            raise DataError("has no whole day before the instant", source=id, value=iso(at_ns))
-        volume = float(traded[end > end[-1] - DAY_NS].sum())
+        volume = _day_volume(id, candles, until)
     recent, ratio = _volatility(id, int(end[0]), np.diff(np.log(close)), end[1:])
     return MarketConditions(
         mid=from_e8(int(candles.prices_e8[3][until - 1])),
@@ -60,19 +60,39 @@ def conditions_at(id: str, at_ns: int, *, data: History | ContractChain | None =
         volatility_ratio=ratio,
         mark=_mark(id, data, at_ns),
         funding_rate=_rate(id, data, at_ns),
+        price_ns=int(end[-1]),
         at=at_ns,
     )
 
 
-def _closed(id: str, end_ns: Array, at_ns: int) -> int:
+def _day_volume(id: str, candles: Candles, until: int) -> float:
+    """What traded in the day before the last bar that closed ended."""
+    day = candles.end_ns[:until] > candles.end_ns[until - 1] - DAY_NS
+    covered = float((candles.end_ns[:until] - candles.start_ns[:until])[day].sum()) / DAY_NS
+    if covered < _COVERED:
+        hint = "Give the volume."
+        raise DataError(f"its bars cover {covered:.0%} of the day before the instant", source=id, hint=hint)
+    traded = candles.rest["volume"].cast(pl.Float64, strict=False).to_numpy()[:until][day]
+    if not (np.isfinite(traded) & (traded >= 0)).all():
+        raise DataError("a volume of the day before the instant is below zero or no number", source=candles.source)
+    return float(traded.sum()) / covered
+
+
+def _closed(id: str, candles: Candles, at_ns: int) -> int:
     """How many bars had closed."""
+    end_ns = candles.end_ns
     until = int(np.searchsorted(end_ns, at_ns, side="right"))
-    if until < 2 or at_ns - int(end_ns[until - 1]) > _STALE_DAYS * DAY_NS:
+    if until < 2 or at_ns - int(end_ns[until - 1]) > _stale(candles):
         first, last = iso(int(end_ns[0])), iso(int(end_ns[-1]))
         raise DataError(
             f"has no bar that closed shortly before {iso(at_ns)}", source=id, hint=f"It has {first} to {last}."
         )
     return until
+
+
+def _stale(candles: Candles) -> int:
+    """How far a bar's end may lie back."""
+    return _STALE_BARS * candles.step_ns + HOUR_NS
 
 
 def _volatility(id: str, first_ns: int, returns: Floats, at: Array) -> tuple[float, float | None]:
@@ -98,13 +118,13 @@ def _volatility(id: str, first_ns: int, returns: Floats, at: Array) -> tuple[flo
 def _of_chain(id: str, chain: ContractChain, at_ns: int) -> MarketConditions:
     """Price and volatility of the contract held; returns within one contract only."""
     months = sorted(chain.contracts)
-    ends, changes, price = [], [], 0
+    ends, changes, price, priced = [], [], 0, 0
     first = min(int(chain.contracts[month].bars.end_ns[0]) for month in months)
     for month in months:
         bars = chain.contracts[month].bars
         until = int(np.searchsorted(bars.end_ns, at_ns, side="right"))
         if until:
-            price = int(bars.close_e8[until - 1])
+            price, priced = int(bars.close_e8[until - 1]), int(bars.end_ns[until - 1])
         if until > 1:
             ends.append(bars.end_ns[1:until])
             changes.append(np.diff(bars.close_e8[:until]) / np.abs(bars.close_e8[: until - 1]))
@@ -112,7 +132,7 @@ def _of_chain(id: str, chain: ContractChain, at_ns: int) -> MarketConditions:
     if not len(at) or at_ns - int(at[-1]) > _STALE_DAYS * DAY_NS or price <= 0:
         raise DataError(f"has no bar that closed shortly before {iso(at_ns)}", source=id)
     recent, ratio = _volatility(id, first, np.concatenate(changes), at)
-    return MarketConditions(mid=from_e8(price), volatility=recent, volatility_ratio=ratio, at=at_ns)
+    return MarketConditions(mid=from_e8(price), volatility=recent, volatility_ratio=ratio, price_ns=priced, at=at_ns)
 
 
 def _mark(id: str, data: History, at_ns: int) -> Decimal | None:
@@ -120,11 +140,13 @@ def _mark(id: str, data: History, at_ns: int) -> Decimal | None:
         return None
     marks = read_candles(read_frame(data.mark, f"{id} mark"), stamp=data.stamp, tz=data.tz, bar=data.bar, positive=True)
     until = int(np.searchsorted(marks.end_ns, at_ns, side="right"))
-    return from_e8(int(marks.prices_e8[3][until - 1])) if until else None
+    if not until or at_ns - int(marks.end_ns[until - 1]) > _stale(marks):
+        return None
+    return from_e8(int(marks.prices_e8[3][until - 1]))
 
 
 def _rate(id: str, data: History, at_ns: int) -> Decimal | None:
-    """The rate settled last."""
+    """The rate settled last, None of one that is older than a day."""
     if data.funding is None:
         return None
     if isinstance(data.funding, int | float | Decimal):
@@ -132,4 +154,6 @@ def _rate(id: str, data: History, at_ns: int) -> Decimal | None:
     frame = read_frame(data.funding, f"{id} funding")
     stamps, _, _ = read_stamps(frame, data.tz)
     known = int(np.searchsorted(stamps, at_ns, side="right"))
+    if known and at_ns - int(stamps[known - 1]) > DAY_NS:
+        return None
     return from_e8(int(read_e8(frame, frame.column("funding_rate", "rate"))[known - 1])) if known else None

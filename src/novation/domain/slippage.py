@@ -80,8 +80,8 @@ class MarketConditions(msgspec.Struct, frozen=True, kw_only=True):
     mid, or bid and ask: price. spread_bps: the whole spread in 1e-4 of the mid, else that of bid and ask, else the
     table's. volume: coins or contracts that trade in a day (24 h, or a trade date). volatility: annual, a fraction
     (0.15). mark: the mark price, from which a fill is measured where the benchmark is the mark. at: the instant, which
-    says which rows are in force, the hour and the month, and what the calendar knows. The others: `RAMPS`, in its
-    units.
+    says which rows are in force, the hour and the month, and what the calendar knows. price_ns: of which instant the
+    price is, where it is out of a history. The others: `RAMPS`, in its units.
     """
 
     mid: Number | None = None
@@ -92,6 +92,7 @@ class MarketConditions(msgspec.Struct, frozen=True, kw_only=True):
     volatility: Number | None = None
     mark: Number | None = None
     at: Any = None
+    price_ns: int | None = None
     volatility_ratio: Number | None = None
     funding_rate: Number | None = None
     open_interest_imbalance: Number | None = None

@@ -44,7 +44,7 @@ _LARGE_ORDERS = 10 * _LARGE
 @kernel
 def notional_reason(venue, row, lots, kind, price_ticks):
     """Below the smallest notional, unless the trade only reduces the position: at its own price, of a market order at
-    the mark (facts/binance.md 7.3)."""
+    the mark (facts/binance.md 7.3), before the first of which nothing says what it is worth."""
     p = position_row_(venue, row)
     smallest = terms_of(venue, p.instrument).min_notional
     if smallest == 0 or closed_lots(p.lots, lots) == abs(lots):
@@ -52,6 +52,8 @@ def notional_reason(venue, row, lots, kind, price_ticks):
     c = contract_(venue, p.instrument)
     value = abs(lots) * price_ticks * c.tick_value
     if kind != _LIMIT:
+        if market_(venue, p.instrument).mark_e8 == 0:
+            return 0, 0, 0
         value, _ = signed_value(market_(venue, p.instrument).mark_e8, abs(lots), c.lot_value)
     if value < smallest:
         return _MIN_NOTIONAL, value, smallest

@@ -116,7 +116,7 @@ def explained(
             problem = f"{owner} has nothing to read: it is handed on"
             hint = f"E.g. position({owner}, 0). Functions: {', '.join(offered)}."
     elif error.name:
-        line = line or next(source.names(error.name), None)
+        line = line or next(source.names(error.name), None) or (asked[0] if asked else None)
         near = difflib.get_close_matches(error.name, offered, 1)
         if near:
             hint = f"Did you mean {near[0]!r}? {hint}"

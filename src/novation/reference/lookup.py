@@ -397,6 +397,10 @@ class Reference:
         found = self._book.latest(table, key)
         return (found[0].row, found[1], found[0].source) if found else None
 
+    def newest_rule(self, table: str, key: str) -> Rule | None:
+        """The last rule of a table's key in the first folder that has any, however long it is known."""
+        return self._book.newest(table, key)
+
     def brackets(self, symbol: str, at_ns: int | None = None) -> Brackets:
         """The leverage brackets of a perpetual at an instant, or the newest that are known where none is given.
 

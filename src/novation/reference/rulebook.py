@@ -257,6 +257,11 @@ class Rulebook:
         rule = self.in_force(table, key, last) if last >= 0 else None
         return (rule, last) if rule else None
 
+    def newest(self, table: str, key: str) -> Rule | None:
+        """The last rule of a key in the first folder that has any, however long it is known."""
+        found = next((folder.rules[table, key] for folder in self.folders if (table, key) in folder.rules), ())
+        return found[-1] if found else None
+
     def changes(self, table: str, key: str, start_ns: int, end_ns: int) -> set[int]:
         """Instants strictly inside the range at which another rule, or none, may come into force."""
         edges: set[int] = set()

@@ -49,7 +49,11 @@ def cost(
     if at is not None and (data is not None or not priced):
         at_ns = to_ns(at, source="at")
         known = asdict(conditions_at(reference.resolve(symbol, at_ns), at_ns, data=data))
-        found = {name: value for name, value in known.items() if value is not None and not (priced and name == "mid")}
+        found = {
+            name: value
+            for name, value in known.items()
+            if value is not None and not (priced and name in ("mid", "price_ns"))
+        }
     return estimate_execution_cost(
         TakerOrder(symbol=symbol, side=side, qty=qty),
         MarketConditions(**found | given | {"at": at}),

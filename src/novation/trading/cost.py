@@ -16,17 +16,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from contextlib import suppress
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from novation.domain.errors import InvalidInput
+from novation.domain.errors import InvalidInput, NoRuleInForce, OffGrid
 from novation.domain.slippage import BASE, RAMPS, MarketConditions, TakerOrder
 from novation.domain.units import Number, iso, to_decimal, to_ns
 from novation.reference import Reference
-from novation.reference.slippage import calendar_drivers, contract_row
+from novation.reference.slippage import Contract, calendar_drivers, contract_row, session_at
 from novation.rules.slippage import slippages
 from novation.trading.slippage import Slippage
 from novation.trading.taker_fee import taker_fee
@@ -36,6 +37,8 @@ _SIDES = {"buy": 1, "sell": -1}
 _BPS = Decimal(10_000)
 #: Decimals of a cost in bp, of a price, of a share.
 _SHOWN, _E8, _SHARE = Decimal("1e-6"), Decimal("1e-8"), Decimal("1e-12")
+#: Numbers of markets and orders lie between these.
+_LEAST, _MOST = Decimal("1e-15"), Decimal(10**15)
 #: What each number of the market is, for whoever has to give it.
 _MEANT = {
     "mid": "the middle of bid and ask",
@@ -90,6 +93,8 @@ class ExecutionCost(msgspec.Struct, frozen=True, kw_only=True):
     estimated_fill_price: Decimal
     participation: Decimal
     benchmark: str
+    at: str | None  #: UTC; None: the rows are the newest
+    price_at: str | None  #: of what a price out of the history is
     terms: tuple[TermInForce, ...]
     off: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -169,18 +174,19 @@ def estimate_execution_cost(
     participation = qty / _needed(market, "volume")
     factors = costs.factors(side, *_drivers(market, costs, reference, at_ns))
     half = float(costs.half_spread(float(mid), None if spread_bps is None else float(spread_bps)))
+    _check_order(costs, contract_row(reference, costs.product, at_ns), qty, reference, at_ns)
     limits = _limits(min_slippage_bps, max_slippage_bps)
     y, exponent = costs.base("impact"), costs.base("exponent")
     middle = (half, y.coefficient, exponent.coefficient)
-    halves = _halves(costs, half, spread_bps is None)
+    given_bps = None if spread_bps is None else float(spread_bps)
+    halves = [float(costs.half_spread(float(mid), given_bps, end=end)) for end in ("low", "high")]
     ends = itertools.product(halves, (y.low, y.high), (exponent.low, exponent.high))
     spreads, ys, exponents = np.array([middle, *ends]).T
     acting = (factors.wider, factors.deeper, factors.both)
     found = slippages(spreads, ys, daily, float(participation), exponents, *acting, *limits)
     spread = float(factors.both * factors.wider * half)
     impact = float(slippages(0.0, middle[1], daily, float(participation), middle[2], *acting))
-    paid = _bps(float(found[0]))
-    if paid >= _BPS:
+    if found[0] >= 1.0:
         hint = "Less, or max_slippage_bps."
         raise InvalidInput(
             f"is {float(participation):.4g} of a day's volume, and would move the price by all of itself",
@@ -188,6 +194,7 @@ def estimate_execution_cost(
             value=str(order.qty),
             hint=hint,
         )
+    paid = _bps(float(found[0]))
     rounding = ROUND_CEILING if side > 0 else ROUND_FLOOR
     price = (mid * (1 + side * paid / _BPS)).quantize(_E8, rounding)
     basis = (side * (mid - level) / level * _BPS).quantize(_SHOWN)
@@ -229,7 +236,9 @@ def estimate_execution_cost(
         off=costs.off,
         unknown=factors.unknown,
         fee_source=fee.words,
-        cautions=(*_cautions(costs, used, spread_bps, mid, at_ns), *fee.cautions),
+        at=None if at_ns is None else iso(at_ns),
+        price_at=None if market.price_ns is None else iso(market.price_ns),
+        cautions=(*_cautions(costs, used, spread_bps, mid, market, reference, at_ns), *fee.cautions),
     )
 
 
@@ -237,14 +246,30 @@ def estimate_execution_cost(
 
 
 def _number(value: Number, name: str) -> Decimal:
-    return to_decimal(value, source=name)
+    number = to_decimal(value, source=name)
+    if abs(number) > _MOST:
+        raise InvalidInput(f"is beyond {_MOST:f}", source=name, value=str(value))
+    return number
 
 
 def _above_zero(value: Number, name: str) -> Decimal:
     number = _number(value, name)
     if number <= 0:
         raise InvalidInput("expected a number above zero", source=name, value=str(value))
+    if not _LEAST <= number <= _MOST:
+        raise InvalidInput(f"expected a number from {_LEAST:f} to {_MOST:f}", source=name, value=str(value))
     return number
+
+
+def _check_order(costs: Slippage, contract: Contract, qty: Decimal, reference: Reference, at_ns: int | None) -> None:
+    """Refuse an order that the venue would not take: part of a lot, or of a contract that has ended."""
+    if qty % contract.lot:
+        raise OffGrid(f"qty {qty:f} is not a multiple of the lot {contract.lot.normalize():f}", source=costs.id)
+    if at_ns is None or reference.is_rolled(costs.id):
+        return
+    ends_ns = reference.instrument(costs.id).deliver_ns
+    if 0 < ends_ns <= at_ns:
+        raise InvalidInput(f"has ended, at {iso(ends_ns)}", source=costs.id, where="at", value=iso(at_ns))
 
 
 def _needed(market: MarketConditions, name: str) -> Decimal:
@@ -308,14 +333,6 @@ def _bps(fraction: float) -> Decimal:
     return (Decimal(repr(fraction)) * _BPS).quantize(_SHOWN)
 
 
-def _halves(costs: Slippage, half: float, by_row: bool) -> tuple[float, ...]:
-    """Half spreads at the ends of the row's range; the one that is given."""
-    row = costs.on.get("half_spread", costs.on.get("half_spread_bps")) if by_row else None
-    if row is None:
-        return (half,)
-    return tuple(half * end / row.coefficient for end in (row.low, row.high))
-
-
 def _in_force(costs: Slippage, factors: dict[str, float], by_row: bool) -> tuple[TermInForce, ...]:
     spread = "half_spread" if "half_spread" in costs.on else "half_spread_bps"
     used = {"impact", "exponent"} | ({spread} if by_row else set()) | set(factors)
@@ -333,7 +350,13 @@ def _in_force(costs: Slippage, factors: dict[str, float], by_row: bool) -> tuple
 
 
 def _cautions(
-    costs: Slippage, used: tuple[TermInForce, ...], spread_bps: Decimal | None, mid: Decimal, at_ns: int | None
+    costs: Slippage,
+    used: tuple[TermInForce, ...],
+    spread_bps: Decimal | None,
+    mid: Decimal,
+    market: MarketConditions,
+    reference: Reference,
+    at_ns: int | None,
 ) -> tuple[str, ...]:
     texts = []
     tick_bps = Decimal(repr(costs.tick)) / mid * _BPS
@@ -342,8 +365,12 @@ def _cautions(
     assumed = [costs.on[term.name].key for term in used if costs.on[term.name].assumed]
     if assumed:
         texts.append(f"assumed terms count: {', '.join(assumed)}")
+    if market.price_ns is not None:
+        texts.append(f"price of {iso(market.price_ns)}, and volume and volatility before it, are out of the history")
     if at_ns is None:
-        texts.append("rows are the newest known; give an instant (at) for those in force then")
-    else:
-        texts.append(f"rows in force at {iso(at_ns)}")
-    return tuple(texts)
+        return (*texts, "rows are the newest known; give an instant (at) for those in force then")
+    with suppress(NoRuleInForce):
+        known = costs.product.venue == "cme" and reference.known("cme/products", costs.product.root)
+        if known and session_at(reference, costs.product, at_ns) is None:
+            texts.append("the market is closed then: an order would wait, and this is as outside regular hours")
+    return (*texts, f"rows in force at {iso(at_ns)}")

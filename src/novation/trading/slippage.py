@@ -57,7 +57,7 @@ class Slippage(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Slippage:
         """The slippage of a symbol by the rows in force at an instant, else by the newest.
 
-        terms: names of assumed terms that count too; "all"; "base": the formula without factors. Raises
+        terms: names of assumed terms that count too; "all" of them; "base": no factor but those that are named. Raises
         `InvalidInput`, `UnknownInstrument`, `NoRuleInForce`.
         """
         reference = reference or Reference.default()
@@ -65,11 +65,10 @@ class Slippage(msgspec.Struct, frozen=True, kw_only=True):
         product = product_of(reference, id)
         found = slippage_terms(reference, product, at_ns)
         named = _named(terms, found, id)
-        bare = terms == BARE
         on = {
             name: term
             for name, term in found.items()
-            if (name in BASE or not bare) and (not term.assumed or name in named)
+            if name in named or ((name in BASE or BARE not in named) and (not term.assumed or ALL in named))
         }
         off = tuple(name for name in found if name not in on)
         return cls(id=id, product=product, tick=float(contract_row(reference, product, at_ns).tick), on=on, off=off)
@@ -83,20 +82,19 @@ class Slippage(msgspec.Struct, frozen=True, kw_only=True):
             )
         return term
 
-    def half_spread(self, mid: Any, spread_bps: Any = None) -> Floats:
+    def half_spread(self, mid: Any, spread_bps: Any = None, *, end: str = "coefficient") -> Floats:
         """Half of the spread as a fraction of the mid: as given, else by the row; half a tick at least, as no quote is
-        narrower."""
+        narrower. end: of the row, "coefficient", or "low" or "high" of its range."""
         mid = np.asarray(mid, dtype=np.float64)
         if spread_bps is not None:
             half = np.asarray(spread_bps, dtype=np.float64) / 20_000.0
         elif "half_spread" in self.on:
-            half = self.on["half_spread"].coefficient / mid
+            half = getattr(self.on["half_spread"], end) / mid
         elif "half_spread_bps" in self.on:
-            half = np.broadcast_to(self.on["half_spread_bps"].coefficient / 10_000.0, mid.shape)
+            half = np.broadcast_to(getattr(self.on["half_spread_bps"], end) / 10_000.0, mid.shape)
         else:
             assumed = "half_spread_bps" in self.off or "half_spread" in self.off
-            hint = "Give it (spread_bps), or bid and ask"
-            hint += ', or count the assumed one (terms="half_spread_bps").' if assumed else "."
+            hint = "Give spread_bps, or bid and ask" + ("; or count the term half_spread_bps." if assumed else ".")
             raise InvalidInput("no row says how wide its quotes are", source=self.id, where="spread_bps", hint=hint)
         found: Floats = np.maximum(half, 0.5 * self.tick / mid)
         return found
@@ -151,6 +149,13 @@ class Slippage(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidInput("is no driver", source=self.id, where=stray, hint=f"Drivers: {', '.join(RAMPS)}.")
         for name, given in (("qty", qty), ("mid", mid), ("volume", volume), ("volatility", volatility)):
             above_zero(given, name)
+        for name, index, first, last in (("hour", hour, 0, 23), ("month", month, 1, 12)):
+            if index is not None:
+                _within(index, name, first, last)
+        if not np.isin(side, (1, -1)).all():
+            raise InvalidInput("is 1 (buys) or -1 (sells)", source="side", value=side)
+        if not 0.0 <= least <= most:
+            raise InvalidInput("least and most are fractions, 0 <= least <= most", source="least", value=(least, most))
         if spread_bps is not None:
             above_zero(spread_bps, "spread_bps", zero=True)
         factors = self.factors(side, drivers, hour, month)
@@ -172,6 +177,13 @@ class Slippage(msgspec.Struct, frozen=True, kw_only=True):
         return np.asarray(volatility, dtype=np.float64) / np.sqrt(DAYS_A_YEAR[self.product.venue])
 
 
+def _within(given: Any, name: str, first: int, last: int) -> None:
+    """Refuse what are no whole numbers of a range."""
+    values = np.asarray(given)
+    if values.dtype.kind not in "iu" or ((values < first) | (values > last)).any():
+        raise InvalidInput(f"is a whole number from {first} to {last}", source=name, value=given)
+
+
 def above_zero(given: Any, name: str, *, zero: bool = False) -> None:
     """Refuse numbers that are none, or not above zero (zero: not below it), naming the first."""
     values = np.asarray(given, dtype=np.float64)
@@ -188,13 +200,13 @@ def above_zero(given: Any, name: str, *, zero: bool = False) -> None:
 
 
 def _named(terms: str | Iterable[str], found: Mapping[str, SlippageTerm], id: str) -> frozenset[str]:
-    """The names that are asked for."""
-    if terms == ALL:
-        return frozenset(found)
-    if terms == BARE:
-        return frozenset()
-    names = frozenset(terms.replace(",", " ").split() if isinstance(terms, str) else terms)
-    for name in sorted(names):
+    """The names that are asked for, `ALL` and `BARE` among them."""
+    if isinstance(terms, str):
+        terms = terms.replace(",", " ").split()
+    elif not isinstance(terms, Iterable):
+        raise InvalidInput("expected names of terms", source="terms", value=terms)
+    names = frozenset(terms)
+    for name in sorted(names - {ALL, BARE}, key=str):
         if name not in TERMS:
             hint = f"Terms: {ALL}, {BARE}, {', '.join(TERMS)}."
             raise InvalidInput("is no term of slippage", source="terms", value=name, hint=hint)

@@ -43,7 +43,7 @@ def taker_fee(
         for name, given in (("vip", vip), ("bnb", bnb)):
             if given:
                 raise InvalidInput("there is none on this venue", source=product.symbol, where=name, value=given)
-        row, source = row_in_force(reference, "cme/fees", product.symbol, at_ns)
+        row, source = row_in_force(reference, "cme/fees", product.root, at_ns)
         parts = (row["commission_usd"], row["exchange_usd"], row["regulatory_usd"])
         words = " + ".join(f"{part.normalize():f}" for part in parts) + " a contract: broker, exchange, regulatory"
         return TakerFee(_cut(qty * sum(parts), currency), words, _assumed(source))

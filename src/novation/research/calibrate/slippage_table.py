@@ -12,6 +12,7 @@ from novation.reference import Reference
 from novation.reference.slippage import product_of
 from novation.reference.slippage_rows import slippage_problem
 from novation.research.calibrate.slippage import SlippageCalibration
+from novation.research.calibrate.walked import SHARES
 
 _COLUMNS = ("effective_from", "term", "coefficient", "low", "high", "begins", "full", "on", "values", "source")
 #: Through when its rows count as known: nobody knows how long they hold, and they are to win over shipped ones.
@@ -33,7 +34,7 @@ def writable_folder(folder: str | Path, source: str = "out") -> Path:
 def write_rows(
     found: SlippageCalibration, symbol: str, folder: str | Path, *, fit: str = "", reference: Reference | None = None
 ) -> Path:
-    """Write the spread, y and exponent of a fit, in force from the end of the record on; the file of rows.
+    """Write the spread, y and exponent of a fit, in force from the day after the record on; the file of rows.
 
     fit: its name, else the best. folder: a new one, laid out as reference tables are. The rows are of the product.
     """
@@ -43,10 +44,10 @@ def write_rows(
     chosen = found.fit(fit or found.best)
     if chosen.y <= 0:
         raise InvalidInput("has no impact, which would be free", source="fit", value=chosen.name)
-    day = dt.date.fromisoformat(found.until[:10])
+    day = dt.date.fromisoformat(found.until[:10]) + dt.timedelta(days=1)  # no run of the day knows its own future
     source = (
         f"calibrated on {Path(found.source).name}, {found.from_} to {found.until} UTC, {chosen.name}: "
-        f"rmse {chosen.rmse_rest:.3g} bp on the part not fitted to"
+        f"rmse {chosen.rmse_rest:.3g} bp on the part not fitted to; sizes up to {max(SHARES) / 1440:.1e} of a day"
     )
     rows = [
         {"term": f"{product.symbol} {term}", "coefficient": f"{value:.8f}".rstrip("0").rstrip(".")}
