@@ -329,7 +329,7 @@ def test_what_is_wrong_among_many_is_named_by_its_place() -> None:
 
 
 def test_a_million_estimates_are_one_call() -> None:
-    """How long it takes is printed by benchmarks/costs.py; here: that it is done, and each alike to the first."""
+    """How long it takes is printed by benchmarks/costs.py. Here: that it is done, and each alike to the first."""
     costs = Slippage.of("BTCUSDT", reference=REFERENCE)
     found = costs.fractions(np.full(1_000_000, 2.0), mid=60_000.0, volume=300_000.0, volatility=0.5)
     assert found.shape == (1_000_000,)
