@@ -37,8 +37,8 @@ def sum_of_trade_dates(closes, trade_dates, instants):
     return total
 
 
-def _best(rounds: int, count: int, call: Callable[[], object]) -> list[float]:
-    """Nanoseconds a look-up, one figure a round."""
+def nanoseconds(rounds: int, count: int, call: Callable[[], object]) -> list[float]:
+    """Nanoseconds of each of `count` that a call does, one figure a round, after one that does not count."""
     call()
     found = []
     for _ in range(rounds):
@@ -55,12 +55,12 @@ def measure(rounds: int = 7, count: int = 1_000_000, few: int = 2_000) -> dict[s
     instants = generator.integers(table.opens[0], table.closes[-1], count)
     some = [int(ns) for ns in instants[:few]]
     found = {
-        "open or not, in a kernel": _best(rounds, count, lambda: count_open(table.edges, instants)),
-        "trade date, in a kernel": _best(
+        "open or not, in a kernel": nanoseconds(rounds, count, lambda: count_open(table.edges, instants)),
+        "trade date, in a kernel": nanoseconds(
             rounds, count, lambda: sum_of_trade_dates(table.closes, table.trade_dates, instants)
         ),
-        "open or not, from Python": _best(rounds, few, lambda: [table.is_open(ns) for ns in some]),
-        "trade date, from Python": _best(rounds, few, lambda: [table.trade_date(ns) for ns in some]),
+        "open or not, from Python": nanoseconds(rounds, few, lambda: [table.is_open(ns) for ns in some]),
+        "trade date, from Python": nanoseconds(rounds, few, lambda: [table.trade_date(ns) for ns in some]),
     }
     try:
         import pandas as pd
@@ -71,7 +71,7 @@ def measure(rounds: int = 7, count: int = 1_000_000, few: int = 2_000) -> dict[s
     schedule = theirs.schedule("2010-01-04", "2026-12-31")
     stamps = [pd.Timestamp(ns, tz="UTC") for ns in some[:200]]
     name = "open or not, pandas_market_calendars open_at_time"
-    found[name] = _best(min(rounds, 3), len(stamps), lambda: [theirs.open_at_time(schedule, at) for at in stamps])
+    found[name] = nanoseconds(min(rounds, 3), len(stamps), lambda: [theirs.open_at_time(schedule, at) for at in stamps])
     return found
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from calendar_lookups import nanoseconds
 
 from novation._jit import kernel
 from novation.domain.slippage import MarketConditions, TakerOrder
@@ -25,16 +25,6 @@ def sum_of_costs(half_spread, y, sigma, participation, exponent, most):
     return total
 
 
-def _nanoseconds(rounds: int, count: int, call: Callable[[], object]) -> list[float]:
-    call()
-    found = []
-    for _ in range(rounds):
-        start = time.perf_counter_ns()
-        call()
-        found.append((time.perf_counter_ns() - start) / count)
-    return found
-
-
 def measure(rounds: int = 7, count: int = 1_000_000, few: int = 300) -> dict[str, list[float]]:
     """Nanoseconds an estimate by name, a figure a round."""
     reference = Reference()
@@ -51,14 +41,14 @@ def measure(rounds: int = 7, count: int = 1_000_000, few: int = 300) -> dict[str
             estimate_execution_cost(order, conditions, reference=reference)
 
     return {
-        "the formula, in a kernel": _nanoseconds(
+        "the formula, in a kernel": nanoseconds(
             rounds, count, lambda: sum_of_costs(1e-6, 1.0, 0.026, share, 0.5, np.inf)
         ),
-        "a million at once, no factors": _nanoseconds(rounds, count, lambda: costs.fractions(qty, **market)),
-        "a million at once, hour and funding": _nanoseconds(
+        "a million at once, no factors": nanoseconds(rounds, count, lambda: costs.fractions(qty, **market)),
+        "a million at once, hour and funding": nanoseconds(
             rounds, count, lambda: costs.fractions(qty, hour=hour, funding_rate=rates, **market)
         ),
-        "`estimate_execution_cost`, one": _nanoseconds(min(rounds, 3), few, one_by_one),
+        "`estimate_execution_cost`, one": nanoseconds(min(rounds, 3), few, one_by_one),
     }
 
 

@@ -88,13 +88,13 @@ def slippage(
     from novation.domain.units import from_e8, to_decimal
     from novation.reference import Reference
     from novation.research.calibrate import calibrate_slippage, write_rows
-    from novation.research.calibrate.slippage_table import writable_folder
+    from novation.research.calibrate.model_files import new_place
 
     chosen = {"best": "", "free": "free exponent", "square-root": "square root"}.get(fit)
     if chosen is None:
         raise InvalidInput("is best, free or square-root", source="--fit", value=fit)
     if out is not None:
-        writable_folder(out, "--out")
+        new_place(out, "--out")
     every_ns = int(to_decimal(every, source="--every") * NS)
     if every_ns <= 0:
         raise InvalidInput("expected a number above zero", source="--every", value=every)

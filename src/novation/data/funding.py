@@ -29,7 +29,7 @@ from novation.data.frames import read_e8, read_frame, read_stamps
 from novation.data.funding_outlook import Outlook, outlook
 from novation.data.history import History
 from novation.domain.errors import DataError, InvalidInput, NoRuleInForce, UnknownInstrument
-from novation.domain.units import DAY_NS, E8, HOUR_NS, Number, from_e8, iso, to_e8, to_ns
+from novation.domain.units import DAY_NS, E8, HOUR_NS, Number, from_e8, iso, plain, to_e8, to_ns
 from novation.domain.words import counted
 from novation.reference import Reference
 from novation.reference.quarterlies import is_quarterly
@@ -88,8 +88,7 @@ class PositionFunding(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, amounts as decimal text."""
-        given = {name: getattr(self, name) for name in self.__struct_fields__}
-        return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in given.items()}
+        return plain(self)
 
 
 class FundingAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -129,6 +129,12 @@ def ceil_steps(value: Number, step_e8: int) -> int:
     return int((to_decimal(value) * E8 / step_e8).to_integral_value(ROUND_CEILING))
 
 
+def plain(struct: Any) -> dict[str, Any]:
+    """The fields of a msgspec struct by name, decimals as their text."""
+    given = ((name, getattr(struct, name)) for name in struct.__struct_fields__)
+    return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in given}
+
+
 def to_ns(value: Any, *, source: str = "", where: str = "") -> int:
     """An instant in ns: an aware datetime, an ISO date or datetime, a date (UTC midnight), or epoch ns as int.
 

@@ -27,6 +27,11 @@ ASSUMED = "assumed:"
 ANY_KEY = "*"
 
 
+def assumption(source: str) -> str:
+    """What a source takes for granted, empty where it is known."""
+    return source.removeprefix(ASSUMED).partition(";")[0].strip() if source.startswith(ASSUMED) else ""
+
+
 @dataclass(frozen=True)
 class Rule:
     """What one table says of one key from `effective_ns` on: one row, or the tiers of one bracket table."""
@@ -46,9 +51,7 @@ class Rule:
     @property
     def assumption(self) -> str:
         """What the row takes for granted, empty where its source is known."""
-        if not self.source.startswith(ASSUMED):
-            return ""
-        return self.source.removeprefix(ASSUMED).partition(";")[0].strip()
+        return assumption(self.source)
 
     @property
     def citation(self) -> str:

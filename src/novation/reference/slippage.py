@@ -22,7 +22,7 @@ from novation.domain.slippage import TERMS, SlippageTerm
 from novation.domain.units import NS, utc_date
 from novation.reference.local_time import instant_ns
 from novation.reference.rolls import held_month, leave_day
-from novation.reference.rulebook import ASSUMED
+from novation.reference.rulebook import assumption
 from novation.reference.sessions import Session, sessions
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _term(name: str, key: str, cells: Mapping[str, Any], source: str) -> Slippag
         full=number("full"),
         on=cells["on"],
         values=tuple(float(value) for value in cells["values"].split()),
-        assumed=source.removeprefix(ASSUMED).partition(";")[0].strip() if source.startswith(ASSUMED) else "",
+        assumed=assumption(source),
         source=source,
     )
 

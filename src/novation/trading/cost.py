@@ -25,7 +25,7 @@ import numpy as np
 
 from novation.domain.errors import InvalidInput, NoRuleInForce, OffGrid
 from novation.domain.slippage import BASE, RAMPS, MarketConditions, TakerOrder
-from novation.domain.units import Number, iso, to_decimal, to_ns
+from novation.domain.units import Number, iso, plain, to_decimal, to_ns
 from novation.reference import Reference
 from novation.reference.slippage import Contract, calendar_drivers, contract_row, session_at
 from novation.rules.slippage import slippages
@@ -103,10 +103,7 @@ class ExecutionCost(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: amounts, prices and costs as decimal text."""
-        given: dict[str, Any] = {}
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            given[name] = f"{value:f}" if isinstance(value, Decimal) else value
+        given = plain(self)
         lists = {name: list(given[name]) for name in ("off", "unknown", "cautions")}
         return given | {"terms": [msgspec.structs.asdict(term) for term in self.terms]} | lists
 
@@ -173,13 +170,13 @@ def estimate_execution_cost(
     daily = costs.daily(float(_needed(market, "volatility")))
     participation = qty / _needed(market, "volume")
     factors = costs.factors(side, *_drivers(market, costs, reference, at_ns))
-    half = float(costs.half_spread(float(mid), None if spread_bps is None else float(spread_bps)))
-    _check_order(costs, contract_row(reference, costs.product, at_ns), qty, reference, at_ns)
+    contract = contract_row(reference, costs.product, at_ns)
+    _check_order(costs, contract, qty, reference, at_ns)
     limits = _limits(min_slippage_bps, max_slippage_bps)
     y, exponent = costs.base("impact"), costs.base("exponent")
-    middle = (half, y.coefficient, exponent.coefficient)
     given_bps = None if spread_bps is None else float(spread_bps)
-    halves = [float(costs.half_spread(float(mid), given_bps, end=end)) for end in ("low", "high")]
+    half, *halves = (float(costs.half_spread(float(mid), given_bps, end=end)) for end in ("coefficient", "low", "high"))
+    middle = (half, y.coefficient, exponent.coefficient)
     ends = itertools.product(halves, (y.low, y.high), (exponent.low, exponent.high))
     spreads, ys, exponents = np.array([middle, *ends]).T
     acting = (factors.wider, factors.deeper, factors.both)
@@ -203,7 +200,6 @@ def estimate_execution_cost(
         return (bps * mid / level + basis).quantize(_SHOWN)
 
     slippage, low, high = (from_benchmark(bps) for bps in (paid, _bps(float(found.min())), _bps(float(found.max()))))
-    contract = contract_row(reference, costs.product, at_ns)
     value = qty * contract.multiplier
     fee = taker_fee(
         reference, costs.product, at_ns, qty=qty, value=value * price, currency=contract.currency, vip=vip, bnb=bnb

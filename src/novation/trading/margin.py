@@ -17,7 +17,17 @@ import msgspec
 
 from novation.domain.enums import OrderKind, Side
 from novation.domain.errors import InvalidInput, OffGrid, UnknownInstrument
-from novation.domain.units import BALANCE_BOUND, Number, asset_decimals, from_e8, from_scaled, money, to_e8, to_ns
+from novation.domain.units import (
+    BALANCE_BOUND,
+    Number,
+    asset_decimals,
+    from_e8,
+    from_scaled,
+    money,
+    plain,
+    to_e8,
+    to_ns,
+)
 from novation.reference import Brackets, Reference, read_brackets
 from novation.reference.bracket_files import pick
 from novation.rules.integers import PART
@@ -72,11 +82,7 @@ class MarginAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values: amounts, prices and rates as decimal text."""
-        given: dict[str, Any] = {}
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            given[name] = f"{value:f}" if isinstance(value, Decimal) else value
-        return given | {"brackets": self.brackets.to_dict(), "cautions": list(self.cautions)}
+        return plain(self) | {"brackets": self.brackets.to_dict(), "cautions": list(self.cautions)}
 
     def __str__(self) -> str:
         a = self.asset

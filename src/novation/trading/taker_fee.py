@@ -12,7 +12,7 @@ from typing import NamedTuple
 from novation.domain.errors import InvalidInput
 from novation.domain.units import asset_decimals
 from novation.reference import Reference
-from novation.reference.rulebook import ASSUMED
+from novation.reference.rulebook import assumption
 from novation.reference.slippage import Product, row_in_force
 
 
@@ -63,6 +63,5 @@ def _cut(amount: Decimal, currency: str) -> Decimal:
 
 
 def _assumed(source: str) -> tuple[str, ...]:
-    if not source.startswith(ASSUMED):
-        return ()
-    return (f"fees assumed: {source.removeprefix(ASSUMED).partition(';')[0].strip()}",)
+    assumed = assumption(source)
+    return (f"fees assumed: {assumed}",) if assumed else ()

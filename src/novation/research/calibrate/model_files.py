@@ -21,8 +21,13 @@ def _known(path: Path, source: str) -> bool:
 
 def writable(path: str | Path, source: str = "out") -> Path:
     """The path, if a model may be written there: nothing is replaced."""
+    _known(Path(path), source)
+    return new_place(path, source)
+
+
+def new_place(path: str | Path, source: str) -> Path:
+    """The path of a file or folder that is not there yet, in a folder that is."""
     result = Path(path)
-    _known(result, source)
     if result.exists():
         raise InvalidInput("is there already", source=source, value=str(path), hint="Name another, or remove it.")
     if not result.parent.is_dir():

@@ -11,24 +11,13 @@ from novation.domain.errors import InvalidInput
 from novation.reference import Reference
 from novation.reference.slippage import product_of
 from novation.reference.slippage_rows import slippage_problem
+from novation.research.calibrate.model_files import new_place
 from novation.research.calibrate.slippage import SlippageCalibration
 from novation.research.calibrate.walked import SHARES
 
 _COLUMNS = ("effective_from", "term", "coefficient", "low", "high", "begins", "full", "on", "values", "source")
 #: Through when its rows count as known: nobody knows how long they hold, and they are to win over shipped ones.
 _KNOWN = "2099-12-31"
-
-
-def writable_folder(folder: str | Path, source: str = "out") -> Path:
-    """The folder, if rows may be written into it: there is none of that name yet."""
-    where = Path(folder)
-    if where.exists():
-        raise InvalidInput("is there already", source=source, value=str(folder), hint="Name a folder that is new.")
-    if not where.parent.is_dir():
-        raise InvalidInput(
-            "is in no folder that is there", source=source, value=str(folder), hint="Make that folder first."
-        )
-    return where
 
 
 def write_rows(
@@ -38,7 +27,7 @@ def write_rows(
 
     fit: its name, else the best. folder: a new one, laid out as reference tables are. The rows are of the product.
     """
-    where = writable_folder(folder, "folder")
+    where = new_place(folder, "folder")
     reference = reference or Reference.default()
     product = product_of(reference, reference.resolve(symbol))
     chosen = found.fit(fit or found.best)

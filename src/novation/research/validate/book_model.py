@@ -100,9 +100,10 @@ def _count(value: int, name: str, most: int) -> int:
     return value
 
 
-def _check_seed(seed: int) -> None:
+def check_seed(seed: int, source: str = "--seed") -> None:
+    """Refuse what no generator begins with."""
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InvalidInput("is a whole number of 0 or more", source="--seed", value=seed)
+        raise InvalidInput("is a whole number of 0 or more", source=source, value=seed)
 
 
 def book_odds(
@@ -134,7 +135,7 @@ def book_odds(
     _count(ask, "ask", 1_000)
     _count(spread, "spread", len(limit_rates))
     _count(runs, "runs", 10**10)
-    _check_seed(seed)
+    check_seed(seed)
     inside = sum(limit_rates[: spread - 1])
     rates = np.array([limit_rates[spread - 1], cancel_rates[spread - 1], market_rate, inside])
     venue, random = book_of_nobody(), np.random.default_rng(seed)
@@ -173,7 +174,7 @@ def book_stationary(
     """
     if not _SPAN <= time <= 10**9:
         raise InvalidInput(f"is {_SPAN} to 1e9 units", source="--time", value=time)
-    _check_seed(seed)
+    check_seed(seed)
     venue, random = book_of_nobody(), np.random.default_rng(seed)
     state, times = np.zeros(6, np.int64), np.zeros(markov_book.SPREADS + markov_book.WIDEST)
     chance, waits = random.random(_CHUNK), random.standard_exponential(_CHUNK)

@@ -28,6 +28,7 @@ from novation.data.flow import Flow
 from novation.domain.errors import InvalidInput
 from novation.domain.flow import LAST, FlowKind
 from novation.domain.units import NS, to_ns
+from novation.research.validate.book_model import check_seed
 from novation.research.validate.level_fates import JUDGES, TOUCH, Fill, LevelData
 from novation.research.validate.lives import Life, batches_of, drawn, last_rows, lives_of
 from novation.research.validate.order_fates import replayed
@@ -158,8 +159,7 @@ def ghost(
     """
     if flow.kind != "orders":
         raise InvalidInput("is level data, which tells of no single order", source=flow.source)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InvalidInput("is a whole number of 0 or more", source="seed", value=seed)
+    check_seed(seed, "seed")
     for name, value, least in (("orders", orders, 1), ("together", together, 1), ("patience_ns", patience_ns, 0)):
         if value is not None and value < least:
             raise InvalidInput(f"must be {least} or more", source=name, value=value)
