@@ -12,12 +12,13 @@ from novation._jit import kernel
 from novation.domain.commands import COMMAND_DTYPE, COMMAND_FORMAT, Command
 from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.market import MARKET_DTYPE, MARKET_FORMAT, MarketEvent
-from novation.engine.layout import DTYPES, HEAD, IMPACT, SLOPE, SPARE, TABLES
+from novation.engine.layout import BAR_LIQUIDITY, DTYPES, HEAD, IMPACT, SLOPE, SPARE, TABLES
 from novation.engine.state import (
     account_,
     asset_,
     balance_,
     band_,
+    bar_liquidity_,
     basis_,
     book_,
     chunk_,
@@ -94,6 +95,7 @@ ACCESSORS = (
     "sent",
     "delay",
     "impact",
+    "bar_liquidity",
 )
 #: What is computed in floating point: bands, that is who need not be tested, and models of impact, of which whole 1e-8
 #: are said and owed.
@@ -103,6 +105,7 @@ FLOATS = {
         ["half_spread", "temporary", "temporary_by", "order", "order_by", "permanent", "transient"], (IMPACT,)
     ),
     **dict.fromkeys(["fades", "takes", "unit"], (IMPACT,)),
+    **dict.fromkeys(["exponent", "least", "most"], (BAR_LIQUIDITY,)),
 }
 
 
@@ -208,7 +211,9 @@ def touch(heads, which, row):
         return sent_(venue, row).order
     if which == 32:
         return delay_(venue, row).ns
-    return impact_(venue, row).stays_e8
+    if which == 33:
+        return impact_(venue, row).stays_e8
+    return bar_liquidity_(venue, row).used
 
 
 @kernel

@@ -254,8 +254,8 @@ def assumed_price(ex: Exchange, asked: Asked) -> int:
     return max(market.last_e8 * (E8 + terms.limit_sell_above_last_e8) // E8, market.mark_e8, own)
 
 
-def notional_and_risk(ex: Exchange, account: int, asked: Asked, *, taking: bool) -> Refusal | None:
-    """The checks of an order that trades now (`taking`) or will rest, at its price."""
+def notional_and_risk(ex: Exchange, account: int, asked: Asked, *, taking: bool, begun: bool = False) -> Refusal | None:
+    """The checks of an order that trades now (`taking`) or will rest, at its price; begun: it has traded in part."""
     terms, n, q = ex.terms_of(asked.i), ex.accounts[account].positions[asked.i].lots, asked.q
     if asked.kind == OrderKind.MARKET:
         worth = floor(margin.value(ex.instruments[asked.i], ex.markets[asked.i].mark_e8, abs(q)))
@@ -263,7 +263,7 @@ def notional_and_risk(ex: Exchange, account: int, asked: Asked, *, taking: bool)
         worth = margin.traded_value(ex.instruments[asked.i], asked.price_ticks, abs(q))
     reduces = n * q < 0 and abs(q) <= abs(n)
     unknown = asked.kind == OrderKind.MARKET and ex.markets[asked.i].mark_e8 == 0
-    if terms.min_notional and not reduces and not unknown and worth < terms.min_notional:
+    if terms.min_notional and not reduces and not unknown and not begun and worth < terms.min_notional:
         return Refusal(RejectReason.MIN_NOTIONAL, worth, terms.min_notional)
     return risk(ex, account, asked, assumed_price(ex, asked), taking)
 

@@ -20,7 +20,7 @@ from novation.domain.enums import (
 )
 from novation.domain.events import REDUCE_ONLY, TRANSFERRED
 from novation.domain.units import BALANCE_BOUND
-from tests.reference import book_commands, checks, impact, ladder, margin, phases
+from tests.reference import bar_liquidity, book_commands, checks, ladder, margin, phases
 from tests.reference.checks import LARGEST_DEPOSIT_USD, Asked, Refusal, closes, slot_of, wrong_side
 from tests.reference.state import Order
 
@@ -141,7 +141,8 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
         trades_now, taker = reached is not None, reached or 0
         best = ladder.levels(ex, i, c.side)[0][0] if trades_now else 0
     else:
-        asks = ex.opening_ticks(i, c.side, c.lots)
+        there = bar_liquidity.left(ex, i, c.lots)
+        asks = ex.opening_ticks(i, c.side, there)
         taker = asks or 0
         found = asks is not None and ex.opens_now(i) and not phases.is_locked(ex, i, c.side)
         trades_now = found and (not limit or c.side * (c.price_ticks - taker) >= 0)
@@ -179,9 +180,8 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
         if trades_now or not limit:
             ladder.take_all(ex, order)
     elif trades_now:
-        fee = ex.fee(i, c.lots, taker, ex.terms_of(i).taker_fee_e8)
-        impact.move(ex, i, c.side, c.lots)
-        ex.fill(order.id, c.account, i, q, taker, market.last_e8, fee, 0)
+        ex.add(order)
+        ex.trade(order, there, taker, market.last_e8, maker=False)
     else:
         ex.add(order)
     return None

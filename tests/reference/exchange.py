@@ -35,9 +35,10 @@ from novation.domain.enums import (
 from novation.domain.errors import VenueError
 from novation.domain.events import EVENT_FORMAT, ISOLATED, LONG_SIDE, MAKER, SHORT_SIDE, Event
 from novation.domain.instruments import Instrument, Terms
-from novation.domain.liquidity import Ladder
+from novation.domain.liquidity import BarLiquidity, Ladder
 from novation.domain.market import NO_LIMIT_E8, MarketEvent
 from novation.domain.units import E8, asset_decimals
+from tests.reference import bar_liquidity as bar_liquidity_
 from tests.reference import (
     book,
     checks,
@@ -112,6 +113,7 @@ class Exchange:
         assets: Sequence[Asset] = (),
         books: Mapping[str, BookRules] | None = None,
         impacts: Mapping[str, Any] | None = None,
+        bar_liquidity: Mapping[str, BarLiquidity] | None = None,
     ) -> None:
         self.rules = rules
         #: Lists by *slot*: 2 * instrument, the only position or the long one, and 2 * instrument + 1, the short one.
@@ -137,6 +139,7 @@ class Exchange:
         self.pricing = [Pricing() for _ in instruments]
         self.feed: list[MarketEvent] = []
         self.ladders, self.impacts = dict(ladders or {}), dict(impacts or {})
+        self.bar_liquidity = {name: bar_liquidity_.BarState(of) for name, of in (bar_liquidity or {}).items()}
         self.books = {name: Book(rules) for name, rules in (books or {}).items()}
         self.flows: dict[int, replay.Flow] = {}  #: by instrument, not by slot
         self.countdowns: dict[tuple[int, int], int] = {}  #: by account and instrument, when it ends
@@ -223,7 +226,11 @@ class Exchange:
             self._change_phase(row)
         for row in by_kind[MarketEventKind.LIMITS]:
             self._change_limits(row)
+        for row in by_kind[MarketEventKind.LIQUIDITY]:
+            self.bar_liquidity[self.instruments[row.instrument].id].states(row)
         for row in by_kind[MarketEventKind.BAR_OPEN]:
+            if bars := bar_liquidity_.state(self, row.instrument):
+                bars.opens(row)
             self.markets[row.instrument].last_e8 = self.markets[row.instrument].centre_e8 = row.last_e8
             self.markets[row.instrument].open_ns = self.clock_ns
             self.set_mark(row.instrument, row.mark_e8)
@@ -286,8 +293,9 @@ class Exchange:
                 and order.arrival_ns <= started[order.instrument - order.instrument % 2]
             ):
                 through = traded[0] < price if order.side > 0 else traded[1] > price
-                if through and phases.may_trade(self, order.instrument, price):
-                    self.execute(order, order.price_ticks, price, maker=True)
+                lots = bar_liquidity_.left(self, order.instrument, order.lots)
+                if lots and through and phases.may_trade(self, order.instrument, price):
+                    self.execute(order, order.price_ticks, price, maker=True, lots=lots)
                     filled = True
         if filled:
             self._test_all(at_check=False)
@@ -387,10 +395,12 @@ class Exchange:
             elif phases.may_trade(self, i, price) and order.side * (price - last) > 0:
                 ticks = phases.within_limits(self, i, self.to_tick(i, last, order.side))
                 ticks = min(ticks, order.price_ticks) if order.side > 0 else max(ticks, order.price_ticks)
-                self.execute(order, ticks, last, maker=True)
+                if lots := bar_liquidity_.left(self, i, order.lots):
+                    self.execute(order, ticks, last, maker=True, lots=lots)
 
     def _meet_market_order(self, order: Order) -> None:
-        ticks = self.opening_ticks(order.instrument, order.side, order.lots)
+        lots = bar_liquidity_.left(self, order.instrument, order.lots)
+        ticks = self.opening_ticks(order.instrument, order.side, lots)
         if ticks is None:
             return
         held = self.accounts[order.account].positions[order.instrument].lots
@@ -400,9 +410,9 @@ class Exchange:
         asked = checks.Asked(order.instrument, order.side * order.lots, OrderKind.MARKET, 0, ticks, ticks)
         refusal = checks.too_large(
             self, order.account, order.instrument, order.side, order.lots, 0
-        ) or checks.notional_and_risk(self, order.account, asked, taking=True)
+        ) or checks.notional_and_risk(self, order.account, asked, taking=True, begun=order.filled > 0)
         if refusal is None:
-            self.execute(order, ticks, self.markets[order.instrument].last_e8, maker=False)
+            self.execute(order, ticks, self.markets[order.instrument].last_e8, maker=False, lots=lots)
         else:
             self.drop(order, CancelReason[refusal.reason.name])
 
@@ -415,14 +425,29 @@ class Exchange:
     def opening_ticks(self, i: int, side: int, lots: int) -> int | None:
         """What a taker of so many lots pays or gets as a bar opens; None where it would move the price beyond all, or
         a bound would give it more than the price it moves the market to."""
+        market, slips = self.markets[i], bar_liquidity_.slips(self, i)
+        if not lots:
+            return None
         away_e8 = impact.moved(self, i, side, lots)
-        market = self.markets[i]
+        if slips:
+            if not self.bar_liquidity[self.instruments[i].id].volume:
+                return None
+            away_e8 = side * bar_liquidity_.slippage(self, i, side, lots, market.last_e8)
         if away_e8 and abs(away_e8) >= min(impact.BEYOND, 16 * max(abs(market.last_e8), market.mark_e8)):
             return None
         moved_e8 = market.last_e8 + away_e8
-        ticks = phases.within_limits(self, i, self.taker_ticks(i, moved_e8, side))
+        at = self.traded_ticks(i, moved_e8, side) if slips else self.taker_ticks(i, moved_e8, side)
+        ticks = phases.within_limits(self, i, at)
         beyond = side * (ticks * self.instruments[i].tick_e8 - moved_e8) < 0
-        return None if beyond and self.instruments[i].id in self.impacts else ticks
+        return None if beyond and (slips or self.instruments[i].id in self.impacts) else ticks
+
+    def forced_ticks(self, i: int, q: int, price_e8: int) -> int:
+        """What the exchange pays or gets for signed lots that it closes, at a market price."""
+        side = 1 if q > 0 else -1
+        if not bar_liquidity_.slips(self, i):
+            return self.taker_ticks(i, price_e8, side)
+        away = bar_liquidity_.slippage(self, i, side, abs(q), price_e8, forced=True)
+        return self.traded_ticks(i, price_e8 + side * min(away, abs(price_e8)), side)
 
     def to_tick(self, i: int, price_e8: int, side: int) -> int:
         """A price moved to the tick in force, against who buys or sells, in ticks."""
@@ -469,7 +494,8 @@ class Exchange:
         joins: bool = False,
     ) -> None:
         """Fill lots of an order, which is taken out with its last one. joins: the other side has the number already."""
-        order.filled += lots if self.has_book(order.instrument) else 0
+        order.filled += lots
+        bar_liquidity_.traded(self, order.instrument, order.side, lots, maker)
         if not maker:
             impact.move(self, order.instrument, order.side, lots)
         if lots == order.lots:
@@ -671,6 +697,7 @@ class Exchange:
         lines: list[Line] = []
         limited: list[Line] = []
         moved: list[Line] = []
+        slipping: list[Line] = []
         queues: list[Line] = []
         for i, m in enumerate(self.markets[::2]):
             yield "market", (i, m.terms, m.last_e8, m.mark_e8, m.open_ns, m.settlement_ticks, m.status)
@@ -684,7 +711,9 @@ class Exchange:
                 queues += [*book.lines(i, self.book(2 * i)), *halting.lines(self, i)]
             if i in self.flows:
                 queues += replay.lines(i, self.flows[i])
-        yield from limited + lines + moved + queues
+            if bars := bar_liquidity_.state(self, 2 * i):
+                slipping.append(bars.line(i))
+        yield from limited + lines + moved + slipping + queues
         yield from self._pricing_lines()
         for account, a in enumerate(self.accounts):
             yield "account", (account, a.wallet, a.called, a.hedge)
@@ -717,7 +746,7 @@ class Exchange:
             if limit and o.assumed_e8 != o.price_ticks * self.instruments[o.instrument].tick_e8:
                 yield "assumed", (o.id, o.assumed_e8)
             details = (o.time_in_force, o.expire_ns, o.display_lots, o.filled, o.self_trade)
-            if any(details):
+            if any(details) and self.has_book(o.instrument):
                 yield "details", (o.id, *details)
             if o.amended:
                 yield "amended", (o.id, o.amended)

@@ -284,7 +284,7 @@ def _close(
                 return _take_over(ex, account, i, trigger, stands, at_any_cost)
         ticks, there = best or (ex.traded_ticks(i, ex.markets[i].last_e8, -1), abs(p.lots))
     else:
-        ticks, there = phases.within_limits(ex, i, ex.taker_ticks(i, trigger, -p.lots)), abs(p.lots)
+        ticks, there = phases.within_limits(ex, i, ex.forced_ticks(i, -p.lots, trigger)), abs(p.lots)
 
     def left_and_fees(k: int) -> tuple[Fraction, int, int]:
         worth = margin.traded_value(ex.instruments[i], ticks, k)

@@ -56,7 +56,8 @@ def _offered(ex: Exchange, i: int, side: int, notional: int = 0) -> int:
     if ex.has_depth(i):
         return _average(ex, i, side, notional)
     last = ex.markets[i].last_e8
-    return ex.taker_ticks(i, last, side) * ex.instruments[i].tick_e8 if last else 0
+    lots = max(1, notional // max(1, floor(margin.value(ex.instruments[i], last, 1))))
+    return ex.forced_ticks(i, side * lots, last) * ex.instruments[i].tick_e8 if last else 0
 
 
 def _average(ex: Exchange, i: int, side: int, notional: int) -> int:

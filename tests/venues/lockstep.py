@@ -42,6 +42,7 @@ def venue_of(setup: Setup, *, buffer: int = 16, orders: int = 4) -> Venue:
         assets=setup.assets,
         books=setup.books,
         impacts=setup.impacts,
+        bar_liquidity=setup.bar_liquidity,
         buffer=buffer,
         orders=orders,
     )

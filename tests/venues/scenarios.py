@@ -28,7 +28,7 @@ from novation.domain.enums import (
     OrderKind,
 )
 from novation.domain.instruments import Instrument, Terms, Tier
-from novation.domain.liquidity import Ladder
+from novation.domain.liquidity import BarLiquidity, Ladder
 from novation.domain.market import MARKET_DTYPE, NO_LIMIT_E8, MarketEvent
 from novation.domain.units import E8, HOUR_NS, NO_CAP, NS
 from novation.venues import binance_usdm, cme_globex
@@ -86,6 +86,7 @@ class Setup(NamedTuple):
     assets: tuple[Asset, ...] = ()
     books: dict[str, BookRules] = {}
     impacts: dict[str, Impact] = {}
+    bar_liquidity: dict[str, BarLiquidity] = {}
 
     def twin(self) -> Exchange:
         """The plain-Python one."""
@@ -102,6 +103,7 @@ class Setup(NamedTuple):
             assets=self.assets,
             books=self.books,
             impacts=self.impacts,
+            bar_liquidity=self.bar_liquidity,
         )
 
 
@@ -394,8 +396,19 @@ class World:
                 last = max(1, self.last[i] * (10_000 + gap) // 10_000)
                 mark = self._mark(last)
                 self.opened[i] = (ts, last, mark)
+                lots = 0
+                if instrument.id in self.setup.bar_liquidity:
+                    lots = r.choice([0, 3, 50, 1_000, 1 << 40])
+                    rows += self._liquidity(i, instrument, ts)
                 rows.append(
-                    MarketEvent(ts_ns=ts, kind=MarketEventKind.BAR_OPEN, instrument=i, last_e8=last, mark_e8=mark)
+                    MarketEvent(
+                        ts_ns=ts,
+                        kind=MarketEventKind.BAR_OPEN,
+                        instrument=i,
+                        last_e8=last,
+                        mark_e8=mark,
+                        traded_lots=lots,
+                    )
                 )
                 own = instrument.id in self.setup.marked
                 if instrument.kind == InstrumentKind.PERPETUAL and not own and r.randint(0, 3) == 0:
@@ -434,6 +447,26 @@ class World:
                 for row in rows
             ]
         return rows
+
+    def _liquidity(self, i: int, instrument: Instrument, ts: int) -> list[MarketEvent]:
+        """What takers pay from now on, now and then: as it was, nothing, a few ticks, a tenth of the price."""
+        r = self.r
+        if not self.setup.bar_liquidity[instrument.id].slips or r.randint(0, 2) == 0:
+            return []
+        paid = [r.choice([0, instrument.tick_e8 // 3, 2 * instrument.tick_e8]) for _ in range(2)]
+        whole = [r.choice([0, 7 * instrument.tick_e8, self.last[i] // 10]) for _ in range(2)]
+        return [
+            MarketEvent(
+                ts_ns=ts,
+                kind=MarketEventKind.LIQUIDITY,
+                instrument=i,
+                traded_lots=r.choice([0, 1, 1_000, 1 << 30, 1 << 50]),
+                bid_e8=paid[0],
+                ask_e8=paid[1],
+                impact_bid_e8=whole[0],
+                impact_ask_e8=whole[1],
+            )
+        ]
 
     def _index_and_status(self, i: int, instrument: Instrument, ts: int) -> list[MarketEvent]:
         """Samples of the index since the instant before, thick and thin, and the way to delivery."""

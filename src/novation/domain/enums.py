@@ -242,6 +242,7 @@ class MarketEventKind(IntEnum):
     BAR_CLOSE = 20
     PHASE = 22
     LIMITS = 24
+    LIQUIDITY = 26
     BAR_OPEN = 30
     MARK = 31
     INDEX = 35

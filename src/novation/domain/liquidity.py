@@ -1,10 +1,13 @@
-"""What a taker meets where no bar and no recording says so: a static ladder of levels that heals."""
+"""What a taker meets where no recording says so: on bars what they trade and a slippage, else a ladder that heals."""
 
 from __future__ import annotations
+
+import math
 
 import msgspec
 
 from novation.domain.errors import InvalidInput
+from novation.domain.units import E8
 
 #: Lots of one side, and lots that come back in a second.
 MOST_LOTS = 1 << 50
@@ -42,3 +45,29 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
             wrong = f"heals 0 to {MOST_HEALED} lots a second"
         if wrong:
             raise InvalidInput(wrong, source="ladder")
+
+
+class BarLiquidity(msgspec.Struct, frozen=True, kw_only=True):
+    """What a taker meets on bars, beside their price (docs/rules/fills.md, "Slippage and participation").
+
+    slips: takers pay what the LIQUIDITY rows of the feed say, in place of the venue's spread; the part that grows with
+    size by this exponent of the lots over those of a day. least, most: of that, as fractions of the price.
+    participation_e8: the share of a bar's lots that can be had at most, 1e-8; 0: any size.
+    """
+
+    slips: bool = True
+    exponent: float = 0.5
+    least: float = 0.0
+    most: float = math.inf
+    participation_e8: int = 0
+
+    def __post_init__(self) -> None:
+        wrong = ""
+        if not 0 < self.exponent <= 2:
+            wrong = "exponent lies above 0, at 2 at most"
+        elif not 0 <= self.least <= self.most:
+            wrong = "least and most are fractions of the price, 0 <= least <= most"
+        elif not 0 <= self.participation_e8 <= E8:
+            wrong = "participation_e8 lies between 0 and 100000000"
+        if wrong:
+            raise InvalidInput(wrong, source="bar liquidity")

@@ -9,7 +9,11 @@ Rows are ordered by (`ts_ns`, `kind`, `instrument`); the integer of `MarketEvent
     PHASE       `status` (`MarketPhase`) from now on; `terms` (`HaltReason`): why it is not open though it would be
     LIMITS      nothing trades below `last_low_e8` or above `last_high_e8` from now on (-+NO_LIMIT_E8: no limit); with
                 `status` 1 orders beyond are refused, else they rest
-    BAR_OPEN    a bar opens: `last_e8`, `mark_e8` are its open prices; `bar`
+    LIQUIDITY   what takers of an instrument with `BarLiquidity` pay beyond the price from now on: `bid_e8` (sellers)
+                and `ask_e8` (buyers) whatever the size, in 1e-8 of price; `impact_bid_e8`, `impact_ask_e8` more for the
+                whole of `traded_lots`, those of a day; 0: nobody is known to trade, and nobody takes
+    BAR_OPEN    a bar opens: `last_e8`, `mark_e8` are its open prices; `bar`; `traded_lots` of it, where they bound
+                what can be had
     MARK        `mark_e8` of an instrument on a book
     INDEX       `index_e8`: one sample of the price index, for an instrument that the venue marks itself or delivers;
                 `bid_e8`, `ask_e8` best prices of its book and `impact_bid_e8`, `impact_ask_e8` the average prices at
@@ -55,11 +59,12 @@ class MarketEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     impact_ask_e8: int = 0
     status: int = 0
     asset: int = 0
+    traded_lots: int = 0
 
 
 #: Above every price: no limit, of a LIMITS row.
 NO_LIMIT_E8 = 1 << 53
 
-MARKET_SCHEMA = 7
+MARKET_SCHEMA = 8
 MARKET_DTYPE = record_dtype(MarketEvent)
 MARKET_FORMAT = record_format(MarketEvent)

@@ -72,6 +72,7 @@ TABLES = (
     "delay",
     "window",
     "impact",
+    "bar_liquidity",
 )
 
 HEAD = _table(
@@ -297,6 +298,16 @@ IMPACT = np.dtype(
     + [(name, np.int64) for name in ("on", "stays_e8", "fading_e8", "since_ns")]
 )
 
+#: One instrument with `domain.BarLiquidity`: its exponent and bounds (float64, as in IMPACT), whether it slips and what
+#: share of a bar can be had; what the last LIQUIDITY row said; then the bar that opened last: lots that can be had of
+#: it, used so far by anybody, and by takers of each side.
+BAR_LIQUIDITY = np.dtype(
+    [(name, np.float64) for name in ("exponent", "least", "most")]
+    + [(name, np.int64) for name in ("on", "slips", "participation_e8")]
+    + [(name, np.int64) for name in ("volume", "sold_e8", "bought_e8", "sold_whole_e8", "bought_whole_e8")]
+    + [(name, np.int64) for name in ("bar_lots", "used", "sold", "bought")]
+)
+
 #: Words of the windows of trades.
 WINDOW = _table("number")
 
@@ -371,4 +382,5 @@ DTYPES = {
     "delay": DELAY,
     "window": WINDOW,
     "impact": IMPACT,
+    "bar_liquidity": BAR_LIQUIDITY,
 }

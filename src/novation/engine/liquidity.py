@@ -12,10 +12,10 @@ from novation.engine.book import price_after, queue_at, side_place
 from novation.engine.executable import best_executable, first_executable, is_within_limits
 from novation.engine.ladder import best_level, depth, take_lots
 from novation.engine.layout import ANY_PRICE, NO_PRICE
-from novation.engine.parametric import opening_ticks, taker_ticks
+from novation.engine.parametric import forced_ticks, left_in_bar, opening_ticks
 from novation.engine.phases import is_open, within_limits
 from novation.engine.state import contract_, has_book, market_, price_, resting_
-from novation.rules.integers import mul_div
+from novation.rules.integers import E8, mul_div
 
 #: Values are kept below 2**62.
 MOST_VALUE = 1 << 61
@@ -85,7 +85,8 @@ def offer(venue, instrument, side, lots, worst_ticks):
     elif has_ladder(venue, instrument):
         ticks, there = best_level(venue, instrument, side)
     else:
-        ticks, there = opening_ticks(venue, instrument, side, lots), lots
+        there = left_in_bar(venue, instrument, lots)
+        ticks = opening_ticks(venue, instrument, side, there)
     if not within(side, ticks, worst_ticks):
         return NO_PRICE, 0
     return ticks, min(lots, there)
@@ -105,7 +106,7 @@ def closing_offer(venue, p):
     side = -1 if p.lots > 0 else 1
     if has_depth(venue, p.instrument):
         return offer(venue, p.instrument, side, abs(p.lots), ANY_PRICE)
-    ticks = taker_ticks(venue, p.instrument, side, p.trigger_e8)
+    ticks = forced_ticks(venue, p.instrument, side, abs(p.lots), p.trigger_e8)
     return within_limits(venue, p.instrument, side, ticks), abs(p.lots)
 
 
@@ -114,7 +115,7 @@ def average_price(venue, instrument, side, value):
     """Average price in 1e-8, rounded down, at which a taker would trade `value` minor units now, of all there is where
     that is less; 0: there is none.
 
-    Without ladder or book the last price and half the spread, whatever the size.
+    Without ladder or book the last price and half the spread, whatever the size, or the slippage of it.
     """
     if has_book(venue, instrument) and not is_open(venue, instrument):
         return 0
@@ -125,4 +126,6 @@ def average_price(venue, instrument, side, value):
     m = market_(venue, instrument)
     if m.last_e8 == 0:
         return 0
-    return taker_ticks(venue, instrument, side, m.last_e8) * contract_(venue, instrument).tick_e8
+    c = contract_(venue, instrument)
+    lots = max(1, value // max(1, mul_div(abs(m.last_e8), c.lot_value, E8)))
+    return forced_ticks(venue, instrument, side, lots, m.last_e8) * c.tick_e8

@@ -1,7 +1,8 @@
 """Liquidity when only bars exist: one price, plus half the stated spread, on the tick, against the taker.
 
 It offers any size at that price, moved by what the taker and those before it have done to it where the venue was given
-a model of impact (docs/rules/impact.md, "On a venue"). Participation is the business of a slippage model.
+a model of impact (docs/rules/impact.md, "On a venue"). With `BarLiquidity` takers pay a slippage in place of the
+spread, and a bar has no more lots than a share of those that it traded (docs/rules/fills.md).
 A bar's price can be had at the instant the bar opens, and at no other time.
 """
 
@@ -11,9 +12,10 @@ from novation._jit import kernel
 from novation.domain.enums import MarginMethod
 from novation.engine.layout import NO_PRICE
 from novation.engine.phases import is_executable, is_locked, is_open, within_limits
-from novation.engine.state import contract_, impact_, market_, terms_of
+from novation.engine.state import bar_liquidity_, contract_, impact_, market_, terms_of
 from novation.rules.impact import BEYOND, faded_e8, order_impact_e8, whole_e8
-from novation.rules.integers import E8, mul_div_ceil
+from novation.rules.integers import E8, mul_div, mul_div_ceil
+from novation.rules.slippage import piece_e8
 from novation.rules.value import price_to_ticks
 
 _TIERED = int(MarginMethod.TIERED)
@@ -78,9 +80,67 @@ def moved_e8(venue, instrument, side, lots):
 
 
 @kernel
-def move(venue, instrument, side, lots):
-    """A taker has traded: later ones find the price where it has left it."""
-    if not has_impact(venue, instrument):
+def has_bar_liquidity(venue, instrument):
+    """Whether what a taker meets on the bars of an instrument depends on his size."""
+    return venue.bar_liquidity_rows > 0 and bar_liquidity_(venue, instrument).on != 0
+
+
+@kernel
+def slips(venue, instrument):
+    """Whether takers of an instrument pay a slippage in place of the spread."""
+    return has_bar_liquidity(venue, instrument) and bar_liquidity_(venue, instrument).slips != 0
+
+
+@kernel
+def state_liquidity(venue, row):
+    """What takers pay from now on, by a row of the feed."""
+    x = bar_liquidity_(venue, row.instrument)
+    x.volume = row.traded_lots
+    x.sold_e8, x.bought_e8 = row.bid_e8, row.ask_e8
+    x.sold_whole_e8, x.bought_whole_e8 = row.impact_bid_e8, row.impact_ask_e8
+
+
+@kernel
+def open_liquidity(venue, row):
+    """A bar opens, of which nobody has had anything yet."""
+    if has_bar_liquidity(venue, row.instrument):
+        x = bar_liquidity_(venue, row.instrument)
+        x.bar_lots = mul_div(row.traded_lots, x.participation_e8, E8)
+        x.used, x.sold, x.bought = 0, 0, 0
+
+
+@kernel
+def left_in_bar(venue, instrument, lots):
+    """How many of so many lots can be had of the bar that opened last."""
+    if not has_bar_liquidity(venue, instrument) or bar_liquidity_(venue, instrument).participation_e8 == 0:
+        return lots
+    x = bar_liquidity_(venue, instrument)
+    return max(0, min(lots, x.bar_lots - x.used))
+
+
+@kernel
+def slippage_e8(venue, instrument, side, before, lots, price_e8):
+    """What each of so many lots pays beyond a price, `before` others having been taken; 0 while nothing is known."""
+    x = bar_liquidity_(venue, instrument)
+    if x.volume == 0:
+        return 0
+    half_e8 = x.bought_e8 if side > 0 else x.sold_e8
+    whole_e8 = x.bought_whole_e8 if side > 0 else x.sold_whole_e8
+    price = float(abs(price_e8))
+    return piece_e8(before, lots, float(x.volume), half_e8, whole_e8, x.exponent, x.least * price, x.most * price)
+
+
+@kernel
+def traded(venue, instrument, side, lots, maker):
+    """Lots have traded on bars: later takers find the price where those before them have left it."""
+    if has_bar_liquidity(venue, instrument):
+        x = bar_liquidity_(venue, instrument)
+        x.used += lots
+        if not maker and side > 0:
+            x.bought += lots
+        elif not maker:
+            x.sold += lots
+    if maker or not has_impact(venue, instrument):
         return
     x = impact_(venue, instrument)
     fading = fading_now(venue, x)
@@ -90,26 +150,53 @@ def move(venue, instrument, side, lots):
 
 
 @kernel
+def away_e8(venue, instrument, side, lots):
+    """How far from the price of the bar that opens so many lots trade, by what takers do to it."""
+    if has_impact(venue, instrument):
+        return moved_e8(venue, instrument, side, lots)
+    if slips(venue, instrument):
+        x = bar_liquidity_(venue, instrument)
+        before = x.bought if side > 0 else x.sold
+        return side * slippage_e8(venue, instrument, side, before, lots, market_(venue, instrument).last_e8)
+    return 0
+
+
+@kernel
 def opening_ticks(venue, instrument, side, lots):
-    """Ticks at which so many lots trade now, or NO_PRICE: no bar opens, the market is locked against the taker, or so
-    many would move it beyond all prices.
+    """Ticks at which so many lots trade now, or NO_PRICE: no bar opens, the market is locked against the taker, so many
+    would move it beyond all prices, or nothing is known of what it costs.
 
     Nor does anybody trade at a bound - a price limit, the lowest tick - that the taker's impact has passed: at a better
     price than it moves the market to, a round trip would earn.
     """
-    if not offered_now(venue, instrument) or is_locked(venue, instrument, side):
+    if not offered_now(venue, instrument) or is_locked(venue, instrument, side) or lots == 0:
         return NO_PRICE
     m = market_(venue, instrument)
-    price_e8 = m.last_e8
-    if has_impact(venue, instrument):
-        away_e8 = moved_e8(venue, instrument, side, lots)
-        if abs(away_e8) >= min(BEYOND, _FURTHEST * max(abs(m.last_e8), abs(m.mark_e8))):
-            return NO_PRICE
-        price_e8 += away_e8
-    ticks = within_limits(venue, instrument, side, taker_ticks(venue, instrument, side, price_e8))
-    if has_impact(venue, instrument) and side * (ticks * contract_(venue, instrument).tick_e8 - price_e8) < 0:
+    slipping = slips(venue, instrument)
+    if slipping and bar_liquidity_(venue, instrument).volume == 0:
+        return NO_PRICE
+    away = away_e8(venue, instrument, side, lots)
+    if abs(away) >= min(BEYOND, _FURTHEST * max(abs(m.last_e8), abs(m.mark_e8))):
+        return NO_PRICE
+    price_e8 = m.last_e8 + away
+    if slipping:
+        ticks = traded_ticks(venue, instrument, side, price_e8)
+    else:
+        ticks = taker_ticks(venue, instrument, side, price_e8)
+    ticks = within_limits(venue, instrument, side, ticks)
+    moves = slipping or has_impact(venue, instrument)
+    if moves and side * (ticks * contract_(venue, instrument).tick_e8 - price_e8) < 0:
         return NO_PRICE
     return ticks
+
+
+@kernel
+def forced_ticks(venue, instrument, side, lots, price_e8):
+    """Ticks at which the exchange closes so many lots by force, when the market stands at a price."""
+    if not slips(venue, instrument):
+        return taker_ticks(venue, instrument, side, price_e8)
+    away = min(slippage_e8(venue, instrument, side, 0, lots, price_e8), abs(price_e8))
+    return traded_ticks(venue, instrument, side, price_e8 + side * away)
 
 
 @kernel

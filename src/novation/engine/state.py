@@ -14,6 +14,7 @@ from novation.engine.layout import (
     ASSET,
     BALANCE,
     BAND,
+    BAR_LIQUIDITY,
     BASIS,
     BOOK,
     BUFFER,
@@ -74,6 +75,7 @@ _balance_at = record_pointer(BALANCE)
 _spare_at = record_pointer(SPARE)
 _slope_at = record_pointer(SLOPE)
 _impact_at = record_pointer(IMPACT)
+_bar_liquidity_at = record_pointer(BAR_LIQUIDITY)
 _book_at = record_pointer(BOOK)
 _maker_at = record_pointer(MAKER)
 _side_at = record_pointer(SIDE)
@@ -282,6 +284,13 @@ def impact_(venue, row):
     """How takers move an instrument's price."""
     check_row(row, venue.impact_rows)
     return _impact_at(venue.impact_address, row)
+
+
+@kernel
+def bar_liquidity_(venue, row):
+    """What takers of an instrument on bars meet beside the price."""
+    check_row(row, venue.bar_liquidity_rows)
+    return _bar_liquidity_at(venue.bar_liquidity_address, row)
 
 
 @kernel

@@ -40,7 +40,14 @@ from novation.engine.liquidity import has_ladder
 from novation.engine.marking import delivery_price, index_mark, settle_due
 from novation.engine.matching import book_unit
 from novation.engine.orders import cancel_order, waits
-from novation.engine.parametric import opened_beyond, opening_ticks, traded_through
+from novation.engine.parametric import (
+    left_in_bar,
+    open_liquidity,
+    opened_beyond,
+    opening_ticks,
+    state_liquidity,
+    traded_through,
+)
 from novation.engine.phases import change_limits, change_phase
 from novation.engine.replay import replay_rows, row_is_due
 from novation.engine.sampling import sample_account
@@ -65,6 +72,7 @@ _PHASE = int(MarketEventKind.PHASE)
 _HALT = int(MarketEventKind.HALT)
 _LIMITS_ROW = int(MarketEventKind.LIMITS)
 _BAR_OPEN = int(MarketEventKind.BAR_OPEN)
+_LIQUIDITY = int(MarketEventKind.LIQUIDITY)
 _MARK = int(MarketEventKind.MARK)
 _OPEN, _CLOSED = int(MarketPhase.OPEN), int(MarketPhase.CLOSED)
 _FUNDING = int(MarketEventKind.FUNDING)
@@ -128,7 +136,10 @@ def apply_row(venue, row):
         m.last_e8 = row.last_e8
         m.centre_e8 = row.last_e8
         m.open_ns = row.ts_ns
+        open_liquidity(venue, row)
         set_mark(m, row.mark_e8)
+    elif row.kind == _LIQUIDITY:
+        state_liquidity(venue, row)
     elif row.kind == _MARK:
         set_mark(m, row.mark_e8)
         mark_moved(venue, row.instrument)
@@ -354,8 +365,10 @@ def limit_unit(venue):
     # an order sent inside the bar cannot know which of its prices came after
     waited = m.closing and o.arrival_ns <= m.start_ns
     if waited and o.kind != _MARKET and traded_through(venue, o.instrument, o.side, o.price_ticks):
-        venue.touched = 1
-        fill_working(venue, row, o.lots, o.price_ticks, o.price_ticks * contract_(venue, o.instrument).tick_e8, 1)
+        lots = left_in_bar(venue, o.instrument, o.lots)
+        if lots > 0:
+            venue.touched = 1
+            fill_working(venue, row, lots, o.price_ticks, o.price_ticks * contract_(venue, o.instrument).tick_e8, 1)
 
 
 @kernel
@@ -381,14 +394,17 @@ def opening_unit(venue):
         return
     if waits(venue, o.account, o.after):
         return
+    lots = left_in_bar(venue, o.instrument, o.lots)
+    if lots == 0:
+        return
     if o.kind == _MARKET:
-        ticks = opening_ticks(venue, o.instrument, o.side, o.lots)
+        ticks = opening_ticks(venue, o.instrument, o.side, lots)
         maker = 0
     else:
         ticks = opened_beyond(venue, o.instrument, o.side, o.price_ticks)
         maker = 1
     if ticks != NO_PRICE:
-        fill_working(venue, row, o.lots, ticks, market_(venue, o.instrument).last_e8, maker)
+        fill_working(venue, row, lots, ticks, market_(venue, o.instrument).last_e8, maker)
 
 
 @kernel

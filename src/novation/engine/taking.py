@@ -14,11 +14,11 @@ from novation._jit import kernel
 from novation.domain.enums import CancelReason, OrderKind
 from novation.domain.events import MAKER
 from novation.engine.layout import ANY_PRICE
-from novation.engine.liquidity import offer, take
+from novation.engine.liquidity import has_ladder, offer, take
 from novation.engine.order_checks import as_cancelled, notional_reason, too_large
 from novation.engine.order_margin import assumed_for, risk_reason
 from novation.engine.orders import cancel_order, trade
-from novation.engine.parametric import move
+from novation.engine.parametric import traded
 from novation.engine.state import market_, order_, position_row_, row_of
 from novation.rules.clearing import closed_lots
 from novation.rules.integers import sign
@@ -39,13 +39,13 @@ def taking_unit(venue):
     ticks, lots = offer(venue, instrument, side, o.lots, ANY_PRICE if o.kind == _MARKET else o.price_ticks)
     if lots == 0:
         venue.taking = -1
-        if o.kind == _MARKET:
+        if o.kind == _MARKET and has_ladder(venue, instrument):  # on bars it waits for the next
             cancel_order(venue, row, _CANCEL_NO_LIQUIDITY)
         return
     if lots == o.lots:
         venue.taking = -1
     take(venue, instrument, side, lots, ticks)
-    move(venue, instrument, side, lots)
+    traded(venue, instrument, side, lots, 0)
     trade(venue, row, lots, ticks, market_(venue, instrument).last_e8, 0)
 
 
@@ -76,7 +76,7 @@ def fill_working(venue, order_row, filled, ticks, price_e8, maker):
         cause, reason = 0, 0
         if too_large(venue, row, sign(lots), abs(lots), 0):
             cause = _CANCEL_LARGE
-        else:
+        elif o.filled == 0:  # what is left of an order is asked for no notional of its own
             reason, _, _ = notional_reason(venue, row, lots, kind, 0)
         if cause == 0 and reason == 0:
             assumed = assumed_for(venue, o.instrument, kind, o.side, ticks)
@@ -86,6 +86,5 @@ def fill_working(venue, order_row, filled, ticks, price_e8, maker):
         if cause != 0:
             cancel_order(venue, order_row, cause)
             return
-    if not maker:
-        move(venue, o.instrument, o.side, filled)
+    traded(venue, o.instrument, o.side, filled, maker)
     trade(venue, order_row, filled, ticks, price_e8, MAKER if maker else 0)

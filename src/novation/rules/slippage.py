@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from novation._jit import model_kernel
 from novation.rules.elementary import power
+from novation.rules.impact import BEYOND
 
 Floats = npt.NDArray[np.float64]
 
@@ -81,3 +82,30 @@ def slippages(half_spread, y, sigma, participation, exponent, wider=1.0, deeper=
     costs = np.empty(columns.shape[1])
     _fill(costs, *columns, float(least), float(most))
     return costs.reshape(shape)
+
+
+# -- in a venue's state ---------------------------------------------------------------------------------------------
+
+
+@model_kernel
+def _each_e8(lots, volume, half_e8, whole_e8, exponent, least_e8, most_e8):
+    """What each of so many lots pays beyond the price in 1e-8, not rounded: whole_e8 for all the lots of a day."""
+    return min(max(half_e8 + whole_e8 * power(lots / volume, exponent), least_e8), most_e8)
+
+
+@model_kernel
+def piece_e8(before, lots, volume, half_e8, whole_e8, exponent, least_e8, most_e8):
+    """What each of so many lots pays beyond the price, after `before` others of the same side and bar, in whole 1e-8
+    against the taker, `BEYOND` at most.
+
+    (c(before + lots) - c(before)) / lots, where c(q) is q times the slippage of q lots: an order that is split pays in
+    all what it pays whole. lots, volume: above 0.
+    """
+    each = _each_e8(before + lots, volume, half_e8, whole_e8, exponent, least_e8, most_e8)
+    if before > 0:
+        earlier = _each_e8(before, volume, half_e8, whole_e8, exponent, least_e8, most_e8)
+        each += (each - earlier) * (before / lots)
+    if not each < BEYOND:
+        return BEYOND
+    whole = int(each)
+    return whole + 1 if whole < each else whole

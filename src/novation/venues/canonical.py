@@ -9,6 +9,8 @@
               whether orders beyond are refused
     ladder    instrument on a ladder, centre_e8, lots missing from its bids, from its asks
     impact    instrument, what stays of its takers' impact in 1e-8, what fades, from which instant; where any is
+    slippage  instrument with BarLiquidity: lots of a day, what sellers and buyers pay whatever the size and more for
+              all of these, in 1e-8; lots that can be had of the last bar, used, sold to it and bought of it by takers
     book      every order in a book: instrument, side, price, order, lots shown and hidden, whether it is the top order;
               bids from the best on, then asks, by time at a price
     halt      of a book that opens by itself: instrument, when, when it halted, from which price stops went too far
@@ -131,6 +133,10 @@ def state_lines(venue: HasState) -> Iterator[Line]:
     for i, x in enumerate(venue.table("impact")):
         if x["stays_e8"] or x["fading_e8"]:
             yield "impact", (i, x["stays_e8"], x["fading_e8"], x["since_ns"])
+    for i, x in enumerate(venue.table("bar_liquidity")):
+        if x["on"]:
+            paid = (x["sold_e8"], x["bought_e8"], x["sold_whole_e8"], x["bought_whole_e8"])
+            yield "slippage", (i, x["volume"], *paid, x["bar_lots"], x["used"], x["sold"], x["bought"])
     yield from book_lines(venue)
     yield from _pricing_lines(venue)
     for i, a in enumerate(venue.table("account")):

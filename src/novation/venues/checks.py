@@ -23,12 +23,13 @@ from novation.domain.enums import (
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.flow import FLOW_DTYPE, FlowKind
 from novation.domain.instruments import Instrument, Terms
-from novation.domain.liquidity import Ladder
+from novation.domain.liquidity import BarLiquidity, Ladder
 from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import BALANCE_BOUND, DIVISOR_BOUND, E8, NOTIONAL_BOUND, from_e8, iso
 from novation.engine.book_orders import FURTHEST
 from novation.engine.layout import BASIS_ROWS, NEVER_NS
 from novation.venues.assets import check_assets, strange_rows
+from novation.venues.bar_liquidity import wrong_rows
 from novation.venues.venue_rules import VenueRules
 
 #: Prices of a feed, and their bound.
@@ -54,6 +55,7 @@ class Made(Protocol):
     ladders: dict[str, Ladder]
     books: dict[str, BookRules]
     marked: dict[str, MarkRule]
+    bar_liquidity: dict[str, BarLiquidity]
     assets: tuple[Asset, ...]
     first_terms: list[int]
 
@@ -195,6 +197,7 @@ def check_feed(venue: Made, feed: np.ndarray) -> None:
         (np.any([np.abs(feed[name]) > _TOP_E8 for name in _PRICES], axis=0), "has a price beyond 2**53 in 1e-8"),
         *_wrong_phase(venue, feed),
         *_wrong_index(venue, feed),
+        *wrong_rows(feed, venue.bar_liquidity, venue.instruments),
     ):
         if wrong.any():
             raise VenueError(f"{venue.rules.name}: row {int(np.argmax(wrong))} of the feed {what}")

@@ -56,8 +56,9 @@ def layout() -> str:
 
 def made_of(venue: Restored) -> str:
     """A digest of what a venue is made of."""
-    made = (venue.rules, venue.instruments, venue.terms, venue.pools, venue.ladders, venue.impacts, venue.books)
-    return hashlib.blake2b(repr((*made, venue.marked, venue.assets)).encode(), digest_size=8).hexdigest()
+    made = (venue.rules, venue.instruments, venue.terms, venue.pools, venue.marked, venue.assets)
+    trades = (venue.ladders, venue.books, venue.impacts, venue.bar_liquidity)
+    return hashlib.blake2b(repr(made + trades).encode(), digest_size=8).hexdigest()
 
 
 def check_snapshot(snapshot: Snapshot, venue: Restored) -> None:

@@ -32,7 +32,7 @@ from novation.domain.events import EVENT_DTYPE, EVENT_FORMAT, Event
 from novation.domain.funding import FundingState
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.latency import NO_LATENCY, Latency
-from novation.domain.liquidity import Ladder
+from novation.domain.liquidity import BarLiquidity, Ladder
 from novation.domain.market import MARKET_DTYPE
 from novation.domain.order_flow import OrderFlow
 from novation.domain.units import asset_decimals, from_e8, iso
@@ -43,6 +43,8 @@ from novation.engine.ledger import LIMB
 from novation.venues import book_tables, tables
 from novation.venues.account_query import account_of, ranks_of
 from novation.venues.assets import in_limbs, totals_of
+from novation.venues.bar_liquidity import check_bar_liquidity
+from novation.venues.bar_liquidity import fill as fill_bar_liquidity
 from novation.venues.canonical import state_lines
 from novation.venues.checks import by_id, check_feed, check_flow, check_venue, queue_model
 from novation.venues.fill_query import FillProbability, fill_probability
@@ -68,7 +70,8 @@ class Venue:
     spread_e8: the stated spread of parametric liquidity, a fraction of the price in 1e-8. pools: the insurance funds,
     each instrument in one of them; without any, one unlimited fund that begins at zero. ladders: by instrument id, the
     levels it trades on instead of the prices of bars. books: by instrument id, how it matches on an order book
-    (docs/rules/book.md), where accounts trade with each other. marked: by instrument id, how the venue marks what it
+    (docs/rules/book.md), where accounts trade with each other. impacts, bar_liquidity: by instrument id on bars, what
+    takers do to the price, or pay and can have. marked: by instrument id, how the venue marks what it
     marks and funds itself, from INDEX rows; of the others mark and rate come with the data. pro_rata: a rate of the
     venue's own is paid for the share of the interval a position was held, which no exchange here does. assets: what
     accounts may hold, the settlement asset first; without any, that one alone. The index of a settlement asset stays
@@ -88,6 +91,7 @@ class Venue:
         books: Mapping[str, BookRules] | None = None,
         marked: Mapping[str, MarkRule] | None = None,
         impacts: Mapping[str, Impact] | None = None,
+        bar_liquidity: Mapping[str, BarLiquidity] | None = None,
         pro_rata: bool = False,
         assets: Sequence[Asset] = (),
         sampling: bool = False,
@@ -105,10 +109,13 @@ class Venue:
         self.assets = tuple(assets) or (Asset(name=rules.asset, decimals=asset_decimals(rules.asset)),)
         self.impacts = by_id(impacts, "impacts")
         check_venue(self, accounts)
+        self.bar_liquidity = by_id(bar_liquidity, "bar_liquidity", BarLiquidity)
         check_impacts(self.impacts, self.instruments, (self.ladders, self.books))
+        check_bar_liquidity(self.bar_liquidity, self.instruments, (self.ladders, self.books, self.impacts))
         count = len(self.instruments)
         rows = tables.first_rows(self, accounts, orders=orders, buffer=buffer)
         rows |= book_tables.first_rows(self.books, orders) | {"impact": count if self.impacts else 0}
+        rows["bar_liquidity"] = count if self.bar_liquidity else 0
         self.cautions: tuple[str, ...] = ()  #: of the last run of a compiled strategy that looks
         self.flows: dict[int, np.ndarray] = {}  #: by row of BOOK: recorded flow that it replays
         self.heads = record_table(HEAD, 1)
@@ -138,6 +145,7 @@ class Venue:
         h["expire_ns"], h["resume_ns"], h["others_ns"], h["grow_side"] = NEVER_NS, NEVER_NS, NEVER_NS, -1
         book_tables.fill(self, self.instruments, self.books)
         fill_impacts(self._tables["impact"], self.impacts, self.instruments)
+        fill_bar_liquidity(self._tables["bar_liquidity"], self.bar_liquidity, self.instruments)
         self._event_hasher = hashlib.blake2b(digest_size=16)
         self._event_bytes = memoryview(self._tables["event"].view(np.uint8))  # type: ignore[arg-type]
         self._money = np.zeros(6, np.int64)

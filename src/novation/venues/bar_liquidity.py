@@ -1,0 +1,56 @@
+"""What takers meet on bars beside the price, as an option of a venue: a slippage of size, a share of what a bar traded.
+
+docs/rules/fills.md, "Slippage and participation". What it costs comes with the feed (LIQUIDITY rows).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from novation.domain.enums import MarketEventKind
+from novation.domain.errors import InvalidInput
+from novation.domain.instruments import Instrument
+from novation.domain.liquidity import MOST_LOTS, BarLiquidity
+
+#: A price in 1e-8 that no slippage is above.
+_TOP_E8 = 1 << 53
+_COSTS = ("bid_e8", "ask_e8", "impact_bid_e8", "impact_ask_e8")
+
+
+def check_bar_liquidity(
+    given: Mapping[str, BarLiquidity], instruments: Sequence[Instrument], elsewhere: Sequence[Mapping[str, Any]]
+) -> None:
+    """Refuse it of an instrument that is not there, or that has a depth or an impact of its own."""
+    for name in given:
+        if name not in {instrument.id for instrument in instruments}:
+            raise InvalidInput("no such instrument", source="bar_liquidity", value=name)
+        if any(name in those for those in elsewhere):
+            raise InvalidInput(
+                "is of instruments on bars: this one has a ladder, a book or a model of impact",
+                source="bar_liquidity",
+                where=name,
+            )
+
+
+def fill(table: Any, given: Mapping[str, BarLiquidity], instruments: Sequence[Instrument]) -> None:
+    """Write it into the rows of its instruments."""
+    for row, instrument in enumerate(instruments):
+        if instrument.id in given:
+            of, x = given[instrument.id], table[row]
+            x["exponent"], x["least"], x["most"] = of.exponent, of.least, of.most
+            x["on"], x["slips"], x["participation_e8"] = 1, int(of.slips), of.participation_e8
+
+
+def wrong_rows(
+    feed: np.ndarray, given: Mapping[str, BarLiquidity], instruments: Sequence[Instrument]
+) -> Iterator[tuple[np.ndarray, str]]:
+    """What is wrong with rows of a feed that say it, and with lots of bars."""
+    rows = feed["kind"] == MarketEventKind.LIQUIDITY
+    slipping = np.array([i.id in given and given[i.id].slips for i in instruments])[feed["instrument"]]
+    yield rows & ~slipping, "says what takers pay of an instrument that does not slip"
+    costs = [(feed[name] < 0) | (feed[name] > _TOP_E8) for name in _COSTS]
+    yield rows & np.any(costs, axis=0), "has a slippage below zero or beyond 2**53 in 1e-8"
+    yield (feed["traded_lots"] < 0) | (feed["traded_lots"] > MOST_LOTS), "has lots below zero or above 2**50"
