@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from novation.domain import commands
-from novation.domain.enums import EventKind, MarginMethod, MarginScope, RejectReason
+from novation.domain.enums import BarPath, EventKind, MarginMethod, MarginScope, RejectReason
 from novation.domain.errors import ConfigError, InvalidInput, NovationError
 from novation.domain.events import EVENT_FORMAT, Event
 from novation.domain.instruments import Instrument
@@ -42,6 +42,9 @@ from novation.trading.targets import Targets
 from novation.venues.markets import Markets
 from novation.venues.venue import Venue
 
+#: Paths inside a bar by name.
+_PATHS = {path.name.lower(): path for path in BarPath}
+
 
 class Backtest:
     """Run a strategy on history through the simulated exchange.
@@ -51,7 +54,9 @@ class Backtest:
     start, end: half-open period, dates or aware instants. cash: an amount of the only currency, or {currency: amount}.
     leverage, margin ("cross" or "isolated"): of every instrument with tiered margin; unset leverage is the venue's.
     hedge: hold a long and a short position of each symbol; orders then name one (`position_side`).
-    spread_bps: stated full spread; market orders pay half of it. rules_as_of: pins the instant at which dated tables
+    spread_bps: stated full spread; market orders pay half of it. bar_path: which way the price is taken to have gone
+    inside a bar that reaches several orders: "worst" for the position, "high_first", "low_first", or "nearer_first", to
+    the extreme nearer to the open. rules_as_of: pins the instant at which dated tables
     are read. tables: folders of the user's own tables. overrides: exchange facts replaced, listed as such.
     market_states: CME contracts with bars of at most an hour open, close, halt and have price limits as the exchange's
     do; False: always open. hold_orders: a broker keeps orders sent outside those hours for the next opening; False:
@@ -77,6 +82,7 @@ class Backtest:
         margin: Literal["cross", "isolated"] = "cross",
         hedge: bool = False,
         spread_bps: Number = 0,
+        bar_path: Literal["worst", "high_first", "low_first", "nearer_first"] = "worst",
         rules_as_of: Any = None,
         tables: Sequence[str | Path] = (),
         overrides: Mapping[str, Any] | None = None,
@@ -130,7 +136,10 @@ class Backtest:
             raise ConfigError("is a whole number", source="Backtest", where="seed", value=seed)
         if to_decimal(spread_bps, source="Backtest", where="spread_bps") < 0:
             raise ConfigError("cannot be negative", source="Backtest", where="spread_bps", value=str(spread_bps))
-        self.strategy = strategy
+        if bar_path not in _PATHS:
+            known = ", ".join(f'"{name}"' for name in _PATHS)
+            raise ConfigError(f"is one of {known}", source="Backtest", where="bar_path", value=bar_path)
+        self.strategy, self.bar_path = strategy, bar_path
         self.data, self.symbols = data, list(symbols) if symbols is not None else None
         self.start_ns = None if start is None else to_ns(start, source="Backtest", where="start")
         self.end_ns = None if end is None else to_ns(end, source="Backtest", where="end")
@@ -186,7 +195,9 @@ class Backtest:
         )
         assets = [venue_plan.rules.asset for venue_plan in plan.plans.values()]
         cash, rates = self._cash(assets), self._report_rates(assets)
-        venues = {name: venue_plan.build(self.spread_e8) for name, venue_plan in plan.plans.items()}
+        venues = {
+            name: venue_plan.build(self.spread_e8, _PATHS[self.bar_path]) for name, venue_plan in plan.plans.items()
+        }
         self._check_margin(venues)
         for venue in venues.values():
             venue.log = []
@@ -362,6 +373,7 @@ class Backtest:
             },
             "execution": {
                 "spread_bps": str(from_scaled(self.spread_e8, 4).normalize()),
+                "bar_path": self.bar_path,
                 "market_states": self.market_states,
                 "hold_orders": self.hold_orders,
             },

@@ -35,7 +35,9 @@ def cautions(run: FinishedRun) -> list[str]:
                 f"{run.rates[venue.rules.asset].normalize():f} at all times"
             )
     for what, count in sorted(run.broker.rounded.items()):
-        found.append(f"{what} rounded {counted(count, 'time')}" if what in ("qty", "price") else f"{what}: {count:,}")
+        found.append(
+            f"{what} rounded {counted(count, 'time')}" if what in ("qty", "price", "trigger") else f"{what}: {count:,}"
+        )
     for name, venue in run.venues.items():
         off = _off_tick_fills(venue)
         if off:

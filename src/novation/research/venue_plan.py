@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from novation.data.feed import build_feed
 from novation.data.market_states import States, TradedContract, can_show, market_states, sessions_of
 from novation.data.series import Prepared
+from novation.domain.enums import BarPath
 from novation.domain.errors import ConfigError, NoRuleInForce
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.units import E8, NS
@@ -40,9 +41,9 @@ class VenuePlan:
         self.symbols.append(symbol)
         return len(self.instruments) - 1
 
-    def build(self, spread_e8: int) -> Venue:
+    def build(self, spread_e8: int, bar_path: BarPath = BarPath.WORST) -> Venue:
         """The venue with its feed attached."""
-        venue = Venue(self.rules, self.instruments, self.terms, spread_e8=spread_e8, sampling=True)
+        venue = Venue(self.rules, self.instruments, self.terms, spread_e8=spread_e8, bar_path=bar_path, sampling=True)
         rows = {}
         for i, terms in enumerate(self.terms):
             dated = self.changes.get(i, [(t.effective_ns, k) for k, t in enumerate(terms)])

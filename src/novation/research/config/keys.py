@@ -258,10 +258,12 @@ class Lob(Section):
 
 
 class Execution(Section):
-    """How orders are filled. spread_bps: the stated full spread, of which a market order pays half."""
+    """How orders are filled. spread_bps: the stated full spread, of which a market order pays half. bar_path: which way
+    the price went inside a bar that reaches several orders."""
 
     level: Annotated[Literal["L2", "L3"] | None, NotBuilt("order-by-order simulation", (None, "L2"))] = None
     spread_bps: Number = None
+    bar_path: Literal["worst", "high_first", "low_first", "nearer_first"] | None = None
     slippage: Slippage | None = None
     lob: Lob | None = None
 
