@@ -236,6 +236,7 @@ def _add_chain(
         code = MONTHS[month % 100 - 1]
         instrument = reference.instrument(f"{symbol}{code}{month // 100}", on_ns=start_ns)
         indices[month] = plan.add(symbol, instrument, prepared, reference)
+        plan.chains[indices[month]] = source
         out.digests[f"{instrument.id}"] = prepared.digest
     out.cautions += [f"{symbol}: {text}" for text in chain.cautions]
     months = sorted(chain.contracts)

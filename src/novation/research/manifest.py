@@ -61,6 +61,7 @@ def record_of(run: FinishedRun, settings: Mapping[str, Any]) -> RunRecord:
         "frames": run.plan.kind,
         **settings,
         "cautions": cautions(run),
+        **({"slippage": [msgspec.to_builtins(used) for used in run.slippage]} if run.slippage else {}),
         "rounded": dict(run.broker.rounded),
         "rolls": [
             {
