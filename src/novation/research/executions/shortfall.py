@@ -23,6 +23,7 @@ trigger. Orders that the exchange refused never were in the market and have no r
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -114,7 +115,7 @@ class OrderCost:
 
     @property
     def status(self) -> str:
-        """"filled", "partly filled" or "cancelled" of what has ended, "open" of what has not."""
+        """ "filled", "partly filled" or "cancelled" of what has ended, "open" of what has not."""
         if not self.unfilled:
             return "filled"
         if not self.cancelled:
@@ -163,7 +164,7 @@ class OrderCost:
             self.paid,
         ]
         timing, spread, rounding, impact = (
-            self.side * (after - before) for before, after in zip(levels, levels[1:], strict=False)
+            self.side * (after - before) for before, after in itertools.pairwise(levels)
         )
         missed = 0
         if self.end_e8 is not None:
@@ -183,9 +184,7 @@ class OrderCost:
         cost = self.side * (self.paid - self.value(self.filled, self.arrival_e8))
         cost += sum(fill.fee for fill in self.fills) + self.clearance
         if self.end_e8 is not None:
-            cost += self.side * (
-                self.value(self.unfilled, self.end_e8) - self.value(self.unfilled, self.arrival_e8)
-            )
+            cost += self.side * (self.value(self.unfilled, self.end_e8) - self.value(self.unfilled, self.arrival_e8))
         return cost
 
 
@@ -334,18 +333,14 @@ def _fill(cost: OrderCost, row: Mapping[str, int], execution: Mapping[str, Any],
     spared = maker or bool(row["flags"] & DELEVERAGED)  # closed at a bankruptcy price: nobody was asked for a quote
     half_e8 = 0 if spared else half_spread_of(execution, row["price_e8"])
     lots = abs(row["lots"])
-    cost.fills.append(
-        Filled(row["ts_ns"], lots, row["price_ticks"], row["price_e8"], half_e8, step, row["fee"], maker)
-    )
+    cost.fills.append(Filled(row["ts_ns"], lots, row["price_ticks"], row["price_e8"], half_e8, step, row["fee"], maker))
     cost.unfilled -= lots
     cost.done_ns = row["ts_ns"]
 
 
 def _without_spread(cost: OrderCost) -> None:
     """The insurance fund took over at the bankruptcy price: no spread was paid."""
-    cost.fills = [
-        Filled(f.ts_ns, f.lots, f.ticks, f.market_e8, 0, f.step, f.fee, f.maker) for f in cost.fills
-    ]
+    cost.fills = [Filled(f.ts_ns, f.lots, f.ticks, f.market_e8, 0, f.step, f.fee, f.maker) for f in cost.fills]
 
 
 def _position_side(flags: int) -> str | None:
