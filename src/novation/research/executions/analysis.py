@@ -273,7 +273,7 @@ def _gaps(
         if bars.volume is None:
             unweighted.append(contract)
         elif unknown := sum(1 for row in own if row["vwap"] is None):
-            yield f"{contract}: no VWAP of {counted(unknown, 'order')}: no volume in those bars"
+            yield f"{contract}: no VWAP of {counted(unknown, 'order')}: no bars then, or none that traded"
         for name, horizon_ns in horizons.items():
             if horizon_ns < bars.step_ns:
                 shorter.setdefault((name, bars.name), []).append(contract)
