@@ -116,6 +116,17 @@ def test_what_still_works_at_the_end_is_held_against_the_last_price() -> None:
     assert pd.isna(row["done"])
 
 
+def test_a_market_order_that_cannot_be_paid_has_missed_the_open_that_it_met() -> None:
+    script = Script(n0=lambda s: s.buy("BTCUSDT", 1), n5=lambda s: s.buy("BTCUSDT", 1))
+    before, after = bars([(50_000.0,) * 4] * 6), bars([(49_000.0,) * 4] * 3)
+    after.index = after.index + dt.timedelta(hours=9)  # nothing trades from six to nine: the second order waits
+    data = nv.History(pd.concat([before, after]), funding=0, bar="1h")
+    result = run(script, data, cash=5_200, leverage=20)
+    assert result.frame("refusals")["reason"].to_list() == ["INSUFFICIENT_MARGIN"]
+    row = result.transaction_costs().orders.reset_index().iloc[1]
+    assert (row["arrival"], row["end"], row["opportunity"], row["status"]) == (50_000, 49_000, -1_000, "cancelled")
+
+
 def test_a_buy_and_a_sell_of_one_market_mirror_each_other() -> None:
     up = [(100.0 + i, 100.0 + i, 100.0 + i, 100.5 + i) for i in range(6)]
     down = [tuple(10_000 - 10 * price for price in row) for row in up]
@@ -358,7 +369,7 @@ def test_finer_bars_tell_mark_outs_that_the_runs_own_cannot() -> None:
     coarse = result.transaction_costs()
     assert all(coarse.totals["USDT"][f"mark_out_{name}"] is None for name in ("1s", "10s", "60s"))
     (note,) = coarse.notes
-    assert note == "no mark-out at 1s, 10s, 60s of binance_um:BTCUSDT: shorter than the bars (1h)"
+    assert note == "no mark-out at 1s, 10s, 60s of 1 order of binance_um:BTCUSDT: shorter than the bars (1h)"
     seconds = [(50_000.0 + i,) * 4 for i in range(7_200)]
     fine = nv.History(bars(seconds, dt.timedelta(seconds=1)))
     costs = result.transaction_costs({"BTCUSDT": fine})
@@ -376,8 +387,8 @@ def test_bars_of_another_time_are_said_to_be_that() -> None:
     costs = of(Script(n0=lambda s: s.buy("BTCUSDT", 2))).transaction_costs({"BTCUSDT": later}, mark_outs="1h")
     assert costs.notes == (
         "binance_um:BTCUSDT: the prices given are not those of the run: none of its orders was sent in their time",
-        "binance_um:BTCUSDT: no VWAP of 1 order: no bars then, or none that traded",
-        "binance_um:BTCUSDT: no mark-out at 1h of 1 order: no price so long after",
+        "no VWAP of 1 order of binance_um:BTCUSDT: no bars then, or none that traded",
+        "no mark-out at 1h of 1 order of binance_um:BTCUSDT: no price so long after",
     )
 
 

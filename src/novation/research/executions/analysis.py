@@ -257,47 +257,34 @@ def _gaps(
     later = sum(1 for cost in costs if cost.known == Known.LATER)
     if later:
         yield f"{counted(later, 'order')} sent before the market had a price: measured from its first"
-    filled: dict[str, list[dict[str, Any]]] = {}
+    why: dict[str, dict[str, int]] = {}  # reason -> symbol -> orders
     for row in rows:
         if row["fills"]:
-            filled.setdefault(row["contract"], []).append(row)
-    without = [contract for contract in filled if contract not in market.bars]
-    if without:
-        yield f"no VWAP and no mark-outs of {_some(without)}: no bars at hand (pass data=)"
-    shorter: dict[tuple[str, str], list[str]] = {}
-    unweighted = []
-    for contract, own in filled.items():
-        bars = market.bars.get(contract)
-        if bars is None:
-            continue
-        if bars.volume is None:
-            unweighted.append(contract)
-        elif unknown := sum(1 for row in own if row["vwap"] is None):
-            yield f"{contract}: no VWAP of {counted(unknown, 'order')}: no bars then, or none that traded"
-        for name, horizon_ns in horizons.items():
-            if horizon_ns < bars.step_ns:
-                shorter.setdefault((name, bars.name), []).append(contract)
-            elif unknown := sum(1 for row in own if row[f"mark_out_{name}"] is None):
-                yield f"{contract}: no mark-out at {name} of {counted(unknown, 'order')}: no price so long after"
-    if unweighted:
-        yield f"no VWAP of {_some(unweighted)}: the bars tell no volume"
-    for (bar, contracts), names in _grouped(shorter).items():
-        yield f"no mark-out at {', '.join(names)} of {_some(contracts)}: shorter than the bars ({bar})"
+            for reason in _reasons(row, market.bars.get(row["contract"]), horizons):
+                orders = why.setdefault(reason, {})
+                orders[row["symbol"]] = orders.get(row["symbol"], 0) + 1
+    for reason, orders in why.items():
+        what, _, because = reason.partition(": ")
+        symbols = ", ".join(list(orders)[:3]) + (f" and {len(orders) - 3:,} more" if len(orders) > 3 else "")
+        yield f"{what} of {counted(sum(orders.values()), 'order')} of {symbols}: {because}"
 
 
-def _grouped(shorter: dict[tuple[str, str], list[str]]) -> dict[tuple[str, tuple[str, ...]], list[str]]:
-    """Horizons that the same bars of the same contracts are too long for."""
-    out: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for (name, bar), contracts in shorter.items():
-        out.setdefault((bar, tuple(contracts)), []).append(name)
-    return out
+def _reasons(row: dict[str, Any], bars: MarketBars | None, horizons: dict[str, int]) -> Iterable[str]:
+    """What is not known of an order that was filled."""
+    if bars is None:
+        yield "no VWAP and no mark-out: no bars at hand (pass data=)"
+        return
+    if row["vwap"] is None:
+        yield f"no VWAP: {'the bars tell no volume' if bars.volume is None else 'no bars then, or none that traded'}"
+    shorter = [name for name, horizon_ns in horizons.items() if horizon_ns < bars.step_ns]
+    if shorter:
+        yield f"no mark-out at {', '.join(shorter)}: shorter than the bars ({bars.name})"
+    for name in horizons:
+        if name not in shorter and row[f"mark_out_{name}"] is None:
+            yield f"no mark-out at {name}: no price so long after"
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
-
-
-_HEADS = ("orders", "filled", "value", "spread", "impact", "rounding", "timing", "fees", "missed", "shortfall")
+_HEADS = ("orders", "filled", "value", "spread", "impact", "rounding", "timing", "fees", "opportunity", "shortfall")
 
 
 def _text(costs: TransactionCosts) -> str:

@@ -99,17 +99,16 @@ def market_of(record: RunRecord, given: Mapping[str, Any] | str | Path | None, *
     traded = _traded(record)
     sources = _named(given, traded) if isinstance(given, Mapping) else _in_folder(given, record)
     bars: dict[str, MarketBars] = {}
-    for name, source in sources.items():
-        contracts = [contract for symbol, contract in traded if name in (symbol, contract)]
-        bars |= _of_source(name, source, contracts)
     notes = []
-    for contract in list(bars):
-        problem = _difference(record, contract, bars[contract])
+    for name, source in sources.items():
+        own = _of_source(name, source, [contract for symbol, contract in traded if name in (symbol, contract)])
+        problem = _difference(record, own)
         if problem and same:
-            del bars[contract]
-            notes.append(f"{contract}: the history found is not the one of the run ({problem}): left out; pass data=")
-        elif problem:
-            notes.append(f"{contract}: the prices given are not those of the run: {problem}")
+            notes.append(f"{name}: the history found is not the one of the run ({problem}): left out; pass data=")
+            continue
+        if problem:
+            notes.append(f"{name}: the prices given are not those of the run: {problem}")
+        bars |= own
     return Market(bars, tuple(notes))
 
 
@@ -212,17 +211,21 @@ def _of_bars(bars: Bars, step_ns: int) -> MarketBars:
     )
 
 
-def _difference(record: RunRecord, contract: str, bars: MarketBars) -> str:
-    """How bars differ from the prices that a run's orders met; empty where they do not."""
+def _difference(record: RunRecord, bars: Mapping[str, MarketBars]) -> str:
+    """How bars by contract differ from the prices that a run's orders met; empty where they do not."""
     widest, off, told, count = 0.0, 0, 0, 0
     for name, about in record.manifest["venues"].items():
         prices = record.venues[name].prices
-        own = [at for at, instrument in enumerate(about["instruments"]) if instrument["id"] == contract]
-        of_orders = np.isin(prices["instrument"], own) & (prices["sequence"] >= 0)
-        met = prices[of_orders & (prices["known"] != Known.LATER)]
-        count += len(met)
-        for price_e8, at_ns in zip(met["price_e8"].tolist(), met["price_ns"].tolist(), strict=True):
-            found = _said(bars, at_ns, price_e8)
+        met = prices[(prices["sequence"] >= 0) & (prices["known"] != Known.LATER)]
+        contracts = [instrument["id"] for instrument in about["instruments"]]
+        for index, price_e8, at_ns in zip(
+            *(met[column].tolist() for column in ("instrument", "price_e8", "price_ns")), strict=True
+        ):
+            own = bars.get(contracts[index])
+            if own is None:
+                continue
+            count += 1
+            found = _said(own, at_ns, price_e8)
             told += found is not None
             if found is not None and found != price_e8:
                 off += 1
