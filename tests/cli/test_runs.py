@@ -268,7 +268,7 @@ def test_tca_without_the_history_still_splits_the_costs(novation: Callable[..., 
     change_history(run)
     answer = novation("tca", run)
     assert answer.code == 0
-    assert "note: the history of the run is not found: config" in answer.out
+    assert "note: the history of the run is not found: binance_um:BTCUSDT: no file" in answer.out
     assert "no VWAP and no mark-out of 1 order of binance_um:BTCUSDT: no bars at hand" in answer.out
 
 

@@ -79,6 +79,30 @@ class TransactionCosts:
     __repr__ = __str__
 
 
+def costs_by_symbol(record: RunRecord) -> list[dict[str, Any]]:
+    """The split summed by symbol, forced trades apart, as plain values: what needs no bars."""
+    rows: list[dict[str, Any]] = []
+    for cost in order_costs(record):
+        about = record.manifest["venues"][cost.venue]
+        parts = cost.parts()
+        rows.append(
+            {
+                "symbol": cost.instrument.symbol,
+                "forced": cost.forced,
+                "currency": about["asset"],
+                "fills": len(cost.fills),
+                "arrival_value": cost.arrival_value,
+                "filled_value": cost.filled_value,
+                **parts,
+                "shortfall": sum(parts.values()),
+                "vs_vwap": None,
+                "_scale": 10 ** about["decimals"],
+            }
+        )
+    scale = {row["currency"]: row["_scale"] for row in rows}
+    return [_readable(row, scale[row["currency"]]) for row in _summed(rows, {}, ("symbol", "forced", "currency"))]
+
+
 def transaction_costs(
     record: RunRecord,
     market: Market,
@@ -91,7 +115,7 @@ def transaction_costs(
     symbols = _summed(rows, horizons, ("symbol", "forced", "currency"))
     totals = {row.pop("currency"): row for row in _summed(rows, horizons, ("currency",))}
     scale = {row["currency"]: row["_scale"] for row in rows}
-    orders = pl.DataFrame([_readable(row, row["_scale"]) for row in rows], schema=_schema(horizons))
+    orders = _orders(rows, horizons)
     for currency, row in totals.items():
         totals[currency] = _readable(row, scale[currency])
     by_symbol = pl.DataFrame(
@@ -106,8 +130,7 @@ def transaction_costs(
 
 def _row(record: RunRecord, cost: OrderCost, bars: MarketBars | None, horizons: dict[str, int]) -> dict[str, Any]:
     about = record.manifest["venues"][cost.venue]
-    instrument, filled, whole = cost.instrument, cost.filled, cost.filled + cost.unfilled
-    paid = cost.paid
+    instrument, filled, paid, parts = cost.instrument, cost.filled, cost.paid, cost.parts()
     vwap = None
     if bars is not None and filled:
         vwap = bars.vwap_e8(cost.ts_ns, cost.fills[-1].ts_ns)
@@ -118,7 +141,7 @@ def _row(record: RunRecord, cost: OrderCost, bars: MarketBars | None, horizons: 
         "contract": instrument.contract,
         "order": cost.order or None,
         "side": "buy" if cost.side > 0 else "sell",
-        "qty": whole * instrument.lot_e8 / E8,
+        "qty": (filled + cost.unfilled) * instrument.lot_e8 / E8,
         "filled": filled * instrument.lot_e8 / E8,
         "fills": len(cost.fills),
         "limit": cost.limit_ticks * instrument.tick_e8 / E8 if cost.limit_ticks else None,
@@ -131,8 +154,8 @@ def _row(record: RunRecord, cost: OrderCost, bars: MarketBars | None, horizons: 
         "vwap": vwap / E8 if vwap is not None else None,
         "arrival_value": cost.arrival_value,
         "filled_value": cost.filled_value,
-        **cost.parts(),
-        "shortfall": cost.shortfall,
+        **parts,
+        "shortfall": sum(parts.values()),
         "vs_vwap": None if vwap is None else cost.side * (paid - cost.value(filled, vwap)),
         "currency": about["asset"],
         "position_side": cost.position_side,
@@ -193,6 +216,23 @@ def _readable(row: dict[str, Any], scale: int) -> dict[str, Any]:
         if is_money or (name.startswith("mark_out_") and not name.endswith("_bps")):
             out[name] = None if value is None else value / scale
     return out
+
+
+def _orders(rows: list[dict[str, Any]], horizons: dict[str, int]) -> pl.DataFrame:
+    """Rows as a frame, money in floats of its currency."""
+    schema = _schema(horizons)
+    money = ("arrival_value", "filled_value", *_MONEY, "vs_vwap", *(f"mark_out_{name}" for name in horizons))
+    counted = {**schema, **dict.fromkeys(money, pl.Int64), "_scale": pl.Float64}
+    made = pl.DataFrame([{name: row.get(name) for name in counted} for row in rows], schema=counted)
+
+    def bps(amount: pl.Expr, value: str) -> pl.Expr:
+        return pl.when(pl.col(value) != 0).then(amount / pl.col(value) * 1e4)
+
+    return made.with_columns(
+        bps(pl.col("shortfall") - pl.col("opportunity"), "filled_value").alias("executed_bps"),
+        bps(pl.col("shortfall"), "arrival_value").alias("shortfall_bps"),
+        *(pl.col(name) / pl.col("_scale") for name in money),
+    ).select(list(schema))
 
 
 def _schema(horizons: dict[str, int]) -> dict[str, Any]:

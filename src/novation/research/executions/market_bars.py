@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,10 @@ Source = History | ContractChain
 
 @dataclass(frozen=True, eq=False)
 class MarketBars:
-    """Bars of one contract, oldest first, prices 1e-8; volume in whatever unit, None where none is told."""
+    """Bars of one contract, oldest first, prices 1e-8.
+
+    volume: in whatever unit, nan in a bar that tells none, None where no bar does.
+    """
 
     start_ns: Array
     end_ns: Array
@@ -73,11 +77,17 @@ class MarketBars:
             return None
         first = int(np.searchsorted(self.end_ns, from_ns, side="right"))
         until = int(np.searchsorted(self.start_ns, to_ns, side="right" if to_ns == from_ns else "left"))
-        traded = self.volume[first:until]
-        if not len(traded) or not np.isfinite(traded).all() or (traded < 0).any() or traded.sum() == 0:
+        total = float(self.volume[first:until].sum())
+        if not 0 < total < np.inf:  # nan where one of them is not known
             return None
-        typical = sum(getattr(self, f"{name}_e8")[first:until].astype(np.float64) for name in ("high", "low", "close"))
-        return round(float((typical * traded).sum()) / (3.0 * float(traded.sum())))
+        return round(float((self._turnover[first:until]).sum()) / total)
+
+    @cached_property
+    def _turnover(self) -> Array:
+        """Typical price times volume, bar by bar."""
+        assert self.volume is not None
+        typical = (self.high_e8.astype(np.float64) + self.low_e8 + self.close_e8) / 3.0
+        return np.asarray(typical * self.volume)
 
 
 @dataclass(frozen=True)
@@ -189,9 +199,7 @@ def _of_source(name: str, source: Source, contracts: list[str]) -> dict[str, Mar
         read_frame(source.last, f"{name} last"), stamp=source.stamp, tz=source.tz, bar=source.bar, positive=False
     )
     volume = next((column for column in candles.rest.columns if column.lower() == "volume"), None)
-    told = None
-    if volume is not None:
-        told = candles.rest[volume].cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+    told = None if volume is None else _volumes(candles.rest[volume].cast(pl.Float64, strict=False))
     opened, high, low, closed = candles.prices_e8
     bars = MarketBars(candles.start_ns, candles.end_ns, opened, high, low, closed, told, candles.step_ns)
     return dict.fromkeys(contracts, bars)
@@ -206,9 +214,15 @@ def _of_bars(bars: Bars, step_ns: int) -> MarketBars:
         bars.high_e8,
         bars.low_e8,
         bars.close_e8,
-        None if volume is None else np.array(volume, np.float64),
+        None if volume is None else _volumes(pl.Series(volume, strict=False).cast(pl.Float64, strict=False)),
         step_ns or DAY_NS,
     )
+
+
+def _volumes(told: pl.Series) -> Array:
+    """Volumes as they can be weighed by; one below zero is none."""
+    volumes = told.fill_null(float("nan")).to_numpy()
+    return np.where(volumes >= 0, volumes, np.nan)
 
 
 def _difference(record: RunRecord, bars: Mapping[str, MarketBars]) -> str:

@@ -148,7 +148,7 @@ class OrderCost:
 
     def parts(self) -> dict[str, int]:
         """The shortfall by `PARTS`."""
-        grid = self.instrument.tick_e8
+        grid, filled = self.instrument.tick_e8, self.filled
         market = [fill.market_e8 for fill in self.fills]
         quote = [fill.market_e8 + self.side * fill.half_e8 for fill in self.fills]
         ticks = [
@@ -157,7 +157,7 @@ class OrderCost:
             for fill, at in zip(self.fills, quote, strict=True)
         ]
         levels = [
-            self.value(self.filled, self.arrival_e8),
+            self.value(filled, self.arrival_e8),
             self.filled_at(market),
             self.filled_at(quote),
             self.filled_at([count * grid for count in ticks]),

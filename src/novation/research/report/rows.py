@@ -8,8 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from novation.research.executions.analysis import transaction_costs
-from novation.research.executions.market_bars import Market
+from novation.research.executions.analysis import costs_by_symbol
 from novation.research.executions.shortfall import PARTS
 from novation.research.explain import explain_row
 from novation.research.frames import RunFrames
@@ -114,7 +113,7 @@ def refusals(s: dict[str, Any], result: RunFrames) -> str:
 
 def execution_costs(result: RunFrames) -> str:
     """What the orders cost against the prices they were decided on, by symbol."""
-    found = transaction_costs(result.record, Market({}), {}).by_symbol.to_dicts()
+    found = costs_by_symbol(result.record)
     if not any(row["filled_orders"] for row in found):
         return ""
 
