@@ -200,7 +200,6 @@ def orders(draw: Any) -> OrderCost:
         instrument=coin,
         order=1,
         side=side,
-        asked=left + sum(fill.lots for fill in fills),
         limit_ticks=0,
         position_side=None,
         arrival_e8=draw(prices),
@@ -271,7 +270,7 @@ def test_a_fill_in_parts_and_an_impact_are_told_apart() -> None:
         Filled(1, 2, 1_001, 10_000_000_000, 5_000_000, 1, 3, False),  # quote 100.05, on the tick 100.1: no impact
         Filled(2, 1, 1_004, 10_000_000_000, 5_000_000, 1, 3, False),  # three ticks beyond it
     ]
-    cost = OrderCost("x", 0, 0, COIN, 1, 1, 3, 0, None, 9_990_000_000, Known.BEFORE, fills=fills)
+    cost = OrderCost("x", 0, 0, COIN, 1, 1, 0, None, 9_990_000_000, Known.BEFORE, fills=fills)
     unit = 100_000  # of one lot at 1.00
     assert cost.parts() == {
         "spread": round(3 * 0.05 * unit),

@@ -25,37 +25,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+import numpy as np
+
 from novation.domain.enums import EventKind, MarginMethod
-from novation.domain.events import DELEVERAGED, LIQUIDATED, LONG_SIDE, MAKER, SHORT_SIDE
+from novation.domain.events import DELEVERAGED, LIQUIDATED, LONG_SIDE, MAKER, SHORT_SIDE, Event
 from novation.domain.units import E8
 from novation.trading.record import Known, RunRecord
 
 _TIERED = MarginMethod.TIERED.name.lower()
-_FIELDS = (
-    "sequence",
-    "ts_ns",
-    "kind",
-    "instrument",
-    "order",
-    "trade",
-    "lots",
-    "price_ticks",
-    "price_e8",
-    "amount",
-    "fee",
-    "reason",
-    "flags",
-)
 #: What a shortfall is made of, in the order in which it is shown.
 PARTS = ("spread", "impact", "rounding", "timing", "fees", "opportunity")
 
 
-@dataclass(frozen=True)
-class Instrument:
+class Instrument(msgspec.Struct, frozen=True):
     """What the split has to know of a contract; see `domain.instruments`. steps: tick in force, by row of terms."""
 
     symbol: str
@@ -67,8 +53,7 @@ class Instrument:
     steps: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Filled:
+class Filled(msgspec.Struct, frozen=True):
     """One fill of an order. half_e8: half the spread that a taker paid; step: the tick in force, in grid ticks."""
 
     ts_ns: int
@@ -81,8 +66,7 @@ class Filled:
     maker: bool
 
 
-@dataclass
-class OrderCost:
+class OrderCost(msgspec.Struct):
     """One order, in integers: lots are positive, `side` is 1 to buy, -1 to sell; prices 1e-8; money minor units.
 
     forced: "liquidation" or "deleveraging" where the exchange traded for the account; its arrival is the mark that it
@@ -95,13 +79,12 @@ class OrderCost:
     instrument: Instrument
     order: int
     side: int
-    asked: int
     limit_ticks: int
     position_side: str | None
     arrival_e8: int
     known: Known
     forced: str | None = None
-    fills: list[Filled] = field(default_factory=list)
+    fills: list[Filled] = []
     unfilled: int = 0  #: lots that were taken out, or still working at the run's end
     end_e8: int | None = None  #: the last price known then; None where all was filled
     done_ns: int | None = None  #: the last fill or the end; None while it works
@@ -230,35 +213,35 @@ def _of_venue(record: RunRecord, venue: str) -> Iterator[OrderCost]:
     costs: dict[int, OrderCost] = {}
     by_order: dict[int, OrderCost] = {}
     by_trade: dict[int, OrderCost] = {}
-    for row in _rows(record, venue):
-        kind, index = row["kind"], row["instrument"]
+    for event in _events(record, venue):
+        kind, index = event.kind, event.instrument
         if kind == EventKind.TERMS_CHANGED:
-            in_force[index] = row["amount"] - first_terms[index]
-        elif kind == EventKind.ORDER_ACCEPTED and row["sequence"] in priced:
-            cost = _sent(venue, row, instruments[index], *priced[row["sequence"]])
+            in_force[index] = event.amount - first_terms[index]
+        elif kind == EventKind.ORDER_ACCEPTED and event.sequence in priced:
+            cost = _sent(venue, event, instruments[index], *priced[event.sequence])
             costs[cost.sequence] = by_order[cost.order] = cost
         elif kind == EventKind.FILL:
-            forced = not row["order"]
+            forced = not event.order
             if forced:
-                cost = _forced(venue, row, instruments[index])
-                costs[cost.sequence] = by_trade[row["trade"]] = cost
-            elif row["order"] in by_order:
-                cost = by_order[row["order"]]
+                cost = _forced(venue, event, instruments[index])
+                costs[cost.sequence] = by_trade[event.trade] = cost
+            elif event.order in by_order:
+                cost = by_order[event.order]
             else:
                 continue
-            _fill(cost, row, execution, cost.instrument.steps[in_force[index]])
-        elif kind == EventKind.ORDER_AMENDED and row["order"] in by_order:
-            cost = by_order[row["order"]]
-            cost.unfilled = abs(row["lots"])
-            cost.asked, cost.limit_ticks = cost.filled + cost.unfilled, row["price_ticks"]
-        elif kind == EventKind.ORDER_CANCELLED and row["order"] in by_order:
-            cost = by_order[row["order"]]
-            cost.cancelled, cost.done_ns = True, row["ts_ns"]
-            cost.end_e8 = priced[row["sequence"]][0]
-        elif kind == EventKind.LIQUIDATION and row["trade"] in by_trade:
-            by_trade[row["trade"]].clearance = row["fee"]
-        elif kind == EventKind.TAKEN_OVER and row["trade"] in by_trade:
-            _without_spread(by_trade[row["trade"]])
+            _fill(cost, event, execution, cost.instrument.steps[in_force[index]])
+        elif kind == EventKind.ORDER_AMENDED and event.order in by_order:
+            cost = by_order[event.order]
+            cost.unfilled = abs(event.lots)
+            cost.limit_ticks = event.price_ticks
+        elif kind == EventKind.ORDER_CANCELLED and event.order in by_order:
+            cost = by_order[event.order]
+            cost.cancelled, cost.done_ns = True, event.ts_ns
+            cost.end_e8 = priced[event.sequence][0]
+        elif kind == EventKind.LIQUIDATION and event.trade in by_trade:
+            by_trade[event.trade].clearance = event.fee
+        elif kind == EventKind.TAKEN_OVER and event.trade in by_trade:
+            _without_spread(by_trade[event.trade])
     names = {id(instrument): at for at, instrument in enumerate(instruments)}
     for cost in costs.values():
         if cost.unfilled and not cost.cancelled:
@@ -266,9 +249,8 @@ def _of_venue(record: RunRecord, venue: str) -> Iterator[OrderCost]:
         yield cost
 
 
-def _rows(record: RunRecord, venue: str) -> Iterator[dict[str, int]]:
-    """The events that orders are made of, with the fields that they use."""
-    events = record.venues[venue].events
+def _events(record: RunRecord, venue: str) -> Iterator[Event]:
+    """The events that orders are made of."""
     kinds = (
         EventKind.ORDER_ACCEPTED,
         EventKind.ORDER_CANCELLED,
@@ -278,16 +260,9 @@ def _rows(record: RunRecord, venue: str) -> Iterator[dict[str, int]]:
         EventKind.TAKEN_OVER,
         EventKind.TERMS_CHANGED,
     )
-    wanted = events[_among(events["kind"], kinds)]
-    for values in zip(*(wanted[name].tolist() for name in _FIELDS), strict=True):
-        yield dict(zip(_FIELDS, values, strict=True))
-
-
-def _among(column: Any, kinds: tuple[EventKind, ...]) -> Any:
-    found = column == int(kinds[0])
-    for kind in kinds[1:]:
-        found |= column == int(kind)
-    return found
+    events = record.venues[venue].events
+    for values in events[np.isin(events["kind"], [int(kind) for kind in kinds])].tolist():
+        yield Event(*values)
 
 
 def _instrument(given: Mapping[str, Any]) -> Instrument:
@@ -302,40 +277,39 @@ def _instrument(given: Mapping[str, Any]) -> Instrument:
     )
 
 
-def _sent(venue: str, row: Mapping[str, int], instrument: Instrument, arrival_e8: int, known: Known) -> OrderCost:
+def _sent(venue: str, event: Event, instrument: Instrument, arrival_e8: int, known: Known) -> OrderCost:
     """An order as it arrived."""
     return OrderCost(
         venue=venue,
-        sequence=row["sequence"],
-        ts_ns=row["ts_ns"],
+        sequence=event.sequence,
+        ts_ns=event.ts_ns,
         instrument=instrument,
-        order=row["order"],
-        side=1 if row["lots"] > 0 else -1,
-        asked=abs(row["lots"]),
-        limit_ticks=row["price_ticks"],
-        position_side=_position_side(row["flags"]),
+        order=event.order,
+        side=1 if event.lots > 0 else -1,
+        limit_ticks=event.price_ticks,
+        position_side=_position_side(event.flags),
         arrival_e8=arrival_e8,
         known=known,
-        unfilled=abs(row["lots"]),
+        unfilled=abs(event.lots),
     )
 
 
-def _forced(venue: str, row: Mapping[str, int], instrument: Instrument) -> OrderCost:
+def _forced(venue: str, event: Event, instrument: Instrument) -> OrderCost:
     """A trade that the exchange made for the account: it arrives at the mark that it was made on."""
-    cost = _sent(venue, row, instrument, row["price_e8"], Known.BEFORE)
+    cost = _sent(venue, event, instrument, event.price_e8, Known.BEFORE)
     cost.limit_ticks = 0
-    cost.forced = "deleveraging" if row["flags"] & DELEVERAGED and not row["flags"] & LIQUIDATED else "liquidation"
+    cost.forced = "deleveraging" if event.flags & DELEVERAGED and not event.flags & LIQUIDATED else "liquidation"
     return cost
 
 
-def _fill(cost: OrderCost, row: Mapping[str, int], execution: Mapping[str, Any], step: int) -> None:
-    maker = bool(row["flags"] & MAKER)
-    spared = maker or bool(row["flags"] & DELEVERAGED)  # closed at a bankruptcy price: nobody was asked for a quote
-    half_e8 = 0 if spared else half_spread_of(execution, row["price_e8"])
-    lots = abs(row["lots"])
-    cost.fills.append(Filled(row["ts_ns"], lots, row["price_ticks"], row["price_e8"], half_e8, step, row["fee"], maker))
+def _fill(cost: OrderCost, event: Event, execution: Mapping[str, Any], step: int) -> None:
+    maker = bool(event.flags & MAKER)
+    spared = maker or bool(event.flags & DELEVERAGED)  # closed at a bankruptcy price: nobody was asked for a quote
+    half_e8 = 0 if spared else half_spread_of(execution, event.price_e8)
+    lots = abs(event.lots)
+    cost.fills.append(Filled(event.ts_ns, lots, event.price_ticks, event.price_e8, half_e8, step, event.fee, maker))
     cost.unfilled -= lots
-    cost.done_ns = row["ts_ns"]
+    cost.done_ns = event.ts_ns
 
 
 def _without_spread(cost: OrderCost) -> None:
