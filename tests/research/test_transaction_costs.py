@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 import novation as nv
 from novation.data.synthetic import load_synthetic
 from novation.domain.enums import EventKind, MarketEventKind
-from novation.domain.events import EVENT_DTYPE
+from novation.domain.events import DELEVERAGED, EVENT_DTYPE, LIQUIDATED
 from novation.domain.market import MARKET_DTYPE
+from novation.domain.units import E8
 from novation.research.executions.known_prices import known_prices
 from novation.research.executions.market_bars import MarketBars, horizons_of
 from novation.research.executions.shortfall import (
@@ -32,7 +33,7 @@ from novation.research.executions.shortfall import (
     order_costs,
 )
 from novation.research.report import write_report
-from novation.trading.record import Known
+from novation.trading.record import PRICE_DTYPE, Known, RunRecord, VenueRecord
 from tests.research.runs import RULES, START, Script, history, run
 
 #: Open, high, low, close, volume: the second bar opens off the first one's close, and off the tick.
@@ -280,6 +281,77 @@ def test_a_fill_in_parts_and_an_impact_are_told_apart() -> None:
         "fees": 6,
         "opportunity": 0,
     }
+
+
+def told(*rows: dict[str, int]) -> list[OrderCost]:
+    """The costs of a venue of one contract, a lot of which is worth 1.00 at 1.00, whose second terms have ticks of 5.
+
+    Each row is an event; `known` of it is the price known then.
+    """
+    events = np.zeros(len(rows), EVENT_DTYPE)
+    kept = np.zeros(len(rows) + 1, PRICE_DTYPE)
+    for at, row in enumerate(rows):
+        events[at]["sequence"] = kept[at]["sequence"] = at
+        kept[at]["price_e8"] = row.get("known", 0) * E8
+        for name in set(row) - {"known"}:
+            events[at][name] = row[name]
+    kept[-1]["sequence"], kept[-1]["price_e8"] = -1, 130 * E8
+    instrument = {
+        "symbol": "x:C",
+        "id": "x:C",
+        "tick_e8": E8,
+        "lot_e8": E8,
+        "lot_value": 100,
+        "method": "per_lot",
+        "terms": [{"tick_step": 1}, {"tick_step": 5}],
+    }
+    manifest = {
+        "execution": {"spread_bps": "100"},
+        "venues": {"x": {"asset": "USD", "decimals": 2, "instruments": [instrument]}},
+    }
+    return order_costs(RunRecord(manifest, {"x": VenueRecord(events, events[:0], events[:0], kept)}))
+
+
+def test_the_events_of_an_order_in_parts_make_one_row() -> None:
+    accepted = {"kind": EventKind.ORDER_ACCEPTED, "order": 7, "lots": 5, "known": 100}
+    fill = {"kind": EventKind.FILL, "order": 7, "price_e8": 110 * E8, "fee": 3}
+    (cost,) = told(
+        accepted,
+        fill | {"lots": 2, "price_ticks": 111},  # half of 1 % of 110 is 0.55, on the tick 111
+        {"kind": EventKind.TERMS_CHANGED, "amount": 1},
+        fill | {"lots": 1, "price_ticks": 120},  # on the tick 115, and 5 beyond it
+        {"kind": EventKind.ORDER_AMENDED, "order": 7, "lots": 4, "price_ticks": 0},
+        {"kind": EventKind.ORDER_CANCELLED, "order": 7, "lots": 4, "known": 120},
+    )
+    assert (cost.filled, cost.unfilled, cost.status) == (3, 4, "partly filled")
+    assert cost.parts() == {
+        "spread": 3 * 55,
+        "impact": 500,
+        "rounding": 2 * 45 + 445,
+        "timing": 3 * 10 * 100,
+        "fees": 6,
+        "opportunity": 4 * 20 * 100,
+    }
+    (working,) = told(accepted, fill | {"lots": 2, "price_ticks": 111})
+    assert (working.status, working.end_e8, working.parts()["opportunity"]) == ("open", 130 * E8, 3 * 30 * 100)
+
+
+def test_trades_that_the_exchange_forced_say_which_and_pay_no_spread_at_a_bankruptcy_price() -> None:
+    fill = {"kind": EventKind.FILL, "lots": -1, "price_e8": 100 * E8, "flags": LIQUIDATED}
+    sold, taken_over, deleveraged, against = told(
+        fill | {"trade": 1, "price_ticks": 99},
+        {"kind": EventKind.LIQUIDATION, "trade": 1, "fee": 8},
+        fill | {"trade": 2, "price_ticks": 90},
+        {"kind": EventKind.LIQUIDATION, "trade": 2},
+        {"kind": EventKind.TAKEN_OVER, "trade": 2},
+        fill | {"trade": 3, "price_ticks": 90, "flags": LIQUIDATED | DELEVERAGED},
+        fill | {"trade": 4, "price_ticks": 90, "flags": DELEVERAGED},
+    )
+    assert [cost.forced for cost in (sold, taken_over, deleveraged, against)] == [*["liquidation"] * 3, "deleveraging"]
+    assert sold.parts() | {"fees": 8, "spread": 50, "rounding": 50, "impact": 0, "timing": 0} == sold.parts()
+    for cost in (taken_over, deleveraged, against):
+        assert cost.parts() | {"spread": 0, "rounding": 0, "impact": 1_000} == cost.parts()
+        assert cost.shortfall == 1_000
 
 
 def test_half_a_spread_and_the_tick_are_those_of_the_fill_rule() -> None:
