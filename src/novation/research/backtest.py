@@ -258,7 +258,7 @@ class Backtest:
             slippage=slipped,
             participation_e8=self.participation_e8,
         )
-        return Result(record_of(finished, self._settings(cash, rates)))
+        return Result(record_of(finished, self._settings(cash, rates)), histories=plan.sources)
 
     def _put_back(self, strategy: Strategy) -> None:
         """Keep what a strategy is before its first run, and put it back before every later one."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from novation.data.catalog import load
 from novation.domain.errors import ConfigError, NovationError, UnknownInstrument
 from novation.reference.lookup import Reference
 from novation.research.backtest import Backtest
@@ -206,6 +207,16 @@ class BacktestConfig:
         if a is not None and b is not None and a != b:
             raise ConfigError(f"says {a}, and {second} says {b}: keep one", source=self.source, where=first)
         return a if a is not None else b
+
+    def histories(self) -> dict[str, Any]:
+        """What is read of each instrument, by its public id; the strategy is not loaded."""
+        try:
+            found = self._history()
+            if "data" in found:
+                return dict(found["data"])
+            return {symbol: load(symbol, root=found["data_root"]) for symbol in found["symbols"]}
+        except NovationError as error:
+            raise self.placed(error) from None
 
     def _history(self) -> dict[str, Any]:
         keys = self.keys
