@@ -32,10 +32,12 @@ TABLES = ("events", "samples", "holdings", "prices")
 
 
 class KnownPrice(msgspec.Struct, frozen=True, gc=False):
-    """What the market's last price was known to be when an order was sent or taken out, or as the run ended.
+    """What the market's last price was known to be when an order was sent or taken out, or as the run ended; or, where
+    takers slip, how wide the quotes were that one met.
 
-    sequence: of the event ORDER_ACCEPTED or ORDER_CANCELLED; -1: the last price of the instrument in the run.
-    price_ns: when it was the price. known: how it stands to the event, a `Known`.
+    sequence: of the event ORDER_ACCEPTED or ORDER_CANCELLED, or FILL of a taker; -1: the last price of the instrument
+    in the run. price_ns: when it was the price. known: how it stands to the event, a `Known`. half_e8: of a FILL, what
+    takers paid beyond the price whatever their size.
     """
 
     sequence: int
@@ -43,6 +45,7 @@ class KnownPrice(msgspec.Struct, frozen=True, gc=False):
     price_e8: int
     price_ns: int
     known: int
+    half_e8: int = 0
 
 
 class Known(IntEnum):
@@ -51,6 +54,7 @@ class Known(IntEnum):
     BEFORE = 0  #: a bar that had closed by then, or had opened earlier
     OPENING = 1  #: no bar before; one opens at that instant
     LATER = 2  #: no price yet: the first there was
+    MET = 3  #: the price that a taker's fill met
 
 
 PRICE_DTYPE = record_dtype(KnownPrice)

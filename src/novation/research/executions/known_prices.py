@@ -8,9 +8,12 @@ that the exchange takes out as it meets an open (for want of margin, say) has me
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from novation.domain.enums import CancelReason, EventKind, MarketEventKind
+from novation.domain.events import MAKER
 from novation.trading.record import PRICE_DTYPE, Known
 
 _ASKED = [int(EventKind.ORDER_ACCEPTED), int(EventKind.ORDER_CANCELLED)]
@@ -20,8 +23,8 @@ _PRICED = [int(MarketEventKind.BAR_CLOSE), int(MarketEventKind.BAR_OPEN)]
 
 
 def known_prices(feed: np.ndarray, events: np.ndarray, until_ns: int) -> np.ndarray:
-    """The table `prices` of a record: a row for each order accepted and each cancelled, in order of sequence, then one
-    an instrument with its last price up to `until_ns`.
+    """The table `prices` of a record: a row for each order accepted and each cancelled, and where takers slip for each
+    of their fills, in order of sequence; then one an instrument with its last price up to `until_ns`.
 
     feed: rows of `MARKET_DTYPE` that the venue was driven with. An instrument without bars has no rows.
     """
@@ -37,8 +40,24 @@ def known_prices(feed: np.ndarray, events: np.ndarray, until_ns: int) -> np.ndar
         ends.append(_table(bars, np.array([-1]), np.maximum(last, 0), np.array([int(Known.BEFORE)])))
     if not rows:
         return np.zeros(0, PRICE_DTYPE)
-    table = np.concatenate(rows)
+    table = np.concatenate([*rows, *_met_quotes(feed, events)])
     return np.concatenate([table[np.argsort(table["sequence"], kind="stable")], *ends])
+
+
+def _met_quotes(feed: np.ndarray, events: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows for the fills of takers where LIQUIDITY rows say how wide the quotes are: by the last of them."""
+    quoted = feed[feed["kind"] == int(MarketEventKind.LIQUIDITY)]
+    taken = events[(events["kind"] == int(EventKind.FILL)) & ((events["flags"] & MAKER) == 0)]
+    for instrument in np.unique(quoted["instrument"]):
+        rows = quoted[quoted["instrument"] == instrument]
+        own = taken[taken["instrument"] == instrument]
+        place = np.searchsorted(rows["ts_ns"], own["ts_ns"], side="right") - 1
+        own, place = own[place >= 0], place[place >= 0]
+        table = np.zeros(len(own), PRICE_DTYPE)
+        table["sequence"], table["instrument"], table["price_e8"] = own["sequence"], instrument, own["price_e8"]
+        table["price_ns"], table["known"] = own["ts_ns"], int(Known.MET)
+        table["half_e8"] = np.where(own["lots"] > 0, rows["ask_e8"][place], rows["bid_e8"][place])
+        yield table
 
 
 def _has_met(events: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ The split walks a ladder of prices, each a level at which the filled lots are va
     market    the last price when it was filled                     market - arrival = timing
     quote     that and half the spread, of a taker                  quote - market   = spread
     grid      the quote on the tick in force, against the taker     grid - quote     = rounding
-    fill      what it traded at                                     fill - grid      = impact
+    fill      what it traded at, on the tick in force               fill - grid      = impact
 
 A level's value is summed exactly over the fills and cut down to a minor unit once, so the differences telescope: they
 add up to (fill - arrival) to the unit, whatever they are. All costs are positive where they are paid.
@@ -203,11 +203,14 @@ def _of_venue(record: RunRecord, venue: str) -> Iterator[OrderCost]:
     prices = record.venues[venue].prices
     at_end: dict[int, int] = {}
     priced: dict[int, tuple[int, Known]] = {}
-    for sequence, instrument, price_e8, known in zip(
-        *(prices[name].tolist() for name in ("sequence", "instrument", "price_e8", "known")), strict=True
+    halves: dict[int, int] = {}
+    for sequence, instrument, price_e8, known, half_e8 in zip(
+        *(prices[name].tolist() for name in ("sequence", "instrument", "price_e8", "known", "half_e8")), strict=True
     ):
         if sequence < 0:
             at_end[instrument] = price_e8
+        elif known == Known.MET:
+            halves[sequence] = half_e8
         else:
             priced[sequence] = price_e8, Known(known)
     costs: dict[int, OrderCost] = {}
@@ -229,7 +232,10 @@ def _of_venue(record: RunRecord, venue: str) -> Iterator[OrderCost]:
                 cost = by_order[event.order]
             else:
                 continue
-            _fill(cost, event, execution, cost.instrument.steps[in_force[index]])
+            half_e8 = halves.get(event.sequence)
+            if half_e8 is None:
+                half_e8 = half_spread_of(execution, event.price_e8)
+            _fill(cost, event, half_e8, cost.instrument.steps[in_force[index]])
         elif kind == EventKind.ORDER_AMENDED and event.order in by_order:
             cost = by_order[event.order]
             cost.unfilled = abs(event.lots)
@@ -302,10 +308,10 @@ def _forced(venue: str, event: Event, instrument: Instrument) -> OrderCost:
     return cost
 
 
-def _fill(cost: OrderCost, event: Event, execution: Mapping[str, Any], step: int) -> None:
+def _fill(cost: OrderCost, event: Event, half_e8: int, step: int) -> None:
     maker = bool(event.flags & MAKER)
     spared = maker or bool(event.flags & DELEVERAGED)  # closed at a bankruptcy price: nobody was asked for a quote
-    half_e8 = 0 if spared else half_spread_of(execution, event.price_e8)
+    half_e8 = 0 if spared else half_e8
     lots = abs(event.lots)
     cost.fills.append(Filled(event.ts_ns, lots, event.price_ticks, event.price_e8, half_e8, step, event.fee, maker))
     cost.unfilled -= lots

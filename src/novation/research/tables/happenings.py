@@ -307,7 +307,11 @@ def refusals(record: RunRecord) -> pl.DataFrame:
 
 
 def orders(record: RunRecord) -> pl.DataFrame:
-    """Every order sent: when, what, and what became of it."""
+    """Every order sent: when, what, how much of it traded, and what became of it.
+
+    status: "rejected", "filled", "cancelled" and "partly filled" (a part traded, the rest was cancelled) of what has
+    ended at `done`; "open" of what has not.
+    """
     placed = base(record, EventKind.ORDER_ACCEPTED, EventKind.ORDER_REJECTED).select(
         "venue",
         "order",
@@ -315,38 +319,46 @@ def orders(record: RunRecord) -> pl.DataFrame:
         "symbol",
         "contract",
         QTY,
+        "lots",
         pl.when(pl.col("price_ticks") == 0).then(None).otherwise(_PRICE).alias("price"),
         (pl.col("kind") == int(EventKind.ORDER_REJECTED)).alias("_rejected"),
         _POSITION_SIDE,
         "sequence",
     )
-    ended = (
+    filled = pl.col("kind") == int(EventKind.FILL)
+    became = (
         base(record, EventKind.FILL, EventKind.ORDER_CANCELLED)
         .filter(pl.col("order") > 0)
-        .select(
-            "venue",
-            "order",
-            pl.col("ts").alias("done"),
-            (pl.col("kind") == int(EventKind.FILL)).alias("_filled"),
+        .group_by("venue", "order", maintain_order=True)
+        .agg(
+            pl.col("ts").last().alias("_last"),
+            pl.col("lots").filter(filled).abs().sum().alias("_filled"),
+            (~filled).any().alias("_cancelled"),
+            QTY.filter(filled).abs().sum().alias("filled"),
         )
     )
-    return placed.join(ended, on=["venue", "order"], how="left", maintain_order="left").select(
+    whole = pl.col("_filled") == pl.col("lots").abs()
+    ended = whole | pl.col("_cancelled")
+    return placed.join(became, on=["venue", "order"], how="left", maintain_order="left").select(
         "ts",
         "symbol",
         "contract",
         "order",
         _side(),
         pl.col("qty").abs(),
+        pl.col("filled").fill_null(0.0),
         "price",
         pl.when("_rejected")
         .then(pl.lit("rejected"))
-        .when("_filled")
+        .when(whole)
         .then(pl.lit("filled"))
-        .when(pl.col("_filled").is_not_null())
+        .when(pl.col("_cancelled") & (pl.col("_filled") > 0))
+        .then(pl.lit("partly filled"))
+        .when(pl.col("_cancelled"))
         .then(pl.lit("cancelled"))
         .otherwise(pl.lit("open"))
         .alias("status"),
-        "done",
+        pl.when(ended).then(pl.col("_last")).alias("done"),
         "position_side",
         "venue",
         "sequence",
