@@ -217,6 +217,27 @@ def test_a_share_of_each_bar_fills_an_order_in_parts() -> None:
     assert "at most 10 % of what a bar traded" in "\n".join(result.cautions)
 
 
+def test_a_target_counts_what_still_works_of_an_order_in_parts() -> None:
+    """The same target at every close: one order, of which a part a bar trades; taken out, the rest is sent anew."""
+
+    class Hold(nv.Strategy):
+        seen = 0
+        first: Any = None
+
+        def on_bar(self, bar: Any) -> None:
+            self.seen += 1
+            sent = self.target("BTCUSDT", qty=1)
+            self.first = sent or self.first
+            if self.seen == 3:
+                assert self.cancel(self.first)
+
+    volume = [10.0, 4.0, 1.0, 3.0, 100.0, 100.0, 100.0]
+    result = run(Hold(), history([50_000.0] * 7, volume=volume), participation=0.1)
+    rows = result.frame("orders").select("qty", "filled", "status").rows()
+    assert rows == [(1.0, 0.8, "partly filled"), (0.2, 0.2, "filled")]
+    assert bars(result)["qty"].to_list() == [0.4, 0.1, 0.3, 0.2]  # the bar that opens has given its share by then
+
+
 def test_participation_needs_volume_and_is_a_share() -> None:
     with pytest.raises(ConfigError, match=r"binance_um:BTCUSDT participation: the bars have no volume"):
         run(Script(), history([50_000.0] * 3), participation=0.1)

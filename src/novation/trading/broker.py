@@ -88,7 +88,7 @@ class Working(NamedTuple):
     venue: str
     order: int  #: the venue's id
     instrument: int
-    lots: int  #: signed
+    lots: int  #: signed, those that have not traded yet
     market: bool
     leg: int  #: 1 of the short position of hedge mode, else 0
 
@@ -450,7 +450,7 @@ class Broker:
             line = self._by_instrument[venue].get(event.instrument)
             if line is not None:
                 line.legs[leg] = event.position_lots
-            self._done(venue, event.order)
+            self._traded(venue, event)
         elif kind == _CANCELLED:
             self._done(venue, event.order)
 
@@ -458,6 +458,20 @@ class Broker:
         line = self._by_instrument[working.venue].get(working.instrument)
         if line is not None and working.market:
             line.coming[working.leg] += direction * working.lots
+
+    def _traded(self, venue: str, event: Event) -> None:
+        """Lots of an order have traded; it works on while there are others."""
+        identity = self._ids.get((venue, event.order))
+        working = self._working.get(identity) if identity else None
+        if identity is None or working is None:
+            return
+        left = working.lots - event.lots
+        if left == 0:
+            self._done(venue, event.order)
+            return
+        self._wait(working, -1)
+        self._working[identity] = working = working._replace(lots=left)
+        self._wait(working, 1)
 
     def _done(self, venue: str, order: int) -> None:
         identity = self._ids.get((venue, order))
