@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from novation.research.cascade.run import cascade
     from novation.research.cost import cost
     from novation.research.result import Result
+    from novation.research.tca import tca
     from novation.trading.cost import estimate_execution_cost
     from novation.trading.margin import margin
     from novation.trading.roll_schedule import RolloverScheduler, roll
@@ -76,6 +77,7 @@ _PLACES = {
     "funding": "novation.data.funding",
     "margin": "novation.trading.margin",
     "roll": "novation.trading.roll_schedule",
+    "tca": "novation.research.tca",
 }
 
 __all__ = [
@@ -112,6 +114,7 @@ __all__ = [
     "funding",
     "margin",
     "roll",
+    "tca",
 ]
 
 

@@ -38,6 +38,7 @@ def test_help_shows_the_verbs_in_their_groups(novation: Callable[..., Any]) -> N
         "Results",
         "report",
         "compare",
+        "tca",
         "rerun",
     ]
     found = [re.search(rf"^[│╭─ ]*{word}\b", answer.out, re.MULTILINE) for word in order]
@@ -64,6 +65,7 @@ def test_help_shows_the_verbs_in_their_groups(novation: Callable[..., Any]) -> N
         "reference import",
         "report",
         "compare",
+        "tca",
         "rerun",
     ],
 )

@@ -49,6 +49,7 @@ _ORDER = (
     "reference",
     "report",
     "compare",
+    "tca",
     "rerun",
 )
 
@@ -107,6 +108,7 @@ app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(reference.app, name="reference", rich_help_panel=DATA)
 app.command("report", rich_help_panel=RESULTS)(results.report)
 app.command("compare", rich_help_panel=RESULTS)(results.compare)
+app.command("tca", rich_help_panel=RESULTS)(results.tca)
 app.command("rerun", rich_help_panel=RESULTS)(results.rerun)
 
 

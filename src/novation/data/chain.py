@@ -14,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from novation.data.bars import bar_length, daily_closes, gap_frame, period_text, read_candles, weekday_gaps
-from novation.data.frames import kind_of, read_e8, read_frame, read_index, read_stamps
+from novation.data.frames import kind_of, read_e8, read_frame, read_index, read_stamps, volumes
 from novation.data.series import Array, Bars, ContractRoll, Prepared, PreparedChain, known_before
+from novation.data.trailing import Trailing
 from novation.domain.errors import DataError
 from novation.domain.units import DAY_NS, HOUR_NS, iso, to_ns
 from novation.domain.words import counted
@@ -123,6 +124,15 @@ class ContractChain:
         chain.rolls = checked_rolls(rolls, source)
         chain.contracts = dict(contracts)
         return chain
+
+    def trailing(self) -> Trailing:
+        """What the bars say that were held, one contract after the other, of all there is."""
+        parts = []
+        for month in sorted(self.contracts):
+            bars = self.contracts[month].bars
+            volume = volumes(bars.extra["volume"]) if "volume" in bars.extra else None
+            parts.append((bars.start_ns, bars.end_ns, bars.close_e8, volume))
+        return Trailing.of(parts)
 
     def prepare(self, symbol: str, start_ns: int | None = None, end_ns: int | None = None) -> PreparedChain:
         """The contracts and rolls of [start_ns, end_ns), each contract cut to the period.

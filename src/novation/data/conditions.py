@@ -20,16 +20,16 @@ from novation.data.catalog import load
 from novation.data.chain import ContractChain
 from novation.data.frames import read_e8, read_frame, read_stamps
 from novation.data.history import History
+from novation.data.trailing import Trailing
 from novation.domain.errors import DataError
 from novation.domain.slippage import MarketConditions
-from novation.domain.units import DAY_NS, E8, HOUR_NS, from_e8, iso, to_decimal
+from novation.domain.units import DAY_NS, HOUR_NS, from_e8, iso, to_decimal
 
 Array = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 #: Days of returns that a volatility is of, and of the long run beside it.
 RECENT_DAYS, LONG_DAYS = 30, 365
-_YEAR_DAYS = 365.0
 #: So many bars, and an hour, may lie between the last that closed and the instant; of files of closes by day, days.
 _STALE_BARS, _STALE_DAYS = 2, 4
 #: Part of the last day that its bars have to cover.
@@ -48,11 +48,12 @@ def conditions_at(id: str, at_ns: int, *, data: History | ContractChain | None =
         read_frame(data.last, f"{id} last"), stamp=data.stamp, tz=data.tz, bar=data.bar, positive=True
     )
     until = _closed(id, candles, at_ns)
-    end, close = candles.end_ns[:until], candles.prices_e8[3][:until] / E8
+    end = candles.end_ns[:until]
     volume = None
     if "volume" in candles.rest.columns:
         volume = _day_volume(id, candles, until)
-    recent, ratio = _volatility(id, int(end[0]), np.diff(np.log(close)), end[1:])
+    trailing = Trailing.of([(candles.start_ns, candles.end_ns, candles.prices_e8[3], None)])
+    recent, ratio = _volatility(id, trailing, at_ns)
     return MarketConditions(
         mid=from_e8(int(candles.prices_e8[3][until - 1])),
         volume=volume,
@@ -95,43 +96,29 @@ def _stale(candles: Candles) -> int:
     return _STALE_BARS * candles.step_ns + HOUR_NS
 
 
-def _volatility(id: str, first_ns: int, returns: Floats, at: Array) -> tuple[float, float | None]:
-    """Annual volatility of the recent days, and over that of the long run where there is so much.
-
-    at: end of each return. Squares are summed over calendar time, so it does not matter how long a bar is, or when a
-    market rests.
-    """
-    last = int(at[-1])
-    if last - first_ns < RECENT_DAYS * DAY_NS:
-        raise DataError(f"has less than {RECENT_DAYS} days before the instant", source=id, value=iso(last))
-
-    def annual(days: int) -> float:
-        inside = returns[at > last - days * DAY_NS]
-        return float(np.sqrt((inside**2).sum() * _YEAR_DAYS / days))
-
-    recent = annual(RECENT_DAYS)
+def _volatility(id: str, trailing: Trailing, at_ns: int) -> tuple[float, float | None]:
+    """Annual volatility of the recent days, and over that of the long run where there is so much."""
+    at, shown = np.array([at_ns]), iso(at_ns)
+    if not trailing.reaches(at, RECENT_DAYS)[0]:
+        raise DataError(f"has less than {RECENT_DAYS} days before the instant", source=id, value=shown)
+    recent = float(trailing.volatility(at, RECENT_DAYS)[0])
     if recent == 0:
-        raise DataError("does not move in the days before the instant", source=id, value=iso(last))
-    return recent, recent / annual(LONG_DAYS) if last - first_ns >= LONG_DAYS * DAY_NS else None
+        raise DataError("does not move in the days before the instant", source=id, value=shown)
+    far = trailing.reaches(at, LONG_DAYS)[0]
+    return recent, recent / float(trailing.volatility(at, LONG_DAYS)[0]) if far else None
 
 
 def _of_chain(id: str, chain: ContractChain, at_ns: int) -> MarketConditions:
     """Price and volatility of the contract held; returns within one contract only."""
-    months = sorted(chain.contracts)
-    ends, changes, price, priced = [], [], 0, 0
-    first = min(int(chain.contracts[month].bars.end_ns[0]) for month in months)
-    for month in months:
+    trailing, price, priced = chain.trailing(), 0, 0
+    for month in sorted(chain.contracts):
         bars = chain.contracts[month].bars
         until = int(np.searchsorted(bars.end_ns, at_ns, side="right"))
         if until:
             price, priced = int(bars.close_e8[until - 1]), int(bars.end_ns[until - 1])
-        if until > 1:
-            ends.append(bars.end_ns[1:until])
-            changes.append(np.diff(bars.close_e8[:until]) / np.abs(bars.close_e8[: until - 1]))
-    at = np.concatenate(ends) if ends else np.zeros(0, np.int64)
-    if not len(at) or at_ns - int(at[-1]) > _STALE_DAYS * DAY_NS or price <= 0:
+    if not priced or at_ns - priced > _STALE_DAYS * DAY_NS or price <= 0:
         raise DataError(f"has no bar that closed shortly before {iso(at_ns)}", source=id)
-    recent, ratio = _volatility(id, first, np.concatenate(changes), at)
+    recent, ratio = _volatility(id, trailing, at_ns)
     return MarketConditions(mid=from_e8(price), volatility=recent, volatility_ratio=ratio, price_ns=priced, at=at_ns)
 
 

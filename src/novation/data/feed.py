@@ -30,6 +30,8 @@ def build_feed(
     deliveries: Mapping[int, int] | None = None,
     phases: Mapping[int, Sequence[tuple[int, int, int, int]]] | None = None,
     limits: Mapping[int, Sequence[Limits]] | None = None,
+    liquidity: Mapping[int, tuple[Array, dict[str, Array]]] | None = None,
+    traded_lots: Mapping[int, Array] | None = None,
 ) -> Array:
     """The market events of several instruments, sorted by (ts_ns, kind, instrument).
 
@@ -44,11 +46,15 @@ def build_feed(
     deliveries: by instrument, when it is delivered: a STATUS row unless the feed ends before it, at the price of its
         history, else at what the venue finds.
     phases, limits: by instrument, as of `data.market_states`; without them a market is open and has no limits.
+    liquidity: by instrument, instants and columns of LIQUIDITY rows. traded_lots: by instrument, those of each bar.
     """
     blocks: list[_Block] = []
     for instrument in sorted(prepared):
         steps = (tick_steps or {}).get(instrument, ((0, 1),))
-        blocks += _blocks(instrument, prepared[instrument], settlement_tick_e8, steps, zone)
+        lots = (traded_lots or {}).get(instrument)
+        blocks += _blocks(instrument, prepared[instrument], settlement_tick_e8, steps, zone, lots)
+        if liquidity and instrument in liquidity:
+            blocks.append((MarketEventKind.LIQUIDITY, instrument, *liquidity[instrument]))
     end = max((int(stamps[-1]) for _, _, stamps, _ in blocks if len(stamps)), default=0)
     for instrument in sorted(prepared):
         later = [row for row in terms.get(instrument, ())[1:] if row[0] <= end]
@@ -79,11 +85,14 @@ def _blocks(
     settlement_tick_e8: Mapping[int, int],
     tick_steps: Sequence[tuple[int, int]],
     zone: str,
+    traded_lots: Array | None,
 ) -> Iterator[_Block]:
     """The blocks of one instrument's history."""
     bars = history.bars
     rows = np.arange(len(bars), dtype=np.int64)
     opens = {"bar": rows, "last_e8": bars.open_e8, "mark_e8": bars.mark_open_e8}
+    if traded_lots is not None:
+        opens["traded_lots"] = traded_lots
     closes = {
         "bar": rows,
         "start_ns": bars.start_ns,

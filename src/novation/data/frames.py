@@ -350,3 +350,9 @@ def read_list(column: pl.Series) -> list[Any]:
     if column.null_count() and column.dtype.is_numeric():
         return column.cast(pl.Float64).fill_null(float("nan")).to_list()
     return column.to_list()
+
+
+def volumes(column: pl.Series | list[Any]) -> np.ndarray:
+    """A column of volumes as float64, nan where there is no number."""
+    series = column if isinstance(column, pl.Series) else pl.Series(column, strict=False)
+    return series.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()

@@ -27,8 +27,8 @@ from novation.data.bars import (
     read_candles,
     weekday_gaps,
 )
-from novation.data.frames import Frame, kind_of, read_e8, read_frame, read_index, read_list, read_stamps
-from novation.data.series import Array, Bars, Prepared, known_before
+from novation.data.frames import Frame, kind_of, read_e8, read_frame, read_index, read_list, read_stamps, volumes
+from novation.data.series import Array, Bars, Earlier, Prepared, known_before
 from novation.domain.errors import DataError
 from novation.domain.units import DAY_NS, E8, HOUR_NS, Number, from_e8, iso, to_scaled
 from novation.domain.words import counted
@@ -214,6 +214,7 @@ class History:
             prior_e8=prior[1],
             prior_settlement_ns=prior[2],
             prior_settlement_e8=prior[3],
+            earlier=_earlier(last, keep.start),
         )
 
     # ------------------------------------------------------------ parts of `prepare`
@@ -317,6 +318,14 @@ class History:
             )
         stamps, values = read_index(read_frame(self.index, f"{symbol} index"), self.tz)
         return stamps[stamps <= until], values[stamps <= until]
+
+
+def _earlier(last: Candles, first: int) -> Earlier:
+    """The bars before a row."""
+    volume = volumes(last.rest["volume"]) if "volume" in last.rest.columns else None
+    before = slice(0, first)
+    kept = None if volume is None else volume[before]
+    return Earlier(last.start_ns[before], last.end_ns[before], last.prices_e8[3][before], kept)
 
 
 def _is_number(value: Any) -> bool:

@@ -125,6 +125,7 @@ class Prepared:
     prior_e8: Array = field(default_factory=_none)
     prior_settlement_ns: Array = field(default_factory=_none)
     prior_settlement_e8: Array = field(default_factory=_none)
+    earlier: Earlier | None = None  #: all bars before the first one, which are no part of the digest
 
     def __post_init__(self) -> None:
         for name in (*EVENT_ARRAYS, *_FURTHER_ARRAYS):
@@ -158,6 +159,15 @@ class ContractRoll:
     calendar_ns: int
     file_ns: int = 0
     left_out: int = 0
+
+
+class Earlier(NamedTuple):
+    """Bars before a period, which say what their market was like (`data.trailing`). volume: float64, or not told."""
+
+    start_ns: Array
+    end_ns: Array
+    close_e8: Array
+    volume: Array | None
 
 
 class PreparedChain(NamedTuple):

@@ -31,7 +31,7 @@ from novation.reference.overrides import Override, read_override
 from novation.reference.quarterlies import delivery_ns
 from novation.reference.rulebook import ANY_KEY, SHIPPED, Folder, Rule, Rulebook, load_folder
 from novation.reference.symbols import MONTHS, Name, Product, parse
-from novation.reference.terms import build_terms
+from novation.reference.terms import DISCOUNT, PAID_IN, build_terms, check_fee_level
 from novation.reference.user_store import reference_path
 
 K = TypeVar("K")
@@ -60,7 +60,12 @@ class Reference:
         tables: Sequence[str | Path] = (),
         rules_as_of: Any = None,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        vip: int = 0,
+        bnb: bool = False,
     ) -> None:
+        check_fee_level(vip, bnb)
+        self._fee_level, self._pays_in = str(vip), PAID_IN if bnb else ""
         self._book = Rulebook([_folder(Path(path)) for path in (*tables, SHIPPED)])
         self._products = self._read_products()
         self._pins = _read_pins(rules_as_of)
@@ -95,13 +100,16 @@ class Reference:
         tables: Sequence[str | Path] = (),
         rules_as_of: Any = None,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        vip: int = 0,
+        bnb: bool = False,
     ) -> Reference:
         """As the class; the user's own tables are asked after `tables`: the folder named by NOVATION_REFERENCE, else
         `reference` in the store where `novation reference refresh --write` has made one.
         """
         folder = reference_path()
         given = bool(os.environ.get("NOVATION_REFERENCE")) or any((folder / venue).is_dir() for venue in VENUES)
-        return cls((*tables, folder) if given else tables, rules_as_of, overrides)
+        return cls((*tables, folder) if given else tables, rules_as_of, overrides, vip=vip, bnb=bnb)
 
     # ------------------------------------------------------------ names
 
@@ -283,6 +291,7 @@ class Reference:
         own = self._override(name).values
         optional = [group for group in _tables(name).optional if group not in own]
         optional += ["funding"] if marked and not name.delivery else []
+        groups += [DISCOUNT] if self._pays_in and "fees" in _tables(name).fixed else []
         for group in [*groups, *optional]:
             instants |= self._changes(name, group, start_ns, end_ns)
         found: list[Terms] = []
@@ -384,6 +393,14 @@ class Reference:
             raise NoRuleInForce(table, key, at, known=known, hint=hint)
         return rule
 
+    def looked_up_at(self, table: str, id: str, at_ns: int) -> int:
+        """The instant at which a table is read of an instrument for another: that of a pin, which `cautions` says."""
+        pin = self._pin(table)
+        if pin is None:
+            return at_ns
+        _note(self._pinned, (table.partition("/")[2], pin[0]), id)
+        return pin[0]
+
     def overridden(self, symbol: str, group: str, column: str) -> Decimal | None:
         """What an override says of one value of an instrument; None where none does."""
         return self._override(self._name(symbol)).values.get(group, {}).get(column)
@@ -444,6 +461,10 @@ class Reference:
     def _where(self, name: Name, group: str) -> tuple[str, str]:
         venue = _tables(name)
         table, key = f"{name.venue}/{venue.groups.get(group, group)}", venue.fixed.get(group, name.key)
+        if group == "fees" and group in venue.fixed:
+            key = self._fee_level
+        elif group == DISCOUNT:
+            key = self._pays_in
         if group == "marks" and (name.delivery or not self._book.rules(table, key)):
             key = ANY_KEY
         return table, key

@@ -19,6 +19,8 @@ from novation.reference.overrides import Override
 from novation.reference.rulebook import Rule
 from novation.reference.symbols import Name
 
+#: The group of rows that say what is taken off a fee that is paid in another asset, and that asset.
+DISCOUNT, PAID_IN = "fee_discounts", "BNB"
 #: The value of a column of a group: the override's, else the row's.
 _Value = Callable[[str, str], Decimal]
 
@@ -90,12 +92,17 @@ def _tiered(
         common["delivery_fee_e8"] = to_e8(value("contract", "delivery_fee_fraction"))
     if "marks" in rules:
         common |= _marking(name, asset, rules, tiers, value, say)
+    off = rules[DISCOUNT].row["discount_fraction"] if DISCOUNT in rules else Decimal(0)
+    rates = {
+        side: value("fees", column) * (1 if column in override.values.get("fees", {}) else 1 - off)
+        for side, column in (("maker", "maker_fraction"), ("taker", "taker_fraction"))
+    }
     return Terms(
         min_lots=_lots(instrument, value("contract", "min_qty_base"), "minimum quantity"),
         max_lots=_lots(instrument, value("contract", "max_qty_base"), "maximum quantity"),
         min_notional=money(value("contract", "min_notional_usdt"), asset),
-        maker_fee_e8=to_e8(value("fees", "maker_fraction")),
-        taker_fee_e8=to_e8(value("fees", "taker_fraction")),
+        maker_fee_e8=to_e8(rates["maker"]),
+        taker_fee_e8=to_e8(rates["taker"]),
         liquidation_fee_e8=to_e8(value("contract", "liquidation_fee_fraction")),
         tiers=tiers,
         limit_sell_above_last_e8=to_e8(value("order_cost", "limit_sell_above_last_fraction")),
@@ -134,6 +141,14 @@ def _marking(
         "quiet_e8": to_e8(value("marks", "quiet_fraction")),
         "quiet_hours": int(value("marks", "quiet_hours")),
     }
+
+
+def check_fee_level(vip: int, bnb: bool) -> None:
+    """Refuse what is no level of fees of Binance."""
+    if isinstance(vip, bool) or not isinstance(vip, int) or not 0 <= vip <= 9:
+        raise InvalidInput("expected a level from 0 to 9", source="vip", value=vip)
+    if not isinstance(bnb, bool):
+        raise InvalidInput("is True or False", source="bnb", value=bnb)
 
 
 def _lots(instrument: Instrument, qty: Decimal, what: str) -> int:

@@ -45,6 +45,7 @@ class Assembly:
     cautions: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
     kind: str = "polars"  #: kind of frame that results return in
+    sources: dict[str, History | ContractChain] = field(default_factory=dict)  #: what is read for each symbol
 
     def plan_exits(self, symbol: str, instrument: Instrument, index: int, end_ns: int, reference: Reference) -> None:
         """Note when a broker closes what is left of a contract, as far as the data go."""
@@ -90,6 +91,7 @@ def assemble(
         if symbol in out.symbols:
             raise ConfigError("is given twice", source="Backtest", where=given)
         source = as_source(data[given]) if data is not None else load(symbol, root=root)
+        out.sources[symbol] = source
         out.kind = source.kind if data is not None else "polars"
         venue = symbol.split(":", 1)[0]
         if venue not in RULES:
@@ -236,6 +238,7 @@ def _add_chain(
         code = MONTHS[month % 100 - 1]
         instrument = reference.instrument(f"{symbol}{code}{month // 100}", on_ns=start_ns)
         indices[month] = plan.add(symbol, instrument, prepared, reference)
+        plan.chains[indices[month]] = source
         out.digests[f"{instrument.id}"] = prepared.digest
     out.cautions += [f"{symbol}: {text}" for text in chain.cautions]
     months = sorted(chain.contracts)

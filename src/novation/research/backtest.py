@@ -21,6 +21,7 @@ from novation.domain.units import (
     BALANCE_BOUND,
     Number,
     asset_decimals,
+    from_e8,
     from_scaled,
     iso,
     money,
@@ -29,9 +30,11 @@ from novation.domain.units import (
     to_scaled,
 )
 from novation.reference.lookup import Reference
+from novation.reference.terms import check_fee_level
 from novation.research.assembly import Assembly, assemble
 from novation.research.driver import Driver, SimulatedExchange
 from novation.research.finished import FinishedRun
+from novation.research.liquidity import RunSlippage, SlippageUsed, check_participation, digest_of, plan_liquidity
 from novation.research.manifest import record_of
 from novation.research.result import Result
 from novation.trading.broker import Broker
@@ -54,10 +57,13 @@ class Backtest:
     start, end: half-open period, dates or aware instants. cash: an amount of the only currency, or {currency: amount}.
     leverage, margin ("cross" or "isolated"): of every instrument with tiered margin; unset leverage is the venue's.
     hedge: hold a long and a short position of each symbol; orders then name one (`position_side`).
-    spread_bps: stated full spread; market orders pay half of it. bar_path: which way the price is taken to have gone
-    inside a bar that reaches several orders: "worst" for the position, "high_first", "low_first", or "nearer_first", to
-    the extreme nearer to the open. rules_as_of: pins the instant at which dated tables
-    are read. tables: folders of the user's own tables. overrides: exchange facts replaced, listed as such.
+    spread_bps: stated full spread; market orders pay half of it. slippage: True, or {"terms", "impact", "volume",
+    "min_bps", "max_bps"}: takers pay half a spread and a part that grows with their size, by dated rows
+    (docs/rules/slippage.md); a spread that is stated takes the place of the rows'. participation: the share of what a
+    bar traded that can be had. bar_path: which way the price is taken to have gone inside a bar that reaches several
+    orders: "worst" for the position, "high_first", "low_first", or "nearer_first", to the extreme nearer to the open.
+    vip, bnb: level of Binance's fees, and whether they are paid in BNB. rules_as_of: pins the instant at which dated
+    tables are read. tables: folders of the user's own tables. overrides: exchange facts replaced, listed as such.
     market_states: CME contracts with bars of at most an hour open, close, halt and have price limits as the exchange's
     do; False: always open. hold_orders: a broker keeps orders sent outside those hours for the next opening; False:
     they are refused, as the exchange does.
@@ -82,7 +88,11 @@ class Backtest:
         margin: Literal["cross", "isolated"] = "cross",
         hedge: bool = False,
         spread_bps: Number = 0,
+        slippage: bool | Mapping[str, Any] | RunSlippage = False,
+        participation: Number | None = None,
         bar_path: Literal["worst", "high_first", "low_first", "nearer_first"] = "worst",
+        vip: int = 0,
+        bnb: bool = False,
         rules_as_of: Any = None,
         tables: Sequence[str | Path] = (),
         overrides: Mapping[str, Any] | None = None,
@@ -153,6 +163,14 @@ class Backtest:
         self.cash, self.leverage, self.margin, self.seed = cash, leverage, margin, int(seed)
         self.hedge, self.market_states, self.hold_orders = hedge, market_states, hold_orders
         self.spread_e8 = to_scaled(spread_bps, 4, source="Backtest", where="spread_bps")  # 1 bp = 1e-4 = 1e4 of 1e-8
+        self.vip, self.bnb = vip, bnb
+        for name, check in (("vip", (vip, False)), ("bnb", (0, bnb))):
+            try:
+                check_fee_level(*check)
+            except InvalidInput as error:
+                raise ConfigError(error.problem, source="Backtest", where=name, value=error.value) from None
+        self.slippage = RunSlippage.of(slippage)
+        self.participation_e8 = check_participation(participation)
         self.rules_as_of = rules_as_of
         self.tables, self.overrides = tuple(tables), dict(overrides or {})
         self.report_currency = report_currency
@@ -182,7 +200,9 @@ class Backtest:
         pinned = self.rules_as_of
         if pinned is not None and not isinstance(pinned, Mapping):
             pinned = to_ns(pinned, source="Backtest", where="rules_as_of")
-        reference = Reference.default(tables=self.tables, rules_as_of=pinned, overrides=self.overrides or None)
+        reference = Reference.default(
+            tables=self.tables, rules_as_of=pinned, overrides=self.overrides or None, vip=self.vip, bnb=self.bnb
+        )
         plan = assemble(
             self.data,
             self.symbols,
@@ -193,6 +213,8 @@ class Backtest:
             obey_states=self.market_states,
             hold_orders=self.hold_orders,
         )
+        self._check_fees(plan)
+        slipped = self._plan_liquidity(plan, reference)
         assets = [venue_plan.rules.asset for venue_plan in plan.plans.values()]
         cash, rates = self._cash(assets), self._report_rates(assets)
         venues = {
@@ -243,8 +265,10 @@ class Backtest:
             spread_e8=self.spread_e8,
             report_currency=self.report_currency,
             rates=rates,
+            slippage=slipped,
+            participation_e8=self.participation_e8,
         )
-        return Result(record_of(finished, self._settings(cash, rates)))
+        return Result(record_of(finished, self._settings(cash, rates)), histories=plan.sources)
 
     def _put_back(self, strategy: Strategy) -> None:
         """Keep what a strategy is before its first run, and put it back before every later one."""
@@ -296,6 +320,36 @@ class Backtest:
                     value=str(given[asset]),
                 )
         return given
+
+    def _check_fees(self, plan: Assembly) -> None:
+        """Refuse a level of fees that no venue of the run has, and say what paying in BNB leaves out."""
+        for name, given in (("vip", self.vip), ("bnb", self.bnb)):
+            if given and "binance_um" not in plan.plans:
+                raise ConfigError(
+                    "is of Binance, which this run does not trade on", source="Backtest", where=name, value=given
+                )
+        if self.bnb:
+            plan.cautions.append("fees paid in BNB: charged in the settlement asset, BNB's own price left out")
+
+    def _plan_liquidity(self, plan: Assembly, reference: Reference) -> list[SlippageUsed]:
+        """Find what takers meet on the bars, where that depends on their size; the terms by symbol."""
+        used: list[SlippageUsed] = []
+        if self.slippage is None and not self.participation_e8:
+            return used
+        for venue_plan in plan.plans.values():
+            terms, cautions = plan_liquidity(
+                venue_plan,
+                reference,
+                slippage=self.slippage,
+                participation_e8=self.participation_e8,
+                spread_bps=from_scaled(self.spread_e8, 4) if self.spread_e8 else None,
+            )
+            used += terms
+            plan.cautions += cautions
+            if self.slippage is not None:
+                for index, planned in venue_plan.liquidity.items():
+                    plan.digests[f"{venue_plan.instruments[index].id} slippage"] = digest_of(planned)
+        return used
 
     def _open_account(self, venue: Venue, amount: Number) -> None:
         _must(venue, commands.transfer(0, money(amount, venue.rules.asset)))
@@ -374,6 +428,13 @@ class Backtest:
             "execution": {
                 "spread_bps": str(from_scaled(self.spread_e8, 4).normalize()),
                 "bar_path": self.bar_path,
+                **({"slippage": self.slippage.to_dict()} if self.slippage is not None else {}),
+                **({"vip": self.vip, "bnb": self.bnb} if self.vip or self.bnb else {}),
+                **(
+                    {"participation": f"{from_e8(self.participation_e8).normalize():f}"}
+                    if self.participation_e8
+                    else {}
+                ),
                 "market_states": self.market_states,
                 "hold_orders": self.hold_orders,
             },

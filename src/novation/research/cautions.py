@@ -20,7 +20,13 @@ def cautions(run: FinishedRun) -> list[str]:
     spread = from_scaled(run.spread_e8, 4)
     half = f" plus {(spread / 2).normalize():f} bp" if spread else ""
     found = list(run.reference.cautions()) + run.plan.cautions
-    found.append(f"fills at the next open{half}, any size at one price: no book, no impact")
+    found.append(_fills(run, half))
+    for used in run.slippage:
+        terms = "; ".join(f"{name} {what}" for name, what in used.on.items())
+        found.append(f"{used.symbol}: takers slip by {terms}")
+        for names, why in ((used.off, "off, as assumed"), (used.unknown, "on, but its driver is not known")):
+            if names:
+                found.append(f"{used.symbol}: terms of slippage {why}: {', '.join(names)}")
     for venue in run.venues.values():
         if any(terms[0].tiers for terms in venue.terms):
             target = percent(venue.rules.liquidation_target_e8)
@@ -67,6 +73,15 @@ def cautions(run: FinishedRun) -> list[str]:
         if open_contracts:
             found.append(f"still open at the end of the data, valued at its last mark: {', '.join(open_contracts)}")
     return list(dict.fromkeys(found))
+
+
+def _fills(run: FinishedRun, half: str) -> str:
+    """How orders are filled, in one sentence."""
+    where = "fills at the next open"
+    share = f"at most {percent(run.participation_e8)} of what a bar traded" if run.participation_e8 else "any size"
+    if run.slippage:
+        return f"{where} plus a slippage of the order's size, {share}: no book, later orders find the price unmoved"
+    return f"{where}{half}, {share} at one price: no book, no impact"
 
 
 def _closed_out(run: FinishedRun, venue: Venue) -> list[str]:

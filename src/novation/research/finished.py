@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from novation.reference.lookup import Reference
 from novation.research.assembly import Assembly
+from novation.research.liquidity import SlippageUsed
 from novation.trading.broker import Broker
 from novation.trading.rollover import Rollover
 from novation.venues.venue import Venue
@@ -27,3 +28,5 @@ class FinishedRun:
     spread_e8: int
     report_currency: str | None
     rates: Mapping[str, Decimal]
+    slippage: Sequence[SlippageUsed] = ()
+    participation_e8: int = 0

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from novation.data.chain import ContractChain
 from novation.data.feed import build_feed
 from novation.data.market_states import States, TradedContract, can_show, market_states, sessions_of
-from novation.data.series import Prepared
+from novation.data.series import Array, Prepared
 from novation.domain.enums import BarPath
 from novation.domain.errors import ConfigError, NoRuleInForce
 from novation.domain.instruments import Instrument, Terms
+from novation.domain.liquidity import BarLiquidity
 from novation.domain.units import E8, NS
 from novation.domain.words import percent
 from novation.reference.day_margin import day_and_night, deadline_ns, intraday_ratio_e8
 from novation.reference.lookup import Reference
 from novation.venues.venue import Venue
 from novation.venues.venue_rules import VenueRules
+
+
+@dataclass(eq=False)
+class PlannedLiquidity:
+    """What takers of one instrument meet: the venue's option, LIQUIDITY rows of the feed, lots of each bar."""
+
+    of: BarLiquidity
+    rows: tuple[Array, dict[str, Array]] | None = None
+    traded_lots: Array | None = None
 
 
 @dataclass
@@ -30,6 +41,8 @@ class VenuePlan:
     states: dict[int, States] = field(default_factory=dict)  #: what markets do, of those that obey a schedule
     #: When other rows of terms take effect, where that is not their dates: (instant, row), the first from the start.
     changes: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    chains: dict[int, ContractChain] = field(default_factory=dict)  #: that a month is one of
+    liquidity: dict[int, PlannedLiquidity] = field(default_factory=dict)
 
     def add(self, symbol: str, instrument: Instrument, prepared: Prepared, reference: Reference) -> int:
         """One more instrument with the terms of the time its bars cover; returns its dense id."""
@@ -43,7 +56,15 @@ class VenuePlan:
 
     def build(self, spread_e8: int, bar_path: BarPath = BarPath.WORST) -> Venue:
         """The venue with its feed attached."""
-        venue = Venue(self.rules, self.instruments, self.terms, spread_e8=spread_e8, bar_path=bar_path, sampling=True)
+        venue = Venue(
+            self.rules,
+            self.instruments,
+            self.terms,
+            spread_e8=spread_e8,
+            bar_liquidity={self.instruments[i].id: planned.of for i, planned in self.liquidity.items()},
+            bar_path=bar_path,
+            sampling=True,
+        )
         rows = {}
         for i, terms in enumerate(self.terms):
             dated = self.changes.get(i, [(t.effective_ns, k) for k, t in enumerate(terms)])
@@ -57,6 +78,10 @@ class VenuePlan:
             deliveries={i: instrument.deliver_ns for i, instrument in enumerate(self.instruments)},
             phases={i: states.phases for i, states in self.states.items()},
             limits={i: states.limits for i, states in self.states.items()},
+            liquidity={i: planned.rows for i, planned in self.liquidity.items() if planned.rows is not None},
+            traded_lots={
+                i: planned.traded_lots for i, planned in self.liquidity.items() if planned.traded_lots is not None
+            },
         )
         venue.attach(feed)
         return venue

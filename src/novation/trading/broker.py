@@ -88,7 +88,7 @@ class Working(NamedTuple):
     venue: str
     order: int  #: the venue's id
     instrument: int
-    lots: int  #: signed, what is left of it; 0 of one that closes a position and is not triggered
+    lots: int  #: signed, those that have not traded yet; 0 of one that closes a position until it is triggered
     market: bool  #: a market order that waits for a price, not for a trigger
     leg: int  #: 1 of the short position of hedge mode, else 0
 
@@ -566,11 +566,7 @@ class Broker:
             line = self._by_instrument[venue].get(event.instrument)
             if line is not None:
                 line.legs[leg] = event.position_lots
-            filled = self._working.get(self.id_of(venue, event.order))
-            if filled is not None and kind == _FILL and filled.lots != event.lots:
-                self._change(venue, event.order, lots=filled.lots - event.lots, market=filled.market)
-            else:
-                self._done(venue, event.order)
+            self._traded(venue, event)
         elif kind == _CANCELLED:
             self._done(venue, event.order)
 
@@ -578,6 +574,14 @@ class Broker:
         line = self._by_instrument[working.venue].get(working.instrument)
         if line is not None and working.market:
             line.coming[working.leg] += direction * working.lots
+
+    def _traded(self, venue: str, event: Event) -> None:
+        """Lots of an order have traded; it works on while there are others."""
+        working = self._working.get(self.id_of(venue, event.order))
+        if working is not None and working.lots == event.lots:
+            self._done(venue, event.order)
+        elif working is not None:
+            self._change(venue, event.order, lots=working.lots - event.lots, market=working.market)
 
     def _change(self, venue: str, order: int, *, lots: int, market: bool) -> None:
         """A working order is another one from now on: triggered, or filled in part."""

@@ -14,6 +14,7 @@ from novation.domain.units import asset_decimals
 from novation.reference import Reference
 from novation.reference.rulebook import assumption
 from novation.reference.slippage import Product, row_in_force
+from novation.reference.terms import check_fee_level
 
 
 class TakerFee(NamedTuple):
@@ -47,8 +48,7 @@ def taker_fee(
         parts = (row["commission_usd"], row["exchange_usd"], row["regulatory_usd"])
         words = " + ".join(f"{part.normalize():f}" for part in parts) + " a contract: broker, exchange, regulatory"
         return TakerFee(_cut(qty * sum(parts), currency), words, _assumed(source))
-    if isinstance(vip, bool) or not isinstance(vip, int) or not 0 <= vip <= 9:
-        raise InvalidInput("expected a level from 0 to 9", source="vip", value=vip)
+    check_fee_level(vip, bnb)
     row, source = row_in_force(reference, "binance_um/fees", str(vip), at_ns)
     rate, words, cautions = row["taker_fraction"], f"VIP {vip}", _assumed(source)
     if bnb:

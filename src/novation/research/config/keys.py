@@ -27,7 +27,7 @@ from novation.research.config.types import (
 
 _NEVER = (None, False, 0, 0.0)
 _TRAINING = NotBuilt("training", _NEVER)
-_SLIPPAGE = NotBuilt("slippage terms", _NEVER)
+_UNBOUNDED = NotBuilt("a factor without bound; name its bounded term in `terms`", _NEVER)
 _LIMIT = NotBuilt("own limits other than max_drawdown_pct")
 _SESSION = NotBuilt("trading sessions")
 _HALT = NotBuilt("halts other than the exchange's own; a `products` file states those of a product")
@@ -203,11 +203,12 @@ class Session(Section):
 
 
 class CryptoFees(Section):
-    """Fees of Binance in basis points of notional."""
+    """Fees of Binance: a level of its table, less what BNB takes off; or rates of one's own in 1e-4 of notional."""
 
     maker_bps: Annotated[Number, Fact("Maker fee")] = None
     taker_bps: Annotated[Number, Fact("Taker fee")] = None
-    use_bnb_discount: Annotated[Flag, NotBuilt("fees paid in BNB")] = None
+    use_bnb_discount: Flag = None
+    vip_level: Annotated[int, Field(ge=0, le=9)] | None = None
 
 
 class CmeFees(Section):
@@ -236,16 +237,30 @@ class Fees(Section):
 
 
 class Slippage(Section):
-    """What a market order pays beyond the price; only the stated spread is built."""
+    """What a market order pays beyond the price: half the stated spread alone, or, with any of enabled, profile, terms,
+    impact, volume, min_slippage_bps and max_slippage_bps, by docs/rules/slippage.md.
 
-    profile: Annotated[Text | None, NotBuilt("slippage profiles", (None,))] = None
-    impact_coef_base: Annotated[Number, _SLIPPAGE] = None
+    terms: names of assumed terms to count, "all", or "base". impact: y of the square-root law in place of the rows'.
+    volume: coins or contracts of a day, or by symbol, in place of the bars'. profile: the rows are the product's own,
+    whatever its name.
+    """
+
+    enabled: Flag = None
+    profile: Literal["crypto_futures", "index_futures", "commodity_futures", "currency_futures"] | None = None
+    terms: list[Text] | Text | None = None
+    impact: Number = None
+    volume: Number | dict[str, Number] = None
+    impact_coef_base: Annotated[
+        Number, NotBuilt("the template's coefficient, which has no unit; `impact` is the square-root law's", _NEVER)
+    ] = None
     default_spread_bps: Number = None
-    min_slippage_bps: Annotated[Number, _SLIPPAGE] = None
-    max_slippage_bps: Annotated[Number, NotBuilt("slippage terms", (None,))] = None
-    funding_stress_sensitivity: Annotated[Number, _SLIPPAGE] = None
-    liquidation_cascade_multiplier: Annotated[Number, NotBuilt("slippage terms", (None, 1, 1.0))] = None
-    oi_imbalance_sensitivity: Annotated[Number, _SLIPPAGE] = None
+    min_slippage_bps: Number = None
+    max_slippage_bps: Number = None
+    funding_stress_sensitivity: Annotated[Number, _UNBOUNDED] = None
+    liquidation_cascade_multiplier: Annotated[
+        Number, NotBuilt("a factor without bound; name `liquidated` in terms", (None, 1, 1.0))
+    ] = None
+    oi_imbalance_sensitivity: Annotated[Number, _UNBOUNDED] = None
 
 
 class Lob(Section):
@@ -258,11 +273,13 @@ class Lob(Section):
 
 
 class Execution(Section):
-    """How orders are filled. spread_bps: the stated full spread, of which a market order pays half. bar_path: which way
-    the price went inside a bar that reaches several orders."""
+    """How orders are filled. spread_bps: the stated full spread, of which a market order pays half. participation: the
+    share of what a bar traded that can be had. bar_path: which way the price went inside a bar that reaches several
+    orders."""
 
     level: Annotated[Literal["L2", "L3"] | None, NotBuilt("order-by-order simulation", (None, "L2"))] = None
     spread_bps: Number = None
+    participation: Positive = None
     bar_path: Literal["worst", "high_first", "low_first", "nearer_first"] | None = None
     slippage: Slippage | None = None
     lob: Lob | None = None

@@ -20,12 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from novation.data.catalog import load
 from novation.domain.errors import ConfigError, NovationError, UnknownInstrument
 from novation.reference.lookup import Reference
 from novation.research.backtest import Backtest
 from novation.research.config.data import files_of, histories, way_of
 from novation.research.config.facts import Traded, contradictions, derived_overrides, not_built_here, unused, venue_of
-from novation.research.config.keys import Keys
+from novation.research.config.keys import Keys, Slippage
 from novation.research.config.places import of_setting, placed
 from novation.research.config.strategy import load_strategy, strategy_digest
 from novation.research.config.types import Label, NotBuilt
@@ -159,7 +160,7 @@ class BacktestConfig:
         keys = self.keys
         period, account, margin, execution = keys.period, keys.account, keys.margin, keys.execution
         slippage = execution.slippage if execution is not None else None
-        session = keys.session
+        session, crypto = keys.session, keys.fees.crypto if keys.fees is not None else None
         breakers = session.circuit_breakers if session is not None else None
         options: dict[str, Any] = {
             "start": period and period.from_,
@@ -181,6 +182,10 @@ class BacktestConfig:
                 slippage,
                 "default_spread_bps",
             ),
+            "slippage": _slippage(slippage),
+            "participation": execution and execution.participation,
+            "vip": crypto and crypto.vip_level,
+            "bnb": crypto and crypto.use_bnb_discount,
             "market_states": self._either(
                 "session.circuit_breakers.enabled",
                 breakers,
@@ -203,6 +208,16 @@ class BacktestConfig:
         if a is not None and b is not None and a != b:
             raise ConfigError(f"says {a}, and {second} says {b}: keep one", source=self.source, where=first)
         return a if a is not None else b
+
+    def histories(self) -> dict[str, Any]:
+        """What is read of each instrument, by its public id; the strategy is not loaded."""
+        try:
+            found = self._history()
+            if "data" in found:
+                return dict(found["data"])
+            return {symbol: load(symbol, root=found["data_root"]) for symbol in found["symbols"]}
+        except NovationError as error:
+            raise self.placed(error) from None
 
     def _history(self) -> dict[str, Any]:
         keys = self.keys
@@ -290,3 +305,18 @@ def _grouped(keys: Mapping[str, str]) -> str:
         joined = names[0] if len(names) == 1 else "{" + ", ".join(names) + "}"
         texts.append(f"{section}.{joined} ({what})" if section else f"{joined} ({what})")
     return ", ".join(texts)
+
+
+def _slippage(section: Slippage | None) -> Any:
+    """The argument of `Backtest`: None where nothing asks for slippage."""
+    if section is None or section.enabled is False:
+        return None
+    given = {
+        "terms": section.terms,
+        "impact": section.impact,
+        "volume": section.volume,
+        "min_bps": section.min_slippage_bps,
+        "max_bps": section.max_slippage_bps,
+    }
+    asked = {name: value for name, value in given.items() if value is not None}
+    return asked or section.enabled or section.profile is not None or None

@@ -24,7 +24,13 @@ _KEYS = {
     "hold_orders": "session.hold_orders",
     "spread_bps": "execution.spread_bps",
     "bar_path": "execution.bar_path",
+    "slippage": "execution.slippage",
+    "participation": "execution.participation",
+    "vip": "fees.crypto.vip_level",
+    "bnb": "fees.crypto.use_bnb_discount",
 }
+#: Setting of slippage -> its key, where that is another.
+_SLIPPAGE = {"min_bps": "min_slippage_bps", "max_bps": "max_slippage_bps"}
 #: Override -> the key of the plan's template that stands for it, where no `overrides` section has it.
 _FACTS = {
     "tick": "contract.tick_size",
@@ -63,6 +69,11 @@ def _where(error: InvalidInput, keys: Keys) -> str | None:
     if error.source == "Backtest":
         argument = error.where if error.where in _KEYS else error.where.partition(" ")[0]
         return _key(argument, keys) + error.where.removeprefix(argument)
+    if error.source == "slippage":
+        name, _, rest = error.where.partition(" ")
+        return f"execution.slippage.{_SLIPPAGE.get(name, name)}" + (f".{rest}" if rest else "")
+    if error.source == "terms":
+        return "execution.slippage.terms"
     if error.source in ("risk", "rules_as_of"):
         return f"{error.source}.{error.where}" if error.where else error.source
     return _override(error.where, keys) if error.source == "overrides" else None
