@@ -82,6 +82,16 @@ def test_a_gap_is_filled_at_the_open_and_by_the_mark_at_the_marks_trigger() -> N
     assert len(script.fills) == 1
 
 
+def test_the_costs_of_a_stop_are_measured_from_its_trigger() -> None:
+    """2,000 below it by the gap; the take-profit order was never an order that could trade."""
+    script = long_one()
+    result = run(script, history(QUIET, QUIET, (47_000, 47_500, 46_000, 47_000), QUIET))
+    bought, sold = result.transaction_costs().orders.reset_index().to_dict("records")
+    assert (bought["arrival_from"], sold["arrival_from"]) == ("last", "trigger")
+    assert (sold["side"], sold["arrival"], sold["price"], sold["timing"]) == ("sell", 49_000, 47_000, 2_000)
+    assert sold["order"] == script.ids[0]
+
+
 def test_stops_open_positions_too_and_round_to_where_they_are_reached_later() -> None:
     script = Script(
         n0=lambda s: [
