@@ -65,6 +65,9 @@ def test_the_path_says_which_of_two_closes_the_position(path: str, sold: float, 
     ]
     assert orders["triggered"].is_null().to_list() == [True, which == 1, which == 0]
     assert result.frame("refusals").is_empty()  # an order that ends with its position was not refused
+    first = {"worst": "the extreme that is against the position", "nearer_first": "the extreme nearer to its open"}
+    first |= {"low_first": "its low", "high_first": "its high"}
+    assert any(f"several orders goes to {first[path]} first" in caution for caution in result.cautions)
     assert result.explain(result.frame("fills").row(-1, named=True))
 
 
