@@ -26,10 +26,10 @@ from novation.domain.enums import (
     TriggerPrice,
 )
 from novation.domain.events import MAKER, REDUCE_ONLY, Event
-from novation.domain.instruments import Terms
+from novation.domain.instruments import Terms, Tier
 from novation.domain.liquidity import BarLiquidity, Ladder
 from novation.domain.market import MarketEvent
-from novation.domain.units import E8, NS
+from novation.domain.units import E8, NO_CAP, NS
 from novation.venues import binance_usdm, cme_globex
 from novation.venues.impacts import Impact
 from tests.conftest import scaled
@@ -673,3 +673,15 @@ def test_random_runs_trigger_orders_in_all_ways() -> None:
             if before.kind == EventKind.ORDER_CANCELLED and before.reason == CancelReason.POSITION_GONE:
                 seen["gone"] += 1
     assert {"waits", "FILL", "part", "WOULD_NOT_REDUCE", "INSUFFICIENT_MARGIN", "gone"} <= set(seen), seen
+
+
+def test_a_large_position_that_turns_round_takes_its_orders_along() -> None:
+    """3.3 billion lots, from long to short: their product is beyond 2**63."""
+    small = coin(tick_e8=1, lot_e8=E8)
+    terms = Terms(effective_ns=0, tiers=(Tier(0, NO_CAP, 100_000, 125, 0),))
+    both = Lockstep(Setup(binance_usdm.RULES, [small], [[terms]], 1, 0, [0]))
+    both.submit(transfer(0, 10**9 * E8))
+    both.advance(0, [opens(0, 0.00012345)])
+    both.submit(place_market(0, 0, BUY, 3_300_000_000))
+    both.submit(closing(SELL, 0.00012))
+    assert gone(both.submit(place_market(0, 0, SELL, 6_600_000_000))) == [(2, CancelReason.POSITION_GONE)]
