@@ -25,6 +25,7 @@ from novation.domain.enums import (
     TriggerKind,
     TriggerPrice,
 )
+from novation.domain.errors import InvalidInput
 from novation.domain.events import MAKER, REDUCE_ONLY, Event
 from novation.domain.instruments import Terms, Tier
 from novation.domain.liquidity import BarLiquidity, Ladder
@@ -32,6 +33,7 @@ from novation.domain.market import MarketEvent
 from novation.domain.units import E8, NO_CAP, NS
 from novation.venues import binance_usdm, cme_globex
 from novation.venues.impacts import Impact
+from novation.venues.venue import Venue
 from tests.conftest import scaled
 from tests.venues import scenarios
 from tests.venues.lockstep import Lockstep, random_run
@@ -685,3 +687,11 @@ def test_a_large_position_that_turns_round_takes_its_orders_along() -> None:
     both.submit(place_market(0, 0, BUY, 3_300_000_000))
     both.submit(closing(SELL, 0.00012))
     assert gone(both.submit(place_market(0, 0, SELL, 6_600_000_000))) == [(2, CancelReason.POSITION_GONE)]
+
+
+def test_a_path_has_a_name() -> None:
+    for path in BarPath:
+        assert Venue(binance_usdm.RULES, [COIN], [[TERMS]], bar_path=path.name.lower()).bar_path == path
+    for wrong in ("best", 4, -1):
+        with pytest.raises(InvalidInput, match="is one of worst, high_first, low_first, nearer_first"):
+            Venue(binance_usdm.RULES, [COIN], [[TERMS]], bar_path=wrong)  # type: ignore[arg-type]

@@ -47,7 +47,7 @@ from novation.venues.assets import in_limbs, totals_of
 from novation.venues.bar_liquidity import check_bar_liquidity
 from novation.venues.bar_liquidity import fill as fill_bar_liquidity
 from novation.venues.canonical import state_lines
-from novation.venues.checks import by_id, check_feed, check_flow, check_venue, queue_model
+from novation.venues.checks import bar_path_of, by_id, check_feed, check_flow, check_venue, queue_model
 from novation.venues.fill_query import FillProbability, fill_probability
 from novation.venues.funding_query import funding_state
 from novation.venues.impacts import Impact, check_impacts
@@ -93,7 +93,7 @@ class Venue:
         marked: Mapping[str, MarkRule] | None = None,
         impacts: Mapping[str, Impact] | None = None,
         bar_liquidity: Mapping[str, BarLiquidity] | None = None,
-        bar_path: BarPath = BarPath.WORST,
+        bar_path: BarPath | str = BarPath.WORST,
         pro_rata: bool = False,
         assets: Sequence[Asset] = (),
         sampling: bool = False,
@@ -111,7 +111,7 @@ class Venue:
         self.assets = tuple(assets) or (Asset(name=rules.asset, decimals=asset_decimals(rules.asset)),)
         self.impacts = by_id(impacts, "impacts")
         check_venue(self, accounts)
-        self.bar_path = BarPath(bar_path)
+        self.bar_path = bar_path_of(bar_path)
         self.bar_liquidity = by_id(bar_liquidity, "bar_liquidity", BarLiquidity)
         check_impacts(self.impacts, self.instruments, (self.ladders, self.books))
         check_bar_liquidity(self.bar_liquidity, self.instruments, (self.ladders, self.books, self.impacts))
