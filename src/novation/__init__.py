@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from novation.data.chain import ContractChain
     from novation.data.funding import funding
     from novation.data.history import History
+    from novation.data.recording import Recording
     from novation.domain.errors import (
         ConfigError,
         DataError,
@@ -52,6 +53,7 @@ _PLACES = {
     "DataError": "novation.domain.errors",
     "Delay": "novation.domain.latency",
     "History": "novation.data.history",
+    "Recording": "novation.data.recording",
     "InvalidInput": "novation.domain.errors",
     "Latency": "novation.domain.latency",
     "MarketConditions": "novation.domain.slippage",
@@ -95,6 +97,7 @@ __all__ = [
     "NovationError",
     "OffGrid",
     "Participant",
+    "Recording",
     "RemoteError",
     "Result",
     "RolloverScheduler",

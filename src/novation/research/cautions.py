@@ -75,6 +75,8 @@ def cautions(run: FinishedRun) -> list[str]:
 
 def _fills(run: FinishedRun, half: str) -> str:
     """How orders are filled, in one sentence."""
+    if run.level == "L3":
+        return "fills on the recorded order book"
     where = "fills at the next open"
     share = f"at most {percent(run.participation_e8)} of what a bar traded" if run.participation_e8 else "any size"
     if run.slippage:

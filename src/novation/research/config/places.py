@@ -24,6 +24,7 @@ _KEYS = {
     "hold_orders": "session.hold_orders",
     "spread_bps": "execution.spread_bps",
     "slippage": "execution.slippage",
+    "level": "execution.level",
     "participation": "execution.participation",
     "vip": "fees.crypto.vip_level",
     "bnb": "fees.crypto.use_bnb_discount",
