@@ -42,7 +42,7 @@ def audit(
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Every trade, as .csv or .parquet.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Replay somebody's trades under the exchange's rules: what fees, funding, refusals and liquidations they missed."""
+    """Replay somebody's trades under the exchange's rules: fees, funding, refusals, liquidations that they missed."""
     from novation.research.audit import audit as run
     from novation.research.audit.result import check_place
 

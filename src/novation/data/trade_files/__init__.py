@@ -42,7 +42,7 @@ def read_trades(given: Any, *, format: str | None = None, tz: str | None = None)
     found = format or _guess(document)
     if found is None:
         columns = ", ".join(map(str, _header(document)[:20]))
-        shown = f"its columns are: {columns}. " if columns else ""
+        shown = f"Its columns are: {columns}. " if columns else ""
         raise DataError("is no layout of trades that is known", source=document.source, hint=f"{shown}{_LAYOUTS}")
     trips, cautions = _read(document, found, tz)
     if not trips:

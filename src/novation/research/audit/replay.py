@@ -412,12 +412,13 @@ class Replay:
             return
         if one.instrument.method != MarginMethod.TIERED or any(f.kind == POSSIBLE for f in one.findings):
             return
-        positions = [p for p in self.venue.account(0).positions if p.instrument == index and p.lots * one.held > 0]
-        if not positions or not positions[0].liquidation_e8:
-            return
-        price = positions[0].liquidation_e8
-        extreme = int((bars.mark_low_e8 if one.held > 0 else bars.mark_high_e8)[row])
-        if extreme and (extreme <= price if one.held > 0 else extreme >= price):
+        positions = [p for p in self.venue.account(0).positions if p.instrument == index and p.lots]
+        price = next((p.liquidation_e8 for p in positions if p.lots * one.held > 0), 0)
+        # a long and a short position of a cross account have one price, on the side where the larger one loses
+        cross = self.account.scope == MarginScope.CROSS
+        net = sum(p.lots for p in positions) if cross else one.held
+        extreme = int((bars.mark_low_e8 if net > 0 else bars.mark_high_e8)[row])
+        if net and price and extreme and (extreme <= price if net > 0 else extreme >= price):
             text = (
                 f"the mark reached {from_e8(extreme).normalize():f} in the bar of {iso(bars.start_ns[row])}, of which "
                 f"it was held in a part; it liquidates at {from_e8(price).normalize():f}"
