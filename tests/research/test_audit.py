@@ -113,7 +113,7 @@ def test_a_liquidation_that_the_source_never_noticed() -> None:
     found = audit(trade(1, 9, qty="1", leverage="20", exit_price="60600"), data=crash())
     (one,) = found.trades
     assert one.liquidation is not None
-    assert one.liquidation.at == "2026-05-02 04:00"  # when the bar was known
+    assert (one.liquidation.bar, one.liquidation.at) == ("2026-05-02 03:00", "2026-05-02 04:00")
     assert abs(one.liquidation.mark - Decimal("57228.9156")) < Decimal("0.001")
     assert (one.liquidation.in_source, one.liquidation.qty) == (False, 1)
     assert one.pnl == Decimal(-3030)
@@ -121,6 +121,20 @@ def test_a_liquidation_that_the_source_never_noticed() -> None:
     assert (one.liquidation_difference, one.price_difference, one.fee_difference) == (Decimal(-3630), 0, 0)
     assert kinds(one) == ["outside_bar", "liquidated"]  # nobody bought at 60,600 either
     assert "which the source did not notice" in one.findings[1].text
+    sums_up(found)
+
+
+def test_a_liquidation_ends_a_trade_whatever_its_source_did_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "statement.csv"
+    rows = [(1, "BUY", 60_000, "1"), (5, "BUY", 59_000, "1"), (9, "SELL", 60_000, "2")]
+    lines = [
+        f"{(START + dt.timedelta(hours=h)):%Y-%m-%d %H:%M:%S},BTCUSDT,{side},{price},{qty},0,0,0"
+        for h, side, price, qty in rows
+    ]
+    path.write_text("\n".join(["Date(UTC),Symbol,Side,Price,Quantity,Amount,Fee,Realized Profit", *lines]))
+    found = nv.audit(path, data=crash(), rules_as_of="2026-05-01", leverage=20)
+    (one,) = found.trades
+    assert (one.pnl, one.liquidation_difference, one.refused_difference) == (Decimal(-3030), Decimal(-3030), 0)
     sums_up(found)
 
 
@@ -372,7 +386,7 @@ def test_it_prints_converts_and_saves(tmp_path: Path) -> None:
     found = audit(trade(1, 9, qty="1", leverage="20", exit_price="60600"), trade(), data=crash())
     shown = str(found)
     assert "source +600.00   audited -3,036.00   difference -3,636.00 USDT" in shown
-    assert "liquidated 2026-05-02 04:00 at mark" in shown
+    assert "liquidated in the bar of 2026-05-02 03:00 at mark" in shown
     told = found.to_dict()
     assert told["found"]["liquidated"] == 1 and set(told["found"]) == set(KINDS)
     assert told["trades"][0]["liquidation"]["loss"] == "3030.00000000"

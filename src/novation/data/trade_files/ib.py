@@ -120,6 +120,8 @@ def read_flex(lines: _Lines, source: str, tz: str | None) -> tuple[tuple[RoundTr
 def _flex_fill(row: Row) -> Fill:
     qty, fee = _signed(row, "Quantity"), row.number("IBCommission", "Commission", commas=True)
     word = row.text("Buy/Sell").upper()
+    if "(CA" in word:
+        row.fail("is a cancelled trade", column="Buy/Sell", value=word, hint="Leave cancelled trades out of the query.")
     side = (Side.SELL if qty < 0 else Side.BUY) if not word else (Side.BUY if word.startswith("BUY") else Side.SELL)
     return Fill(
         where=row.place,

@@ -48,6 +48,13 @@ class Market:
         row = int(np.searchsorted(self.bars.start_ns, ts_ns, side="right")) - 1
         return row if row >= 0 and ts_ns < int(self.bars.end_ns[row]) else None
 
+    def bar_closing(self, ts_ns: int) -> str | None:
+        """When the bar began that closes at an instant; None where none does."""
+        row = self.bar_at(ts_ns - 1)
+        if row is None or self.bars is None or int(self.bars.end_ns[row]) != ts_ns:
+            return None
+        return iso(self.bars.start_ns[row])
+
     def range_at(self, ts_ns: int) -> tuple[int, int] | None:
         """Lowest and highest price that could be had at an instant: of the bar it lies in, and where that bar opens
         then also the close of the one before; None where no bar says."""
@@ -181,7 +188,10 @@ class Histories:
             self._why = "no history given"
             return given if given is None or isinstance(given, History | ContractChain) else History(given)
         try:
-            return load(id, root=self.data)
+            found = load(id, root=self.data)
+            if isinstance(found, History):
+                found.missing_mark = "count"  # of a stored history that lacks a mark a stamp is not paid, and reported
+            return found
         except (DataError, UnknownInstrument) as error:
             hint = "" if isinstance(error, UnknownInstrument) else error.hint
             self._why = str(error).removesuffix(hint).strip().removeprefix(f"{id}: ")

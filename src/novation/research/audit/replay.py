@@ -10,7 +10,8 @@ what was held in a part of it, that is said as possible. An entry inside a bar m
 the bar had; at no other order of the source is the mark touched.
 
 *Sizes.* What lies between two lots is left out. An order that the exchange refuses is not carried out, and the exits
-close no more than is held. An exit above the largest order goes out in several.
+close no more than is held. An exit above the largest order goes out in several. A liquidation of all that is held ends
+a trade: what the source did with it afterwards is not carried out.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class Played:
     terms: tuple[Terms, ...]
     leverage: Decimal | None
     entered: int = 0
+    too_late: Decimal = Decimal(0)  #: lots of entries after a liquidation had ended it
     held: int = 0
     flow: int = 0
     fee: int = 0
@@ -96,9 +98,14 @@ class Played:
 
     @property
     def entered_share(self) -> Decimal:
-        """Of what the source entered, the share that was carried out."""
+        """Of what the source entered, the share that was not refused."""
         asked = self.trip.qty * E8 / self.instrument.lot_e8
-        return Decimal(abs(self.entered)) / asked
+        return min(Decimal(1), (abs(self.entered) + self.too_late) / asked)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the exchange has closed all of it, which ends the trade."""
+        return bool(self.liquidations) and not self.held
 
 
 @dataclass(frozen=True)
@@ -299,6 +306,9 @@ class Replay:
 
     def _carry_out(self, leg: _Leg) -> None:
         one, index = self.played[leg.trip], self._index(leg)
+        if leg.entry and one.gone:
+            one.too_late += leg.order.qty * E8 / one.instrument.lot_e8
+            return
         if leg.entry:
             finding = off_step(one.instrument, leg.order)
             if finding:

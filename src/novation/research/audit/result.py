@@ -23,10 +23,12 @@ _ZERO = Decimal(0)
 
 
 class LiquidationFound(msgspec.Struct, frozen=True, kw_only=True):
-    """A liquidation of the exchange's. qty: what was closed; clearance_fee: to the insurance fund, a part of the loss;
-    loss: what the trade had lost when the last of it was closed. in_source: whether the source has one too."""
+    """A liquidation of the exchange's. at: when it was known, at the close of the bar whose mark did it; bar: when that
+    bar began. qty: what was closed; clearance_fee: to the insurance fund, a part of the loss; loss: what the trade lost
+    in all. in_source: whether the source has one too."""
 
     at: str
+    bar: str | None
     mark: Decimal
     price: Decimal
     qty: Decimal

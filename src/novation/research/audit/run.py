@@ -288,7 +288,7 @@ class _Book:
         perpetual = instrument.kind == InstrumentKind.PERPETUAL
         source_fee, source_funding = trip.fee, trip.funding
         made = self._source_pnl(one)
-        share = min(one.entered_share, Decimal(1))
+        share = one.entered_share
         kept = _scaled(made, share)
         kept_fee, kept_funding = _scaled(source_fee or _ZERO, share), _scaled(source_funding or _ZERO, share)
         fee, funding = amount(one.fee), amount(one.funding)
@@ -371,6 +371,7 @@ class _Book:
         lots = sum(abs(part.lots) for part in one.liquidations)
         return LiquidationFound(
             at=iso(first.ts_ns),
+            bar=one.market.bar_closing(first.ts_ns),
             mark=from_e8(first.mark_e8),
             price=first.ticks * tick,
             qty=from_e8(lots * one.instrument.lot_e8),
@@ -390,7 +391,9 @@ class _Book:
             found = [finding for finding in found if finding.kind != POSSIBLE]
             noticed = "as the source says too" if trip.liquidated else "which the source did not notice"
             mark = from_e8(first.mark_e8).normalize()
-            text = f"liquidated {iso(first.ts_ns)} at mark {mark:f}, {noticed}"
+            bar = one.market.bar_closing(first.ts_ns)
+            when = f"at {iso(first.ts_ns)}" if bar is None else f"in the bar of {bar}"
+            text = f"liquidated {when} at mark {mark:f}, {noticed}"
             found.append(Finding(kind=LIQUIDATED, text=text, at=iso(first.ts_ns), value=mark))
         elif trip.liquidated and one.entered:
             at = iso(trip.exits[-1].ts_ns) if trip.exits else None
