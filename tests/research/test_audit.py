@@ -7,6 +7,7 @@ The rules are those of 2026-05-01: BTCUSDT with lots of 0.001, a tick of 0.1, at
 from __future__ import annotations
 
 import datetime as dt
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -356,6 +357,46 @@ def test_long_and_short_at_once_take_two_positions() -> None:
     )
     assert [one.pnl for one in found.trades] == [Decimal("3.995"), Decimal("-16.005")]
     sums_up(found)
+
+
+def test_each_strategy_has_an_account_of_its_own(tmp_path: Path) -> None:
+    orders = {"pair": "BTC/USDT:USDT", "amount": 0.1, "open_rate": 60_000.0, "close_rate": 60_000.0, "leverage": 1.0}
+    orders |= {"open_date": at(1), "close_date": at(5), "fee_open": 0.0, "fee_close": 0.0, "profit_abs": 0.0}
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps({"strategy": {name: {"trades": [orders]} for name in ("First", "Second")}}))
+    data = {"BTCUSDT": history(CALM, 50)}
+    found = nv.audit(path, data=data, rules_as_of="2026-05-01", margin="cross", cash=7_000)
+    assert [(one.group, one.pnl, kinds(one)) for one in found.trades] == [
+        ("First", Decimal(-6), []),
+        ("Second", Decimal(-6), []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trades", "text"),
+    [
+        ([trade(), trade(symbol="ESZ2026")], "one account holds the trades of one venue"),
+        ([trade(symbol="ESZ2026", qty="1"), trade(symbol="ESZ2026", side="short", qty="1")], "one position"),
+    ],
+)
+def test_what_one_account_cannot_hold_is_named(trades: list[dict[str, Any]], text: str) -> None:
+    with pytest.raises(nv.InvalidInput, match=text):
+        audit(*trades, cash=1_000_000, data={}, rules_as_of={"cme": "2021-06-01", "binance_um": "2026-05-01"})
+
+
+def test_a_statement_of_futures_is_replayed_with_the_multiplier(tmp_path: Path) -> None:
+    path = tmp_path / "statement.csv"
+    path.write_text(
+        "Trades,Header,DataDiscriminator,Asset Category,Currency,Symbol,Date/Time,Quantity,T. Price,Comm/Fee,"
+        "Realized P/L,Code\n"
+        'Trades,Data,Order,Futures,USD,ESU1,"2021-06-01, 10:00:00",2,4200.25,-4.5,0,O\n'
+        'Trades,Data,Order,Futures,USD,ESU1,"2021-06-01, 11:00:00",-2,4210.25,-4.5,991,C\n'
+    )
+    found = nv.audit(path, data={})
+    (one,) = found.trades
+    assert (one.symbol, one.source_pnl, one.source_fee, one.fee) == ("cme:ESU2021", 991, 9, Decimal("8.2"))
+    assert (one.pnl, one.fee_difference, one.price_difference) == (Decimal("991.8"), Decimal("0.8"), 0)
+    assert "1 trade at CME without a stake: no margin call is looked for (cash, --cash)" in found.cautions
 
 
 # -- wrong settings, and what is handed back ------------------------------------------------------------------------

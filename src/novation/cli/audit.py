@@ -49,18 +49,20 @@ def audit(
     with asked({name: f"--{name.replace('_', '-')}" for name in _ARGUMENTS}):
         if out is not None:
             check_place(out)
-        found = run(
-            trades,
-            format=format,
-            data=data,
-            margin=margin,
-            leverage=leverage,
-            cash=cash,
-            rules_as_of=rules_as_of,
-            tables=tables or (),
-            products=products,
-            tz=tz,
-        )
+        with show.bars_bar("audit", "trades") as progress:
+            found = run(
+                trades,
+                format=format,
+                data=data,
+                margin=margin,
+                leverage=leverage,
+                cash=cash,
+                rules_as_of=rules_as_of,
+                tables=tables or (),
+                products=products,
+                tz=tz,
+                progress=progress,
+            )
         if out is not None:
             found.save(out)
     show.show(found, json=json)

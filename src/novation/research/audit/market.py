@@ -73,7 +73,8 @@ class Market:
             return self.missing
         starts, ends = self.bars.start_ns, self.bars.end_ns
         data = f"history is of {iso(starts[0])} to {iso(ends[-1])}"
-        if first_ns >= ends[-1] or (last_ns is not None and last_ns <= starts[0] and last_ns != first_ns):
+        over = last_ns is not None and (last_ns < starts[0] or first_ns < last_ns <= starts[0])
+        if over or first_ns >= ends[-1]:
             return f"no history then: {data}"
         if first_ns < starts[0]:
             return f"no history before {iso(starts[0])}"

@@ -9,7 +9,7 @@ taken out of a position, transfers, fee levels above the lowest and discounts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,7 @@ def audit(
     tables: Sequence[str | Path] = (),
     products: str | Path | None = None,
     tz: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Audit:
     """Replay trades under the exchange's rules, and list what their source missed.
 
@@ -74,7 +75,7 @@ def audit(
     histories, or {symbol: History}; None: where histories lie anyway. margin, leverage: of trades whose source states
     none; unset leverage is 1. cash: one account of so much trades them all (needed for "cross"). rules_as_of: pins the
     instant at which dated tables are read. tables, products: the user's own tables and products. tz: the zone of stamps
-    without one.
+    without one. progress: called with the trades done and the trades there are.
 
     Raises `DataError` for a file that is wrong; `NoRuleInForce` or `UnknownInstrument` where not one trade can be
     audited (what they say of some trades stands with those).
@@ -95,7 +96,7 @@ def audit(
     reference = Reference.default(tables=own, rules_as_of=pinned)
     file = read_trades(trades, format=format, tz=tz)
     book = _Book(file, settings, reference, Histories(reference, data))
-    return book.audited()
+    return book.audited(progress)
 
 
 class _Settings:
@@ -127,7 +128,7 @@ class _Book:
         self.assumed_leverage = 0
         self._venues: dict[Any, tuple[Venue, Any]] = {}
 
-    def audited(self) -> Audit:
+    def audited(self, progress: Callable[[int, int], None] | None = None) -> Audit:
         """Replay everything; raises what stood in the way where nothing could be."""
         ready: dict[int, Played] = {}
         for number, trip in enumerate(self.file.trips):
@@ -138,8 +139,10 @@ class _Book:
         if not ready:
             raise self._nothing_audited()
         if self.settings.cash is None:
-            for one in ready.values():
+            for done, one in enumerate(ready.values(), 1):
                 self._alone(one)
+                if progress is not None:
+                    progress(done, len(ready))
         else:
             for group in dict.fromkeys(trip.group for trip in self.file.trips):
                 self._together([one for one in ready.values() if one.trip.group == group])
