@@ -418,9 +418,17 @@ def test_wrong_settings_are_named(options: dict[str, Any], text: str) -> None:
         audit(trade(), **options)
 
 
-def test_a_price_below_zero_of_a_perpetual_is_named() -> None:
-    with pytest.raises(nv.InvalidInput, match="row 1: is no price above zero"):
-        audit(trade(entry_price="-5"))
+@pytest.mark.parametrize(
+    ("price", "text"),
+    [
+        ("-5", r"row 1: is no price above zero \(found '-5'\)"),
+        ("0.000000001", "is no price above zero"),
+        ("90000000", "is no price that is counted here"),
+    ],
+)
+def test_a_price_that_can_be_none_is_named(price: str, text: str) -> None:
+    with pytest.raises(nv.InvalidInput, match=text):
+        audit(trade(entry_price=price))
 
 
 def test_it_prints_converts_and_saves(tmp_path: Path) -> None:

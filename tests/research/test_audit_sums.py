@@ -17,7 +17,8 @@ from novation.data.series import Bars
 from novation.data.synthetic import load_synthetic
 from novation.domain.units import NS, from_scaled, to_ns
 from novation.research.audit import Audit
-from novation.research.audit.replay import Replay, shares
+from novation.research.audit.played import shares
+from novation.research.audit.replay import Replay
 from tests.conftest import scaled
 
 SPAN = to_ns("2025-10-01"), to_ns("2025-10-20")  # with the crash of the 10th

@@ -19,7 +19,7 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 import numpy as np
@@ -44,68 +44,11 @@ from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import E8, asset_decimals, from_e8, from_scaled, iso
 from novation.research.audit.findings import MARGIN_CALL, POSSIBLE, REFUSED, Finding, off_step, spoken, whole_lots
 from novation.research.audit.market import Market
+from novation.research.audit.played import Account, Liquidation, Played, shares, value_of
 from novation.venues.venue import Venue
 
 #: Between two orders of one instant: each has room for the print that fills an order which rests.
 _APART_NS = 4
-
-
-@dataclass
-class Liquidation:
-    """What the exchange closed of a trade. loss: what the trade had made by then, in minor units, fees included."""
-
-    ts_ns: int
-    mark_e8: int
-    ticks: int
-    lots: int
-    clearance: int = 0
-    deficit: int = 0
-
-
-@dataclass
-class Played:
-    """One round trip while and after it is replayed; money in minor units, lots signed.
-
-    terms: the rows in force in its life. entered: lots of its entries as they were carried out. flow: what its fills
-    brought, so that with what is held at the mark it is the price's part of the profit.
-    """
-
-    trip: RoundTrip
-    market: Market
-    terms: tuple[Terms, ...]
-    leverage: Decimal | None
-    entered: int = 0
-    too_late: Decimal = Decimal(0)  #: lots of entries after a liquidation had ended it
-    held: int = 0
-    flow: int = 0
-    fee: int = 0
-    funding: int = 0
-    clearance: int = 0
-    deficit: int = 0  #: what an insurance fund paid for it
-    end_mark_e8: int = 0
-    findings: list[Finding] = field(default_factory=list)
-    liquidations: list[Liquidation] = field(default_factory=list)
-    delivered: bool = False
-
-    @property
-    def instrument(self) -> Instrument:
-        return self.market.instrument
-
-    @property
-    def price_profit(self) -> int:
-        """What the price made, of what is held at the end's mark."""
-        return self.flow + _value(self.held, self.end_mark_e8, self.instrument)
-
-    @property
-    def entered_share(self) -> Decimal:
-        """Of what the source entered, the share that was not refused."""
-        asked = self.trip.qty * E8 / self.instrument.lot_e8
-        return min(Decimal(1), (abs(self.entered) + self.too_late) / asked)
-
-    @property
-    def gone(self) -> bool:
-        """Whether the exchange has closed all of it, which ends the trade."""
-        return bool(self.liquidations) and not self.held
 
 
 @dataclass(frozen=True)
@@ -117,33 +60,6 @@ class _Leg:
     entry: bool
     last: bool
     at_ns: int = 0
-
-
-@dataclass(frozen=True)
-class Account:
-    """Whose money is at stake: what is deposited, and how positions are margined."""
-
-    deposit: int
-    scope: MarginScope
-    hedge: bool = False
-
-
-def _value(lots: int, price_e8: int, instrument: Instrument) -> int:
-    """Lots at a price in minor units, towards zero."""
-    whole = abs(lots * price_e8) * instrument.lot_value // E8
-    return whole if (lots > 0) == (price_e8 > 0) else -whole
-
-
-def shares(amount: int, weights: Sequence[int]) -> list[int]:
-    """An amount in proportion to weights above zero, in whole units; what is left over goes to the last.
-
-    >>> shares(-10, [1, 2])
-    [-3, -7]
-    """
-    total = sum(weights)
-    sign = -1 if amount < 0 else 1
-    parts = [sign * (abs(amount) * weight // total) for weight in weights[:-1]]
-    return [*parts, amount - sum(parts)]
 
 
 def legs_of(trips: Sequence[RoundTrip]) -> list[_Leg]:
@@ -394,7 +310,7 @@ class Replay:
         if not any(finding.text == text for finding in one.findings):
             self._note(one, REFUSED, text, leg.order.ts_ns, reason=reason, value=wanted, limit=whole)
         price = int((leg.order.price * E8).to_integral_value())
-        value = Decimal(abs(_value(lots, price, one.instrument)))
+        value = Decimal(abs(value_of(lots, price, one.instrument)))
         side = PositionSide.BOTH
         if self.account.hedge:
             side = PositionSide.LONG if one.trip.side > 0 else PositionSide.SHORT
@@ -499,7 +415,7 @@ class Replay:
         holders = self._holders(event.instrument, event.lots)
         fees = shares(event.fee, [abs(one.held) for one in holders] or [1])
         for one, fee in zip(holders, fees, strict=False):
-            one.flow += _value(one.held, event.price_e8, one.instrument)
+            one.flow += value_of(one.held, event.price_e8, one.instrument)
             one.fee += fee
             one.held, one.delivered = 0, True
 

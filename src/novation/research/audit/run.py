@@ -45,12 +45,15 @@ from novation.research.audit.findings import (
     outside_bar,
 )
 from novation.research.audit.market import Histories, Market
-from novation.research.audit.replay import Account, Played, Replay
+from novation.research.audit.played import Account, Played
+from novation.research.audit.replay import Replay
 from novation.research.audit.result import PARTS, Audit, AuditedTrade, LiquidationFound, Totals
 from novation.venues.venue import Venue
 
 _SCALE = Decimal("1e-8")
 _ZERO = Decimal(0)
+#: Beyond it prices in 1e-8 leave the integers of a feed (`domain.market.NO_LIMIT_E8`).
+_HIGHEST = Decimal(80_000_000)
 #: Orders of one instant follow each other: terms are looked up to so much after the last one.
 _AFTER_NS = 1_000_000
 
@@ -183,14 +186,20 @@ class _Book:
         market = self.histories.market(id)
         tiered = market.instrument.method == MarginMethod.TIERED
         for order in (*trip.entries, *trip.exits):
-            if tiered and order.price <= 0:
-                raise InvalidInput("is no price above zero", source=self.file.source, where=trip.where)
+            self._check_price(order.price, trip, above_zero=tiered)
         terms = self._terms_of(market, [trip])
         leverage = trip.leverage or self.settings.leverage
         if leverage is None and tiered:
             leverage = Decimal(1)
             self.assumed_leverage += 1
         return Played(trip, market, terms, leverage)
+
+    def _check_price(self, price: Decimal, trip: RoundTrip, *, above_zero: bool) -> None:
+        """Refuse a price that no market of this kind can stand at."""
+        problem = "is no price above zero" if above_zero and price < _SCALE else "is no price that is counted here"
+        if abs(price) > _HIGHEST or (above_zero and price < _SCALE):
+            hint = f"{trip.symbol}: mend or drop the trade."
+            raise InvalidInput(problem, source=self.file.source, where=trip.where, value=f"{price:f}", hint=hint)
 
     def _terms_of(self, market: Market, trips: Sequence[RoundTrip]) -> tuple[Terms, ...]:
         """The dated terms while trades ran; the first row in force from the start."""
