@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from novation.engine.strategy import compiled
     from novation.reference.products import contract
     from novation.reference.trading_calendar import calendar
+    from novation.research.audit.run import audit
     from novation.research.backtest import Backtest
     from novation.research.cascade.run import cascade
     from novation.research.cost import cost
@@ -70,6 +71,7 @@ _PLACES = {
     "UnknownInstrument": "novation.domain.errors",
     "Venue": "novation.venues.venue",
     "VenueError": "novation.domain.errors",
+    "audit": "novation.research.audit.run",
     "calendar": "novation.reference.trading_calendar",
     "cascade": "novation.research.cascade.run",
     "compiled": "novation.engine.strategy",
@@ -108,6 +110,7 @@ __all__ = [
     "Venue",
     "VenueError",
     "__version__",
+    "audit",
     "calendar",
     "cascade",
     "compiled",
