@@ -281,6 +281,9 @@ class Exchange:
             elections.open_with_auction(self, row.instrument)
 
     def _close_bars(self, rows: list[MarketEvent]) -> None:
+        rows = [row for row in rows if not self.has_book(row.instrument)]
+        if not rows:
+            return
         for row in rows:
             market = self.markets[row.instrument]
             market.closing_e8 = row.last_e8

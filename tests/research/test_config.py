@@ -351,7 +351,6 @@ def test_every_key_of_the_template_is_in_the_schema() -> None:
         ),
         ({"funding": {"interval_hours": 4}}, "funding.interval_hours (funding hours of one's own"),
         ({"funding": {"times_utc": ["01:00"]}}, "funding.times_utc (funding hours of one's own"),
-        ({"execution": {"level": "L3"}}, "execution.level (order-by-order simulation)"),
         ({"risk": {"kill_switch": {"enabled": True}}}, "risk.kill_switch.enabled (a kill switch)"),
         ({"risk": {"max_position_usd": 5}}, "risk.max_position_usd (own limits"),
         ({"features": {"include_oi_features": True}}, "features.include_oi_features (features)"),

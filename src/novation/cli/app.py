@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from novation.cli import (
+    audit,
     calibrate,
     cost,
     data,
@@ -42,6 +43,7 @@ _ORDER = (
     "roll",
     "cost",
     "backtest",
+    "audit",
     "cascade",
     "validate",
     "calibrate",
@@ -101,6 +103,7 @@ app.command("calendar", rich_help_panel=ASK)(markets.calendar)
 app.command("roll", rich_help_panel=ASK)(markets.roll)
 app.command("cost", rich_help_panel=ASK)(cost.cost)
 app.command("backtest", rich_help_panel=RUN)(runs.backtest)
+app.command("audit", rich_help_panel=RUN)(audit.audit)
 app.command("cascade", rich_help_panel=RUN)(runs.cascade)
 app.add_typer(validate.app, name="validate", rich_help_panel=PROVE)
 app.add_typer(calibrate.app, name="calibrate", rich_help_panel=PROVE)

@@ -122,10 +122,16 @@ def apply_row(venue, row):
         if venue.closed_to == venue.closed_from:
             venue.closed_from = venue.feed_next
         venue.closed_to = venue.feed_next + 1
-        venue.closing = 1
-        m.closing = 1
         m.start_ns = row.start_ns
         m.bar = row.bar
+        if has_book(venue, row.instrument):  # nothing trades by it: a trader looks at the market by its clock
+            m.closed_ns = venue.clock_ns
+            m.bar_low_e8 = row.mark_low_e8
+            m.bar_high_e8 = row.mark_high_e8
+            venue.feed_next += 1
+            return
+        venue.closing = 1
+        m.closing = 1
         m.last_high_e8 = row.last_high_e8
         m.last_low_e8 = row.last_low_e8
         m.last_close_e8 = row.last_e8
@@ -257,6 +263,8 @@ def finish_bars(venue):
     """The closed bars become history: their close is the mark, their extremes have been dealt with."""
     for i in range(venue.closed_from, venue.closed_to):
         m = market_(venue, feed_(venue, i).instrument)
+        if m.closing == 0:
+            continue
         m.closing = 0
         m.closed_ns = venue.clock_ns
         m.last_e8 = m.last_close_e8

@@ -31,7 +31,7 @@ from novation.domain.units import (
 )
 from novation.reference.lookup import Reference
 from novation.reference.terms import check_fee_level
-from novation.research.assembly import Assembly, assemble
+from novation.research.assembly import L2, L3, Assembly, assemble
 from novation.research.driver import Driver, SimulatedExchange
 from novation.research.finished import FinishedRun
 from novation.research.liquidity import RunSlippage, SlippageUsed, check_participation, digest_of, plan_liquidity
@@ -57,6 +57,7 @@ class Backtest:
     start, end: half-open period, dates or aware instants. cash: an amount of the only currency, or {currency: amount}.
     leverage, margin ("cross" or "isolated"): of every instrument with tiered margin; unset leverage is the venue's.
     hedge: hold a long and a short position of each symbol; orders then name one (`position_side`).
+    level: "L2", the prices of bars; "L3", the order book of `Recording`s, whose trades are the bars on either level.
     spread_bps: stated full spread; market orders pay half of it. slippage: True, or {"terms", "impact", "volume",
     "min_bps", "max_bps"}: takers pay half a spread and a part that grows with their size, by dated rows
     (docs/rules/slippage.md); a spread that is stated takes the place of the rows'. participation: the share of what a
@@ -87,6 +88,7 @@ class Backtest:
         leverage: int | None = None,
         margin: Literal["cross", "isolated"] = "cross",
         hedge: bool = False,
+        level: Literal["L2", "L3"] = "L2",
         spread_bps: Number = 0,
         slippage: bool | Mapping[str, Any] | RunSlippage = False,
         participation: Number | None = None,
@@ -163,6 +165,19 @@ class Backtest:
         self.cash, self.leverage, self.margin, self.seed = cash, leverage, margin, int(seed)
         self.hedge, self.market_states, self.hold_orders = hedge, market_states, hold_orders
         self.spread_e8 = to_scaled(spread_bps, 4, source="Backtest", where="spread_bps")  # 1 bp = 1e-4 = 1e4 of 1e-8
+        if level not in (L2, L3):
+            raise ConfigError('is "L2" or "L3"', source="Backtest", where="level", value=level)
+        for name, bars_alone in (
+            ("spread_bps", spread_bps),
+            ("slippage", slippage),
+            ("participation", participation),
+            ("bar_path", "" if bar_path == "worst" else bar_path),
+        ):
+            if level == L3 and bars_alone:
+                raise ConfigError(
+                    "is of bars: on the order book the book says", source="Backtest", where=name, value=str(bars_alone)
+                )
+        self.level = level
         self.vip, self.bnb = vip, bnb
         for name, check in (("vip", (vip, False)), ("bnb", (0, bnb))):
             try:
@@ -212,6 +227,7 @@ class Backtest:
             root=self.data_root,
             obey_states=self.market_states,
             hold_orders=self.hold_orders,
+            level=self.level,
         )
         self._check_fees(plan)
         slipped = self._plan_liquidity(plan, reference)
@@ -226,6 +242,8 @@ class Backtest:
         markets = Markets(list(venues.values()))
         first = markets.next_instant()
         assert first is not None
+        if self.level == L3:  # what was recorded before the first bar only builds the book
+            first = min(int(p.bars.start_ns[0]) for venue_plan in plan.plans.values() for p in venue_plan.prepared)
         for venue in venues.values():
             venue.advance(first - 1)
         broker = Broker(SimulatedExchange(markets), hedge=self.hedge)
@@ -267,6 +285,7 @@ class Backtest:
             rates=rates,
             slippage=slipped,
             participation_e8=self.participation_e8,
+            level=self.level,
         )
         return Result(record_of(finished, self._settings(cash, rates)), histories=plan.sources)
 
@@ -427,7 +446,8 @@ class Backtest:
             },
             "execution": {
                 "spread_bps": str(from_scaled(self.spread_e8, 4).normalize()),
-                "bar_path": self.bar_path,
+                **({"bar_path": self.bar_path} if self.level == L2 else {}),
+                **({"level": self.level} if self.level != L2 else {}),
                 **({"slippage": self.slippage.to_dict()} if self.slippage is not None else {}),
                 **({"vip": self.vip, "bnb": self.bnb} if self.vip or self.bnb else {}),
                 **(

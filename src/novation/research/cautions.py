@@ -78,6 +78,8 @@ def cautions(run: FinishedRun) -> list[str]:
 
 def _fills(run: FinishedRun, half: str) -> str:
     """How orders are filled, in one sentence."""
+    if run.level == "L3":
+        return "fills on the recorded order book"
     where = "fills at the next open"
     share = f"at most {percent(run.participation_e8)} of what a bar traded" if run.participation_e8 else "any size"
     if run.slippage:
@@ -96,8 +98,8 @@ _FIRST = {
 
 def _paths(run: FinishedRun) -> list[str]:
     """How stops were filled, and what is assumed of the inside of bars: where it mattered, or was chosen."""
-    found = []
-    for venue in run.venues.values():
+    found: list[str] = []
+    for venue in run.venues.values() if run.level != "L3" else ():
         triggered = bool((events_of(venue.log or [])["kind"] == EventKind.ORDER_TRIGGERED).any())
         stops = "stops are filled at their trigger, or at an open beyond it; " if triggered else ""
         if stops or venue.bar_path != BarPath.WORST:

@@ -30,3 +30,4 @@ class FinishedRun:
     rates: Mapping[str, Decimal]
     slippage: Sequence[SlippageUsed] = ()
     participation_e8: int = 0
+    level: str = "L2"

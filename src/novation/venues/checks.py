@@ -176,12 +176,11 @@ def check_feed(venue: Made, feed: np.ndarray) -> None:
     count = np.array([len(rows) for rows in venue.terms], np.int64)[feed["instrument"]]
     laddered = np.array([i.id in venue.ladders for i in venue.instruments])[feed["instrument"]]
     booked = np.array([i.id in venue.books for i in venue.instruments])[feed["instrument"]]
-    bars = np.isin(feed["kind"], (MarketEventKind.BAR_CLOSE, MarketEventKind.BAR_OPEN))
     tiered = np.array([i.method == MarginMethod.TIERED for i in venue.instruments])[feed["instrument"]]
     foreign = (feed["terms"] < first) | (feed["terms"] >= first + count)
     for wrong, what in (
         ((feed["kind"] == MarketEventKind.BAR_CLOSE) & laddered, "closes a bar of an instrument on a ladder"),
-        (bars & booked, "brings a bar of an instrument on a book"),
+        ((feed["kind"] == MarketEventKind.BAR_OPEN) & booked, "opens a bar of an instrument on a book"),
         ((feed["kind"] == MarketEventKind.MARK) & ~booked, "brings a mark by itself of an instrument without a book"),
         ((feed["kind"] == MarketEventKind.MARK) & (feed["mark_e8"] == 0), "has no mark"),
         ((feed["kind"] == MarketEventKind.TERMS) & foreign, "names terms that are not its instrument's"),

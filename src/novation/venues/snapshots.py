@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Any, Protocol
 
@@ -50,6 +51,7 @@ class Restored(Made, Protocol):
     def table(self, name: str) -> Any: ...
 
 
+@functools.cache
 def layout() -> str:
     """A digest of the fields of all tables."""
     fields = [(name, str(dtype.descr)) for name, dtype in [("head", HEAD), *DTYPES.items()]]

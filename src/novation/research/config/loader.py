@@ -183,6 +183,7 @@ class BacktestConfig:
                 "default_spread_bps",
             ),
             "slippage": _slippage(slippage),
+            "level": execution and execution.level,
             "participation": execution and execution.participation,
             "vip": crypto and crypto.vip_level,
             "bnb": crypto and crypto.use_bnb_discount,
@@ -237,6 +238,7 @@ class BacktestConfig:
             reference=self._reference,
             source=self.source,
             days=_days_before_expiry(keys),
+            queue=keys.execution.lob.queue_position_method if keys.execution and keys.execution.lob else None,
         )
         for one in self.traded:
             history: Any = found[one.id]

@@ -25,6 +25,7 @@ _KEYS = {
     "spread_bps": "execution.spread_bps",
     "bar_path": "execution.bar_path",
     "slippage": "execution.slippage",
+    "level": "execution.level",
     "participation": "execution.participation",
     "vip": "fees.crypto.vip_level",
     "bnb": "fees.crypto.use_bnb_discount",

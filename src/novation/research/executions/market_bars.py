@@ -24,9 +24,11 @@ from novation.data.catalog import load
 from novation.data.chain import ContractChain
 from novation.data.frames import read_frame
 from novation.data.history import History
+from novation.data.recording import Recording
 from novation.data.series import Bars
 from novation.domain.errors import InvalidInput
 from novation.domain.units import DAY_NS
+from novation.reference.lookup import Reference
 from novation.reference.symbols import MONTHS
 from novation.research.assembly import as_source
 from novation.trading.record import Known, RunRecord
@@ -168,7 +170,10 @@ def _named(given: Mapping[str, Any], traded: list[tuple[str, str]]) -> dict[str,
             raise InvalidInput(
                 "is not traded in this run", source="data", where=str(name), hint=f"Traded: {', '.join(known)}."
             )
-        found[matches[0]] = as_source(source)
+        made = as_source(source)
+        if isinstance(made, Recording):
+            made = made.history(Reference.default().instrument(matches[0]))
+        found[matches[0]] = made
     return found
 
 
