@@ -122,7 +122,7 @@ def would_not_reduce(ex: Exchange, account: int, i: int, side: int, lots: int) -
 
 def waits_for_trigger(ex: Exchange, c: Command) -> bool:
     """Whether it is a conditional order."""
-    return c.kind == CommandKind.PLACE and c.trigger != 0 and ex.has_book(2 * c.instrument)
+    return c.kind == CommandKind.PLACE and c.trigger != 0
 
 
 def well_formed(ex: Exchange, c: Command) -> Refusal | None:

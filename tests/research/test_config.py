@@ -110,6 +110,12 @@ def test_the_two_names_of_scope_leverage_and_spread_mean_the_same(folder: Path) 
     )
 
 
+def test_the_path_inside_a_bar_is_a_key(folder: Path) -> None:
+    assert config(folder, execution={"bar_path": "high_first"}).backtest().bar_path == "high_first"
+    assert config(folder).backtest().bar_path == "worst"
+    assert "execution.bar_path" in refusal(folder, execution={"bar_path": "best"})
+
+
 def test_a_strategy_may_be_a_class_a_function_or_in_a_package(folder: Path) -> None:
     assert config(folder, params={"qty": 2}).backtest().strategy.qty == 2
     assert isinstance(config(folder, strategy="mine.py:targets").backtest().strategy, nv.Targets)

@@ -107,6 +107,18 @@ def test_a_market_order_pays_the_open_on_bars_and_walks_the_book_on_the_book() -
     assert len(found["L2"].equity) == len(found["L3"].equity) == 4
 
 
+def test_a_stop_waits_for_a_trade_of_the_recorded_book() -> None:
+    """Long from the first close on; the sale of the second second trades at 59,999.9, and the stop meets that bid."""
+
+    def enter(s: Script) -> None:
+        s.buy(BTC, 0.1)
+        s.close_at(BTC, stop=59_999.9, take_profit=60_100)
+
+    result = run(Script(n0=enter), "L3")
+    assert fills(result) == [(0.1, 60_000.1), (-0.1, 59_999.9)]
+    assert result.frame("orders")["status"].to_list() == ["filled", "filled", "cancelled"]
+
+
 def test_a_limit_order_waits_for_a_bar_to_trade_through_it_or_for_its_queue() -> None:
     """Bid at 59,999.9 behind 1: bars never trade below it; in the book a sale of 1.4 reaches it."""
     rows = [
@@ -178,6 +190,7 @@ def test_what_cannot_be_is_refused() -> None:
         ({"level": "L3", "spread_bps": 1}, "spread_bps: is of bars"),
         ({"level": "L3", "slippage": True}, "slippage: is of bars"),
         ({"level": "L3", "participation": 0.1}, "participation: is of bars"),
+        ({"level": "L3", "bar_path": "low_first"}, "bar_path: is of bars"),
     ):
         with pytest.raises(ConfigError, match=message):
             nv.Backtest(nv.Strategy(), {BTC: bars}, **options)  # type: ignore[arg-type]

@@ -96,7 +96,7 @@ def test_there_are_the_kinds_that_the_rules_have_and_they_need_somebody_there() 
         {"expire_ns": 5},
         {"display_lots": 1},
         {"min_lots": 1},
-        {"trigger": TriggerKind.STOP},
+        {"trigger": TriggerKind.TRAILING},
         {"trigger_e8": 5},
         {"trigger_by": TriggerPrice.MARK},
         {"callback_e8": 5},

@@ -136,7 +136,7 @@ def accept(venue, row, c, kind, price_ticks):
     instrument, conditional = c.instrument, c.trigger != 0
     booked = has_book(venue, instrument)
     reduce_only = c.reduce_only or c.close_position or closes(account_(venue, c.account).hedge, c.side, c.position_side)
-    after = c.after if kind == _MARKET and c.hold and not has_depth(venue, instrument) else 0
+    after = c.after if kind == _MARKET and c.hold and not conditional and not has_depth(venue, instrument) else 0
     found, best, worst, missed = 0, NO_PRICE, NO_PRICE, 0
     reason, value, limit = 0, 0, 0
     if not conditional and not waits(venue, c.account, after):

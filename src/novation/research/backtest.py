@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from novation.domain import commands
-from novation.domain.enums import EventKind, MarginMethod, MarginScope, RejectReason
+from novation.domain.enums import BarPath, EventKind, MarginMethod, MarginScope, RejectReason
 from novation.domain.errors import ConfigError, InvalidInput, NovationError
 from novation.domain.events import EVENT_FORMAT, Event
 from novation.domain.instruments import Instrument
@@ -45,6 +45,9 @@ from novation.trading.targets import Targets
 from novation.venues.markets import Markets
 from novation.venues.venue import Venue
 
+#: Paths inside a bar by name.
+_PATHS = {path.name.lower(): path for path in BarPath}
+
 
 class Backtest:
     """Run a strategy on history through the simulated exchange.
@@ -58,9 +61,10 @@ class Backtest:
     spread_bps: stated full spread; market orders pay half of it. slippage: True, or {"terms", "impact", "volume",
     "min_bps", "max_bps"}: takers pay half a spread and a part that grows with their size, by dated rows
     (docs/rules/slippage.md); a spread that is stated takes the place of the rows'. participation: the share of what a
-    bar traded that can be had. vip, bnb: level of Binance's fees, and whether they are paid in BNB. rules_as_of: pins
-    the instant at which dated tables are read. tables: folders of the user's own tables. overrides: exchange facts
-    replaced, listed as such.
+    bar traded that can be had. bar_path: which way the price is taken to have gone inside a bar that reaches several
+    orders: "worst" for the position, "high_first", "low_first", or "nearer_first", to the extreme nearer to the open.
+    vip, bnb: level of Binance's fees, and whether they are paid in BNB. rules_as_of: pins the instant at which dated
+    tables are read. tables: folders of the user's own tables. overrides: exchange facts replaced, listed as such.
     market_states: CME contracts with bars of at most an hour open, close, halt and have price limits as the exchange's
     do; False: always open. hold_orders: a broker keeps orders sent outside those hours for the next opening; False:
     they are refused, as the exchange does.
@@ -88,6 +92,7 @@ class Backtest:
         spread_bps: Number = 0,
         slippage: bool | Mapping[str, Any] | RunSlippage = False,
         participation: Number | None = None,
+        bar_path: Literal["worst", "high_first", "low_first", "nearer_first"] = "worst",
         vip: int = 0,
         bnb: bool = False,
         rules_as_of: Any = None,
@@ -143,7 +148,10 @@ class Backtest:
             raise ConfigError("is a whole number", source="Backtest", where="seed", value=seed)
         if to_decimal(spread_bps, source="Backtest", where="spread_bps") < 0:
             raise ConfigError("cannot be negative", source="Backtest", where="spread_bps", value=str(spread_bps))
-        self.strategy = strategy
+        if bar_path not in _PATHS:
+            known = ", ".join(f'"{name}"' for name in _PATHS)
+            raise ConfigError(f"is one of {known}", source="Backtest", where="bar_path", value=bar_path)
+        self.strategy, self.bar_path = strategy, bar_path
         self.data, self.symbols = data, list(symbols) if symbols is not None else None
         self.start_ns = None if start is None else to_ns(start, source="Backtest", where="start")
         self.end_ns = None if end is None else to_ns(end, source="Backtest", where="end")
@@ -159,7 +167,12 @@ class Backtest:
         self.spread_e8 = to_scaled(spread_bps, 4, source="Backtest", where="spread_bps")  # 1 bp = 1e-4 = 1e4 of 1e-8
         if level not in (L2, L3):
             raise ConfigError('is "L2" or "L3"', source="Backtest", where="level", value=level)
-        for name, bars_alone in (("spread_bps", spread_bps), ("slippage", slippage), ("participation", participation)):
+        for name, bars_alone in (
+            ("spread_bps", spread_bps),
+            ("slippage", slippage),
+            ("participation", participation),
+            ("bar_path", "" if bar_path == "worst" else bar_path),
+        ):
             if level == L3 and bars_alone:
                 raise ConfigError(
                     "is of bars: on the order book the book says", source="Backtest", where=name, value=str(bars_alone)
@@ -220,7 +233,9 @@ class Backtest:
         slipped = self._plan_liquidity(plan, reference)
         assets = [venue_plan.rules.asset for venue_plan in plan.plans.values()]
         cash, rates = self._cash(assets), self._report_rates(assets)
-        venues = {name: venue_plan.build(self.spread_e8) for name, venue_plan in plan.plans.items()}
+        venues = {
+            name: venue_plan.build(self.spread_e8, _PATHS[self.bar_path]) for name, venue_plan in plan.plans.items()
+        }
         self._check_margin(venues)
         for venue in venues.values():
             venue.log = []
@@ -431,6 +446,7 @@ class Backtest:
             },
             "execution": {
                 "spread_bps": str(from_scaled(self.spread_e8, 4).normalize()),
+                **({"bar_path": self.bar_path} if self.level == L2 else {}),
                 **({"level": self.level} if self.level != L2 else {}),
                 **({"slippage": self.slippage.to_dict()} if self.slippage is not None else {}),
                 **({"vip": self.vip, "bnb": self.bnb} if self.vip or self.bnb else {}),

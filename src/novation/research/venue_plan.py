@@ -13,7 +13,7 @@ from novation.data.market_states import States, TradedContract, can_show, market
 from novation.data.recording import Recording
 from novation.data.series import Array, Prepared
 from novation.domain.book import BookRules
-from novation.domain.enums import SelfTrade
+from novation.domain.enums import BarPath, SelfTrade
 from novation.domain.errors import ConfigError, NoRuleInForce
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import BarLiquidity
@@ -62,7 +62,7 @@ class VenuePlan:
         self.symbols.append(symbol)
         return len(self.instruments) - 1
 
-    def build(self, spread_e8: int) -> Venue:
+    def build(self, spread_e8: int, bar_path: BarPath = BarPath.WORST) -> Venue:
         """The venue with its feed attached."""
         venue = Venue(
             self.rules,
@@ -71,6 +71,7 @@ class VenuePlan:
             spread_e8=spread_e8,
             books={self.instruments[i].id: rules for i, rules in self.books.items()},
             bar_liquidity={self.instruments[i].id: planned.of for i, planned in self.liquidity.items()},
+            bar_path=bar_path,
             sampling=True,
         )
         rows = {}

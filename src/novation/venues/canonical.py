@@ -210,9 +210,9 @@ def state_lines(venue: HasState) -> Iterator[Line]:
                 yield "amended", (o["id"], o["amended"])
             if o["ahead_rest"]:
                 yield "ahead", (o["id"], o["ahead_rest"])
-            if o["trigger"]:
-                price = (o["trigger_e8"], o["trigger_by"], o["callback_e8"], o["extreme_e8"])
-                yield "trigger", (o["id"], o["trigger"], *price)
-                if o["close_position"] or o["price_protect"]:
-                    yield "closes", (o["id"], o["close_position"], o["price_protect"])
+        if o["trigger"]:
+            price = (o["trigger_e8"], o["trigger_by"], o["callback_e8"], o["extreme_e8"])
+            yield "trigger", (o["id"], o["trigger"], *price)
+            if o["close_position"] or o["price_protect"]:
+                yield "closes", (o["id"], o["close_position"], o["price_protect"])
         row = int(o["next"])

@@ -11,6 +11,7 @@ from novation.domain.account import InsurancePool
 from novation.domain.assets import Asset
 from novation.domain.book import MOST_LOTS, BookRules
 from novation.domain.enums import (
+    BarPath,
     HaltReason,
     InstrumentKind,
     InstrumentStatus,
@@ -277,6 +278,16 @@ def _wrong_index(venue: Made, feed: np.ndarray) -> Iterator[tuple[np.ndarray, st
     yield ends & ~delivered, "delivers an instrument without a delivery time"
     due = np.array([i.deliver_ns for i in venue.instruments])[feed["instrument"]]
     yield ends & (feed["ts_ns"] < due), "delivers an instrument before its delivery time"
+
+
+def bar_path_of(given: BarPath | str) -> BarPath:
+    """A path inside a bar by itself or by its name in small letters."""
+    names = {path.name.lower(): path for path in BarPath}
+    if isinstance(given, str) and given in names:
+        return names[given]
+    if given not in list(BarPath):
+        raise InvalidInput(f"is one of {', '.join(names)}", source="bar_path", value=given)
+    return BarPath(given)
 
 
 def queue_model(given: QueueModel | str, rows: np.ndarray) -> QueueModel:

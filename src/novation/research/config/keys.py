@@ -275,12 +275,13 @@ class Lob(Section):
 class Execution(Section):
     """How orders are filled. level: L2, by the prices of bars; L3, on the order book that the data record (`flow`).
     spread_bps: the stated full spread, of which a market order pays half. participation: the share of what a bar traded
-    that can be had.
+    that can be had. bar_path: which way the price went inside a bar that reaches several orders.
     """
 
     level: Literal["L2", "L3"] | None = None
     spread_bps: Number = None
     participation: Positive = None
+    bar_path: Literal["worst", "high_first", "low_first", "nearer_first"] | None = None
     slippage: Slippage | None = None
     lob: Lob | None = None
 

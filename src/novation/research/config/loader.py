@@ -195,6 +195,7 @@ class BacktestConfig:
                 session,
                 "market_states",
             ),
+            "bar_path": execution and execution.bar_path,
             "hold_orders": session and session.hold_orders,
             "risk": {"max_drawdown_pct": keys.risk.max_drawdown_pct} if keys.risk is not None else None,
             "seed": keys.seed,

@@ -23,6 +23,7 @@ _KEYS = {
     "market_states": "session.market_states",
     "hold_orders": "session.hold_orders",
     "spread_bps": "execution.spread_bps",
+    "bar_path": "execution.bar_path",
     "slippage": "execution.slippage",
     "level": "execution.level",
     "participation": "execution.participation",

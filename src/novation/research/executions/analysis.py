@@ -148,7 +148,7 @@ def _row(record: RunRecord, cost: OrderCost, bars: MarketBars | None, horizons: 
         "status": cost.status,
         "forced": cost.forced,
         "arrival": cost.arrival_e8 / E8,
-        "arrival_from": "mark" if cost.forced else _KNOWN[cost.known],
+        "arrival_from": "mark" if cost.forced else "trigger" if cost.waited else _KNOWN[cost.known],
         "price": paid / (filled * instrument.lot_value) if filled else None,
         "end": cost.end_e8 / E8 if cost.end_e8 is not None else None,
         "vwap": vwap / E8 if vwap is not None else None,

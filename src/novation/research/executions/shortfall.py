@@ -17,8 +17,9 @@ The split walks a ladder of prices, each a level at which the filled lots are va
 A level's value is summed exactly over the fills and cut down to a minor unit once, so the differences telescope: they
 add up to (fill - arrival) to the unit, whatever they are. All costs are positive where they are paid.
 
-Not modelled: what a decision cost before its order was sent; conditional orders count from being sent, not from their
-trigger. Orders that the exchange refused never were in the market and have no row.
+An order that waits for a price is one from its trigger on, and what it waited for is its arrival price: a stop that a
+gap fills beyond it has that as timing. One that never was triggered has no row, nor has what the exchange refused.
+Not modelled: what a decision cost before its order was sent.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ class OrderCost(msgspec.Struct):
     done_ns: int | None = None  #: the last fill or the end; None while it works
     cancelled: bool = False
     clearance: int = 0  #: of a liquidation: what the insurance fund was paid
+    waited: bool = False  #: for its trigger, which is its arrival price
 
     @property
     def filled(self) -> int:
@@ -216,10 +218,17 @@ def _of_venue(record: RunRecord, venue: str) -> Iterator[OrderCost]:
     costs: dict[int, OrderCost] = {}
     by_order: dict[int, OrderCost] = {}
     by_trade: dict[int, OrderCost] = {}
+    triggers: dict[int, int] = {}
     for event in _events(record, venue):
         kind, index = event.kind, event.instrument
         if kind == EventKind.TERMS_CHANGED:
             in_force[index] = event.amount - first_terms[index]
+        elif kind == EventKind.ORDER_ACCEPTED and event.price_e8:
+            triggers[event.order] = event.price_e8
+        elif kind == EventKind.ORDER_TRIGGERED and event.order in triggers:
+            cost = _sent(venue, event, instruments[index], triggers[event.order], Known.BEFORE)
+            cost.waited = True
+            costs[cost.sequence] = by_order[cost.order] = cost
         elif kind == EventKind.ORDER_ACCEPTED and event.sequence in priced:
             cost = _sent(venue, event, instruments[index], *priced[event.sequence])
             costs[cost.sequence] = by_order[cost.order] = cost
@@ -261,6 +270,7 @@ def _events(record: RunRecord, venue: str) -> Iterator[Event]:
         EventKind.ORDER_ACCEPTED,
         EventKind.ORDER_CANCELLED,
         EventKind.ORDER_AMENDED,
+        EventKind.ORDER_TRIGGERED,
         EventKind.FILL,
         EventKind.LIQUIDATION,
         EventKind.TAKEN_OVER,
