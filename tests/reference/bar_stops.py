@@ -158,7 +158,12 @@ def _touched(ex: Exchange, order: Order, bar: MarketEvent) -> int | None:
         return None
     price = order.price_ticks * ex.instruments[order.instrument].tick_e8
     through = bar.last_low_e8 < price if order.side > 0 else bar.last_high_e8 > price
-    return price if through and phases.may_trade(ex, order.instrument, price) else None
+    if not phases.may_trade(ex, order.instrument, price):
+        return None
+    traded = (bar.last_low_e8, bar.last_high_e8)
+    if through or bar_liquidity.reached(ex, order.instrument, order.side, price, traded):
+        return price
+    return None
 
 
 def _rises_first(ex: Exchange, order: Order, bar: MarketEvent) -> bool:

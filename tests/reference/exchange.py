@@ -142,7 +142,7 @@ class Exchange:
         self.pricing = [Pricing() for _ in instruments]
         self.feed: list[MarketEvent] = []
         self.ladders, self.impacts = dict(ladders or {}), dict(impacts or {})
-        self.bar_liquidity = {name: bar_liquidity_.BarState(of) for name, of in (bar_liquidity or {}).items()}
+        self.bar_liquidity = {name: bar_liquidity_.BarState(of, name) for name, of in (bar_liquidity or {}).items()}
         self.books = {name: Book(rules) for name, rules in (books or {}).items()}
         self.flows: dict[int, replay.Flow] = {}  #: by instrument, not by slot
         self.countdowns: dict[tuple[int, int], int] = {}  #: by account and instrument, when it ends
@@ -710,7 +710,7 @@ class Exchange:
             if i in self.flows:
                 queues += replay.lines(i, self.flows[i])
             if bars := bar_liquidity_.state(self, 2 * i):
-                slipping.append(bars.line(i))
+                slipping += bars.lines(i)
         yield from limited + lines + moved + slipping + queues
         yield from self._pricing_lines()
         for account, a in enumerate(self.accounts):

@@ -11,7 +11,7 @@ from novation._jit import kernel
 from novation.domain.enums import BarPath, OrderKind, TriggerPrice
 from novation.engine.conditional import is_alive
 from novation.engine.layout import NO_PRICE
-from novation.engine.parametric import traded_through
+from novation.engine.parametric import touched_and_reached, traded_through
 from novation.engine.state import contract_, market_, order_, position_row_, row_of
 
 _MARKET = int(OrderKind.MARKET)
@@ -52,7 +52,11 @@ def touched_e8(venue, o):
         return NO_PRICE
     if o.trigger != 0:
         return inside(venue, o) if reaches(venue, o) else NO_PRICE
-    if o.kind != _MARKET and traded_through(venue, o.instrument, o.side, o.price_ticks):
+    if o.kind == _MARKET:
+        return NO_PRICE
+    if traded_through(venue, o.instrument, o.side, o.price_ticks) or touched_and_reached(
+        venue, o.instrument, o.side, o.price_ticks
+    ):
         return o.price_ticks * contract_(venue, o.instrument).tick_e8
     return NO_PRICE
 

@@ -304,12 +304,14 @@ IMPACT = np.dtype(
 
 #: One instrument with `domain.BarLiquidity`: its exponent and bounds (float64, as in IMPACT), whether it slips and what
 #: share of a bar can be had; what the last LIQUIDITY row said; then the bar that opened last: lots that can be had of
-#: it, used so far by anybody, and by takers of each side.
+#: it, used so far by anybody, and by takers of each side; how likely a touched order is reached, and the state of
+#: `rules.chance` that says whether it was.
 BAR_LIQUIDITY = np.dtype(
     [(name, np.float64) for name in ("exponent", "least", "most")]
     + [(name, np.int64) for name in ("on", "slips", "participation_e8")]
     + [(name, np.int64) for name in ("volume", "sold_e8", "bought_e8", "sold_whole_e8", "bought_whole_e8")]
-    + [(name, np.int64) for name in ("bar_lots", "used", "sold", "bought")]
+    + [(name, np.int64) for name in ("bar_lots", "used", "sold", "bought", "touch_e8")]
+    + [(name, np.int64) for name in ("a0", "a1", "a2", "b0", "b1", "b2")]
 )
 
 #: Words of the windows of trades.

@@ -13,6 +13,7 @@ from novation.domain.enums import MarginMethod
 from novation.engine.layout import NO_PRICE
 from novation.engine.phases import is_executable, is_locked, is_open, within_limits
 from novation.engine.state import bar_liquidity_, contract_, impact_, market_, terms_of
+from novation.rules.chance import uniform
 from novation.rules.impact import BEYOND, faded_e8, order_impact_e8, whole_e8
 from novation.rules.integers import E8, mul_div, mul_div_ceil
 from novation.rules.slippage import piece_e8
@@ -229,6 +230,21 @@ def traded_through(venue, instrument, side, limit_ticks):
     if side > 0:
         return m.last_low_e8 < limit_e8
     return m.last_high_e8 > limit_e8
+
+
+@kernel
+def touched_and_reached(venue, instrument, side, limit_ticks):
+    """Whether the bar that just closed touched a resting limit price and did not trade through it, and its queue was
+    reached: a draw, for each order of each such bar."""
+    if not has_bar_liquidity(venue, instrument):
+        return False
+    x, m = bar_liquidity_(venue, instrument), market_(venue, instrument)
+    if x.touch_e8 == 0 or not is_executable(venue, instrument, limit_ticks):
+        return False
+    extreme_e8 = m.last_low_e8 if side > 0 else m.last_high_e8
+    if extreme_e8 != limit_ticks * contract_(venue, instrument).tick_e8:
+        return False
+    return uniform(x) * float(E8) < float(x.touch_e8)
 
 
 @kernel

@@ -34,6 +34,7 @@ from novation.reference.terms import check_fee_level
 from novation.research.assembly import L2, L3, Assembly, assemble
 from novation.research.driver import Driver, SimulatedExchange
 from novation.research.finished import FinishedRun
+from novation.research.limit_fills import THROUGH, LimitFill
 from novation.research.liquidity import RunSlippage, SlippageUsed, check_participation, digest_of, plan_liquidity
 from novation.research.manifest import record_of
 from novation.research.result import Result
@@ -61,15 +62,17 @@ class Backtest:
     spread_bps: stated full spread; market orders pay half of it. slippage: True, or {"terms", "impact", "volume",
     "min_bps", "max_bps"}: takers pay half a spread and a part that grows with their size, by dated rows
     (docs/rules/slippage.md); a spread that is stated takes the place of the rows'. participation: the share of what a
-    bar traded that can be had. bar_path: which way the price is taken to have gone inside a bar that reaches several
-    orders: "worst" for the position, "high_first", "low_first", or "nearer_first", to the extreme nearer to the open.
-    vip, bnb: level of Binance's fees, and whether they are paid in BNB. rules_as_of: pins the instant at which dated
-    tables are read. tables: folders of the user's own tables. overrides: exchange facts replaced, listed as such.
+    bar traded that can be had. limit_fill: "through", or how likely a bar that touches a limit and goes no further
+    reaches it: a chance, or {"model", "ahead", "behind", "opposite"} (docs/rules/fills.md). bar_path: which way the
+    price is taken to have gone inside a bar that reaches several orders; "worst": against the position, without one to
+    the extreme nearer to the open. vip, bnb: level of Binance's fees, and whether they are paid in BNB. rules_as_of:
+    pins the instant at which dated tables are read. tables: folders of the user's own tables. overrides: exchange facts
+    replaced, listed as such.
     market_states: CME contracts with bars of at most an hour open, close, halt and have price limits as the exchange's
     do; False: always open. hold_orders: a broker keeps orders sent outside those hours for the next opening; False:
     they are refused, as the exchange does.
     report_currency, rates: currency of totals over several accounts, {currency: value of one in it}.
-    risk: own limits, {"max_drawdown_pct": 15}. seed: recorded with the run; the engine itself draws no chance.
+    risk: own limits, {"max_drawdown_pct": 15}. seed: recorded with the run; draws of limit_fill alone depend on it.
 
     `run` may be called again and gives the same result: what a `Strategy` keeps in itself is put back to what it was
     before the first run (copied then), so what was set on it in between is gone. What it keeps elsewhere, in its class
@@ -92,6 +95,7 @@ class Backtest:
         spread_bps: Number = 0,
         slippage: bool | Mapping[str, Any] | RunSlippage = False,
         participation: Number | None = None,
+        limit_fill: Any = "through",
         bar_path: Literal["worst", "high_first", "low_first", "nearer_first"] = "worst",
         vip: int = 0,
         bnb: bool = False,
@@ -171,6 +175,7 @@ class Backtest:
             ("spread_bps", spread_bps),
             ("slippage", slippage),
             ("participation", participation),
+            ("limit_fill", "" if limit_fill == THROUGH else limit_fill),
             ("bar_path", "" if bar_path == "worst" else bar_path),
         ):
             if level == L3 and bars_alone:
@@ -186,6 +191,7 @@ class Backtest:
                 raise ConfigError(error.problem, source="Backtest", where=name, value=error.value) from None
         self.slippage = RunSlippage.of(slippage)
         self.participation_e8 = check_participation(participation)
+        self.limit_fill = LimitFill.of(limit_fill)
         self.rules_as_of = rules_as_of
         self.tables, self.overrides = tuple(tables), dict(overrides or {})
         self.report_currency = report_currency
@@ -286,6 +292,7 @@ class Backtest:
             slippage=slipped,
             participation_e8=self.participation_e8,
             level=self.level,
+            limit_fill=self.limit_fill,
         )
         return Result(record_of(finished, self._settings(cash, rates)), histories=plan.sources)
 
@@ -353,7 +360,7 @@ class Backtest:
     def _plan_liquidity(self, plan: Assembly, reference: Reference) -> list[SlippageUsed]:
         """Find what takers meet on the bars, where that depends on their size; the terms by symbol."""
         used: list[SlippageUsed] = []
-        if self.slippage is None and not self.participation_e8:
+        if self.slippage is None and not self.participation_e8 and self.limit_fill is None:
             return used
         for venue_plan in plan.plans.values():
             terms, cautions = plan_liquidity(
@@ -361,6 +368,8 @@ class Backtest:
                 reference,
                 slippage=self.slippage,
                 participation_e8=self.participation_e8,
+                touch_e8=self.limit_fill.touch_e8 if self.limit_fill is not None else 0,
+                seed=self.seed,
                 spread_bps=from_scaled(self.spread_e8, 4) if self.spread_e8 else None,
             )
             used += terms
@@ -449,6 +458,7 @@ class Backtest:
                 **({"bar_path": self.bar_path} if self.level == L2 else {}),
                 **({"level": self.level} if self.level != L2 else {}),
                 **({"slippage": self.slippage.to_dict()} if self.slippage is not None else {}),
+                **({"limit_fill": msgspec.to_builtins(self.limit_fill)} if self.limit_fill is not None else {}),
                 **({"vip": self.vip, "bnb": self.bnb} if self.vip or self.bnb else {}),
                 **(
                     {"participation": f"{from_e8(self.participation_e8).normalize():f}"}

@@ -22,6 +22,11 @@ def cautions(run: FinishedRun) -> list[str]:
     found = list(run.reference.cautions()) + run.plan.cautions
     found.append(_fills(run, half))
     found += _paths(run)
+    if run.limit_fill is not None:
+        chance = f"{run.limit_fill.chance.normalize():f}"
+        found.append(
+            f"a limit order that a bar touches is reached with a chance of {chance}: {run.limit_fill.rests_on}"
+        )
     for used in run.slippage:
         terms = "; ".join(f"{name} {what}" for name, what in used.on.items())
         found.append(f"{used.symbol}: takers slip by {terms}")

@@ -275,12 +275,15 @@ class Lob(Section):
 class Execution(Section):
     """How orders are filled. level: L2, by the prices of bars; L3, on the order book that the data record (`flow`).
     spread_bps: the stated full spread, of which a market order pays half. participation: the share of what a bar traded
-    that can be had. bar_path: which way the price went inside a bar that reaches several orders.
+    that can be had. limit_fill: "through", or how likely a bar that touches a limit price and goes no further reaches
+    it: a chance, or {model: file, ahead: orders, behind: orders, opposite: orders}. bar_path: which way the price went
+    inside a bar that reaches several orders.
     """
 
     level: Literal["L2", "L3"] | None = None
     spread_bps: Number = None
     participation: Positive = None
+    limit_fill: Literal["through"] | Positive | dict[str, Any] = None
     bar_path: Literal["worst", "high_first", "low_first", "nearer_first"] | None = None
     slippage: Slippage | None = None
     lob: Lob | None = None

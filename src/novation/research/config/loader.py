@@ -195,12 +195,19 @@ class BacktestConfig:
                 session,
                 "market_states",
             ),
+            "limit_fill": execution and self._limit_fill(execution.limit_fill),
             "bar_path": execution and execution.bar_path,
             "hold_orders": session and session.hold_orders,
             "risk": {"max_drawdown_pct": keys.risk.max_drawdown_pct} if keys.risk is not None else None,
             "seed": keys.seed,
         }
         return {name: value for name, value in options.items() if value is not None}
+
+    def _limit_fill(self, given: Any) -> Any:
+        """The setting, a model's path in it relative to this configuration."""
+        if isinstance(given, dict) and isinstance(given.get("model"), str):
+            return given | {"model": self.folder / given["model"]}
+        return given
 
     def _either(self, first: str, left: Any, name: str, second: str, right: Any, other: str) -> Any:
         """A value that has two names."""

@@ -24,6 +24,7 @@ _KEYS = {
     "hold_orders": "session.hold_orders",
     "spread_bps": "execution.spread_bps",
     "bar_path": "execution.bar_path",
+    "limit_fill": "execution.limit_fill",
     "slippage": "execution.slippage",
     "level": "execution.level",
     "participation": "execution.participation",
