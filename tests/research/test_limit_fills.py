@@ -20,7 +20,7 @@ COIN = ZeroIntelligence(limit=(0.0,), cancel=(0.0,), market=1.0)
 
 def bids(count: int) -> dict[str, Any]:
     """At the close of the first bar, so many bids at 49,900; the third bar's low is there."""
-    return {"n0": lambda s: [s.buy("BTCUSDT", 0.002, 49_900) for _ in range(count)]}
+    return {"n0": lambda s: [s.buy("BTCUSDT", 0.003, 49_900) for _ in range(count)]}
 
 
 def filled(count: int, **options: Any) -> tuple[int, nv.Result]:
