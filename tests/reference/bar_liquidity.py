@@ -95,16 +95,17 @@ def slips(ex: Exchange, i: int) -> bool:
 def left(ex: Exchange, i: int, lots: int) -> int:
     """How many of so many lots can be had."""
     x = state(ex, i)
-    return min(lots, x.bar_lots - x.used) if x and x.of.participation_e8 else lots
+    return max(0, min(lots, x.bar_lots - x.used)) if x and x.of.participation_e8 else lots
 
 
-def slippage(ex: Exchange, i: int, side: int, lots: int, price_e8: int, *, forced: bool = False) -> int:
-    """Whole 1e-8 that each of so many lots pays; forced: by the exchange, as the first of all."""
+def slippage(ex: Exchange, i: int, side: int, lots: int, price_e8: int, done: int = 0, *, forced: bool = False) -> int:
+    """Whole 1e-8 that each of so many lots pays; done: lots of the same order in bars before; forced: by the exchange,
+    as the first of all."""
     x = state(ex, i)
     assert x is not None
     if x.volume == 0:
         return 0
-    before = 0 if forced else x.taken[side]
+    before = 0 if forced else done + x.taken[side]
     each = x.each(side, before + lots, price_e8)
     each += (each - x.each(side, before, price_e8)) * (before / lots) if before else 0.0
     return ceil(each) if each < BEYOND else BEYOND

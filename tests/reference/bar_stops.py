@@ -92,6 +92,9 @@ def _arrive(ex: Exchange, order: Order, x: int, price_e8: int, *, opens: bool) -
     ticks = None
     if can_be_had and not phases.is_locked(ex, i, order.side):
         ticks = ex.met_ticks(i, order.side, there, price_e8)
+        if opens and limit is not None and there:
+            there, at = ex.most_within(i, order.side, there, limit)
+            ticks = at if there else None
     if ticks is not None and limit is not None and order.side * (ticks - limit) > 0:
         ticks = None
     refusal = None
@@ -158,6 +161,8 @@ def _touched(ex: Exchange, order: Order, bar: MarketEvent) -> int | None:
         return None
     price = order.price_ticks * ex.instruments[order.instrument].tick_e8
     through = bar.last_low_e8 < price if order.side > 0 else bar.last_high_e8 > price
+    if bar_liquidity.slips(ex, order.instrument) and order.side * (price - ex.markets[order.instrument].last_e8) > 0:
+        through = False  # the bar opened there, and what the limit lets it have was had
     if not phases.may_trade(ex, order.instrument, price):
         return None
     traded = (bar.last_low_e8, bar.last_high_e8)

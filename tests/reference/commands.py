@@ -148,9 +148,11 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
     else:
         there = bar_liquidity.left(ex, i, c.lots)
         asks = ex.opening_ticks(i, c.side, there)
+        if limit and there:
+            there, at = ex.most_within(i, c.side, there, c.price_ticks)
+            asks = at if there else None
         taker = asks or 0
-        found = asks is not None and ex.opens_now(i) and not phases.is_locked(ex, i, c.side)
-        trades_now = found and (not limit or c.side * (c.price_ticks - taker) >= 0)
+        trades_now = asks is not None and ex.opens_now(i) and not phases.is_locked(ex, i, c.side)
         best = taker
     after = 0 if limit or not c.hold or ex.has_ladder(i) else c.after
     if phases.waits(ex, c.account, after):

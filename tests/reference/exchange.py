@@ -7,6 +7,7 @@ pages under docs/rules say what happens.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import trunc
@@ -389,12 +390,17 @@ class Exchange:
             elif phases.may_trade(self, i, price) and order.side * (price - last) > 0:
                 ticks = phases.within_limits(self, i, self.to_tick(i, last, order.side))
                 ticks = min(ticks, order.price_ticks) if order.side > 0 else max(ticks, order.price_ticks)
-                if lots := bar_liquidity_.left(self, i, order.lots):
-                    self.execute(order, ticks, last, maker=True, lots=lots)
+                lots, slips = bar_liquidity_.left(self, i, order.lots), bar_liquidity_.slips(self, i)
+                if slips and phases.is_locked(self, i, order.side):
+                    lots = 0
+                elif slips:
+                    lots, ticks = self.most_within(i, order.side, lots, order.price_ticks, order.filled)
+                if lots:
+                    self.execute(order, ticks, last, maker=not slips, lots=lots)
 
     def _meet_market_order(self, order: Order) -> None:
         lots = bar_liquidity_.left(self, order.instrument, order.lots)
-        ticks = self.opening_ticks(order.instrument, order.side, lots)
+        ticks = self.opening_ticks(order.instrument, order.side, lots, order.filled)
         if ticks is None:
             return
         held = self.accounts[order.account].positions[order.instrument].lots
@@ -416,11 +422,26 @@ class Exchange:
         """Whether the instrument can be had at this instant."""
         return self.markets[i].open_ns == self.clock_ns and phases.is_open(self, i)
 
-    def opening_ticks(self, i: int, side: int, lots: int) -> int | None:
+    def opening_ticks(self, i: int, side: int, lots: int, done: int = 0) -> int | None:
         """`met_ticks` as a bar opens."""
-        return self.met_ticks(i, side, lots, self.markets[i].last_e8)
+        return self.met_ticks(i, side, lots, self.markets[i].last_e8, done)
 
-    def met_ticks(self, i: int, side: int, lots: int, price_e8: int) -> int | None:
+    def most_within(self, i: int, side: int, lots: int, limit: int, done: int = 0) -> tuple[int, int]:
+        """As many of so many lots as can be had up to a limit, as a bar opens, and at what; all or none where takers do
+        not slip. Halving: who takes more pays more."""
+
+        def fits(count: int) -> bool:
+            ticks = self.opening_ticks(i, side, count, done)
+            return ticks is not None and side * (limit - ticks) >= 0
+
+        if not fits(lots):
+            if not lots or not bar_liquidity_.slips(self, i):
+                return 0, 0
+            lots = bisect_left(range(lots), True, key=lambda count: count > 0 and not fits(count)) - 1
+        ticks = self.opening_ticks(i, side, lots, done)
+        return (lots, ticks) if lots > 0 and ticks is not None else (0, 0)
+
+    def met_ticks(self, i: int, side: int, lots: int, price_e8: int, done: int = 0) -> int | None:
         """What a taker of so many lots pays or gets where a bar stands at a price; None where it would move that beyond
         all, or a bound would give it more than the price it moves the market to."""
         market, slips = self.markets[i], bar_liquidity_.slips(self, i)
@@ -430,7 +451,7 @@ class Exchange:
         if slips:
             if not self.bar_liquidity[self.instruments[i].id].volume:
                 return None
-            away_e8 = side * bar_liquidity_.slippage(self, i, side, lots, price_e8)
+            away_e8 = side * bar_liquidity_.slippage(self, i, side, lots, price_e8, done)
         if away_e8 and abs(away_e8) >= min(impact.BEYOND, 16 * max(abs(price_e8), market.mark_e8)):
             return None
         moved_e8 = price_e8 + away_e8

@@ -138,10 +138,27 @@ def test_where_nothing_is_known_to_trade_nobody_takes_and_nothing_is_free() -> N
         both.compare()
 
 
-def test_a_limit_order_that_its_slippage_carries_beyond_its_price_rests() -> None:
+def test_a_limit_order_takes_what_its_price_lets_it_and_the_rest_waits_for_the_next_bar() -> None:
+    """Up to 102.04: 0.05 + 20 * sqrt(0.0099) = 2.04 for 99, 2.05 for a hundred. The market stands at 100 all the time,
+    so nothing is a maker's: the last lot, after 99, pays 100 * 2.05 - 99 * 2.04 = 3.04 and waits for a lower open."""
     both = market(BarLiquidity())
-    assert fills(both.submit(place_limit(0, 0, BUY, 100, 10_204))) == []
-    assert fills(both.submit(place_limit(0, 0, BUY, 100, 10_205))) == [(100, 102.05)]
+    assert fills(both.submit(place_limit(0, 0, BUY, 100, 10_204))) == [(99, 102.04)]
+    assert fills(both.advance(NS, [closes(NS, 0, 99, 103, 100), opens(NS, 100)])) == []
+    events = both.advance(2 * NS, [closes(2 * NS, NS, 98, 101, 99), opens(2 * NS, 98.9)])
+    assert fills(events) == [(1, 101.95)]
+    assert not any(e.flags & MAKER for e in events if e.kind == EventKind.FILL)
+    both.compare()
+
+
+def test_a_limit_order_above_the_market_costs_no_less_than_a_market_order_of_as_many_lots() -> None:
+    """400 at the market pay 4.05; up to 103.00 only 217 are to be had now, 0.05 + 20 * sqrt(0.0217) = 2.997."""
+    both = market(BarLiquidity())
+    assert fills(both.submit(place_limit(0, 0, BUY, 400, 10_300))) == [(217, 103.0)]
+    assert fills(both.advance(NS, [closes(NS, 0, 99, 103.5, 100), opens(NS, 100)])) == []  # 3.02 for the next one
+    assert fills(both.advance(2 * NS, [closes(2 * NS, NS, 100, 104, 104), opens(2 * NS, 104)])) == []
+    assert fills(both.advance(3 * NS, [closes(3 * NS, 2 * NS, 102, 104, 103.5), opens(3 * NS, 103.5)])) == [
+        (183, 103.0)
+    ]
     both.compare()
 
 
@@ -208,11 +225,12 @@ def test_what_is_left_of_an_order_needs_no_notional_of_its_own() -> None:
     both.compare()
 
 
-def test_pieces_of_a_waiting_order_pay_their_own_slippage() -> None:
-    """A hundred of a day of ten thousand, fifty a bar: 0.05 + 20 * sqrt(0.005) = 1.4643 each time."""
+def test_an_order_through_several_bars_pays_for_all_its_lots() -> None:
+    """A hundred of a day of ten thousand, fifty a bar: 0.05 + 20 * sqrt(0.005) = 1.4643, then (100 * 2.05 - 50 *
+    1.4643) / 50 = 2.6358: what a hundred at once would pay, with two roundings to the tick."""
     both = market(BarLiquidity(participation_e8=TENTH), liquidity(), bar(0, 100, 500))
     assert fills(both.submit(place_market(0, 0, BUY, 100))) == [(50, 101.47)]
-    assert fills(both.advance(NS, [bar(NS, 100, 500)])) == [(50, 101.47)]
+    assert fills(both.advance(NS, [bar(NS, 100, 500)])) == [(50, 102.64)]
     both.compare()
 
 

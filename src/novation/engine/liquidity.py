@@ -12,7 +12,7 @@ from novation.engine.book import price_after, queue_at, side_place
 from novation.engine.executable import best_executable, first_executable, is_within_limits
 from novation.engine.ladder import best_level, depth, take_lots
 from novation.engine.layout import ANY_PRICE, NO_PRICE
-from novation.engine.parametric import forced_ticks, left_in_bar, opening_ticks
+from novation.engine.parametric import forced_ticks, left_in_bar, most_within
 from novation.engine.phases import is_open, within_limits
 from novation.engine.state import contract_, has_book, market_, price_, resting_
 from novation.rules.integers import E8, mul_div
@@ -86,7 +86,7 @@ def offer(venue, instrument, side, lots, worst_ticks):
         ticks, there = best_level(venue, instrument, side)
     else:
         there = left_in_bar(venue, instrument, lots)
-        ticks = opening_ticks(venue, instrument, side, there)
+        return most_within(venue, instrument, side, there, worst_ticks, 0)
     if not within(side, ticks, worst_ticks):
         return NO_PRICE, 0
     return ticks, min(lots, there)

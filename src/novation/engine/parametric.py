@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from novation._jit import kernel
 from novation.domain.enums import MarginMethod
-from novation.engine.layout import NO_PRICE
+from novation.engine.layout import ANY_PRICE, NO_PRICE
 from novation.engine.phases import is_executable, is_locked, is_open, within_limits
 from novation.engine.state import bar_liquidity_, contract_, impact_, market_, terms_of
 from novation.rules.chance import uniform
@@ -151,19 +151,20 @@ def traded(venue, instrument, side, lots, maker):
 
 
 @kernel
-def away_e8(venue, instrument, side, lots, price_e8):
-    """How far from a price that the bar has so many lots trade, by what takers do to it."""
+def away_e8(venue, instrument, side, lots, price_e8, done):
+    """How far from a price that the bar has so many lots trade, by what takers do to it. done: lots of the same order
+    that traded in bars before."""
     if has_impact(venue, instrument):
         return moved_e8(venue, instrument, side, lots)
     if slips(venue, instrument):
         x = bar_liquidity_(venue, instrument)
-        before = x.bought if side > 0 else x.sold
+        before = done + (x.bought if side > 0 else x.sold)
         return side * slippage_e8(venue, instrument, side, before, lots, price_e8)
     return 0
 
 
 @kernel
-def met_ticks(venue, instrument, side, lots, price_e8):
+def met_ticks(venue, instrument, side, lots, price_e8, done):
     """Ticks at which so many lots trade where a bar stands at a price, or NO_PRICE: the market is locked against the
     taker, so many would move it beyond all prices, or nothing is known of what it costs.
 
@@ -175,7 +176,7 @@ def met_ticks(venue, instrument, side, lots, price_e8):
     slipping = slips(venue, instrument)
     if slipping and bar_liquidity_(venue, instrument).volume == 0:
         return NO_PRICE
-    away = away_e8(venue, instrument, side, lots, price_e8)
+    away = away_e8(venue, instrument, side, lots, price_e8, done)
     if abs(away) >= min(BEYOND, _FURTHEST * max(abs(price_e8), abs(market_(venue, instrument).mark_e8))):
         return NO_PRICE
     price_e8 = price_e8 + away
@@ -191,11 +192,33 @@ def met_ticks(venue, instrument, side, lots, price_e8):
 
 
 @kernel
-def opening_ticks(venue, instrument, side, lots):
+def opening_ticks(venue, instrument, side, lots, done):
     """`met_ticks` at the price of the bar that opens now; NO_PRICE where none does."""
     if not offered_now(venue, instrument):
         return NO_PRICE
-    return met_ticks(venue, instrument, side, lots, market_(venue, instrument).last_e8)
+    return met_ticks(venue, instrument, side, lots, market_(venue, instrument).last_e8, done)
+
+
+@kernel
+def most_within(venue, instrument, side, lots, worst_ticks, done):
+    """Ticks and lots: as many of so many as trade now at no worse a price, as the bar opens; where they do not slip,
+    all or none. (NO_PRICE, 0) where none do."""
+    ticks = opening_ticks(venue, instrument, side, lots, done)
+    if ticks != NO_PRICE and (worst_ticks == ANY_PRICE or side * (ticks - worst_ticks) <= 0):
+        return ticks, lots
+    if worst_ticks == ANY_PRICE or not slips(venue, instrument):
+        return NO_PRICE, 0
+    low, high = 0, lots
+    while high - low > 1:
+        middle = (low + high) // 2
+        ticks = opening_ticks(venue, instrument, side, middle, done)
+        if ticks != NO_PRICE and side * (ticks - worst_ticks) <= 0:
+            low = middle
+        else:
+            high = middle
+    if low == 0:
+        return NO_PRICE, 0
+    return opening_ticks(venue, instrument, side, low, done), low
 
 
 @kernel
@@ -204,7 +227,7 @@ def inside_ticks(venue, instrument, side, lots, price_e8):
     m = market_(venue, instrument)
     if not is_open(venue, instrument) or price_e8 < m.limit_low_e8 or price_e8 > m.limit_high_e8:
         return NO_PRICE
-    return met_ticks(venue, instrument, side, lots, price_e8)
+    return met_ticks(venue, instrument, side, lots, price_e8, 0)
 
 
 @kernel
@@ -221,12 +244,14 @@ def traded_through(venue, instrument, side, limit_ticks):
     """Whether the bar that just closed traded beyond a resting limit price: touching it is not enough.
 
     Nor is it where the market is not open as the bar closes: a halt that a bar brings leaves all its orders as they
-    were.
+    were. Nor where takers slip and the bar opened at a better price: what can be had within the limit was had there.
     """
     m = market_(venue, instrument)
     if not is_executable(venue, instrument, limit_ticks):
         return False
     limit_e8 = limit_ticks * contract_(venue, instrument).tick_e8
+    if side * (limit_e8 - m.last_e8) > 0 and slips(venue, instrument):
+        return False
     if side > 0:
         return m.last_low_e8 < limit_e8
     return m.last_high_e8 > limit_e8

@@ -44,9 +44,11 @@ from novation.engine.matching import book_unit
 from novation.engine.orders import cancel_order, waits
 from novation.engine.parametric import (
     left_in_bar,
+    most_within,
     open_liquidity,
     opened_beyond,
     opening_ticks,
+    slips,
     state_liquidity,
 )
 from novation.engine.phases import change_limits, change_phase
@@ -417,11 +419,14 @@ def opening_unit(venue):
     if lots == 0:
         return
     if o.kind == _MARKET:
-        ticks = opening_ticks(venue, o.instrument, o.side, lots)
+        ticks = opening_ticks(venue, o.instrument, o.side, lots, o.filled)
         maker = 0
     else:
         ticks = opened_beyond(venue, o.instrument, o.side, o.price_ticks)
         maker = 1
+        if ticks != NO_PRICE and slips(venue, o.instrument):  # it takes what its limit lets it
+            ticks, lots = most_within(venue, o.instrument, o.side, lots, o.price_ticks, o.filled)
+            maker = 0
     if ticks != NO_PRICE:
         fill_working(venue, row, lots, ticks, market_(venue, o.instrument).last_e8, maker)
 
