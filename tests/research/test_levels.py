@@ -161,16 +161,15 @@ def test_a_liquidation_meets_the_book() -> None:
         *TAPE[:2],
         (1.5, 0, 60_000.1, 0.1, TRADE, BID),
         (2.2, 1, 59_999.9, 2.0, CANCEL, BID),
+        (2.2, 2, 59_990.0, 5.0, CANCEL, BID),
         (2.3, 5, 59_000.0, 9.0, ADD, BID),
-        (2.5, 0, 59_000.0, 0.5, TRADE, ASK),
-        (2.5, 5, 59_000.0, 0.5, FILL, BID),
-        (3.5, 0, 58_000.0, 0.5, TRADE, ASK),
-        (4.5, 0, 58_000.0, 0.5, TRADE, ASK),
+        *[(at, 0, 59_000.0, 0.5, TRADE, ASK) for at in (2.5, 3.5, 4.5)],
     ]
-    results = [run(Script(n0=lambda s: s.buy(BTC, 3)), level, rows, cash=4_000, leverage=100) for level in ("L2", "L3")]
+    settings = {"cash": 3_500, "leverage": 100}
+    results = [run(Script(n0=lambda s: s.buy(BTC, 3)), level, rows, **settings) for level in ("L2", "L3")]
     for result in results:
         assert result.frame("liquidations").height > 0
-    assert {price for qty, price in fills(results[1]) if qty < 0} <= {59_990.0, 59_000.0}
+    assert {price for qty, price in fills(results[1]) if qty < 0} == {59_000.0}
 
 
 def test_a_saved_run_and_a_configuration_say_the_level(tmp_path: Path) -> None:
@@ -250,3 +249,48 @@ def test_real_records_on_both_levels(tmp_path: Path) -> None:
     source = {"cme:ESH2024": nv.Recording(record_of_orders, bar="1m")}
     es = nv.Backtest(Once(), source, level="L3", cash=1_000_000, rules_as_of="2022-02-01").run()
     assert sum(es.frame("fills")["qty"]) == 3
+
+
+def test_nothing_trades_after_the_end() -> None:
+    """The record goes on; the run ends with its last bar, on either level."""
+    later = [(at + 0.5, 0, 60_000.1, 0.01, TRADE, BID) for at in range(12)]
+    rows = [*BOOK, *later, (12.2, 0, 59_999.9, 3.0, TRADE, ASK), (14.5, 0, 60_000.1, 0.1, TRADE, BID)]
+    for level in ("L2", "L3"):
+        result = run(Script(n3=lambda s: s.buy(BTC, 1, 59_000)), level, rows, end="2026-05-02T00:00:10Z")
+        assert fills(result) == []
+        assert result.summary()["to"] == "2026-05-02 00:00:10"
+    result = run(Script(n3=lambda s: s.buy(BTC, 1, 59_999.9)), "L3", rows, end="2026-05-02T00:00:10Z")
+    assert fills(result) == []
+
+
+def test_a_record_that_cannot_be_is_refused() -> None:
+    crossed = [(0.1, 2, 60_010.0, 5.0, ADD, BID), (0.1, 3, 60_000.0, 5.0, ADD, ASK)]
+    crossed.append((0.5, 0, 60_000.0, 0.1, TRADE, BID))
+    with pytest.raises(InvalidInput, match="crossed"):
+        run(Script(), "L3", crossed)
+    for wrong, message in (({"bar": None}, "bar: is a length"), ({"queue": "best"}, "queue: is one of front, back")):
+        with pytest.raises(InvalidInput, match=message):
+            nv.Recording(record(*BOOK), **wrong)  # type: ignore[arg-type]
+
+
+def test_arrival_on_a_book_is_the_last_trade_of_the_record() -> None:
+    """Bars of a minute: a trade at 60,010 after 70 seconds, an order as a sale fills a bid at 100 seconds."""
+
+    class Again(nv.Strategy):
+        def on_bar(self, bar: Any) -> None:
+            if not self.position(BTC):
+                self.buy(BTC, 1, 59_999.9)
+
+        def on_fill(self, fill: Any) -> None:
+            if fill.qty == 1:
+                self.sell(BTC, 0.5)
+
+    taken = [(0.5, 0, 60_000.1, 2.0, TRADE, BID), (0.5, 3, 60_000.1, 2.0, FILL, ASK)]
+    taken += [(70.0, 0, 60_010.0, 0.1, TRADE, BID), (70.0, 4, 60_010.0, 0.1, FILL, ASK)]
+    taken += [(100.0, 0, 59_999.9, 3.0, TRADE, ASK), (100.0, 1, 59_999.9, 2.0, FILL, BID)]
+    rows = [*BOOK, *taken, (190.0, 0, 60_010.0, 0.1, TRADE, BID)]
+    flow = record(*rows)
+    data = {BTC: nv.Recording(flow, bar="1m", funding=0)}
+    result = nv.Backtest(Again(), data, level="L3", cash=1_000_000, rules_as_of="2026-05-01").run()
+    first, second = result.transaction_costs(mark_outs=()).orders.sort("ts").rows(named=True)[:2]
+    assert (first["arrival"], second["arrival"]) == (60_000.1, 59_999.9)

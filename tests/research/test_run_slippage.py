@@ -18,7 +18,7 @@ from novation.domain.units import to_ns
 from novation.research.config import load_config
 from novation.research.result import Result
 from novation.trading.cost import estimate_execution_cost
-from tests.research.runs import START, Script, history, run
+from tests.research.runs import START, Script, frame, history, run
 
 BTC = "binance_um:BTCUSDT"
 DAY = "2024-03-01"
@@ -366,3 +366,82 @@ def test_orders_that_are_filled_in_parts_have_one_row() -> None:
     assert rows == [(1.0, 1.0, "filled"), (0.5, 0.0, "open")]
     short = run(Script(n0=lambda s: s.buy("BTCUSDT", 1)), history([50_000.0] * 4, volume=volume[:4]), participation=0.1)
     assert short.frame("orders").select("filled", "status", "done").rows() == [(0.7, "open", None)]
+
+
+# -- what fresh eyes found ------------------------------------------------------------------------------------------
+
+
+def test_a_roll_and_an_exit_are_not_bounded_by_the_share() -> None:
+    """60 contracts at a twentieth of 1,000 a bar: a roll trades whole, the strategy's own order does not."""
+
+    class Hold(nv.Strategy):
+        seen = 0
+
+        def on_bar(self, bar: Any) -> None:
+            self.seen += 1
+            if self.seen == 20:
+                self.target(bar.symbol, qty=60)
+
+    def month(price: float) -> pl.DataFrame:
+        stamps = [dt.datetime(2021, 4, 1, tzinfo=dt.UTC) + dt.timedelta(days=day) for day in range(78)]
+        flat = [price] * len(stamps)
+        prices = {"open": flat, "high": [price + 1] * len(flat), "low": [price - 1] * len(flat), "close": flat}
+        return pl.DataFrame({"ts": stamps, **prices, "volume": [1_000.0] * len(flat)})
+
+    rolls = [(dt.datetime(2021, 6, 10, tzinfo=dt.UTC), 202106, 202109)]
+    chain = nv.ContractChain({202106: month(4_200.0), 202109: month(4_210.0)}, rolls)
+    result = nv.Backtest(Hold(), {"cme:ES": chain}, cash=100_000_000, market_states=False, participation=0.05).run()
+    told = result.frame("fills").select("contract", "qty").rows()
+    assert told == [("cme:ESM2021", 50.0), ("cme:ESM2021", 10.0), ("cme:ESM2021", -60.0), ("cme:ESU2021", 60.0)]
+
+
+@pytest.mark.parametrize("hedge", [False, True])
+def test_a_target_takes_out_what_still_works_the_other_way(hedge: bool) -> None:
+    """25 asked for, 10 had, then none wanted: the other 15 are taken out, and 10 or 20 are sold."""
+    side: Any = {"position_side": "long"} if hedge else {}
+    script = Script(n0=lambda s: s.target("BTCUSDT", qty=2.5, **side), n1=lambda s: s.target("BTCUSDT", qty=0, **side))
+    result = run(script, history([50_000.0] * 8, volume=[10.0] * 8), participation=0.1, hedge=hedge)
+    assert result.frame("refusals").is_empty()
+    assert bars(result)["qty"].to_list() == [1.0, 1.0, -1.0, -1.0]
+    assert result.frame("orders")["status"].to_list() == ["partly filled", "filled"]
+
+
+def test_minute_bars_have_takers_as_soon_as_enough_is_known() -> None:
+    """The order of the first close is filled as the bar opens at whose start eleven have closed."""
+    stamps = [START + dt.timedelta(minutes=minute) for minute in range(60)]
+    prices = [50_000.0 + minute % 2 for minute in range(60)]
+    columns = dict.fromkeys(("open", "high", "low", "close"), prices)
+    minutes = pl.DataFrame({"ts": stamps, **columns, "volume": [9.0] * 60})
+    result = run(Script(n0=lambda s: s.buy("BTCUSDT", 1)), nv.History(minutes, funding=0), slippage=True)
+    assert bars(result)["ts"].to_list() == [START + dt.timedelta(minutes=11)]
+    assert any("less than 11 bars say what it would cost" in text for text in result.cautions)
+
+
+def test_after_a_gap_nobody_takes_until_a_bar_has_closed() -> None:
+    script = Script(n20=lambda s: s.buy("BTCUSDT", 1))
+    data = frame([50_000.0, 50_010.0] * 20, extra={"volume": [9.0] * 40})
+    late = data.index[21:] + dt.timedelta(days=20)
+    data.index = data.index[:21].append(late)
+    result = run(script, nv.History(data, funding=0), slippage=True)
+    assert any("no bar closed lately" in text for text in result.cautions)
+
+
+def test_volumes_are_named_as_symbols_are_and_of_what_is_traded() -> None:
+    data = history([50_000.0, 50_100.0] * 10)
+    by_hand = run(Script(n12=lambda s: s.buy("BTCUSDT", 1)), data, slippage={"volume": {"BTC/USDT:USDT": 500}})
+    assert bars(by_hand).height == 1
+    for name in ("BTCUSDTX", "ETHUSDT"):
+        with pytest.raises(ConfigError, match=f"slippage volume {name}: is not traded"):
+            run(Script(), data, slippage={"volume": {name: 5}})
+
+
+def test_bnb_takes_its_tenth_off_a_rate_of_ones_own_too() -> None:
+    script = Script(n0=lambda s: s.buy("BTCUSDT", 1))
+    own = {"BTCUSDT": {"taker_fee": "0.0004"}}
+    result = run(script, history([50_000.0] * 3), overrides=own, bnb=True)
+    assert bars(result)["fee"].to_list() == [18.0]
+
+
+def test_a_share_too_small_to_count_is_refused() -> None:
+    with pytest.raises(ConfigError, match="participation: is below 1e-8"):
+        run(Script(), history([50_000.0] * 3, volume=[1.0] * 3), participation=1e-9)

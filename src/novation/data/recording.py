@@ -16,10 +16,12 @@ import numpy.typing as npt
 import polars as pl
 
 from novation.data.bars import bar_length
+from novation.data.flow.check import check
 from novation.data.flow.level_files import read_levels
 from novation.data.flow.order_files import read_orders
 from novation.data.flow.recorded import Flow
 from novation.data.history import History
+from novation.domain.enums import QueueModel
 from novation.domain.errors import DataError, InvalidInput
 from novation.domain.flow import SNAPSHOT, FlowKind
 from novation.domain.instruments import Instrument
@@ -54,6 +56,11 @@ class Recording:
     ) -> None:
         if not isinstance(flow, Flow | str | Path):
             raise InvalidInput("is a Flow or the path of a file", source="Recording", where="flow", value=flow)
+        if not isinstance(bar, str):
+            raise InvalidInput("is a length such as 1s or 1m", source="Recording", where="bar", value=bar)
+        known = (*(model.name.lower() for model in QueueModel), "mbp", "mbo")
+        if queue not in known:
+            raise InvalidInput(f"is one of {', '.join(known)}", source="Recording", where="queue", value=queue)
         self._flow, self._trades, self._symbol, self._repair = flow, trades, symbol, repair
         self._bar_ns, self.bar = bar_length(bar), bar
         self.funding, self.mark, self.queue = funding, mark, queue
@@ -67,7 +74,10 @@ class Recording:
         """The flow, read once. Raises `DataError`, `InvalidInput`."""
         if self._read is None:
             tick, lot = Decimal(instrument.tick_e8) / E8, Decimal(instrument.lot_e8) / E8
-            self._read = self._flow if isinstance(self._flow, Flow) else self._read_file(self._flow, tick, lot)
+            if isinstance(self._flow, Flow):  # a reader has checked what it read
+                self._read = check(self._flow, repair=self._repair)
+            else:
+                self._read = self._read_file(self._flow, tick, lot)
         if to_e8(self._read.tick) % instrument.tick_e8 or to_e8(self._read.lot) % instrument.lot_e8:
             raise DataError(
                 f"counts in ticks of {self._read.tick} and lots of {self._read.lot}, which {instrument.id} does not",

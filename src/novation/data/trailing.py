@@ -64,6 +64,11 @@ class Trailing:
         """Whether enough had closed to say anything."""
         return self.closed(at_ns) > LEAST_RETURNS
 
+    def fresh(self, at_ns: Array, within_ns: int) -> npt.NDArray[np.bool_]:
+        """Whether the last bar that had closed by each instant ended no longer ago."""
+        until, last_ns = self._last(at_ns)
+        return (until > 0) & (at_ns - last_ns <= within_ns)
+
     def reaches(self, at_ns: Array, days: int) -> npt.NDArray[np.bool_]:
         """Whether so many days lie before the last bar that had closed by each instant."""
         return self._days(at_ns) >= days

@@ -94,7 +94,7 @@ def _tiered(
         common |= _marking(name, asset, rules, tiers, value, say)
     off = rules[DISCOUNT].row["discount_fraction"] if DISCOUNT in rules else Decimal(0)
     rates = {
-        side: value("fees", column) * (1 if column in override.values.get("fees", {}) else 1 - off)
+        side: value("fees", column) * (1 - off)
         for side, column in (("maker", "maker_fraction"), ("taker", "taker_fraction"))
     }
     return Terms(

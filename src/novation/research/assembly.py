@@ -56,6 +56,16 @@ class Assembly:
             outs = close_outs(reference, instrument, end_ns)
             self.exits += [PlannedExit(out.ts_ns, symbol, index, out.side) for out in outs]
 
+    def left(self, venue: str) -> dict[int, tuple[int, int]]:
+        """By instrument of a venue from and until when a broker leaves or enters it: of a roll and of an exit."""
+        found: dict[int, tuple[int, int]] = {}
+        for leave in (roll for roll in self.rolls if roll.symbol.startswith(f"{venue}:")):
+            until_ns = int(self.plans[venue].prepared[leave.old].bars.end_ns[-1])
+            found[leave.old] = found[leave.new] = (leave.ts_ns, until_ns)
+        for out in (out for out in self.exits if out.symbol.startswith(f"{venue}:")):
+            found[out.contract] = (out.ts_ns, int(self.plans[venue].prepared[out.contract].bars.end_ns[-1]) + 1)
+        return found
+
     @property
     def symbols(self) -> list[str]:
         """Public ids of what is traded."""

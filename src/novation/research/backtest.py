@@ -178,7 +178,7 @@ class Backtest:
             ("limit_fill", "" if limit_fill == THROUGH else limit_fill),
             ("bar_path", "" if bar_path == "worst" else bar_path),
         ):
-            if level == L3 and bars_alone:
+            if level == L3 and bars_alone not in (None, False, 0, ""):
                 raise ConfigError(
                     "is of bars: on the order book the book says", source="Backtest", where=name, value=str(bars_alone)
                 )
@@ -362,15 +362,17 @@ class Backtest:
         used: list[SlippageUsed] = []
         if self.slippage is None and not self.participation_e8 and self.limit_fill is None:
             return used
-        for venue_plan in plan.plans.values():
+        slippage = self.slippage.by_id(reference, plan.symbols) if self.slippage is not None else None
+        for name, venue_plan in plan.plans.items():
             terms, cautions = plan_liquidity(
                 venue_plan,
                 reference,
-                slippage=self.slippage,
+                slippage=slippage,
                 participation_e8=self.participation_e8,
                 touch_e8=self.limit_fill.touch_e8 if self.limit_fill is not None else 0,
                 seed=self.seed,
                 spread_bps=from_scaled(self.spread_e8, 4) if self.spread_e8 else None,
+                unbounded=plan.left(name),
             )
             used += terms
             plan.cautions += cautions

@@ -33,7 +33,7 @@ class _Case:
         self.row = row
         about = record.manifest["venues"][venue]
         self.currency, self.decimals = about["asset"], about["decimals"]
-        self.rules = about["rules"]
+        self.rules, self.execution = about["rules"], record.manifest.get("execution", {})
         self.instruments = about["instruments"]
         self.instrument = self.instruments[int(self.event["instrument"])] if self.event["instrument"] >= 0 else None
         self._call_marks = about["call_marks"]
@@ -368,7 +368,10 @@ def _closed_at(c: _Case) -> list[str]:
         ]
     if _taken_over(c):
         return [f"closed at {price} ({bankruptcy}): taken over by the insurance fund"]
-    return [f"closed at {price} (the trigger mark, half the spread and the tick against us)"]
+    if c.execution.get("level") == "L3":
+        return [f"closed at {price} (what the book offered)"]
+    paid = "the slippage of the lots" if "slippage" in c.execution else "half the spread"
+    return [f"closed at {price} (the trigger mark, {paid} and the tick against us)"]
 
 
 def _close_out_rule(c: _Case) -> str:

@@ -8,12 +8,14 @@ the exchange does the rest (docs/rules/fills.md). Nobody takes before `LEAST_RET
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,7 +25,7 @@ from msgspec.structs import replace
 from novation.data.conditions import LONG_DAYS, RECENT_DAYS
 from novation.data.frames import volumes
 from novation.data.trailing import LEAST_RETURNS, Trailing
-from novation.domain.errors import ConfigError
+from novation.domain.errors import ConfigError, UnknownInstrument
 from novation.domain.liquidity import MOST_LOTS, BarLiquidity
 from novation.domain.slippage import BASE, RAMPS
 from novation.domain.units import DAY_NS, E8, HOUR_NS, NS, Number, iso, to_decimal
@@ -35,6 +37,8 @@ from novation.trading.slippage import Slippage
 Array = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+#: How long ago a bar may have ended for what it says to hold.
+_STALE_NS = {"binance_um": HOUR_NS, "cme": 5 * DAY_NS}
 #: How often what takers pay is found anew.
 _EVERY_NS = {"binance_um": HOUR_NS, "cme": 600 * NS}
 _BPS = Decimal(10_000)
@@ -73,6 +77,22 @@ class RunSlippage:
         if high < low:
             raise ConfigError("lies below min_bps", source="slippage", where="max_bps", value=str(self.max_bps))
         object.__setattr__(self, "limits", (float(low / _BPS), float(high / _BPS)))
+
+    def by_id(self, reference: Reference, symbols: Collection[str]) -> RunSlippage:
+        """The same with volumes by public id. Raises `ConfigError` for one of what is not traded."""
+        if not isinstance(self.volume, Mapping):
+            return self
+        found: dict[str, Number] = {}
+        for name, volume in self.volume.items():
+            try:
+                id = reference.resolve(name)
+            except UnknownInstrument:
+                id = name
+            if id not in symbols:
+                hint = f"Traded: {', '.join(symbols)}."
+                raise ConfigError("is not traded", source="slippage", where=f"volume {name}", hint=hint)
+            found[id] = volume
+        return dataclasses.replace(self, volume=found)
 
     @classmethod
     def of(cls, given: Any) -> RunSlippage | None:
@@ -122,6 +142,8 @@ def check_participation(given: Number | None) -> int:
             where="participation",
             value=str(given),
         )
+    if share * E8 < 1:
+        raise ConfigError("is below 1e-8", source="Backtest", where="participation", value=str(given))
     return int(share * E8)
 
 
@@ -134,10 +156,13 @@ def plan_liquidity(
     touch_e8: int = 0,
     seed: int = 0,
     spread_bps: Number | None,
+    unbounded: Mapping[int, tuple[int, int]] = MappingProxyType({}),
 ) -> tuple[list[SlippageUsed], list[str]]:
     """Give each instrument of a venue what its takers meet; the terms by symbol, and cautions.
 
-    spread_bps: the whole spread in place of the rows'. Raises `ConfigError`, `NoRuleInForce`, `InvalidInput`.
+    spread_bps: the whole spread in place of the rows'. unbounded: by instrument, from and until when its bars have
+    whatever is asked for: a contract that is left, and the one that is entered then. Raises `ConfigError`,
+    `NoRuleInForce`, `InvalidInput`.
     """
     found: dict[str, _Told] = {}
     cautions: list[str] = []
@@ -146,6 +171,9 @@ def plan_liquidity(
         planned = PlannedLiquidity(of)
         if participation_e8:
             planned.traded_lots = _traded_lots(plan, index)
+            since_ns, until_ns = unbounded.get(index, (0, 0))
+            opened_ns = plan.prepared[index].bars.start_ns
+            planned.traded_lots[(opened_ns >= since_ns) & (opened_ns < until_ns)] = MOST_LOTS
         if slippage is not None:
             told = found.setdefault(symbol, _Told())
             exponent, planned.rows = _slipping(plan, index, reference, slippage, spread_bps, told, cautions)
@@ -230,14 +258,23 @@ def _slipping(
     bars = plan.prepared[index].bars
     trailing = _trailing(plan, index)
     every_ns = _EVERY_NS[plan.rules.name]
-    chosen = np.flatnonzero(np.diff(bars.start_ns // every_ns, prepend=-1))
+    anew = np.diff(bars.start_ns // every_ns, prepend=-1) != 0
+    anew[np.argmax(trailing.known(bars.start_ns))] = True  # the first at which enough is known
+    chosen = np.flatnonzero(anew)
     at_ns, mid = bars.start_ns[chosen], bars.open_e8[chosen] / E8
     volume = _day_volume(plan, index, asked, trailing, at_ns)
     volatility = trailing.volatility(at_ns, RECENT_DAYS)
     ratio = np.full(len(at_ns), np.nan)
     long_known = trailing.reaches(at_ns, LONG_DAYS) & (volatility > 0)
     ratio[long_known] = volatility[long_known] / trailing.volatility(at_ns, LONG_DAYS)[long_known]
-    known = trailing.known(at_ns) & np.isfinite(volume) & (volume > 0) & (mid != 0)
+    lasts_ns = _STALE_NS[plan.rules.name] + 2 * int(np.median(bars.end_ns - bars.start_ns))
+    why = _Why(
+        few=~trailing.known(at_ns),
+        stale=~trailing.fresh(at_ns, lasts_ns),
+        quiet=~(np.isfinite(volume) & (volume > 0)),
+        zero=mid == 0,
+    )
+    known = ~(why.few | why.stale | why.quiet | why.zero)
     costs_by_day = _rows_in_force(symbol, reference, asked, at_ns)
     drivers = {"volatility_ratio": ratio} | _given_drivers(plan, index, chosen, at_ns)
     wanted = {name for costs in costs_by_day.values() for name in costs.on}
@@ -268,7 +305,8 @@ def _slipping(
         told.hear("half_spread", half)
         lots[rows] = np.clip(volume[rows] * (E8 / instrument.lot_e8), 1, MOST_LOTS).astype(np.int64)
     columns["traded_lots"] = lots
-    _say(symbol, known, at_ns, costs_by_day, cautions)
+    cautions += why.words(symbol, at_ns)
+    cautions += _assumed(symbol, costs_by_day)
     exponents = {costs.base("exponent").coefficient for costs in costs_by_day.values()}
     if len(exponents) > 1:
         raise ConfigError(
@@ -288,8 +326,7 @@ def _day_volume(plan: VenuePlan, index: int, asked: RunSlippage, trailing: Trail
     """Coins or contracts of a day by each instant: as given, else by the bars before it."""
     given = asked.volume
     if isinstance(given, Mapping):
-        names = (plan.symbols[index], plan.symbols[index].split(":", 1)[1], plan.instruments[index].id)
-        given = next((given[name] for name in names if name in given), None)
+        given = given.get(plan.symbols[index])
     if given is not None:
         return np.full(len(at_ns), float(given))
     if trailing.volume is None:
@@ -373,24 +410,35 @@ class _Told:
         return SlippageUsed(symbol=symbol, on=on, off=list(costs.off), unknown=sorted(self.unknown - set(self.ranges)))
 
 
-def _say(
-    symbol: str,
-    known: npt.NDArray[np.bool_],
-    at_ns: Array,
-    costs_by_day: Mapping[int, Slippage],
-    cautions: list[str],
-) -> None:
-    """Cautions of one symbol."""
-    if not known.all():
-        first = iso(int(at_ns[np.argmax(known)])) if known.any() else "the end"
-        early = int(np.argmax(known)) if known.any() else len(known)
-        if early:
-            cautions.append(
-                f"{symbol}: nobody takes before {first}: less than {LEAST_RETURNS + 1} bars, or no volume, say what it "
-                "would cost"
+class _Why(NamedTuple):
+    """Why nobody takes, at each look at the market: too few bars, none lately, no volume, a price of zero."""
+
+    few: npt.NDArray[np.bool_]
+    stale: npt.NDArray[np.bool_]
+    quiet: npt.NDArray[np.bool_]
+    zero: npt.NDArray[np.bool_]
+
+    def words(self, symbol: str, at_ns: Array) -> list[str]:
+        """Cautions of a symbol."""
+        found = []
+        if self.few.any():
+            first = "the end" if self.few.all() else iso(int(at_ns[np.argmin(self.few)]))
+            found.append(
+                f"{symbol}: nobody takes before {first}: less than {LEAST_RETURNS + 1} bars say what it would cost"
             )
-        if idle := int((~known[early:]).sum()):
-            cautions.append(f"{symbol}: nobody takes at {idle:,} looks at the market: no volume in the day before them")
+        past = self.few.copy()
+        for which, reason in (
+            (self.stale, "no bar closed lately"),
+            (self.quiet, "nothing traded in the day before"),
+            (self.zero, "the price is zero"),
+        ):
+            if count := int((which & ~past).sum()):
+                found.append(f"{symbol}: nobody takes at {count:,} of {len(at_ns):,} looks at the market: {reason}")
+            past |= which
+        return found
+
+
+def _assumed(symbol: str, costs_by_day: Mapping[int, Slippage]) -> list[str]:
+    """A caution of assumed terms that count."""
     assumed = {costs.on[name].key for costs in costs_by_day.values() for name in costs.on if costs.on[name].assumed}
-    if assumed:
-        cautions.append(f"{symbol}: assumed terms of slippage count: {', '.join(sorted(assumed))}")
+    return [f"{symbol}: assumed terms of slippage count: {', '.join(sorted(assumed))}"] if assumed else []

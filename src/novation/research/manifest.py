@@ -17,7 +17,7 @@ from novation.domain.instruments import Instrument, Terms
 from novation.domain.market import MARKET_SCHEMA
 from novation.domain.units import asset_decimals, from_e8, iso
 from novation.research.cautions import cautions
-from novation.research.executions.known_prices import known_prices
+from novation.research.executions.known_prices import known_prices, with_trades
 from novation.research.finished import FinishedRun
 from novation.trading.record import (
     MANIFEST_SCHEMA,
@@ -83,7 +83,7 @@ def _record(venue: Venue) -> VenueRecord:
         events=events,
         samples=venue.sampled("sample"),
         holdings=venue.sampled("holding"),
-        prices=known_prices(venue.table("feed"), events, venue.clock_ns),
+        prices=known_prices(with_trades(venue), events, venue.clock_ns),
     )
 
 

@@ -96,6 +96,7 @@ class VenuePlan:
         venue.attach(feed)
         for i, recording in self.recordings.items():
             recorded, slots = recording.rows(self.instruments[i]), 0
+            recorded = recorded[recorded["ts_ns"] < self.prepared[i].bars.end_ns[-1]]  # the run ends there
             if recording.flow(self.instruments[i]).kind == "orders":
                 recorded, slots = dense_orders(recorded)
             venue.attach_flow(i, recorded, slots, queue=recording.queue)

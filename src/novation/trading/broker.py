@@ -453,6 +453,12 @@ class Broker:
                 value=f"{goal:f}",
             )
         difference = wanted - line.legs[leg] - line.coming[leg]
+        if difference * line.coming[leg] < 0:  # what still works the other way would trade against it
+            for order, working in list(self._working.items()):
+                ours = working.venue == line.venue and working.instrument == line.index and working.leg == leg
+                if ours and working.market and working.lots * difference < 0:
+                    self.cancel(order, hold=True)
+            difference = wanted - line.legs[leg] - line.coming[leg]
         if difference == 0:
             return None
         return self._send(line, leg, 1 if difference > 0 else -1, abs(difference), 0, False)

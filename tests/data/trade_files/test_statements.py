@@ -124,9 +124,9 @@ def test_the_account_trade_list_knows_makers_and_both_positions(tmp_path: Path) 
     later = to_ns("2026-05-02T02:00Z") // 1_000_000
     trades = [
         user_trade(),
-        user_trade(side="SELL", positionSide="SHORT", orderId=8),
-        user_trade(side="SELL", time=later, realizedPnl="50", price="60500", maker=False, orderId=9),
-        user_trade(positionSide="SHORT", time=later, realizedPnl="-50", price="60500", orderId=10),
+        user_trade(side="SELL", positionSide="SHORT", orderId=8, id=2),
+        user_trade(side="SELL", time=later, realizedPnl="50", price="60500", maker=False, orderId=9, id=3),
+        user_trade(positionSide="SHORT", time=later, realizedPnl="-50", price="60500", orderId=10, id=4),
     ]
     path = tmp_path / "trades.json"
     path.write_text(json.dumps(trades))
@@ -178,3 +178,28 @@ def test_a_flex_query(tmp_path: Path) -> None:
 def test_a_bad_row_is_named(lines: tuple[str, ...], text: str, tmp_path: Path) -> None:
     with pytest.raises(nv.DataError, match=text):
         read_trades(write(tmp_path, *lines))
+
+
+def test_a_decimal_comma_is_no_thousand(tmp_path: Path) -> None:
+    """`0,1` of a European export is a tenth or nothing at all, never 1; 60,600.5 is sixty thousand."""
+    european = BINANCE.replace(",", ";")
+    with pytest.raises(nv.DataError, match=r"line 2: has a decimal comma.*decimal point"):
+        binance(tmp_path, "2026-05-02 04:00:00;BTCUSDT;SELL;60600,5;0,1;6060;3 USDT;60,1", header=european)
+    first = '2026-05-02 00:00:00,BTCUSDT,BUY,"60,000",0.1,6000,3 USDT,0'
+    last = '2026-05-02 04:00:00,BTCUSDT,SELL,"60,600.5",0.1,6060,3 USDT,60'
+    (trip,) = binance(tmp_path, first, last).trips
+    assert (trip.entries[0].price, trip.exits[0].price) == (Decimal(60_000), Decimal("60600.5"))
+    with pytest.raises(nv.DataError, match="is no number"):
+        binance(tmp_path, first.replace(",0.1,", ',"0,100",'), last)
+
+
+def test_pages_of_an_export_that_overlap_count_once(tmp_path: Path) -> None:
+    trade = {"symbol": "BTCUSDT", "orderId": 5, "qty": "0.1", "realizedPnl": "0"}
+    trade |= {"commission": "3", "commissionAsset": "USDT"}
+    both = [
+        {**trade, "id": 1, "side": "BUY", "price": "60000", "time": 1_777_680_000_000},
+        {**trade, "id": 2, "side": "SELL", "price": "60600", "time": 1_777_690_000_000},
+    ]
+    file = read_trades(write(tmp_path, json.dumps(both + both), name="trades.json"))
+    assert [(trip.qty, trip.exit_ns is None) for trip in file.trips] == [(Decimal("0.1"), False)]
+    assert any("2 fills in the file twice, by its id: counted once" in text for text in file.cautions)

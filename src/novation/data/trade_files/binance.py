@@ -78,9 +78,15 @@ def _fee_of(row: Row) -> tuple[Decimal | None, str]:
 
 def read_binance_tree(tree: Any, source: str) -> tuple[tuple[RoundTrip, ...], tuple[str, ...]]:
     """Round trips of the account trade list. Raises `DataError`."""
-    fills, others = [], 0
+    fills, others, twice = [], 0, 0
+    seen: set[tuple[str, str]] = set()
     for number, trade in enumerate(tree, 1):
         row = Row(source, f"trade {number:,}", trade if isinstance(trade, Mapping) else {})
+        key = str(row.needed("symbol")), row.text("id")
+        if key[1] and key in seen:  # pages that overlap
+            twice += 1
+            continue
+        seen.add(key)
         fee, coin = row.number("commission"), row.text("commissionAsset").upper()
         others += coin not in _STABLE
         book = row.text("positionSide").upper()
@@ -99,7 +105,11 @@ def read_binance_tree(tree: Any, source: str) -> tuple[tuple[RoundTrip, ...], tu
                 book="" if book == "BOTH" else book,
             )
         )
-    return _joined(fills, others)
+    trips, cautions = _joined(fills, others)
+    return trips, (
+        *cautions,
+        f"{counted(twice, 'fill')} in the file twice, by its id: counted once",
+    ) if twice else cautions
 
 
 def _joined(fills: list[Fill], others: int) -> tuple[tuple[RoundTrip, ...], tuple[str, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,6 +16,7 @@ from novation.data.frames import kind_of, read_frame
 from novation.domain.errors import DataError
 
 _SEPARATORS = ",;\t"
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 #: More than this of one file is no export of trades.
 _LARGEST = 1 << 30
 
@@ -99,6 +101,14 @@ def _lines(data: bytes, source: str) -> list[tuple[int, list[str]]]:
     except csv.Error as error:
         raise DataError(f"is no CSV: {error}", source=source, where=f"line {reader.line_num:,}") from None
     lines = [(number, cells) for number, cells in lines if any(cells)]
+    if separator == ";":  # of whoever writes decimals with a comma, which elsewhere sets thousands apart
+        for number, cells in lines:
+            for cell in cells:
+                if _DECIMAL_COMMA.fullmatch(cell):
+                    hint = "Write numbers with a decimal point."
+                    raise DataError(
+                        "has a decimal comma", source=source, where=f"line {number:,}", value=cell, hint=hint
+                    )
     if not lines:
         raise DataError("no rows", source=source)
     return lines

@@ -24,6 +24,8 @@ _EPOCH_SECONDS = (631_152_000, 4_102_444_800)
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})[;, T]*(\d{2}):?(\d{2}):?(\d{2})")
 _SIDES = {"long": Side.BUY, "buy": Side.BUY, "b": Side.BUY, "short": Side.SELL, "sell": Side.SELL, "s": Side.SELL}
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+#: A number with commas between its thousands.
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 #: Sizes and prices of anything traded lie between these.
 LEAST, MOST = Decimal("1e-12"), Decimal(10**13)
 
@@ -71,11 +73,11 @@ class Row:
         return "" if value is None else str(value)
 
     def number(self, *names: str, commas: bool = False) -> Decimal | None:
-        """A number, or None. commas: thousands are set apart by commas."""
+        """A number, or None. commas: thousands may be set apart by commas; a decimal comma is no number."""
         value = self.cell(*names)
         if value is None:
             return None
-        if commas and isinstance(value, str):
+        if commas and isinstance(value, str) and _THOUSANDS.fullmatch(value.strip()):
             value = value.replace(",", "")
         try:
             return to_decimal(value)

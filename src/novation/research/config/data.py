@@ -162,14 +162,20 @@ def _recording(files: Files, folder: Path, source: str, where: str, queue: str |
             value=", ".join(others) or None,
         )
     funding = folder / files.funding if isinstance(files.funding, str) else files.funding
-    return Recording(
-        folder / files.flow,
-        trades=None if files.trades is None else folder / files.trades,
-        bar=files.bar or "1s",
-        funding=funding,
-        mark=None if files.mark is None else folder / files.mark,
-        queue=files.queue or queue or "back",
-    )
+    try:
+        return Recording(
+            folder / files.flow,
+            trades=None if files.trades is None else folder / files.trades,
+            bar=files.bar or "1s",
+            funding=funding,
+            mark=None if files.mark is None else folder / files.mark,
+            queue=files.queue or queue or "back",
+        )
+    except InvalidInput as error:
+        key = "bar" if error.source == "bar" else error.where
+        raise ConfigError(
+            error.problem, source=source, where=f"{where}.{key}", value=error.value, hint=error.hint
+        ) from None
 
 
 def _of_contracts(files: Files, root: str, rule: str, folder: Path, reference: Reference) -> ContractChain:

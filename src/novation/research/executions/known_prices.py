@@ -14,7 +14,9 @@ import numpy as np
 
 from novation.domain.enums import CancelReason, EventKind, MarketEventKind
 from novation.domain.events import MAKER
+from novation.domain.flow import FlowKind
 from novation.trading.record import PRICE_DTYPE, Known
+from novation.venues.venue import Venue
 
 _ASKED = [int(EventKind.ORDER_ACCEPTED), int(EventKind.ORDER_CANCELLED)]
 #: Why an order is taken out at a time that has nothing to do with the price that it waits for.
@@ -42,6 +44,20 @@ def known_prices(feed: np.ndarray, events: np.ndarray, until_ns: int) -> np.ndar
         return np.zeros(0, PRICE_DTYPE)
     table = np.concatenate([*rows, *_met_quotes(feed, events)])
     return np.concatenate([table[np.argsort(table["sequence"], kind="stable")], *ends])
+
+
+def with_trades(venue: Venue) -> np.ndarray:
+    """A venue's feed, the trades of its recorded books in place of their bars: each a price from its instant on."""
+    feed = venue.table("feed")
+    for row, flow in venue.flows.items():
+        instrument = int(np.flatnonzero(venue.table("contract")["book"] == row + 1)[0])
+        trades = flow[flow["kind"] == int(FlowKind.TRADE)]
+        told = np.zeros(len(trades), feed.dtype)
+        told["ts_ns"], told["kind"], told["instrument"] = trades["ts_ns"], int(MarketEventKind.BAR_CLOSE), instrument
+        told["last_e8"] = trades["price_ticks"] * venue.instruments[instrument].tick_e8
+        others = feed[~((feed["instrument"] == instrument) & (feed["kind"] == int(MarketEventKind.BAR_CLOSE)))]
+        feed = np.concatenate([others, told])
+    return feed
 
 
 def _met_quotes(feed: np.ndarray, events: np.ndarray) -> Iterator[np.ndarray]:
