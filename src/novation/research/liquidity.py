@@ -22,6 +22,7 @@ import numpy.typing as npt
 from novation.data.conditions import LONG_DAYS, RECENT_DAYS
 from novation.data.frames import volumes
 from novation.data.trailing import LEAST_RETURNS, Trailing
+from novation.domain.enums import InstrumentKind
 from novation.domain.errors import ConfigError
 from novation.domain.liquidity import MOST_LOTS, BarLiquidity
 from novation.domain.slippage import BASE, RAMPS
@@ -142,6 +143,14 @@ def plan_liquidity(
         planned = PlannedLiquidity(BarLiquidity(slips=False, participation_e8=participation_e8))
         if participation_e8:
             planned.traded_lots = _traded_lots(plan, index)
+        if slippage is not None and plan.instruments[index].kind == InstrumentKind.SPOT:
+            raise ConfigError(
+                "is spot, of which no table of slippage has rows",
+                source="Backtest",
+                where="slippage",
+                value=symbol,
+                hint="Give spread_bps and participation, or run the futures with slippage by themselves.",
+            )
         if slippage is not None:
             told = found.setdefault(symbol, _Told())
             exponent, planned.rows = _slipping(plan, index, reference, slippage, spread_bps, told, cautions)

@@ -39,10 +39,10 @@ def account_pictures(story: Story, kind: str = "all", only: str | None = None) -
     if kind in ("equity", "all"):
         total = story.result.frame("equity")
         accounts = [
-            (name, about["asset"], story.by_currency.filter(pl.col("currency") == about["asset"]))
+            (name, about["asset"], story.by_venue[name])
             for name, about in story.venues.items()
         ]
-        if len(accounts) > 1 and story.result.manifest["account"]["report_currency"] is not None:
+        if len(accounts) > 1 and total["currency"].n_unique() == 1:
             if total.height:
                 currency = total["currency"][0]
                 out.append(equity_picture(story, currency, total, f"Equity of all accounts in {currency}", None))
