@@ -232,7 +232,9 @@ class History:
                     why = "is worth its last price" if name == "mark" else "pays none"
                     raise DataError(f"{name} given for spot, which {why}", source=symbol, hint=f"Leave {name} out.")
             if self.delivery_e8:
-                raise DataError("delivery given for spot, which ends at none", source=symbol, hint="Leave delivery out.")
+                raise DataError(
+                    "delivery given for spot, which ends at none", source=symbol, hint="Leave delivery out."
+                )
             return
         if perpetual and self.funding is None:
             raise DataError(

@@ -19,6 +19,7 @@ import datetime as dt
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -350,8 +351,12 @@ def _spot(name: str, seed: int, start_ns: int | None, end_ns: int | None) -> His
     return history
 
 
+@lru_cache(maxsize=2)
 def _drawn(id: str, made_of: _Perpetual, seed: int) -> tuple[Array, Array, Array, Array]:
-    """Stamps, ticks of the last price (open, high, low, close), basis at the closes, volume of a perpetual."""
+    """Stamps, ticks of the last price (open, high, low, close), basis at the closes and volume of a perpetual.
+
+    Kept, since its spot market is made of them too.
+    """
     chance = _Chance(seed, id)
     stamps = np.arange(to_ns(made_of.start), to_ns(made_of.end), HOUR_NS, dtype=np.int64)
     count = len(stamps)

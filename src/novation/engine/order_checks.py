@@ -45,8 +45,8 @@ _LARGE_ORDERS = 10 * _LARGE
 
 @kernel
 def notional_reason(venue, row, lots, kind, price_ticks):
-    """Below the smallest notional, unless the trade only reduces a future's position: at its own price, of a market order
-    at the mark (facts/binance.md 7.3), before the first of which nothing says what it is worth."""
+    """Below the smallest notional, unless the trade only reduces a position (not of spot): at its own price; of a
+    market order at the mark (facts/binance.md 7.3), before the first of which nothing says what it is worth."""
     p = position_row_(venue, row)
     smallest = terms_of(venue, p.instrument).min_notional
     c = contract_(venue, p.instrument)

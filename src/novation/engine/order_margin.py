@@ -38,7 +38,9 @@ def assumed_for(venue, instrument, kind, side, ticks):
     c = contract_(venue, instrument)
     price_e8 = ticks * c.tick_e8
     if c.spot:
-        return price_with_fee(price_e8, max(t.maker_fee_e8, t.taker_fee_e8)) if kind == _LIMIT and side > 0 else price_e8
+        return (
+            price_with_fee(price_e8, max(t.maker_fee_e8, t.taker_fee_e8)) if kind == _LIMIT and side > 0 else price_e8
+        )
     rates = (t.limit_sell_above_last_e8, t.market_buy_above_ask_e8)
     return assumed_price(*rates, kind, side, price_e8, m.last_e8, m.mark_e8, price_e8, price_e8)
 

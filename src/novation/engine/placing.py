@@ -79,8 +79,8 @@ def numbers_reason(venue, instrument, side, kind, lots, price_ticks):
 
 @kernel
 def position_reason(venue, row, c):
-    """Why an order is refused for the position it names, or as it would not reduce it, or sells more than is held: value
-    and limit."""
+    """Why an order is refused for the position it names, or as it would not reduce it, or sells more than is held:
+    value and limit."""
     hedge, conditional = account_(venue, c.account).hedge, c.trigger != 0 and c.kind == _PLACE
     if (c.position_side != _LONG and c.position_side != _SHORT) if hedge else c.position_side != _BOTH:
         return _WRONG_POSITION_SIDE, c.position_side, hedge

@@ -137,12 +137,16 @@ class Reference:
         'binance_um:QQQQUSDT'
         """
         try:
-            return self.resolve(symbol)
+            id = self.resolve(symbol)
         except UnknownInstrument as unknown:
             if any(name.startswith("binance_spot:") for name in unknown.candidates) or symbol.startswith(
                 "binance_spot:"
             ):
                 raise
+        else:
+            if VENUES[id.partition(":")[0]].spot:
+                raise UnknownInstrument(symbol, reason="is spot, and a perpetual is asked for.")
+            return id
         return f"binance_um:{exchange_symbol(symbol.strip().upper().removeprefix('BINANCE_UM:'))}"
 
     def is_rolled(self, symbol: str) -> bool:
@@ -399,7 +403,7 @@ class Reference:
         return rule
 
     def looked_up_at(self, table: str, id: str, at_ns: int) -> int:
-        """The instant at which a table is read of an instrument for an instant: that of a pin, which `cautions` says."""
+        """The instant at which a table is read of an instrument for an instant: a pin's, which `cautions` says."""
         pin = self._pin(table)
         if pin is None:
             return at_ns
@@ -432,8 +436,10 @@ class Reference:
         name = self._name(symbol)
         if "brackets" not in VENUES[name.venue].groups:
             spot = VENUES[name.venue].spot
-            problem = "is spot, bought in full" if spot else "has a margin per contract"
-            raise InvalidInput(f"{problem} and has no brackets", source=name.id)
+            problem = (
+                "is spot: bought in full, with no brackets" if spot else "has a margin per contract and no brackets"
+            )
+            raise InvalidInput(problem, source=name.id)
         asset = self._static(name, VENUES[name.venue].asset)
         own = self._override(name)
         if own.tiers:

@@ -30,7 +30,9 @@ from novation.trading.rollover import PlannedExit, PlannedRoll
 from novation.venues import binance_spot, binance_usdm, cme_globex
 from novation.venues.venue_rules import VenueRules
 
-RULES: dict[str, VenueRules] = {rules.name: rules for rules in (binance_usdm.RULES, cme_globex.RULES, binance_spot.RULES)}
+RULES: dict[str, VenueRules] = {
+    rules.name: rules for rules in (binance_usdm.RULES, cme_globex.RULES, binance_spot.RULES)
+}
 _ONE_DAY = dt.timedelta(1)
 
 

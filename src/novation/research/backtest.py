@@ -51,9 +51,9 @@ class Backtest:
 
     strategy: a `Strategy`, `Targets`, or a strategy made by `@novation.compiled`.
     data: {symbol: History | ContractChain}; or symbols: public ids read from NOVATION_DATA or the user's store.
-    start, end: half-open period, dates or aware instants. cash: an amount of the only account, or by currency or by venue,
-    {"USDT": 25_000} or {"binance_spot": 50_000, "binance_um": 50_000}. leverage, margin ("cross" or "isolated"): of every
-    future with tiered margin; unset leverage is the venue's. Spot is bought in full (docs/rules/spot.md).
+    start, end: half-open period, dates or aware instants. cash: an amount of the only account, or amounts by currency
+    or by venue: {"USDT": 25_000}, {"binance_spot": 50_000, "binance_um": 50_000}. leverage, margin ("cross" or
+    "isolated"): of every future with tiered margin; unset leverage is the venue's. Spot is bought in full.
     hedge: hold a long and a short position of each symbol; orders then name one (`position_side`).
     spread_bps: stated full spread; market orders pay half of it. slippage: True, or {"terms", "impact", "volume",
     "min_bps", "max_bps"}: takers pay half a spread and a part that grows with their size, by dated rows
@@ -298,11 +298,7 @@ class Backtest:
                     if alike
                     else 'For example cash={"USDT": 25_000, "USD": 100_000}.',
                 )
-            given = {next(iter(assets)): self.cash}
-        unused = [name for name in given if name not in assets and name not in assets.values()]
-        if unused:
-            what = f"nothing is traded at {unused[0]}" if unused[0] in RULES else f"nothing traded settles in {unused[0]}"
-            raise ConfigError(what, source="Backtest", where="cash")
+            given = {next(iter(assets.values())): self.cash}
         cash: dict[str, Number] = {}
         for name, asset in assets.items():
             key = name if name in given else asset
@@ -327,9 +323,17 @@ class Backtest:
                     value=str(given[key]),
                 )
             cash[name] = given[key]
+        unused = [name for name in given if name not in assets and name not in assets.values()]
+        if unused:
+            what = (
+                f"nothing is traded at {unused[0]}" if unused[0] in RULES else f"nothing traded settles in {unused[0]}"
+            )
+            raise ConfigError(what, source="Backtest", where="cash")
         left = [key for key in given if key not in assets and all(n in given for n, a in assets.items() if a == key)]
         if left:
-            raise ConfigError(f"every account in {left[0]} is named already", source="Backtest", where=f"cash {left[0]}")
+            raise ConfigError(
+                f"every account in {left[0]} is named already", source="Backtest", where=f"cash {left[0]}"
+            )
         return cash
 
     def _check_fees(self, plan: Assembly) -> None:
@@ -343,7 +347,9 @@ class Backtest:
             plan.cautions.append("fees paid in BNB: charged in the settlement asset, BNB's own price left out")
         elif "binance_spot" in plan.plans:
             asset = plan.plans["binance_spot"].rules.asset
-            plan.cautions.append(f"binance_spot: buyers' fees charged in {asset}; the exchange takes them in the coin bought")
+            plan.cautions.append(
+                f"binance_spot: buyers' fees charged in {asset}; the exchange takes them in the coin bought"
+            )
 
     def _plan_liquidity(self, plan: Assembly, reference: Reference) -> list[SlippageUsed]:
         """Find what takers meet on the bars, where that depends on their size; the terms by symbol."""

@@ -84,7 +84,13 @@ def summarise(result: RunFrames) -> dict[str, Any]:
     report = manifest["account"]["report_currency"]
     same = {a["currency"] for a in accounts}
     if report is None and len(accounts) > 1 and len(same) == 1:
-        out["total"] = {"currency": same.pop(), "rates": {}, "net": sum(a["net"] for a in accounts)}
+        fall = result.frame("equity")["drawdown"].max()
+        out["total"] = {
+            "currency": same.pop(),
+            "rates": {},
+            "net": sum(a["net"] for a in accounts),
+            "max_drawdown": fall,
+        }
     if report is not None:
         rates = manifest["account"]["rates"]
         out["total"] = {
@@ -165,8 +171,9 @@ def text_of(s: dict[str, Any]) -> str:
     ]
     several = len({a["currency"] for a in s["accounts"]}) < len(s["accounts"])
     for a in s["accounts"]:
+        whose = f"{a['venue']}: " if several else ""
         lines.append(
-            f"{a['venue'] + ': ' if several else ''}price {a['price']:+,.2f}   funding {a['funding']:+,.2f}   fees {a['fees']:+,.2f}   "
+            f"{whose}price {a['price']:+,.2f}   funding {a['funding']:+,.2f}   fees {a['fees']:+,.2f}   "
             f"liquidations {a['liquidations']:+,.2f} ({a['liquidated']})   net {a['net']:+,.2f} {a['currency']}  "
             f"{a['return']:+.1%}"
         )
@@ -174,7 +181,11 @@ def text_of(s: dict[str, Any]) -> str:
         t = s["total"]
         lines.append(
             f"total net {t['net']:+,.2f} {t['currency']}"
-            + (f"  (rates: {', '.join(f'1 {name} = {rate}' for name, rate in t['rates'].items())})" if t["rates"] else "")
+            + (
+                f"  (rates: {', '.join(f'1 {name} = {rate}' for name, rate in t['rates'].items())})"
+                if t["rates"]
+                else ""
+            )
         )
     if "no_fill" in s:
         lines.append(f"no fill: {s['no_fill']}")
@@ -189,6 +200,7 @@ def text_of(s: dict[str, Any]) -> str:
     if worst["peak_margin_used"] is not None:
         parts.append(f"peak margin used {worst['peak_margin_used']:.0%}")
     drawdown = max((a["max_drawdown"] or 0.0) for a in s["accounts"])
+    drawdown = s.get("total", {}).get("max_drawdown", drawdown) or 0.0  # of accounts in one currency together
     parts.append(f"max drawdown {drawdown:.1%}")
     calls = sum(a["margin_calls"] for a in s["accounts"])
     if calls:

@@ -100,6 +100,7 @@ def check_venue(venue: Made, accounts: int) -> None:
                         value=str(from_e8(tier.rate_e8)),
                     )
 
+    _check_spot(venue)
     _check_marked(venue)
     for instrument in venue.instruments:
         pools = [pool.name for pool in venue.pools if instrument.id in pool.instruments]
@@ -119,7 +120,6 @@ def check_venue(venue: Made, accounts: int) -> None:
             if not 0 <= account < accounts:
                 raise InvalidInput("a lead maker is no account of the venue", source=f"book {name}", value=account)
     check_assets(venue.rules.asset, venue.assets)
-    _check_spot(venue)
     for pool in venue.pools:
         if not 0 <= pool.balance <= BALANCE_BOUND:
             raise InvalidInput("a fund begins with 0 to 2**60", source=f"pool {pool.name}", value=pool.balance)
@@ -142,7 +142,9 @@ def _check_spot(venue: Made) -> None:
     for instrument, rows in zip(venue.instruments, venue.terms, strict=True):
         for name, given in (("book", venue.books), ("marked", venue.marked)):
             if instrument.id in given:
-                raise InvalidInput("spot trades on bars or a ladder, at the last price", source=name, value=instrument.id)
+                raise InvalidInput(
+                    "spot trades on bars or a ladder, at the last price", source=name, value=instrument.id
+                )
         if instrument.daily_settled or instrument.method != MarginMethod.TIERED:
             raise InvalidInput("is spot, which is neither settled daily nor margined", source=instrument.id)
         for row in rows:

@@ -142,7 +142,9 @@ def _pin(value: Any) -> Any:
 def _cash(value: Any) -> Any:
     amounts = value.values() if isinstance(value, dict) else [value]
     if value is not None and not all(map(_is_number, amounts)):
-        raise PydanticCustomError("expected", "expected an amount, or amounts by currency or venue such as {USDT: 25_000}")
+        raise PydanticCustomError(
+            "expected", "expected an amount, or amounts by currency or venue such as {USDT: 25_000}"
+        )
     return value
 
 

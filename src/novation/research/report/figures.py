@@ -16,8 +16,6 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-import polars as pl
-
 from novation.domain.errors import InvalidInput
 from novation.research.frames import RunFrames
 from novation.research.report.cash import equity_picture, funding_picture, settlement_picture
@@ -38,10 +36,7 @@ def account_pictures(story: Story, kind: str = "all", only: str | None = None) -
     out = []
     if kind in ("equity", "all"):
         total = story.result.frame("equity")
-        accounts = [
-            (name, about["asset"], story.by_venue[name])
-            for name, about in story.venues.items()
-        ]
+        accounts = [(name, about["asset"], story.by_venue[name]) for name, about in story.venues.items()]
         if len(accounts) > 1 and total["currency"].n_unique() == 1:
             if total.height:
                 currency = total["currency"][0]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from html import escape
 
-import polars as pl
-
 from novation.research.frames import RunFrames
 from novation.research.report.drawing import sparkline
 from novation.research.report.markup import bullets, folded, money, percent
