@@ -105,7 +105,7 @@ def _tiered(
     )
 
 
-def _sizes(instrument: Instrument, value: _Value) -> dict[str, int]:
+def _sizes(instrument: Instrument, value: _Value) -> dict[str, Any]:
     """What the size and the value of an order are held between."""
     return {
         "min_lots": _lots(instrument, value("contract", "min_qty_base"), "minimum quantity"),
@@ -114,7 +114,7 @@ def _sizes(instrument: Instrument, value: _Value) -> dict[str, int]:
     }
 
 
-def _rates(rules: Mapping[str, Rule], override: Override, value: _Value) -> dict[str, int]:
+def _rates(rules: Mapping[str, Rule], override: Override, value: _Value) -> dict[str, Any]:
     """Fees of makers and takers, less what is taken off where they are paid in another asset."""
     off = rules[DISCOUNT].row["discount_fraction"] if DISCOUNT in rules else Decimal(0)
     return {
