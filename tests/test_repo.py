@@ -27,7 +27,10 @@ KERNEL_ROOMS = ("rules/", "engine/", "venues/", "research/envs/", "_jit")
 #: Float64 in and out; every other kernel of ours refuses a float.
 MODEL_MODULES = {
     f"rules/{name}.py"
-    for name in ("elementary", "fill_probability", "impact", "manipulation", "option", "queue_position", "slippage")
+    for name in (
+        *("chance", "elementary", "fill_probability", "impact", "manipulation", "option"),
+        *("queue_position", "slippage"),
+    )
 } | {f"venues/{name}.py" for name in ("markov_book", "quoting")}
 MODEL_MODULES |= {
     f"venues/population/{name}.py"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from novation.data.chain import ContractChain
     from novation.data.funding import funding
     from novation.data.history import History
+    from novation.data.recording import Recording
     from novation.domain.errors import (
         ConfigError,
         DataError,
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
     from novation.engine.strategy import compiled
     from novation.reference.products import contract
     from novation.reference.trading_calendar import calendar
+    from novation.research.audit.run import audit
     from novation.research.backtest import Backtest
     from novation.research.cascade.run import cascade
     from novation.research.cost import cost
     from novation.research.result import Result
+    from novation.research.tca import tca
     from novation.trading.cost import estimate_execution_cost
     from novation.trading.margin import margin
     from novation.trading.roll_schedule import RolloverScheduler, roll
@@ -51,6 +54,7 @@ _PLACES = {
     "DataError": "novation.domain.errors",
     "Delay": "novation.domain.latency",
     "History": "novation.data.history",
+    "Recording": "novation.data.recording",
     "InvalidInput": "novation.domain.errors",
     "Latency": "novation.domain.latency",
     "MarketConditions": "novation.domain.slippage",
@@ -67,6 +71,7 @@ _PLACES = {
     "UnknownInstrument": "novation.domain.errors",
     "Venue": "novation.venues.venue",
     "VenueError": "novation.domain.errors",
+    "audit": "novation.research.audit.run",
     "calendar": "novation.reference.trading_calendar",
     "cascade": "novation.research.cascade.run",
     "compiled": "novation.engine.strategy",
@@ -76,6 +81,7 @@ _PLACES = {
     "funding": "novation.data.funding",
     "margin": "novation.trading.margin",
     "roll": "novation.trading.roll_schedule",
+    "tca": "novation.research.tca",
 }
 
 __all__ = [
@@ -93,6 +99,7 @@ __all__ = [
     "NovationError",
     "OffGrid",
     "Participant",
+    "Recording",
     "RemoteError",
     "Result",
     "RolloverScheduler",
@@ -103,6 +110,7 @@ __all__ = [
     "Venue",
     "VenueError",
     "__version__",
+    "audit",
     "calendar",
     "cascade",
     "compiled",
@@ -112,6 +120,7 @@ __all__ = [
     "funding",
     "margin",
     "roll",
+    "tca",
 ]
 
 

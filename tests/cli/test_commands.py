@@ -38,6 +38,7 @@ def test_help_shows_the_verbs_in_their_groups(novation: Callable[..., Any]) -> N
         "Results",
         "report",
         "compare",
+        "tca",
         "rerun",
     ]
     found = [re.search(rf"^[│╭─ ]*{word}\b", answer.out, re.MULTILINE) for word in order]
@@ -64,6 +65,7 @@ def test_help_shows_the_verbs_in_their_groups(novation: Callable[..., Any]) -> N
         "reference import",
         "report",
         "compare",
+        "tca",
         "rerun",
     ],
 )
@@ -102,8 +104,13 @@ def test_the_module_runs_as_the_command_does() -> None:
         (["margin.leverage=five"], "--set margin.leverage: expected a whole number (found 'five')."),
         (["period.from=2024"], "--set period.from: expected a date such as 2020-01-31"),
         (
-            ["liquidation.adl_simulation=true", "model.algo=ppo", "execution.level=L3"],
-            "config.yaml: not built yet: execution.level (order-by-order simulation), liquidation.adl_simulation "
+            [
+                "liquidation.adl_simulation=true",
+                "model.algo=ppo",
+                "execution.lob.impact_model=kyle",
+                "execution.level=L3",
+            ],
+            "config.yaml: not built yet: execution.lob.impact_model (impact models), liquidation.adl_simulation "
             "(auto-deleveraging in a backtest, which has one trader; `novation cascade` has it), model.algo (models).",
         ),
         (["instruments=[BTCUSDTT]"], "unknown instrument 'BTCUSDTT'; the nearest known name is binance_um:BTCUSDT."),

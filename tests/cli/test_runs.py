@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from novation.cli import main
 from novation.domain.errors import DataError
 from novation.research.config import load_config
 from novation.research.result import Result
+from novation.research.tca import tca
+from novation.trading.record import manifest_digest
 from tests.cli.conftest import write_config
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -52,6 +55,14 @@ def change(folder: Path, **keys: Any) -> None:
             place = place[parent]
         place[name] = value
     path.write_text(json.dumps(manifest))
+
+
+def change_history(folder: Path) -> None:
+    """Let a run have been made of files that are gone, as an honest manifest says it."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["config"]["values"]["data"] = {"root": "gone"}
+    path.write_text(json.dumps({**manifest, "digest": manifest_digest(manifest)}))
 
 
 def test_a_run_prints_its_summary_and_keeps_a_folder(novation: Callable[..., Any], config: Path) -> None:
@@ -212,6 +223,53 @@ def test_compare_shows_settings_money_and_the_first_difference(
     assert found["settings"]["params"] == [{"qty": 1.0}, {"qty": 2}]
     assert "first difference: binance_um event" in novation("compare", run, other).out
     assert novation("compare", run, run).out.startswith("the same run")
+
+
+def test_tca_says_what_the_orders_of_a_run_cost(novation: Callable[..., Any], run: Path, tmp_path: Path) -> None:
+    table = tmp_path / "orders.csv"
+    answer = novation("tca", run, "--mark-outs", "1s,1h", "--out", table)
+    assert (answer.code, answer.err) == (0, "")
+    assert re.search(r"^binance_um:BTCUSDT, USDT +1 +1 ", answer.out, re.MULTILINE)
+    assert "mark-out 1h " in answer.out and "shorter than the bars (1h)" in answer.out
+    assert answer.out.endswith(f"orders: {table}\n")
+    (row,) = pl.read_csv(table).to_dicts()
+    found = json.loads(novation("tca", run, "--mark-outs", "1s,1h", "--json").out)
+    assert found == tca(run, mark_outs=["1s", "1h"]).to_dict()
+    total = found["totals"]["USDT"]
+    assert total["shortfall"] == row["shortfall"] and total["mark_out_1s"] is None
+    parts = ("spread", "impact", "rounding", "timing", "fees", "opportunity")
+    assert sum(total[name] for name in parts) == pytest.approx(total["shortfall"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--mark-outs", "1s,soon"], "error: --mark-outs: is no horizon of at most ten years (found 'soon'). Write"),
+        (["--data", "nowhere"], "error: --data: is no folder (found 'nowhere'). Name a folder of histories.\n"),
+        (["--data", "."], "error: binance_um:BTCUSDT: no file binance_um/1h/BTCUSDT/last_1h.parquet in ."),
+        (["--out", "orders.xlsx"], "error: --out: is neither .parquet nor .csv (found 'orders.xlsx').\n"),
+    ],
+)
+def test_tca_names_the_option_that_is_wrong(
+    novation: Callable[..., Any],
+    run: Path,
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = novation("tca", run, *arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(message)
+
+
+def test_tca_without_the_history_still_splits_the_costs(novation: Callable[..., Any], run: Path) -> None:
+    change_history(run)
+    answer = novation("tca", run)
+    assert answer.code == 0
+    assert "note: the history of the run is not found: binance_um:BTCUSDT: no file" in answer.out
+    assert "no VWAP and no mark-out of 1 order of binance_um:BTCUSDT: no bars at hand" in answer.out
 
 
 def test_report_writes_the_page_again(novation: Callable[..., Any], run: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,29 @@ from novation.domain.market import MarketEvent
 
 if TYPE_CHECKING:
     from tests.reference.exchange import Exchange
+
+#: Moduli and factors of MRG32k3a (L'Ecuyer 1999).
+M1, M2 = 4_294_967_087, 4_294_944_443
+
+
+class Chance:
+    """Numbers above 0 and below 1, by two recursions of order three."""
+
+    def __init__(self, seed: int, purpose: str) -> None:
+        first = [
+            int.from_bytes(hashlib.blake2b(f"{seed} {purpose} {k}".encode(), digest_size=8).digest(), "big")
+            for k in range(6)
+        ]
+        self.a = [1 + number % (M1 - 1) for number in first[:3]]
+        self.b = [1 + number % (M2 - 1) for number in first[3:]]
+
+    def draw(self) -> float:
+        """The next one."""
+        self.a = [*self.a[1:], (1_403_580 * self.a[1] - 810_728 * self.a[0]) % M1]
+        self.b = [*self.b[1:], (527_612 * self.b[2] - 1_370_589 * self.b[0]) % M2]
+        z = self.a[2] - self.b[2]
+        return (z if z > 0 else z + M1) * (1 / (M1 + 1))
+
 
 #: A slippage in 1e-8 that no price bears.
 BEYOND = 2**53
@@ -20,6 +44,7 @@ class BarState:
     """What the feed said last, and what was had of the bar that opened last; by side, -1 sells, 1 buys."""
 
     of: Any
+    name: str
     volume: int = 0
     paid_e8: dict[int, int] = None  # type: ignore[assignment]
     whole_e8: dict[int, int] = None  # type: ignore[assignment]
@@ -29,6 +54,7 @@ class BarState:
 
     def __post_init__(self) -> None:
         self.paid_e8, self.whole_e8, self.taken = {-1: 0, 1: 0}, {-1: 0, 1: 0}, {-1: 0, 1: 0}
+        self.chance = Chance(self.of.seed, f"touches of {self.name}")
 
     def states(self, row: MarketEvent) -> None:
         """A LIQUIDITY row."""
@@ -48,10 +74,11 @@ class BarState:
         paid = self.paid_e8[side] + self.whole_e8[side] * (lots / self.volume) ** self.of.exponent
         return min(max(paid, self.of.least * abs(price_e8)), self.of.most * abs(price_e8))
 
-    def line(self, i: int) -> tuple[str, tuple[int, ...]]:
-        """Its line of the canonical form."""
+    def lines(self, i: int) -> list[tuple[str, tuple[int, ...]]]:
+        """Its lines of the canonical form."""
         paid = (self.paid_e8[-1], self.paid_e8[1], self.whole_e8[-1], self.whole_e8[1])
-        return "slippage", (i, self.volume, *paid, self.bar_lots, self.used, self.taken[-1], self.taken[1])
+        found = [("slippage", (i, self.volume, *paid, self.bar_lots, self.used, self.taken[-1], self.taken[1]))]
+        return [*found, ("chance", (i, *self.chance.a, *self.chance.b))] if self.of.touch_e8 else found
 
 
 def state(ex: Exchange, i: int) -> BarState | None:
@@ -89,3 +116,11 @@ def traded(ex: Exchange, i: int, side: int, lots: int, maker: bool) -> None:
     if x is not None:
         x.used += lots
         x.taken[side] += 0 if maker else lots
+
+
+def reached(ex: Exchange, i: int, side: int, price_e8: int, traded: tuple[int, int]) -> bool:
+    """Whether a bar that touched a price and did not trade through it reached the order there."""
+    x = state(ex, i)
+    if x is None or not x.of.touch_e8 or traded[0 if side > 0 else 1] != price_e8:
+        return False
+    return x.chance.draw() * 10**8 < x.of.touch_e8

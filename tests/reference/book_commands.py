@@ -63,7 +63,7 @@ def place(ex: Exchange, c: Command) -> Refusal | None:
     limit = conditional.limit_now(ex, i, c.order_kind, 1 if c.side > 0 else -1) if becomes else c.price_ticks
     if limit is None:
         return Refusal(RejectReason.NO_OPPOSITE, c.order_kind)
-    refusal = _cannot_close(ex, i, c) if c.close_position else None
+    refusal = cannot_close(ex, i, c) if c.close_position else None
     if refusal:
         return refusal
     if becomes:
@@ -132,7 +132,8 @@ def _longest(ex: Exchange, i: int, c: Command) -> int:
     return ex.clock_ns + gtc_ns if gtc_ns and c.time_in_force in (TimeInForce.GTC, TimeInForce.POST_ONLY) else 0
 
 
-def _cannot_close(ex: Exchange, i: int, c: Command) -> Refusal | None:
+def cannot_close(ex: Exchange, i: int, c: Command) -> Refusal | None:
+    """Why an order does not close a position."""
     if checks.wrong_side(ex, c):
         return None  # which is asked later
     side, lots = 1 if c.side > 0 else -1, ex.accounts[c.account].positions[i].lots

@@ -128,7 +128,7 @@ def would_not_reduce(ex: Exchange, account: int, i: int, side: int, lots: int) -
 
 def waits_for_trigger(ex: Exchange, c: Command) -> bool:
     """Whether it is a conditional order."""
-    return c.kind == CommandKind.PLACE and c.trigger != 0 and ex.has_book(2 * c.instrument)
+    return c.kind == CommandKind.PLACE and c.trigger != 0
 
 
 def well_formed(ex: Exchange, c: Command) -> Refusal | None:
@@ -145,7 +145,7 @@ def well_formed(ex: Exchange, c: Command) -> Refusal | None:
         return refusal
     if ex.accounts[c.account].hedge and c.reduce_only:
         return Refusal(RejectReason.REDUCE_ONLY_NOT_OFFERED, c.position_side)
-    if is_spot(ex, i) and c.side < 0:
+    if is_spot(ex, i) and c.side < 0 and not waits_for_trigger(ex, c):
         refusal = would_not_reduce(ex, c.account, i, c.side, c.lots)
         if refusal:
             return refusal._replace(reason=RejectReason.HOLDING_TOO_SMALL)

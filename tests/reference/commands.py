@@ -20,7 +20,7 @@ from novation.domain.enums import (
 )
 from novation.domain.events import REDUCE_ONLY, TRANSFERRED
 from novation.domain.units import BALANCE_BOUND
-from tests.reference import bar_liquidity, book_commands, checks, ladder, margin, phases
+from tests.reference import bar_liquidity, bar_stops, book_commands, checks, elections, ladder, margin, phases
 from tests.reference.checks import LARGEST_DEPOSIT_USD, Asked, Refusal, closes, slot_of, wrong_side
 from tests.reference.state import Order
 
@@ -123,13 +123,18 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
         return refusal
     if ex.has_book(slot_of(ex, c)):
         return book_commands.place(ex, c)
-    if book_commands.asks_for_a_book(c):
+    waits = bar_stops.waits_for_price(ex, slot_of(ex, c), c)
+    if book_commands.asks_for_a_book(c) and not waits:
         return Refusal(RejectReason.NO_BOOK, c.instrument)
     if c.order_kind not in (OrderKind.MARKET, OrderKind.LIMIT):
         return Refusal(RejectReason.BAD_ORDER_KIND, c.order_kind)
-    refusal = checks.well_formed(ex, c)
+    refusal = bar_stops.refused(ex, slot_of(ex, c), c) if waits else None
+    refusal = refusal or checks.well_formed(ex, c)
     if refusal:
         return refusal
+    if waits:
+        bar_stops.place(ex, slot_of(ex, c), c)
+        return None
     if closes(ex, c) or (checks.is_spot(ex, slot_of(ex, c)) and c.side < 0):
         c = msgspec.structs.replace(c, reduce_only=1)
     i, q = slot_of(ex, c), c.side * c.lots
@@ -182,6 +187,7 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
     elif trades_now:
         ex.add(order)
         ex.trade(order, there, taker, market.last_e8, maker=False)
+        elections.end_with_positions(ex)
     else:
         ex.add(order)
     return None

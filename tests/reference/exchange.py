@@ -21,6 +21,7 @@ from novation.domain.book import BookRules
 from novation.domain.commands import Command
 from novation.domain.digest import Line, state_digest
 from novation.domain.enums import (
+    BarPath,
     CancelReason,
     EventKind,
     InstrumentKind,
@@ -41,6 +42,7 @@ from novation.domain.market import NO_LIMIT_E8, MarketEvent
 from novation.domain.units import E8, asset_decimals
 from tests.reference import bar_liquidity as bar_liquidity_
 from tests.reference import (
+    bar_stops,
     book,
     checks,
     commands,
@@ -115,8 +117,9 @@ class Exchange:
         books: Mapping[str, BookRules] | None = None,
         impacts: Mapping[str, Any] | None = None,
         bar_liquidity: Mapping[str, BarLiquidity] | None = None,
+        bar_path: int = BarPath.WORST,
     ) -> None:
-        self.rules = rules
+        self.rules, self.bar_path = rules, bar_path
         #: Lists by *slot*: 2 * instrument, the only position or the long one, and 2 * instrument + 1, the short one.
         self.instruments = [i for i in instruments for _ in range(2)]
         self.dated = [list(rows) for rows in terms for _ in range(2)]
@@ -140,7 +143,7 @@ class Exchange:
         self.pricing = [Pricing() for _ in instruments]
         self.feed: list[MarketEvent] = []
         self.ladders, self.impacts = dict(ladders or {}), dict(impacts or {})
-        self.bar_liquidity = {name: bar_liquidity_.BarState(of) for name, of in (bar_liquidity or {}).items()}
+        self.bar_liquidity = {name: bar_liquidity_.BarState(of, name) for name, of in (bar_liquidity or {}).items()}
         self.books = {name: Book(rules) for name, rules in (books or {}).items()}
         self.flows: dict[int, replay.Flow] = {}  #: by instrument, not by slot
         self.countdowns: dict[tuple[int, int], int] = {}  #: by account and instrument, when it ends
@@ -258,6 +261,8 @@ class Exchange:
         self._test_all(at_check=True)
         elections.elect(self, TriggerPrice.MARK)
         self._openings()
+        elections.end_with_positions(self)
+        bar_stops.openings(self)
 
     def _change_terms(self, row: MarketEvent) -> None:
         self.markets[row.instrument].terms = row.terms - self.first_terms(row.instrument)
@@ -283,32 +288,20 @@ class Exchange:
             elections.open_with_auction(self, row.instrument)
 
     def _close_bars(self, rows: list[MarketEvent]) -> None:
+        rows = [row for row in rows if not self.has_book(row.instrument)]
+        if not rows:
+            return
         for row in rows:
             market = self.markets[row.instrument]
-            market.traded, market.closing_e8 = (row.last_low_e8, row.last_high_e8), row.last_e8
+            market.closing_e8 = row.last_e8
             if row.mark_e8:
                 market.low_e8, market.high_e8 = row.mark_low_e8, row.mark_high_e8
         self._test_all(at_check=False)
-        started = {row.instrument: row.start_ns for row in rows}
-        filled = False
-        for order in list(self.orders.values()):
-            traded = self.markets[order.instrument].traded
-            price = order.price_ticks * self.instruments[order.instrument].tick_e8
-            if (
-                order.kind == OrderKind.LIMIT
-                and traded
-                and order.arrival_ns <= started[order.instrument - order.instrument % 2]
-            ):
-                through = traded[0] < price if order.side > 0 else traded[1] > price
-                lots = bar_liquidity_.left(self, order.instrument, order.lots)
-                if lots and through and phases.may_trade(self, order.instrument, price):
-                    self.execute(order, order.price_ticks, price, maker=True, lots=lots)
-                    filled = True
-        if filled:
+        if bar_stops.close_bars(self, rows):
             self._test_all(at_check=False)
         for row in rows:
             self.markets[row.instrument].last_e8 = row.last_e8
-            self.markets[row.instrument].traded = self.markets[row.instrument].closing_e8 = None
+            self.markets[row.instrument].closing_e8 = None
             self.set_mark(row.instrument, row.mark_e8)
 
     def set_mark(self, i: int, mark_e8: int) -> None:
@@ -385,8 +378,9 @@ class Exchange:
 
     def _openings(self) -> None:
         for order in list(self.orders.values()):
+            elections.end_with_positions(self)
             i = order.instrument
-            if self.has_book(i):
+            if self.has_book(i) or order.trigger or order.id not in self.orders:
                 continue
             if self.has_ladder(i):
                 ladder.meet(self, order)
@@ -430,8 +424,12 @@ class Exchange:
         return self.markets[i].open_ns == self.clock_ns and phases.is_open(self, i)
 
     def opening_ticks(self, i: int, side: int, lots: int) -> int | None:
-        """What a taker of so many lots pays or gets as a bar opens; None where it would move the price beyond all, or
-        a bound would give it more than the price it moves the market to."""
+        """`met_ticks` as a bar opens."""
+        return self.met_ticks(i, side, lots, self.markets[i].last_e8)
+
+    def met_ticks(self, i: int, side: int, lots: int, price_e8: int) -> int | None:
+        """What a taker of so many lots pays or gets where a bar stands at a price; None where it would move that beyond
+        all, or a bound would give it more than the price it moves the market to."""
         market, slips = self.markets[i], bar_liquidity_.slips(self, i)
         if not lots:
             return None
@@ -439,10 +437,10 @@ class Exchange:
         if slips:
             if not self.bar_liquidity[self.instruments[i].id].volume:
                 return None
-            away_e8 = side * bar_liquidity_.slippage(self, i, side, lots, market.last_e8)
-        if away_e8 and abs(away_e8) >= min(impact.BEYOND, 16 * max(abs(market.last_e8), market.mark_e8)):
+            away_e8 = side * bar_liquidity_.slippage(self, i, side, lots, price_e8)
+        if away_e8 and abs(away_e8) >= min(impact.BEYOND, 16 * max(abs(price_e8), market.mark_e8)):
             return None
-        moved_e8 = market.last_e8 + away_e8
+        moved_e8 = price_e8 + away_e8
         at = self.traded_ticks(i, moved_e8, side) if slips else self.taker_ticks(i, moved_e8, side)
         ticks = phases.within_limits(self, i, at)
         beyond = side * (ticks * self.instruments[i].tick_e8 - moved_e8) < 0
@@ -728,7 +726,7 @@ class Exchange:
             if i in self.flows:
                 queues += replay.lines(i, self.flows[i])
             if bars := bar_liquidity_.state(self, 2 * i):
-                slipping.append(bars.line(i))
+                slipping += bars.lines(i)
         yield from limited + lines + moved + slipping + queues
         yield from self._pricing_lines()
         for account, a in enumerate(self.accounts):

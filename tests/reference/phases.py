@@ -102,7 +102,7 @@ def keeps_orders(ex: Exchange, i: int, c: Command) -> bool:
 def refused_now(ex: Exchange, i: int, c: Command) -> tuple[RejectReason, int, int] | None:
     """Why no such order is taken in this phase."""
     market = ex.markets[i]
-    limit = c.order_kind == OrderKind.LIMIT or (ex.has_book(i) and c.trigger != 0)
+    limit = c.order_kind == OrderKind.LIMIT or c.trigger != 0
     can_wait = limit or not ex.has_depth(i)
     if is_open(ex, i) or ((ex.rules.hold_orders or c.hold) and can_wait):
         return None

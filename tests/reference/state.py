@@ -100,7 +100,6 @@ class Market:
     status: int = int(InstrumentStatus.TRADING)
     low_e8: int = 0  #: extremes of the mark in the bar that closes now, else the mark itself
     high_e8: int = 0
-    traded: tuple[int, int] | None = None  #: low and high of the last price in the bar that closes now
     phase: int = int(MarketPhase.OPEN)
     halt: int = 0
     limits_e8: tuple[int, int] = (-NO_LIMIT_E8, NO_LIMIT_E8)

@@ -110,6 +110,12 @@ def test_the_two_names_of_scope_leverage_and_spread_mean_the_same(folder: Path) 
     )
 
 
+def test_the_path_inside_a_bar_is_a_key(folder: Path) -> None:
+    assert config(folder, execution={"bar_path": "high_first"}).backtest().bar_path == "high_first"
+    assert config(folder).backtest().bar_path == "worst"
+    assert "execution.bar_path" in refusal(folder, execution={"bar_path": "best"})
+
+
 def test_a_strategy_may_be_a_class_a_function_or_in_a_package(folder: Path) -> None:
     assert config(folder, params={"qty": 2}).backtest().strategy.qty == 2
     assert isinstance(config(folder, strategy="mine.py:targets").backtest().strategy, nv.Targets)
@@ -345,7 +351,6 @@ def test_every_key_of_the_template_is_in_the_schema() -> None:
         ),
         ({"funding": {"interval_hours": 4}}, "funding.interval_hours (funding hours of one's own"),
         ({"funding": {"times_utc": ["01:00"]}}, "funding.times_utc (funding hours of one's own"),
-        ({"execution": {"level": "L3"}}, "execution.level (order-by-order simulation)"),
         ({"risk": {"kill_switch": {"enabled": True}}}, "risk.kill_switch.enabled (a kill switch)"),
         ({"risk": {"max_position_usd": 5}}, "risk.max_position_usd (own limits"),
         ({"features": {"include_oi_features": True}}, "features.include_oi_features (features)"),

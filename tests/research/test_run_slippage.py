@@ -217,6 +217,27 @@ def test_a_share_of_each_bar_fills_an_order_in_parts() -> None:
     assert "at most 10 % of what a bar traded" in "\n".join(result.cautions)
 
 
+def test_a_target_counts_what_still_works_of_an_order_in_parts() -> None:
+    """The same target at every close: one order, of which a part a bar trades; taken out, the rest is sent anew."""
+
+    class Hold(nv.Strategy):
+        seen = 0
+        first: Any = None
+
+        def on_bar(self, bar: Any) -> None:
+            self.seen += 1
+            sent = self.target("BTCUSDT", qty=1)
+            self.first = sent or self.first
+            if self.seen == 3:
+                assert self.cancel(self.first)
+
+    volume = [10.0, 4.0, 1.0, 3.0, 100.0, 100.0, 100.0]
+    result = run(Hold(), history([50_000.0] * 7, volume=volume), participation=0.1)
+    rows = result.frame("orders").select("qty", "filled", "status").rows()
+    assert rows == [(1.0, 0.8, "partly filled"), (0.2, 0.2, "filled")]
+    assert bars(result)["qty"].to_list() == [0.4, 0.1, 0.3, 0.2]  # the bar that opens has given its share by then
+
+
 def test_participation_needs_volume_and_is_a_share() -> None:
     with pytest.raises(ConfigError, match=r"binance_um:BTCUSDT participation: the bars have no volume"):
         run(Script(), history([50_000.0] * 3), participation=0.1)
@@ -319,3 +340,29 @@ def test_a_kept_run_is_read_with_its_terms(tmp_path: Path) -> None:
     assert kept.manifest["slippage"] == result.manifest["slippage"]
     assert kept.manifest["execution"]["participation"] == "0.2"
     assert f"{BTC} slippage" in kept.manifest["data"]
+
+
+def test_what_orders_cost_is_split_into_spread_and_impact() -> None:
+    """Of a saved run too: half of 2 bp of the open, then what grew with the size; all parts make the shortfall."""
+    result = flips(slippage=True, spread_bps=2, participation=0.9)
+    costs = result.transaction_costs(mark_outs=())
+    assert costs.orders.height > 10
+    opened = {row["ts"]: row["open"] for row in load_synthetic(BTC).last.iter_rows(named=True)}
+    by_order = bars(result).partition_by("order", as_dict=True)
+    for row in costs.orders.iter_rows(named=True):
+        fills = by_order[(row["order"],)]
+        spread = sum(abs(f["qty"]) * opened[f["ts"]] * 1e-4 for f in fills.iter_rows(named=True))
+        assert row["spread"] == pytest.approx(spread, rel=1e-9)
+        assert row["impact"] > 0
+        parts = ("spread", "impact", "rounding", "timing", "fees", "opportunity")
+        assert sum(row[part] for part in parts) == pytest.approx(row["shortfall"], abs=1e-6)
+
+
+def test_orders_that_are_filled_in_parts_have_one_row() -> None:
+    script = Script(n0=lambda s: s.buy("BTCUSDT", 1), n3=lambda s: s.sell("BTCUSDT", 0.5, 60_000))
+    volume = [10.0, 4.0, 0.0, 3.0, 100.0, 100.0]
+    result = run(script, history([50_000.0] * 6, volume=volume), participation=0.1)
+    rows = result.frame("orders").select("qty", "filled", "status").rows()
+    assert rows == [(1.0, 1.0, "filled"), (0.5, 0.0, "open")]
+    short = run(Script(n0=lambda s: s.buy("BTCUSDT", 1)), history([50_000.0] * 4, volume=volume[:4]), participation=0.1)
+    assert short.frame("orders").select("filled", "status", "done").rows() == [(0.7, "open", None)]

@@ -111,6 +111,37 @@ def test_a_target_counts_the_position_and_the_market_orders_that_wait(broker: Br
     assert [side * lots for side, lots, _ in sent(broker)] == [10, -15, 15, 90]
 
 
+def test_an_order_that_waits_for_a_trigger_waits_for_no_price_until_then(broker: Broker) -> None:
+    """Accepted with a trigger, triggered as a market order of ten lots, filled in two pieces."""
+    number = event(EventKind.ORDER_ACCEPTED, order=7, lots=0, price_e8=90 * 10**8)
+    broker.hear("x", number)
+    assert broker.line("C").waiting == 0
+    broker.hear("x", event(EventKind.ORDER_TRIGGERED, order=7, lots=-10, price_e8=90 * 10**8))
+    assert broker.line("C").waiting == -10
+    broker.hear("x", event(EventKind.FILL, order=7, lots=-4, position_lots=6))
+    assert (broker.line("C").waiting, broker.line("C").lots) == (-6, 6)
+    broker.hear("x", event(EventKind.FILL, order=7, lots=-6, position_lots=0))
+    assert broker.line("C").waiting == 0 and not broker.cancel(broker.id_of("x", 7))
+
+
+def test_triggers_go_to_the_tick_at_which_they_are_reached_later(broker: Broker) -> None:
+    broker.order("C", 1, 0.01, None, stop=101.02)
+    broker.order("C", -1, 0.01, None, stop=98.99)
+    broker.order("C", 1, 0.01, 98, if_touched="98.99", by="mark")
+    broker.order("C", -1, 0.01, None, if_touched=101.02)
+    commands = broker._exchange.sent  # type: ignore[attr-defined]
+    assert [c.trigger_e8 // 10**6 for c in commands] == [10_105, 9_895, 9_895, 10_105]
+    assert [(c.trigger, c.trigger_by) for c in commands] == [(1, 0), (1, 0), (2, 1), (2, 0)]
+    assert broker.rounded == {"trigger": 4}
+
+
+def test_what_closes_a_position_is_on_its_other_side(broker: Broker) -> None:
+    broker.target("C", qty="-0.01")
+    broker.close_at("C", stop=110, take_profit=90)
+    stop, profit = broker._exchange.sent[1:]  # type: ignore[attr-defined]
+    assert [(c.side, c.lots, c.close_position, c.trigger) for c in (stop, profit)] == [(1, 0, 1, 1), (1, 0, 1, 2)]
+
+
 def test_a_cancelled_order_waits_no_more(broker: Broker) -> None:
     broker._exchange.open = False  # type: ignore[attr-defined]
     order = broker.target("C", qty=0.010)

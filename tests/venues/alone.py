@@ -57,7 +57,8 @@ class Seen:
 
     def market(self, slot: int) -> SimpleNamespace:
         """The last price."""
-        return SimpleNamespace(last_e8=int(self.venue.table("market")[slot // 2]["last_e8"]))
+        m = self.venue.table("market")[slot // 2]
+        return SimpleNamespace(last_e8=int(m["last_e8"]), mark_e8=int(m["mark_e8"]))
 
     def terms_of(self, slot: int) -> Terms:
         """The terms in force."""

@@ -216,6 +216,8 @@ class Rows:
                 row(MarketEventKind.BAR_OPEN, last_e8=self.mark[i], mark_e8=0 if own else self.mark[i])
             elif not own and r.randint(0, 5):
                 row(MarketEventKind.MARK, mark_e8=self.mark[i])
+            if instrument.id in self.setup.books and ts:  # a bar that closes on a book is a time to look, no more
+                row(MarketEventKind.BAR_CLOSE, start_ns=ts - 1, last_e8=1, last_low_e8=1, last_high_e8=self.mark[i])
             if own or (instrument.deliver_ns and r.randint(0, 1)):
                 quoted = {"bid_e8": self.mark[i] - coarse, "ask_e8": self.mark[i] + coarse} if r.randint(0, 1) else {}
                 row(MarketEventKind.INDEX, index_e8=self.mark[i], **quoted)

@@ -43,6 +43,7 @@ def venue_of(setup: Setup, *, buffer: int = 16, orders: int = 4) -> Venue:
         books=setup.books,
         impacts=setup.impacts,
         bar_liquidity=setup.bar_liquidity,
+        bar_path=setup.bar_path,
         buffer=buffer,
         orders=orders,
     )

@@ -14,6 +14,7 @@ from novation.domain.assets import Asset, AssetTerms
 from novation.domain.book import BookRules
 from novation.domain.commands import Command
 from novation.domain.enums import (
+    BarPath,
     CommandKind,
     DeleveragingMethod,
     HaltReason,
@@ -26,6 +27,7 @@ from novation.domain.enums import (
     MarketPhase,
     MarkRule,
     OrderKind,
+    TriggerKind,
 )
 from novation.domain.instruments import Instrument, Terms, Tier
 from novation.domain.liquidity import BarLiquidity, Ladder
@@ -87,6 +89,7 @@ class Setup(NamedTuple):
     books: dict[str, BookRules] = {}
     impacts: dict[str, Impact] = {}
     bar_liquidity: dict[str, BarLiquidity] = {}
+    bar_path: BarPath = BarPath.WORST
 
     def twin(self) -> Exchange:
         """The plain-Python one."""
@@ -104,6 +107,7 @@ class Setup(NamedTuple):
             books=self.books,
             impacts=self.impacts,
             bar_liquidity=self.bar_liquidity,
+            bar_path=self.bar_path,
         )
 
 
@@ -285,6 +289,7 @@ def setup(r: Random, *, accounts: int | None = None, kind: str = "") -> Setup:
         },
         r.randint(0, 4) == 0,
         assets(r) if r.randint(0, 1) and rules.asset == "USDT" else (),
+        bar_path=r.choice(list(BarPath)),
     )
 
 
@@ -582,7 +587,8 @@ def command(r: Random, setup: Setup, twin: Exchange) -> Command:
     slot = 2 * i + int(named == 2)
     dice = r.randint(0, 99)
     if dice < 60:
-        return _order(r, setup, twin, account, i, named if r.randint(0, 29) else r.randint(0, 3))
+        order = _order(r, setup, twin, account, i, named if r.randint(0, 29) else r.randint(0, 3))
+        return order if r.randint(0, 3) else waiting(r, setup, twin, order, slot)
     if dice < 64:
         slots = range(2 * len(setup.instruments))
         isolated = [k for k in slots if twin.accounts[account].positions[k].margin]
@@ -702,6 +708,37 @@ def _order(r: Random, setup: Setup, twin: Exchange, account: int, i: int, named:
         reduce_only=reduce_only,
         position_side=named,
     )
+
+
+def waiting(r: Random, setup: Setup, twin: Exchange, order: Command, slot: int) -> Command:
+    """The same as a stop or a take-profit order, near enough to be triggered soon; some close their position."""
+    market, lots = twin.markets[slot], twin.accounts[order.account].positions[slot].lots
+    kind, by = r.choice([1, 1, 1, 2, 2, 3, 4] if r.randint(0, 9) == 0 else [1, 1, 2]), int(r.randint(0, 2) == 0)
+    closes = lots != 0 and r.randint(0, 2) > 0
+    side = (-1 if lots > 0 else 1) if closes else order.side
+    price = (market.mark_e8 if by else market.last_e8) or setup.prices[order.instrument]
+    up = (side > 0) == (kind == TriggerKind.STOP)
+    away = r.choice([0, 3, 20, 60, 150, 300, -2]) if up else -r.choice([0, 3, 20, 60, 150, 300, -2])
+    trigger_e8 = price * (10_000 + away) // 10_000
+    tick_e8 = setup.instruments[order.instrument].tick_e8
+    asked = {
+        "trigger": kind,
+        "trigger_e8": trigger_e8 // tick_e8 * tick_e8 if r.randint(0, 3) else trigger_e8,
+        "trigger_by": by if r.randint(0, 29) else 2,
+        "side": side,
+        "after": r.choice([0, order.after]),
+    }
+    if r.randint(0, 20) == 0:
+        wrong = r.choice(["callback_e8", "price_protect", "time_in_force", "self_trade", "display_lots", "min_lots"])
+        asked |= {wrong: 1, "trigger_e8": r.choice([0, -1, 1 << 60, trigger_e8])}
+    if closes:
+        market_kind, none = OrderKind.MARKET if r.randint(0, 19) else OrderKind.LIMIT, int(r.randint(0, 19) == 0)
+        asked |= {"order_kind": market_kind, "lots": none, "close_position": 1, "reduce_only": none}
+    elif order.order_kind == OrderKind.LIMIT:
+        step = twin.terms_of(slot).tick_step
+        beyond = trigger_e8 * (10_000 + side * r.choice([0, 0, 10, 40, -10])) // 10_000 // tick_e8
+        asked["price_ticks"] = max(1, beyond // step * step)
+    return msgspec.structs.replace(order, **asked)
 
 
 def _nonsense(r: Random, setup: Setup, twin: Exchange) -> Command:

@@ -216,6 +216,40 @@ def test_pieces_of_a_waiting_order_pay_their_own_slippage() -> None:
     both.compare()
 
 
+# -- touches --------------------------------------------------------------------------------------------------------
+
+
+def touched(of: BarLiquidity, orders: int) -> tuple[Lockstep, list[tuple[int, float]]]:
+    """So many bids at 99.00 and a bar whose low is 99.00."""
+    both = market(of, opens(0, 100))
+    for _ in range(orders):
+        both.submit(place_limit(0, 0, BUY, 1, 9_900))
+    both.advance(NS, [opens(NS, 100)])
+    return both, fills(both.advance(2 * NS, [closes(2 * NS, NS, 99, 101, 100), opens(2 * NS, 100)]))
+
+
+def test_a_bar_that_touches_a_limit_fills_it_as_often_as_is_said() -> None:
+    """1,000 orders at 0.3: between 236 and 364, 4.4 standard deviations off, by chance once in 100,000 seeds."""
+    for chance, least, most in ((0, 0, 0), (E8, 1_000, 1_000), (3 * TENTH, 236, 364)):
+        both, found = touched(BarLiquidity(slips=False, touch_e8=chance, seed=1), 1_000)
+        assert least <= len(found) <= most
+        assert set(found) <= {(1, 99.0)}
+        both.compare()
+
+
+def test_touches_are_drawn_by_the_seed_and_no_bar_that_goes_through_draws() -> None:
+    first, second = (touched(BarLiquidity(slips=False, touch_e8=E8 // 2, seed=seed), 40)[1] for seed in (1, 1))
+    assert first == second
+    counts = {len(touched(BarLiquidity(slips=False, touch_e8=E8 // 2, seed=seed), 40)[1]) for seed in range(6)}
+    assert len(counts) > 1
+    both = market(BarLiquidity(slips=False, touch_e8=E8 // 2), opens(0, 100))
+    before = both.twin.bar_liquidity[COIN.id].chance.a
+    both.submit(place_limit(0, 0, BUY, 1, 9_900))
+    assert fills(both.advance(NS, [closes(NS, 0, 98.9, 101, 100)])) == [(1, 99.0)]
+    assert both.twin.bar_liquidity[COIN.id].chance.a == before
+    both.compare()
+
+
 # -- properties -----------------------------------------------------------------------------------------------------
 
 amounts = st.integers(1, 1 << 40)
@@ -288,6 +322,8 @@ def some(r: Random, setup: Setup) -> dict[str, BarLiquidity]:
             least=r.choice([0.0, 0.0, 0.0003]),
             most=r.choice([float("inf"), 0.01]),
             participation_e8=r.choice([0, TENTH, E8]),
+            touch_e8=r.choice([0, E8 // 2, E8]),
+            seed=r.randint(0, 9),
         )
         for instrument in setup.instruments
         if r.randint(0, 3)
@@ -302,6 +338,7 @@ def test_what_is_no_liquidity_of_bars_is_refused() -> None:
         ({"exponent": 0.0}, "exponent lies above 0"),
         ({"least": 0.2, "most": 0.1}, "0 <= least <= most"),
         ({"participation_e8": E8 + 1}, "participation_e8 lies between"),
+        ({"touch_e8": -1}, "touch_e8 lies between"),
     ):
         with pytest.raises(InvalidInput, match=message):
             BarLiquidity(**wrong)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from novation.domain.commands import amend, cancel, place, place_limit, transfer
 from novation.domain.enums import (
     CancelReason,
     EventKind,
+    MarketEventKind,
     MarketPhase,
     OrderKind,
     RejectReason,
@@ -24,6 +25,7 @@ from novation.domain.enums import (
     TriggerPrice,
 )
 from novation.domain.events import AUCTION
+from novation.domain.market import MarketEvent
 from novation.domain.units import E8
 from novation.venues import cme_globex
 from tests.venues.book_cases import (
@@ -94,7 +96,7 @@ def test_there_are_the_kinds_that_the_rules_have_and_they_need_somebody_there() 
         {"expire_ns": 5},
         {"display_lots": 1},
         {"min_lots": 1},
-        {"trigger": TriggerKind.STOP},
+        {"trigger": TriggerKind.TRAILING},
         {"trigger_e8": 5},
         {"trigger_by": TriggerPrice.MARK},
         {"callback_e8": 5},
@@ -425,3 +427,17 @@ def test_a_price_that_is_ignored_is_named_in_no_refusal(account: int) -> None:
     """Whoever sends it: an account that there is none of, too."""
     (refused,) = market().submit(order(account, BUY, 1, OrderKind.MARKET_PROTECTED, price_ticks=77))
     assert (refused.kind, refused.price_ticks) == (EventKind.ORDER_REJECTED, 0)
+
+
+def test_a_bar_that_closes_is_a_time_to_look_and_changes_nothing() -> None:
+    """Nothing is filled by its extremes, the last price stays that of the last trade, the mark that of its own row."""
+    both = market(PROTECTED)
+    rest(both, SELL, (2, 900))
+    assert fills(both.submit(order(1, BUY, 1, 900))) == [(1, 900)]
+    rest(both, BUY, (3, 890))
+    wide = {"last_high_e8": 950 * E8, "last_low_e8": 850 * E8, "mark_high_e8": 999 * E8, "mark_low_e8": E8}
+    bar = MarketEvent(ts_ns=1, kind=MarketEventKind.BAR_CLOSE, instrument=0, last_e8=880 * E8, mark_e8=870 * E8, **wide)
+    assert at(both, 1, bar) == []
+    both.compare()
+    assert [int(both.venue.table("market")[0][name]) for name in ("last_e8", "mark_e8")] == [900 * E8, 900 * E8]
+    assert queue(both, BUY) == [(3, 890, 3, 0)]

@@ -24,11 +24,11 @@ from novation.domain.order_flow import Factor, OrderFlow, Sizes
 from novation.domain.units import E8, NS
 from novation.engine.strategy import NO_PRICE, best_ask, best_bid, is_working, limit, position
 from novation.engine.strategy import cancel as cancel_order
+from novation.rules.chance import uniform
 from novation.venues.canonical import state_lines
 from novation.venues.connection import Connection
 from novation.venues.markets import Markets
 from novation.venues.population import Leveraged, MarketMaker, Momentum, Population
-from novation.venues.population.chance import uniform
 from novation.venues.population.memory import CHANCE
 from novation.venues.venue import Venue
 from tests.conftest import scaled

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from novation.cli import (
+    audit,
     calibrate,
     cost,
     data,
@@ -42,6 +43,7 @@ _ORDER = (
     "roll",
     "cost",
     "backtest",
+    "audit",
     "cascade",
     "validate",
     "calibrate",
@@ -49,6 +51,7 @@ _ORDER = (
     "reference",
     "report",
     "compare",
+    "tca",
     "rerun",
 )
 
@@ -100,6 +103,7 @@ app.command("calendar", rich_help_panel=ASK)(markets.calendar)
 app.command("roll", rich_help_panel=ASK)(markets.roll)
 app.command("cost", rich_help_panel=ASK)(cost.cost)
 app.command("backtest", rich_help_panel=RUN)(runs.backtest)
+app.command("audit", rich_help_panel=RUN)(audit.audit)
 app.command("cascade", rich_help_panel=RUN)(runs.cascade)
 app.add_typer(validate.app, name="validate", rich_help_panel=PROVE)
 app.add_typer(calibrate.app, name="calibrate", rich_help_panel=PROVE)
@@ -107,6 +111,7 @@ app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(reference.app, name="reference", rich_help_panel=DATA)
 app.command("report", rich_help_panel=RESULTS)(results.report)
 app.command("compare", rich_help_panel=RESULTS)(results.compare)
+app.command("tca", rich_help_panel=RESULTS)(results.tca)
 app.command("rerun", rich_help_panel=RESULTS)(results.rerun)
 
 

@@ -46,9 +46,9 @@ def flow(
 ) -> None:
     """Find the rates of a model of order flow in recorded orders, and what they rest on."""
     from novation.data.flow import read_orders
+    from novation.data.model_files import writable
     from novation.research.calibrate import calibrate_flow, write_model
     from novation.research.calibrate.flow import check_asked
-    from novation.research.calibrate.model_files import writable
 
     with asked(ASKED | {"model": "--model", "reach": "--reach"}):
         check_asked(model, reach)
@@ -85,10 +85,10 @@ def slippage(
 ) -> None:
     """Find the coefficients of slippage in recorded depth and trades, and how well they foretell the rest of it."""
     from novation.data.flow import read_levels
+    from novation.data.model_files import new_place
     from novation.domain.units import from_e8, to_decimal
     from novation.reference import Reference
     from novation.research.calibrate import calibrate_slippage, write_rows
-    from novation.research.calibrate.model_files import new_place
 
     chosen = {"best": "", "free": "free exponent", "square-root": "square root"}.get(fit)
     if chosen is None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from novation.cli import show
+from novation.cli.recorded import asked
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
@@ -40,6 +41,31 @@ def compare(
     from novation.research.result import Result
 
     show.show(compare_results(Result.load(left), Result.load(right)), json=json)
+
+
+def tca(
+    folder: Folder,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of histories for VWAP and mark-outs; else the run's own.")
+    ] = None,
+    mark_outs: Annotated[
+        str, typer.Option("--mark-outs", metavar="1s,10s,..", help="How long after a fill to look: 1s, 5m, 1h, 1d.")
+    ] = "1s,10s,60s",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where the orders, one a row, go: a .parquet or .csv file.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show what a run's orders cost against the prices they were decided on: spread, impact, timing, fees."""
+    from novation.research.tca import tca as analyse
+
+    with asked({"data": "--data", "mark_outs": "--mark-outs", "out": "--out"}):
+        answer = analyse(folder, data=data, mark_outs=mark_outs)
+        if out is not None:
+            answer.save(out)
+    show.show(answer, json=json)
+    if out is not None and not json:
+        show.out(f"orders: {out}")
 
 
 def rerun(folder: Folder, json: Json = False) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,7 @@ def build_feed(
     limits: Mapping[int, Sequence[Limits]] | None = None,
     liquidity: Mapping[int, tuple[Array, dict[str, Array]]] | None = None,
     traded_lots: Mapping[int, Array] | None = None,
+    on_books: Collection[int] = (),
 ) -> Array:
     """The market events of several instruments, sorted by (ts_ns, kind, instrument).
 
@@ -47,12 +48,14 @@ def build_feed(
         history, else at what the venue finds.
     phases, limits: by instrument, as of `data.market_states`; without them a market is open and has no limits.
     liquidity: by instrument, instants and columns of LIQUIDITY rows. traded_lots: by instrument, those of each bar.
+    on_books: instruments that trade on a book: their bars open nothing and bring marks by themselves.
     """
     blocks: list[_Block] = []
     for instrument in sorted(prepared):
         steps = (tick_steps or {}).get(instrument, ((0, 1),))
         lots = (traded_lots or {}).get(instrument)
-        blocks += _blocks(instrument, prepared[instrument], settlement_tick_e8, steps, zone, lots)
+        own = list(_blocks(instrument, prepared[instrument], settlement_tick_e8, steps, zone, lots))
+        blocks += _of_book(own, prepared[instrument]) if instrument in on_books else own
         if liquidity and instrument in liquidity:
             blocks.append((MarketEventKind.LIQUIDITY, instrument, *liquidity[instrument]))
     end = max((int(stamps[-1]) for _, _, stamps, _ in blocks if len(stamps)), default=0)
@@ -118,6 +121,17 @@ def _blocks(
         ticks = step * settlement_ticks(history.settlement_e8, tick_e8 * step, before_e8=before_e8)
         settled = {"price_ticks": ticks, "trade_date": trade_dates(history.settlement_ns, zone)}
         yield MarketEventKind.SETTLEMENT, instrument, history.settlement_ns, settled
+
+
+def _of_book(blocks: list[_Block], history: Prepared) -> Iterator[_Block]:
+    """The same of an instrument on a book: no bar opens, and the mark of each that closes comes by itself."""
+    for block in blocks:
+        if block[0] != MarketEventKind.BAR_OPEN:
+            yield block
+    bars = history.bars
+    given = bars.mark_close_e8 != 0
+    marks = {"mark_e8": bars.mark_close_e8[given]}
+    yield MarketEventKind.MARK, blocks[0][1], bars.end_ns[given], marks
 
 
 def _merged(blocks: list[_Block]) -> Array:

@@ -112,7 +112,7 @@ def place_limit(
 
 
 def place(account: int, instrument: int, side: Side, kind: OrderKind, lots: int, **fields: int) -> Command:
-    """An order of any kind on a book; fields: those of `Command` (docs/rules/book.md)."""
+    """An order of any kind; fields: those of `Command` (docs/rules/book.md; on bars docs/rules/fills.md)."""
     return Command(
         kind=CommandKind.PLACE, account=account, instrument=instrument, side=side, order_kind=kind, lots=lots, **fields
     )

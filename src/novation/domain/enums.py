@@ -123,6 +123,19 @@ class TriggerPrice(IntEnum):
     MARK = 1
 
 
+class BarPath(IntEnum):
+    """Which way the last price went inside a bar: from the open to one extreme, to the other, to the close.
+
+    WORST: to the extreme first that is against the position, the low of a long one; without one as NEARER_FIRST.
+    NEARER_FIRST: to the extreme first that is nearer to the open; of two as near to the one away from the close.
+    """
+
+    WORST = 0
+    HIGH_FIRST = 1
+    LOW_FIRST = 2
+    NEARER_FIRST = 3
+
+
 class SelfTrade(IntEnum):
     """What happens where an order would trade with another of its account; the taker's word counts.
 

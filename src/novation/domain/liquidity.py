@@ -52,7 +52,8 @@ class BarLiquidity(msgspec.Struct, frozen=True, kw_only=True):
 
     slips: takers pay what the LIQUIDITY rows of the feed say, in place of the venue's spread; the part that grows with
     size by this exponent of the lots over those of a day. least, most: of that, as fractions of the price.
-    participation_e8: the share of a bar's lots that can be had at most, 1e-8; 0: any size.
+    participation_e8: the share of a bar's lots that can be had at most, 1e-8; 0: any size. touch_e8: how likely a limit
+    order is to be reached by a bar that touches its price and does not trade through it, 1e-8; seed: of these draws.
     """
 
     slips: bool = True
@@ -60,6 +61,8 @@ class BarLiquidity(msgspec.Struct, frozen=True, kw_only=True):
     least: float = 0.0
     most: float = math.inf
     participation_e8: int = 0
+    touch_e8: int = 0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         wrong = ""
@@ -69,5 +72,7 @@ class BarLiquidity(msgspec.Struct, frozen=True, kw_only=True):
             wrong = "least and most are fractions of the price, 0 <= least <= most"
         elif not 0 <= self.participation_e8 <= E8:
             wrong = "participation_e8 lies between 0 and 100000000"
+        elif not 0 <= self.touch_e8 <= E8:
+            wrong = "touch_e8 lies between 0 and 100000000"
         if wrong:
             raise InvalidInput(wrong, source="bar liquidity")

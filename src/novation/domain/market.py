@@ -4,7 +4,8 @@ Rows are ordered by (`ts_ns`, `kind`, `instrument`); the integer of `MarketEvent
 
     TERMS       `terms`: index of the row of dated terms that takes effect
     BAR_CLOSE   the bar [`start_ns`, `ts_ns`) is complete: `last_e8` (close), `last_high_e8`, `last_low_e8`, and the
-                same of the mark; `bar`: its row in the history
+                same of the mark; `bar`: its row in the history. Of an instrument on a book it changes nothing: whoever
+                looks at bars does so then
     HALT        as PHASE, but in force as the bars of its instant close: what they traded beyond it did not happen
     PHASE       `status` (`MarketPhase`) from now on; `terms` (`HaltReason`): why it is not open though it would be
     LIMITS      nothing trades below `last_low_e8` or above `last_high_e8` from now on (-+NO_LIMIT_E8: no limit); with

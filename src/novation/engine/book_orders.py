@@ -1,5 +1,5 @@
 """What an order on a book is asked beside what every order is: its kind, its time in force, its trigger
-(docs/rules/book.md, "An order arrives")."""
+(docs/rules/book.md, "An order arrives"); and what one on bars that waits for a price is (docs/rules/fills.md)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from novation._jit import kernel
 from novation.domain.enums import OrderKind, RejectReason, SelfTrade, TimeInForce, TriggerKind, TriggerPrice
 from novation.engine.executable import best_executable, nth_executable
 from novation.engine.layout import NO_PRICE
-from novation.engine.liquidity import within
+from novation.engine.liquidity import has_ladder, within
 from novation.engine.phases import is_open, within_limits
 from novation.engine.state import book_of, contract_, has_book, market_, terms_of
 from novation.rules.integers import E8
@@ -20,8 +20,8 @@ _OPPONENT_20, _QUEUE = int(OrderKind.OPPONENT_20), int(OrderKind.QUEUE)
 _QUEUE_5, _QUEUE_10, _QUEUE_20 = int(OrderKind.QUEUE_5), int(OrderKind.QUEUE_10), int(OrderKind.QUEUE_20)
 _GTD, _IOC = int(TimeInForce.GTD), int(TimeInForce.IOC)
 _FOK, _POST_ONLY = int(TimeInForce.FOK), int(TimeInForce.POST_ONLY)
-_STOP, _TRAILING = int(TriggerKind.STOP), int(TriggerKind.TRAILING)
-_MARK = int(TriggerPrice.MARK)
+_STOP, _TAKE_PROFIT, _TRAILING = int(TriggerKind.STOP), int(TriggerKind.TAKE_PROFIT), int(TriggerKind.TRAILING)
+_LAST, _MARK = int(TriggerPrice.LAST), int(TriggerPrice.MARK)
 _CANCEL_BOTH = int(SelfTrade.CANCEL_BOTH)
 _NO_BOOK = int(RejectReason.NO_BOOK)
 _BAD_ORDER_KIND = int(RejectReason.BAD_ORDER_KIND)
@@ -51,13 +51,44 @@ def is_plain(c):
 
 
 @kernel
+def waits_on_bars(c):
+    """Whether a command asks for a trigger that orders on bars have, and for nothing else that only a book has."""
+    more = c.time_in_force | c.expire_ns | c.display_lots | c.min_lots
+    more |= c.callback_e8 | c.self_trade | c.price_protect
+    return more == 0 and (c.trigger == _STOP or c.trigger == _TAKE_PROFIT)
+
+
+@kernel
+def bar_trigger_reason(venue, c):
+    """Why the trigger of an order on bars is refused."""
+    if c.trigger_e8 <= 0 or c.trigger_e8 > _TOP_E8 or (c.trigger_by != _LAST and c.trigger_by != _MARK):
+        return _BAD_TRIGGER, c.trigger, c.trigger_e8
+    return reached_reason(venue, c)
+
+
+@kernel
+def reached_reason(venue, c):
+    """Whether the price that an order waits for is there already."""
+    x = looked_at(venue, c.instrument, c.trigger_by)
+    if x != 0 and would_trigger(c, x):
+        return _WOULD_TRIGGER, c.trigger_e8, x
+    return 0, 0, 0
+
+
+@kernel
 def kind_reason(venue, c):
-    """Why the kind of an order is refused, what it has to do with a book, or why its other side is missing."""
+    """Why the kind of an order is refused, what it waits for, what it has to do with a book, or why its other side is
+    missing."""
     known = _MARKET <= c.order_kind <= _QUEUE_20
     if not has_book(venue, c.instrument):
-        if not is_plain(c):
+        waits = waits_on_bars(c) and not has_ladder(venue, c.instrument)
+        if not is_plain(c) and not waits:
             return _NO_BOOK, c.instrument, 0
-        return (0 if c.order_kind in (_MARKET, _LIMIT) else _BAD_ORDER_KIND), c.order_kind, 0
+        if c.order_kind != _MARKET and c.order_kind != _LIMIT:
+            return _BAD_ORDER_KIND, c.order_kind, 0
+        if waits:
+            return bar_trigger_reason(venue, c)
+        return 0, 0, 0
     b = book_of(venue, c.instrument)
     if (
         not known
@@ -131,9 +162,7 @@ def trigger_reason(venue, c):
     if c.self_trade < 0 or c.self_trade > _CANCEL_BOTH:
         return _BAD_SELF_TRADE, c.self_trade, 0
     if c.trigger != 0:
-        x = looked_at(venue, c.instrument, c.trigger_by)
-        if x != 0 and would_trigger(c, x):
-            return _WOULD_TRIGGER, c.trigger_e8, x
+        return reached_reason(venue, c)
     return 0, 0, 0
 
 
@@ -161,13 +190,19 @@ def rises(kind, side):
 
 
 @kernel
+def is_there(kind, side, trigger_e8, x):
+    """Whether a price has reached, or passed, the trigger of a stop or a take-profit order."""
+    return x >= trigger_e8 if rises(kind, side) else x <= trigger_e8
+
+
+@kernel
 def would_trigger(c, x):
     """Whether a trigger is reached before it is set, or an activation price lies on the wrong side."""
     if c.trigger == _TRAILING:
         if c.trigger_e8 == 0:
             return False
         return c.trigger_e8 >= x if c.side > 0 else c.trigger_e8 <= x
-    return x >= c.trigger_e8 if rises(c.trigger, c.side) else x <= c.trigger_e8
+    return is_there(c.trigger, c.side, c.trigger_e8, x)
 
 
 @kernel

@@ -135,11 +135,12 @@ def fill(venue, row, order, lots, price_ticks, price_e8, fee, flags):
             margin = opening_margin(venue, p, opened, price_ticks)
             a.wallet -= margin
             p.margin += margin
-    if p.closers > 0 and p.lots * (p.lots + lots) <= 0:
+    turned = p.lots == 0 or (p.lots > 0) != (p.lots + lots > 0)
+    if p.closers > 0 and (turned or p.lots + lots == 0):
         venue.closers_due = 1
     if p.lots + lots == 0:
         p.opened_ns = 0
-    elif p.lots == 0 or (p.lots > 0) != (p.lots + lots > 0):
+    elif turned:
         p.opened_ns = venue.clock_ns
     p.lots += lots
     a.wallet -= fee

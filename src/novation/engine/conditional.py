@@ -217,12 +217,58 @@ def election_unit(venue, by):
 
 
 @kernel
+def begin_trigger(venue, row, x):
+    """A price triggers an order, which arrives now: what it is by now, and the event that says so."""
+    o = order_(venue, row)
+    at = row_of(venue, o.account, o.instrument, o.leg)
+    if o.close_position:
+        o.lots = abs(position_row_(venue, at).lots)
+    arrive_anew(venue, row)
+    e = next_event(venue, _TRIGGERED, o.account, o.instrument)
+    e.order = o.id
+    e.lots = o.side * o.lots
+    e.price_ticks = o.price_ticks
+    e.price_e8 = x
+    e.flags = side_flag(venue, position_row_(venue, at))
+
+
+@kernel
+def whole_cause(venue, row):
+    """Why a triggered order is cancelled for what it is of its position, or for its size; 0 if it is not."""
+    o = order_(venue, row)
+    at = row_of(venue, o.account, o.instrument, o.leg)
+    opening, _, _ = status_reason(venue, at, o.side * o.lots, o.lots)
+    if opening != 0 or (o.reduce_only and not o.close_position and o.lots > reducible(venue, at, o.side, -1)):
+        return _CANCEL_NOT_REDUCING
+    if too_large(venue, at, o.side, o.lots, o.price_ticks):
+        return _CANCEL_LARGE
+    return 0
+
+
+@kernel
+def money_cause(venue, row, best, worst):
+    """Why a triggered order is cancelled that trades now from a best to a worst price (NO_PRICE: not at all), for its
+    notional, margin or size; 0 if it is not."""
+    o = order_(venue, row)
+    at = row_of(venue, o.account, o.instrument, o.leg)
+    reason, _, _ = money_reason(venue, at, o.side, o.kind, o.lots, o.price_ticks, o.reduce_only, best, worst)
+    return 0 if reason == 0 else as_cancelled(reason)
+
+
+@kernel
+def end_trigger(venue, row):
+    """A triggered order is an order like any other from now on."""
+    o = order_(venue, row)
+    count_closer(venue, o)
+    o.trigger = 0
+    count_in(venue, row)
+
+
+@kernel
 def trigger(venue, row, x):
     """A price triggers an order, which arrives now, or is cancelled for what an order that arrives is refused for."""
     o = order_(venue, row)
-    if o.close_position:
-        o.lots = abs(position_row_(venue, row_of(venue, o.account, o.instrument, o.leg)).lots)
-    instrument, side, lots = o.instrument, o.side, o.lots
+    instrument, side = o.instrument, o.side
     if o.kind > _LIMIT:
         from_ticks = NO_PRICE
         if o.kind == _PROTECTED:
@@ -234,37 +280,23 @@ def trigger(venue, row, x):
             return
         o.price_ticks = price_found(venue, instrument, side, o.kind, from_ticks)
         o.kind = _LIMIT
-    arrive_anew(venue, row)
-    at = row_of(venue, o.account, instrument, o.leg)
-    e = next_event(venue, _TRIGGERED, o.account, instrument)
-    e.order = o.id
-    e.lots = side * lots
-    e.price_ticks = o.price_ticks
-    e.price_e8 = x
-    e.flags = side_flag(venue, position_row_(venue, at))
+    begin_trigger(venue, row, x)
     limit_ticks = o.price_ticks if o.kind == _LIMIT else take_bound(venue, instrument, side)
-    cause, found, best, worst = 0, 0, NO_PRICE, NO_PRICE
-    opening, _, _ = status_reason(venue, at, side * lots, lots)
-    if opening != 0 or (o.reduce_only and not o.close_position and lots > reducible(venue, at, side, -1)):
-        cause = _CANCEL_NOT_REDUCING
-    elif too_large(venue, at, side, lots, o.price_ticks):
-        cause = _CANCEL_LARGE
-    else:
+    cause = whole_cause(venue, row)
+    if cause == 0:
+        found, best, worst, lots = 0, NO_PRICE, NO_PRICE, o.lots
         if not venue.auctioning:
-            word = word_on_self_trades(venue, instrument, o.self_trade, o.time_in_force)
+            booked = has_book(venue, instrument)
+            word = word_on_self_trades(venue, instrument, o.self_trade, o.time_in_force) if booked else 0
             if o.gives_way:
                 found, best, worst = reach_short_of_a_halt(venue, instrument, side, lots, limit_ticks, o.account, word)
             else:
                 found, best, worst = reach(venue, instrument, side, lots, limit_ticks, o.account, word)
-        reason, _, _ = money_reason(venue, at, side, o.kind, lots, o.price_ticks, o.reduce_only, best, worst)
-        if reason != 0:
-            cause = as_cancelled(reason)
-        elif o.time_in_force == _FOK and found < lots:
+        cause = money_cause(venue, row, best, worst)
+        if cause == 0 and o.time_in_force == _FOK and found < o.lots:
             cause = _CANCEL_MINIMUM
     if cause != 0:
         cancel_order(venue, row, cause)
         return
-    count_closer(venue, o)
-    o.trigger = 0
-    count_in(venue, row)
+    end_trigger(venue, row)
     venue.taking = row

@@ -21,6 +21,7 @@ from novation.engine.state import command_, delay_, event_, flight_, market_, ne
 _PLACE = int(CommandKind.PLACE)
 _ACCEPTED, _REJECTED = int(EventKind.ORDER_ACCEPTED), int(EventKind.ORDER_REJECTED)
 _CANCELLED, _AMENDED = int(EventKind.ORDER_CANCELLED), int(EventKind.ORDER_AMENDED)
+_TRIGGERED = int(EventKind.ORDER_TRIGGERED)
 _FILL, _LIQUIDATION = int(EventKind.FILL), int(EventKind.LIQUIDATION)
 _DELEVERAGED, _DELIVERY = int(EventKind.DELEVERAGED), int(EventKind.DELIVERY)
 _DRAWN, _RECORDED = int(DelayKind.DRAWN), int(DelayKind.RECORDED)
@@ -72,7 +73,7 @@ def depart(venue, arrive_ns):
             s = sent_(venue, venue.sent_count)
             s.order = c.order
             s.instrument = c.instrument
-            s.kind = c.order_kind
+            s.kind = c.order_kind if c.trigger == 0 else 0  # it is no market order that waits for a price
             s.lots = c.side * c.lots
             s.accepted = 0
             venue.sent_count += 1
@@ -146,7 +147,8 @@ def learn(venue, now_ns):
             market_(venue, n.instrument).heard_lots = n.position_lots
         elif n.kind == _DELIVERY and not n.short_side:
             market_(venue, n.instrument).heard_lots = 0
-        if n.kind == _FILL or n.kind == _AMENDED or n.kind == _CANCELLED or n.kind == _REJECTED or n.kind == _ACCEPTED:
+        changes = n.kind == _AMENDED or n.kind == _TRIGGERED or n.kind == _ACCEPTED
+        if changes or n.kind == _FILL or n.kind == _CANCELLED or n.kind == _REJECTED:
             learn_of_order(venue, n)
 
 
@@ -159,7 +161,8 @@ def learn_of_order(venue, n):
     s = sent_(venue, row)
     if n.kind == _ACCEPTED:
         s.accepted = 1
-    elif n.kind == _AMENDED:
+        return
+    if n.kind == _AMENDED or n.kind == _TRIGGERED:  # one that closes a position has its lots by then
         s.lots = n.lots
     elif n.kind == _FILL:
         s.lots -= n.lots

@@ -80,13 +80,15 @@ HEAD = _table(
     "clock_ns sequence order_sequence trade_sequence",
     # rules of the venue (venues.binance_usdm, venues.cme_globex)
     "call_policy call_ratio_e8 liquidation_target_e8 hedge_mode deficit_to_fund spread_e8 asset_unit",
-    "profit_withdrawable hold_orders countdown",
+    "profit_withdrawable hold_orders countdown bar_path",
     # the ledger beside the accounts; totals in two limbs of 2**60
     "fees_high fees_low outside_high outside_low",
     "deposits_high deposits_low rounding",
     # the work in hand: stage of the instant, and the row at which it stands
     # `settled`: 1 + the trade date of a settlement at this instant, 0 if there was none
     "stage cursor next_order closed_from closed_to closing touched settled",
+    # orders that the bars closing now touch and that have not had their turn, and whether opening bars trigger any
+    "in_turn openings_trigger",
     "liquidating liquidating_position liquidating_instrument deleveraging deleveraging_ticks",
     # the order that is taking liquidity, -1: none
     "taking",
@@ -193,7 +195,7 @@ ORDER = _table(
     "id account instrument side kind lots price_ticks reduce_only leg arrival_ns next previous",
     "assumed_e8 held after",
     "own_next own_previous",
-    # on a book: `filled` so far; `trigger`: it waits for one (`TriggerKind`); `extreme_e8` of a trailing one;
+    # `filled` so far; `trigger`: it waits for one (`TriggerKind`); on a book: `extreme_e8` of a trailing one;
     # `resting`: its row in a queue, -1 while it stands in none
     "time_in_force expire_ns display_lots filled self_trade",
     # how often it was amended, where that is bounded
@@ -205,6 +207,8 @@ ORDER = _table(
     "gives_way",
     # in a flow of levels: micro-lots of what stands ahead of it that are gone, short of a lot
     "ahead_rest",
+    # on bars: when on the path of the bar that closes now it is touched (`bar_path`), 0 once it has had its turn
+    "turn",
 )
 #: Money of one account at one instant.
 SAMPLE = _table("ts_ns account wallet isolated unrealised initial maintenance")
@@ -302,12 +306,14 @@ IMPACT = np.dtype(
 
 #: One instrument with `domain.BarLiquidity`: its exponent and bounds (float64, as in IMPACT), whether it slips and what
 #: share of a bar can be had; what the last LIQUIDITY row said; then the bar that opened last: lots that can be had of
-#: it, used so far by anybody, and by takers of each side.
+#: it, used so far by anybody, and by takers of each side; how likely a touched order is reached, and the state of
+#: `rules.chance` that says whether it was.
 BAR_LIQUIDITY = np.dtype(
     [(name, np.float64) for name in ("exponent", "least", "most")]
     + [(name, np.int64) for name in ("on", "slips", "participation_e8")]
     + [(name, np.int64) for name in ("volume", "sold_e8", "bought_e8", "sold_whole_e8", "bought_whole_e8")]
-    + [(name, np.int64) for name in ("bar_lots", "used", "sold", "bought")]
+    + [(name, np.int64) for name in ("bar_lots", "used", "sold", "bought", "touch_e8")]
+    + [(name, np.int64) for name in ("a0", "a1", "a2", "b0", "b1", "b2")]
 )
 
 #: Words of the windows of trades.

@@ -81,6 +81,7 @@ def rest(venue, asked, row_of_position, kind, price_ticks, reduce_only, after):
     p.closers += asked.close_position
     o.resting = -1
     o.ahead_rest = 0
+    o.turn = 0
     venue.expire_ns = min(venue.expire_ns, end_of(o))
     to_the_end(venue, row)
     if o.trigger == 0:

@@ -3,7 +3,7 @@
 It offers any size at that price, moved by what the taker and those before it have done to it where the venue was given
 a model of impact (docs/rules/impact.md, "On a venue"). With `BarLiquidity` takers pay a slippage in place of the
 spread, and a bar has no more lots than a share of those that it traded (docs/rules/fills.md).
-A bar's price can be had at the instant the bar opens, and at no other time.
+A bar's price can be had at the instant the bar opens, and by stops at their trigger as it closes: at no other time.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from novation.domain.enums import MarginMethod
 from novation.engine.layout import NO_PRICE
 from novation.engine.phases import is_executable, is_locked, is_open, within_limits
 from novation.engine.state import bar_liquidity_, contract_, impact_, market_, terms_of
+from novation.rules.chance import uniform
 from novation.rules.impact import BEYOND, faded_e8, order_impact_e8, whole_e8
 from novation.rules.integers import E8, mul_div, mul_div_ceil
 from novation.rules.slippage import piece_e8
@@ -150,35 +151,34 @@ def traded(venue, instrument, side, lots, maker):
 
 
 @kernel
-def away_e8(venue, instrument, side, lots):
-    """How far from the price of the bar that opens so many lots trade, by what takers do to it."""
+def away_e8(venue, instrument, side, lots, price_e8):
+    """How far from a price that the bar has so many lots trade, by what takers do to it."""
     if has_impact(venue, instrument):
         return moved_e8(venue, instrument, side, lots)
     if slips(venue, instrument):
         x = bar_liquidity_(venue, instrument)
         before = x.bought if side > 0 else x.sold
-        return side * slippage_e8(venue, instrument, side, before, lots, market_(venue, instrument).last_e8)
+        return side * slippage_e8(venue, instrument, side, before, lots, price_e8)
     return 0
 
 
 @kernel
-def opening_ticks(venue, instrument, side, lots):
-    """Ticks at which so many lots trade now, or NO_PRICE: no bar opens, the market is locked against the taker, so many
-    would move it beyond all prices, or nothing is known of what it costs.
+def met_ticks(venue, instrument, side, lots, price_e8):
+    """Ticks at which so many lots trade where a bar stands at a price, or NO_PRICE: the market is locked against the
+    taker, so many would move it beyond all prices, or nothing is known of what it costs.
 
     Nor does anybody trade at a bound - a price limit, the lowest tick - that the taker's impact has passed: at a better
     price than it moves the market to, a round trip would earn.
     """
-    if not offered_now(venue, instrument) or is_locked(venue, instrument, side) or lots == 0:
+    if lots == 0 or is_locked(venue, instrument, side):
         return NO_PRICE
-    m = market_(venue, instrument)
     slipping = slips(venue, instrument)
     if slipping and bar_liquidity_(venue, instrument).volume == 0:
         return NO_PRICE
-    away = away_e8(venue, instrument, side, lots)
-    if abs(away) >= min(BEYOND, _FURTHEST * max(abs(m.last_e8), abs(m.mark_e8))):
+    away = away_e8(venue, instrument, side, lots, price_e8)
+    if abs(away) >= min(BEYOND, _FURTHEST * max(abs(price_e8), abs(market_(venue, instrument).mark_e8))):
         return NO_PRICE
-    price_e8 = m.last_e8 + away
+    price_e8 = price_e8 + away
     if slipping:
         ticks = traded_ticks(venue, instrument, side, price_e8)
     else:
@@ -188,6 +188,23 @@ def opening_ticks(venue, instrument, side, lots):
     if moves and side * (ticks * contract_(venue, instrument).tick_e8 - price_e8) < 0:
         return NO_PRICE
     return ticks
+
+
+@kernel
+def opening_ticks(venue, instrument, side, lots):
+    """`met_ticks` at the price of the bar that opens now; NO_PRICE where none does."""
+    if not offered_now(venue, instrument):
+        return NO_PRICE
+    return met_ticks(venue, instrument, side, lots, market_(venue, instrument).last_e8)
+
+
+@kernel
+def inside_ticks(venue, instrument, side, lots, price_e8):
+    """`met_ticks` at a price of the bar that closes now; NO_PRICE where it may not trade there."""
+    m = market_(venue, instrument)
+    if not is_open(venue, instrument) or price_e8 < m.limit_low_e8 or price_e8 > m.limit_high_e8:
+        return NO_PRICE
+    return met_ticks(venue, instrument, side, lots, price_e8)
 
 
 @kernel
@@ -213,6 +230,21 @@ def traded_through(venue, instrument, side, limit_ticks):
     if side > 0:
         return m.last_low_e8 < limit_e8
     return m.last_high_e8 > limit_e8
+
+
+@kernel
+def touched_and_reached(venue, instrument, side, limit_ticks):
+    """Whether the bar that just closed touched a resting limit price and did not trade through it, and its queue was
+    reached: a draw, for each order of each such bar."""
+    if not has_bar_liquidity(venue, instrument):
+        return False
+    x, m = bar_liquidity_(venue, instrument), market_(venue, instrument)
+    if x.touch_e8 == 0 or not is_executable(venue, instrument, limit_ticks):
+        return False
+    extreme_e8 = m.last_low_e8 if side > 0 else m.last_high_e8
+    if extreme_e8 != limit_ticks * contract_(venue, instrument).tick_e8:
+        return False
+    return uniform(x) * float(E8) < float(x.touch_e8)
 
 
 @kernel

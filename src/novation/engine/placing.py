@@ -86,7 +86,7 @@ def position_reason(venue, row, c):
         return _WRONG_POSITION_SIDE, c.position_side, hedge
     if hedge and c.reduce_only:
         return _REDUCE_ONLY_NOT_OFFERED, c.position_side, 0
-    if contract_(venue, c.instrument).spot and c.side < 0:
+    if contract_(venue, c.instrument).spot and c.side < 0 and not conditional:
         most = reducible(venue, row, c.side, -1)
         if c.lots > most:
             return _HOLDING_TOO_SMALL, c.lots, most
@@ -144,7 +144,7 @@ def accept(venue, row, c, kind, price_ticks):
     reduce_only = c.reduce_only or c.close_position or closes(account_(venue, c.account).hedge, c.side, c.position_side)
     if contract_(venue, instrument).spot and c.side < 0:
         reduce_only = 1
-    after = c.after if kind == _MARKET and c.hold and not has_depth(venue, instrument) else 0
+    after = c.after if kind == _MARKET and c.hold and not conditional and not has_depth(venue, instrument) else 0
     found, best, worst, missed = 0, NO_PRICE, NO_PRICE, 0
     reason, value, limit = 0, 0, 0
     if not conditional and not waits(venue, c.account, after):

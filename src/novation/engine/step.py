@@ -5,8 +5,8 @@ open; funding; settlement; the liquidation check; orders that waited for a price
 arrival.
 
 A bar that closes is three steps: accounts as they stood in the bar are tested at the mark's adverse extreme (surviving
-that one, they survive the other); then the limit orders it traded through are filled; then, if any was, every account
-is tested again. A unit of work emits at most UNIT_EVENTS events, and
+that one, they survive the other); then the limit orders it traded through and the stops it reached are filled, in the
+order of its path; then, if any was, every account is tested again. A unit of work emits at most UNIT_EVENTS events, and
 one margin call per position; no unit starts without room for them: the door returns MORE, is drained, and goes on
 where it stood.
 """
@@ -26,6 +26,8 @@ from novation.domain.enums import (
 from novation.engine.amending import cancel_all_unit, day_order_unit, expiry_unit, find_expiry
 from novation.engine.auction import auction_unit
 from novation.engine.bands import put_bands, still_clear, watch
+from novation.engine.bar_path import find_touched, next_touched
+from novation.engine.bar_stops import opens_at_trigger, trigger_inside, trigger_opening
 from novation.engine.clearing import fund, fund_outside, settle
 from novation.engine.closing import gone_unit
 from novation.engine.collateral import touch_multi
@@ -46,7 +48,6 @@ from novation.engine.parametric import (
     opened_beyond,
     opening_ticks,
     state_liquidity,
-    traded_through,
 )
 from novation.engine.phases import change_limits, change_phase
 from novation.engine.replay import replay_rows, row_is_due
@@ -62,7 +63,7 @@ INSTANT = 1
 MORE = 2
 
 _ROWS, _TERMS_ORDERS, _EXTREMES, _LIMITS, _RECHECK, _FUND, _SETTLE, _CHECK, _OPENINGS, _SAMPLE = range(1, 11)
-_DELIVER_ORDERS, _DELIVER, _EXPIRE, _DAY_ORDERS, _AUCTION, _RESUME = 11, 12, 13, 14, 15, 16
+_DELIVER_ORDERS, _DELIVER, _EXPIRE, _DAY_ORDERS, _AUCTION, _RESUME, _STOPS = range(11, 18)
 _LAST, _BY_MARK = int(TriggerPrice.LAST), int(TriggerPrice.MARK)
 
 _TERMS = int(MarketEventKind.TERMS)
@@ -121,10 +122,16 @@ def apply_row(venue, row):
         if venue.closed_to == venue.closed_from:
             venue.closed_from = venue.feed_next
         venue.closed_to = venue.feed_next + 1
-        venue.closing = 1
-        m.closing = 1
         m.start_ns = row.start_ns
         m.bar = row.bar
+        if has_book(venue, row.instrument):  # nothing trades by it: a trader looks at the market by its clock
+            m.closed_ns = venue.clock_ns
+            m.bar_low_e8 = row.mark_low_e8
+            m.bar_high_e8 = row.mark_high_e8
+            venue.feed_next += 1
+            return
+        venue.closing = 1
+        m.closing = 1
         m.last_high_e8 = row.last_high_e8
         m.last_low_e8 = row.last_low_e8
         m.last_close_e8 = row.last_e8
@@ -256,6 +263,8 @@ def finish_bars(venue):
     """The closed bars become history: their close is the mark, their extremes have been dealt with."""
     for i in range(venue.closed_from, venue.closed_to):
         m = market_(venue, feed_(venue, i).instrument)
+        if m.closing == 0:
+            continue
         m.closing = 0
         m.closed_ns = venue.clock_ns
         m.last_e8 = m.last_close_e8
@@ -279,6 +288,7 @@ def rows_unit(venue):
             venue.stage = _EXTREMES
             venue.cursor = 0
             venue.touched = 0
+            venue.in_turn = -1
         elif venue.due_ns <= venue.clock_ns and (not more or row.kind > _INDEX):
             if settle_due(venue):
                 venue.own_stamp = 1
@@ -349,9 +359,11 @@ def test_one(venue, account, extremes):
 
 
 @kernel
-def limit_unit(venue):
-    """One working order against the bar that closed."""
-    row = venue.next_order
+def path_unit(venue):
+    """The next working order that the bars which closed touch on their paths; the first time, which these are."""
+    if venue.in_turn < 0:
+        venue.in_turn = find_touched(venue)
+    row = next_touched(venue) if venue.in_turn > 0 else -1
     if row < 0:
         if venue.touched:
             venue.stage = _RECHECK
@@ -360,15 +372,16 @@ def limit_unit(venue):
             finish_bars(venue)
         return
     o = order_(venue, row)
-    venue.next_order = o.next
-    m = market_(venue, o.instrument)
-    # an order sent inside the bar cannot know which of its prices came after
-    waited = m.closing and o.arrival_ns <= m.start_ns
-    if waited and o.kind != _MARKET and traded_through(venue, o.instrument, o.side, o.price_ticks):
-        lots = left_in_bar(venue, o.instrument, o.lots)
-        if lots > 0:
+    o.turn = 0
+    venue.in_turn -= 1
+    if o.trigger != 0:
+        if trigger_inside(venue, row):
             venue.touched = 1
-            fill_working(venue, row, lots, o.price_ticks, o.price_ticks * contract_(venue, o.instrument).tick_e8, 1)
+        return
+    lots = left_in_bar(venue, o.instrument, o.lots)
+    if lots > 0:
+        venue.touched = 1
+        fill_working(venue, row, lots, o.price_ticks, o.price_ticks * contract_(venue, o.instrument).tick_e8, 1)
 
 
 @kernel
@@ -376,8 +389,10 @@ def opening_unit(venue):
     """One working order against the bars that open now."""
     row = venue.next_order
     if row < 0:
-        venue.stage = _SAMPLE
+        venue.stage = _STOPS if venue.openings_trigger else _SAMPLE
+        venue.openings_trigger = 0
         venue.cursor = 0
+        venue.next_order = venue.first_order
         return
     o = order_(venue, row)
     if has_book(venue, o.instrument):
@@ -389,6 +404,10 @@ def opening_unit(venue):
             venue.next_order = after
         return
     venue.next_order = o.next
+    if o.trigger != 0:
+        if opens_at_trigger(venue, o):
+            venue.openings_trigger = 1
+        return
     if o.kind == _MARKET and market_(venue, o.instrument).halt != 0 and not o.held:
         cancel_order(venue, row, _CANCEL_HALTED)
         return
@@ -560,7 +579,7 @@ def work(venue, until_ns):
         elif stage == _EXTREMES:
             account_unit(venue, 1, _LIMITS)
         elif stage == _LIMITS:
-            limit_unit(venue)
+            path_unit(venue)
         elif stage == _RECHECK:
             account_unit(venue, 1, 0)
             if venue.stage == 0:
@@ -569,6 +588,9 @@ def work(venue, until_ns):
             account_unit(venue, 0, _OPENINGS)
         elif stage == _OPENINGS:
             opening_unit(venue)
+        elif stage == _STOPS:
+            if not trigger_opening(venue):
+                venue.stage = _SAMPLE
         elif stage == _SAMPLE:
             sample_unit(venue)
             if venue.stage == 0 and (

@@ -35,7 +35,7 @@ from novation._jit import (
     record_table,
     user_kernel,
 )
-from novation.domain.enums import CommandKind, OrderKind
+from novation.domain.enums import CommandKind, OrderKind, TriggerKind
 from novation.domain.errors import InvalidInput
 from novation.domain.market import MARKET_DTYPE
 from novation.engine.book import best_of, lots_ahead, lots_shown, side_place
@@ -51,6 +51,7 @@ _PLACE = int(CommandKind.PLACE)
 _CANCEL = int(CommandKind.CANCEL)
 _MARKET = int(OrderKind.MARKET)
 _LIMIT = int(OrderKind.LIMIT)
+_STOP, _TAKE_PROFIT = int(TriggerKind.STOP), int(TriggerKind.TAKE_PROFIT)
 
 
 @kernel
@@ -96,7 +97,7 @@ def waiting(venue, instrument):
     lots = 0
     for row in range(venue.command_next, venue.command_count):
         c = command_(venue, row)
-        if c.kind == _PLACE and c.instrument == instrument and c.order_kind == _MARKET:
+        if c.kind == _PLACE and c.instrument == instrument and c.order_kind == _MARKET and c.trigger == 0:
             lots += c.side * c.lots
     if venue.delayed:
         for row in range(venue.sent_count):
@@ -131,6 +132,47 @@ def target(venue, instrument, lots):
 def limit(venue, instrument, side, lots, price_ticks):
     """Place a limit order (side 1 or -1); returns its id."""
     return place(venue, instrument, side, _LIMIT, lots, price_ticks)
+
+
+@kernel
+def place_waiting(venue, instrument, side, lots, trigger, price_e8, closes):
+    """Place a market order that waits for the last price to come to a trigger; returns its id."""
+    c = next_command(venue, _PLACE, 0, instrument)
+    c.side = side
+    c.order_kind = _MARKET
+    c.lots = lots
+    c.trigger = trigger
+    c.trigger_e8 = price_e8
+    c.close_position = closes
+    return enter(venue)
+
+
+@kernel
+def stop(venue, instrument, side, lots, price_e8):
+    """Trade lots (side 1 or -1) at the market once the last price has risen to a price (a purchase) or fallen to it (a
+    sale); returns the order's id."""
+    return place_waiting(venue, instrument, side, lots, _STOP, price_e8, 0)
+
+
+@kernel
+def if_touched(venue, instrument, side, lots, price_e8):
+    """As `stop`, once it has fallen (a purchase) or risen (a sale)."""
+    return place_waiting(venue, instrument, side, lots, _TAKE_PROFIT, price_e8, 0)
+
+
+@kernel
+def stop_loss(venue, instrument, price_e8):
+    """Close the whole position at the market once the last price has come to a price against it; returns the order's
+    id. The order ends with the position."""
+    side = -1 if position(venue, instrument) > 0 else 1
+    return place_waiting(venue, instrument, side, 0, _STOP, price_e8, 1)
+
+
+@kernel
+def take_profit(venue, instrument, price_e8):
+    """As `stop_loss`, once it has come to a price in favour of it."""
+    side = -1 if position(venue, instrument) > 0 else 1
+    return place_waiting(venue, instrument, side, 0, _TAKE_PROFIT, price_e8, 1)
 
 
 @kernel
@@ -194,13 +236,18 @@ __all__ = [
     "cancel",
     "compiled",
     "equity",
+    "if_touched",
     "is_working",
     "limit",
     "lots_at",
     "place",
+    "place_waiting",
     "position",
     "queue_ahead",
     "sell",
+    "stop",
+    "stop_loss",
+    "take_profit",
     "target",
     "ticks",
     "waiting",

@@ -403,7 +403,7 @@ class Reference:
         return rule
 
     def looked_up_at(self, table: str, id: str, at_ns: int) -> int:
-        """The instant at which a table is read of an instrument for an instant: a pin's, which `cautions` says."""
+        """The instant at which a table is read of an instrument for another: that of a pin, which `cautions` says."""
         pin = self._pin(table)
         if pin is None:
             return at_ns

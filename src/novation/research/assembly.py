@@ -13,6 +13,7 @@ import numpy as np
 from novation.data.catalog import load
 from novation.data.chain import ContractChain
 from novation.data.history import History
+from novation.data.recording import Recording
 from novation.data.series import ContractRoll, Prepared
 from novation.data.settlements import settle_by_bars
 from novation.domain.enums import InstrumentKind
@@ -34,6 +35,8 @@ RULES: dict[str, VenueRules] = {
     rules.name: rules for rules in (binance_usdm.RULES, cme_globex.RULES, binance_spot.RULES)
 }
 _ONE_DAY = dt.timedelta(1)
+#: Fidelities of a run: the prices of bars, or the order book.
+L2, L3 = "L2", "L3"
 
 
 @dataclass
@@ -47,6 +50,7 @@ class Assembly:
     cautions: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
     kind: str = "polars"  #: kind of frame that results return in
+    sources: dict[str, History | ContractChain] = field(default_factory=dict)  #: what is read for each symbol
 
     def plan_exits(self, symbol: str, instrument: Instrument, index: int, end_ns: int, reference: Reference) -> None:
         """Note when a broker closes what is left of a contract, as far as the data go."""
@@ -60,9 +64,9 @@ class Assembly:
         return [line.symbol for line, _ in self.lines]
 
 
-def as_source(given: Any) -> History | ContractChain:
+def as_source(given: Any) -> History | ContractChain | Recording:
     """A history as given, or made of a bare frame or path of last prices."""
-    return given if isinstance(given, History | ContractChain) else History(given)
+    return given if isinstance(given, History | ContractChain | Recording) else History(given)
 
 
 def assemble(
@@ -75,11 +79,13 @@ def assemble(
     root: Any = None,
     obey_states: bool = True,
     hold_orders: bool = True,
+    level: str = "L2",
 ) -> Assembly:
     """Resolve, prepare and number everything; errors name the symbol.
 
     obey_states: whether contracts with sessions open, close, halt and have price limits. hold_orders: whether a broker
-    keeps the orders sent outside their hours, instead of the exchange refusing them.
+    keeps the orders sent outside their hours, instead of the exchange refusing them. level: "L2": on bars; "L3": on the
+    order book, of recordings.
     """
     if (data is None) == (symbols is None):
         raise ConfigError("give data={symbol: History} or symbols=[...], one of the two", source="Backtest")
@@ -92,6 +98,8 @@ def assemble(
         if symbol in out.symbols:
             raise ConfigError("is given twice", source="Backtest", where=given)
         source = as_source(data[given]) if data is not None else load(symbol, root=root)
+        recording, source = _recorded(source, given, symbol, reference, start_ns, level)
+        out.sources[symbol] = source
         out.kind = source.kind if data is not None else "polars"
         venue = symbol.split(":", 1)[0]
         if venue not in RULES:
@@ -101,6 +109,8 @@ def assemble(
             line = _add_chain(out, plan, symbol, source, reference, start_ns, end_ns)
         else:
             line = _add_single(out, plan, symbol, source, reference, start_ns, end_ns)
+        if recording is not None and level == L3:
+            out.cautions += plan.put_on_book(line.index, recording, reference)
         out.lines.append((line, tuple({given, symbol.split(":", 1)[1]})))
     for plan in out.plans.values():
         if plan.rules.name == "cme":
@@ -108,6 +118,29 @@ def assemble(
             out.cautions += plan.find_states(reference) if obey_states else []
             out.cautions += plan.set_day_margins(reference, obey_states)
     return out
+
+
+def _recorded(
+    source: History | ContractChain | Recording,
+    given: str,
+    symbol: str,
+    reference: Reference,
+    start_ns: int | None,
+    level: str,
+) -> tuple[Recording | None, History | ContractChain]:
+    """A recording, where a source is one, and the history that it or the source is."""
+    if not isinstance(source, Recording):
+        if level == L3:
+            raise ConfigError(
+                "has no recording of its order book, which level L3 trades on",
+                source="data",
+                where=given,
+                hint="Give nv.Recording(file), or level L2.",
+            )
+        return None, source
+    if reference.is_rolled(symbol):
+        raise ConfigError("is a rolled symbol: a recording is of one contract", source="data", where=given)
+    return source, source.history(reference.instrument(symbol, on_ns=start_ns))
 
 
 def _plan(out: Assembly, venue: str, symbol: str, currency: str) -> VenuePlan:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from novation.domain import commands
-from novation.domain.enums import EventKind, InstrumentKind, MarginMethod, MarginScope, RejectReason
+from novation.domain.enums import BarPath, EventKind, InstrumentKind, MarginMethod, MarginScope, RejectReason
 from novation.domain.errors import ConfigError, InvalidInput, NovationError
 from novation.domain.events import EVENT_FORMAT, Event
 from novation.domain.instruments import Instrument
@@ -31,9 +31,10 @@ from novation.domain.units import (
 )
 from novation.reference.lookup import Reference
 from novation.reference.terms import check_fee_level
-from novation.research.assembly import RULES, Assembly, assemble
+from novation.research.assembly import L2, L3, RULES, Assembly, assemble
 from novation.research.driver import Driver, SimulatedExchange
 from novation.research.finished import FinishedRun
+from novation.research.limit_fills import THROUGH, LimitFill
 from novation.research.liquidity import RunSlippage, SlippageUsed, check_participation, digest_of, plan_liquidity
 from novation.research.manifest import record_of
 from novation.research.result import Result
@@ -45,6 +46,9 @@ from novation.trading.targets import Targets
 from novation.venues.markets import Markets
 from novation.venues.venue import Venue
 
+#: Paths inside a bar by name.
+_PATHS = {path.name.lower(): path for path in BarPath}
+
 
 class Backtest:
     """Run a strategy on history through the simulated exchange.
@@ -55,17 +59,21 @@ class Backtest:
     or by venue: {"USDT": 25_000}, {"binance_spot": 50_000, "binance_um": 50_000}. leverage, margin ("cross" or
     "isolated"): of every future with tiered margin; unset leverage is the venue's. Spot is bought in full.
     hedge: hold a long and a short position of each symbol; orders then name one (`position_side`).
+    level: "L2", the prices of bars; "L3", the order book of `Recording`s, whose trades are the bars on either level.
     spread_bps: stated full spread; market orders pay half of it. slippage: True, or {"terms", "impact", "volume",
     "min_bps", "max_bps"}: takers pay half a spread and a part that grows with their size, by dated rows
     (docs/rules/slippage.md); a spread that is stated takes the place of the rows'. participation: the share of what a
-    bar traded that can be had. vip, bnb: level of Binance's fees, and whether they are paid in BNB. rules_as_of: pins
-    the instant at which dated tables are read. tables: folders of the user's own tables. overrides: exchange facts
+    bar traded that can be had. limit_fill: "through", or how likely a bar that touches a limit and goes no further
+    reaches it: a chance, or {"model", "ahead", "behind", "opposite"} (docs/rules/fills.md). bar_path: which way the
+    price is taken to have gone inside a bar that reaches several orders; "worst": against the position, without one to
+    the extreme nearer to the open. vip, bnb: level of Binance's fees, and whether they are paid in BNB. rules_as_of:
+    pins the instant at which dated tables are read. tables: folders of the user's own tables. overrides: exchange facts
     replaced, listed as such.
     market_states: CME contracts with bars of at most an hour open, close, halt and have price limits as the exchange's
     do; False: always open. hold_orders: a broker keeps orders sent outside those hours for the next opening; False:
     they are refused, as the exchange does.
     report_currency, rates: currency of totals over several accounts, {currency: value of one in it}.
-    risk: own limits, {"max_drawdown_pct": 15}. seed: recorded with the run; the engine itself draws no chance.
+    risk: own limits, {"max_drawdown_pct": 15}. seed: recorded with the run; draws of limit_fill alone depend on it.
 
     `run` may be called again and gives the same result: what a `Strategy` keeps in itself is put back to what it was
     before the first run (copied then), so what was set on it in between is gone. What it keeps elsewhere, in its class
@@ -84,9 +92,12 @@ class Backtest:
         leverage: int | None = None,
         margin: Literal["cross", "isolated"] = "cross",
         hedge: bool = False,
+        level: Literal["L2", "L3"] = "L2",
         spread_bps: Number = 0,
         slippage: bool | Mapping[str, Any] | RunSlippage = False,
         participation: Number | None = None,
+        limit_fill: Any = "through",
+        bar_path: Literal["worst", "high_first", "low_first", "nearer_first"] = "worst",
         vip: int = 0,
         bnb: bool = False,
         rules_as_of: Any = None,
@@ -142,7 +153,10 @@ class Backtest:
             raise ConfigError("is a whole number", source="Backtest", where="seed", value=seed)
         if to_decimal(spread_bps, source="Backtest", where="spread_bps") < 0:
             raise ConfigError("cannot be negative", source="Backtest", where="spread_bps", value=str(spread_bps))
-        self.strategy = strategy
+        if bar_path not in _PATHS:
+            known = ", ".join(f'"{name}"' for name in _PATHS)
+            raise ConfigError(f"is one of {known}", source="Backtest", where="bar_path", value=bar_path)
+        self.strategy, self.bar_path = strategy, bar_path
         self.data, self.symbols = data, list(symbols) if symbols is not None else None
         self.start_ns = None if start is None else to_ns(start, source="Backtest", where="start")
         self.end_ns = None if end is None else to_ns(end, source="Backtest", where="end")
@@ -156,6 +170,20 @@ class Backtest:
         self.cash, self.leverage, self.margin, self.seed = cash, leverage, margin, int(seed)
         self.hedge, self.market_states, self.hold_orders = hedge, market_states, hold_orders
         self.spread_e8 = to_scaled(spread_bps, 4, source="Backtest", where="spread_bps")  # 1 bp = 1e-4 = 1e4 of 1e-8
+        if level not in (L2, L3):
+            raise ConfigError('is "L2" or "L3"', source="Backtest", where="level", value=level)
+        for name, bars_alone in (
+            ("spread_bps", spread_bps),
+            ("slippage", slippage),
+            ("participation", participation),
+            ("limit_fill", "" if limit_fill == THROUGH else limit_fill),
+            ("bar_path", "" if bar_path == "worst" else bar_path),
+        ):
+            if level == L3 and bars_alone:
+                raise ConfigError(
+                    "is of bars: on the order book the book says", source="Backtest", where=name, value=str(bars_alone)
+                )
+        self.level = level
         self.vip, self.bnb = vip, bnb
         for name, check in (("vip", (vip, False)), ("bnb", (0, bnb))):
             try:
@@ -164,6 +192,7 @@ class Backtest:
                 raise ConfigError(error.problem, source="Backtest", where=name, value=error.value) from None
         self.slippage = RunSlippage.of(slippage)
         self.participation_e8 = check_participation(participation)
+        self.limit_fill = LimitFill.of(limit_fill)
         self.rules_as_of = rules_as_of
         self.tables, self.overrides = tuple(tables), dict(overrides or {})
         self.report_currency = report_currency
@@ -205,18 +234,23 @@ class Backtest:
             root=self.data_root,
             obey_states=self.market_states,
             hold_orders=self.hold_orders,
+            level=self.level,
         )
         self._check_fees(plan)
         slipped = self._plan_liquidity(plan, reference)
         assets = {name: venue_plan.rules.asset for name, venue_plan in plan.plans.items()}
         cash, rates = self._cash(assets), self._report_rates(list(assets.values()))
-        venues = {name: venue_plan.build(self.spread_e8) for name, venue_plan in plan.plans.items()}
+        venues = {
+            name: venue_plan.build(self.spread_e8, _PATHS[self.bar_path]) for name, venue_plan in plan.plans.items()
+        }
         self._check_margin(venues)
         for venue in venues.values():
             venue.log = []
         markets = Markets(list(venues.values()))
         first = markets.next_instant()
         assert first is not None
+        if self.level == L3:  # what was recorded before the first bar only builds the book
+            first = min(int(p.bars.start_ns[0]) for venue_plan in plan.plans.values() for p in venue_plan.prepared)
         for venue in venues.values():
             venue.advance(first - 1)
         broker = Broker(SimulatedExchange(markets), hedge=self.hedge)
@@ -258,8 +292,11 @@ class Backtest:
             rates=rates,
             slippage=slipped,
             participation_e8=self.participation_e8,
+            level=self.level,
+            limit_fill=self.limit_fill,
         )
-        return Result(record_of(finished, self._settings(_by_currency(cash, assets), rates)))
+        settings = self._settings(_by_currency(cash, assets), rates)
+        return Result(record_of(finished, settings), histories=plan.sources)
 
     def _put_back(self, strategy: Strategy) -> None:
         """Keep what a strategy is before its first run, and put it back before every later one."""
@@ -354,7 +391,7 @@ class Backtest:
     def _plan_liquidity(self, plan: Assembly, reference: Reference) -> list[SlippageUsed]:
         """Find what takers meet on the bars, where that depends on their size; the terms by symbol."""
         used: list[SlippageUsed] = []
-        if self.slippage is None and not self.participation_e8:
+        if self.slippage is None and not self.participation_e8 and self.limit_fill is None:
             return used
         for venue_plan in plan.plans.values():
             terms, cautions = plan_liquidity(
@@ -362,6 +399,8 @@ class Backtest:
                 reference,
                 slippage=self.slippage,
                 participation_e8=self.participation_e8,
+                touch_e8=self.limit_fill.touch_e8 if self.limit_fill is not None else 0,
+                seed=self.seed,
                 spread_bps=from_scaled(self.spread_e8, 4) if self.spread_e8 else None,
             )
             used += terms
@@ -450,7 +489,10 @@ class Backtest:
             },
             "execution": {
                 "spread_bps": str(from_scaled(self.spread_e8, 4).normalize()),
+                **({"bar_path": self.bar_path} if self.level == L2 else {}),
+                **({"level": self.level} if self.level != L2 else {}),
                 **({"slippage": self.slippage.to_dict()} if self.slippage is not None else {}),
+                **({"limit_fill": msgspec.to_builtins(self.limit_fill)} if self.limit_fill is not None else {}),
                 **({"vip": self.vip, "bnb": self.bnb} if self.vip or self.bnb else {}),
                 **(
                     {"participation": f"{from_e8(self.participation_e8).normalize():f}"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from novation.domain.enums import EventKind, InstrumentKind
+from novation.domain.enums import BarPath, EventKind, InstrumentKind
 from novation.domain.events import DELEVERAGED, LIQUIDATED
 from novation.domain.instruments import IN_FULL
 from novation.domain.units import from_scaled, iso
@@ -22,6 +22,12 @@ def cautions(run: FinishedRun) -> list[str]:
     half = f" plus {(spread / 2).normalize():f} bp" if spread else ""
     found = list(run.reference.cautions()) + run.plan.cautions
     found.append(_fills(run, half))
+    found += _paths(run)
+    if run.limit_fill is not None:
+        chance = f"{run.limit_fill.chance.normalize():f}"
+        found.append(
+            f"a limit order that a bar touches is reached with a chance of {chance}: {run.limit_fill.rests_on}"
+        )
     for used in run.slippage:
         terms = "; ".join(f"{name} {what}" for name, what in used.on.items())
         found.append(f"{used.symbol}: takers slip by {terms}")
@@ -42,7 +48,9 @@ def cautions(run: FinishedRun) -> list[str]:
                 f"{run.rates[venue.rules.asset].normalize():f} at all times"
             )
     for what, count in sorted(run.broker.rounded.items()):
-        found.append(f"{what} rounded {counted(count, 'time')}" if what in ("qty", "price") else f"{what}: {count:,}")
+        found.append(
+            f"{what} rounded {counted(count, 'time')}" if what in ("qty", "price", "trigger") else f"{what}: {count:,}"
+        )
     for name, venue in run.venues.items():
         off = _off_tick_fills(venue)
         if off:
@@ -76,11 +84,33 @@ def cautions(run: FinishedRun) -> list[str]:
 
 def _fills(run: FinishedRun, half: str) -> str:
     """How orders are filled, in one sentence."""
+    if run.level == "L3":
+        return "fills on the recorded order book"
     where = "fills at the next open"
     share = f"at most {percent(run.participation_e8)} of what a bar traded" if run.participation_e8 else "any size"
     if run.slippage:
         return f"{where} plus a slippage of the order's size, {share}: no book, later orders find the price unmoved"
     return f"{where}{half}, {share} at one price: no book, no impact"
+
+
+#: Where the price goes first inside a bar.
+_FIRST = {
+    BarPath.WORST: "the extreme that is against the position",
+    BarPath.HIGH_FIRST: "its high",
+    BarPath.LOW_FIRST: "its low",
+    BarPath.NEARER_FIRST: "the extreme nearer to its open",
+}
+
+
+def _paths(run: FinishedRun) -> list[str]:
+    """How stops were filled, and what is assumed of the inside of bars: where it mattered, or was chosen."""
+    found: list[str] = []
+    for venue in run.venues.values() if run.level != "L3" else ():
+        triggered = bool((events_of(venue.log or [])["kind"] == EventKind.ORDER_TRIGGERED).any())
+        stops = "stops are filled at their trigger, or at an open beyond it; " if triggered else ""
+        if stops or venue.bar_path != BarPath.WORST:
+            found.append(f"{stops}a bar that reaches several orders goes to {_FIRST[venue.bar_path]} first")
+    return found
 
 
 def _closed_out(run: FinishedRun, venue: Venue) -> list[str]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from novation.reference.lookup import Reference
 from novation.research.assembly import Assembly
+from novation.research.limit_fills import LimitFill
 from novation.research.liquidity import SlippageUsed
 from novation.trading.broker import Broker
 from novation.trading.rollover import Rollover
@@ -30,3 +31,5 @@ class FinishedRun:
     rates: Mapping[str, Decimal]
     slippage: Sequence[SlippageUsed] = ()
     participation_e8: int = 0
+    level: str = "L2"
+    limit_fill: LimitFill | None = None

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from novation.data.conditions import LONG_DAYS, RECENT_DAYS
 from novation.data.frames import volumes
@@ -131,6 +132,8 @@ def plan_liquidity(
     *,
     slippage: RunSlippage | None,
     participation_e8: int,
+    touch_e8: int = 0,
+    seed: int = 0,
     spread_bps: Number | None,
 ) -> tuple[list[SlippageUsed], list[str]]:
     """Give each instrument of a venue what its takers meet; the terms by symbol, and cautions.
@@ -140,7 +143,8 @@ def plan_liquidity(
     found: dict[str, _Told] = {}
     cautions: list[str] = []
     for index, symbol in enumerate(plan.symbols):
-        planned = PlannedLiquidity(BarLiquidity(slips=False, participation_e8=participation_e8))
+        of = BarLiquidity(slips=False, participation_e8=participation_e8, touch_e8=touch_e8, seed=seed)
+        planned = PlannedLiquidity(of)
         if participation_e8:
             planned.traded_lots = _traded_lots(plan, index)
         if slippage is not None and plan.instruments[index].kind == InstrumentKind.SPOT:
@@ -155,7 +159,7 @@ def plan_liquidity(
             told = found.setdefault(symbol, _Told())
             exponent, planned.rows = _slipping(plan, index, reference, slippage, spread_bps, told, cautions)
             low, high = slippage.limits
-            planned.of = BarLiquidity(exponent=exponent, least=low, most=high, participation_e8=participation_e8)
+            planned.of = replace(of, slips=True, exponent=exponent, least=low, most=high)
         plan.liquidity[index] = planned
     used = [told.used(symbol, spread_bps, slippage) for symbol, told in found.items() if slippage is not None]
     return used, list(dict.fromkeys(cautions))

@@ -17,6 +17,7 @@ from novation.domain.instruments import Instrument, Terms
 from novation.domain.market import MARKET_SCHEMA
 from novation.domain.units import asset_decimals, from_e8, iso
 from novation.research.cautions import cautions
+from novation.research.executions.known_prices import known_prices
 from novation.research.finished import FinishedRun
 from novation.trading.record import (
     MANIFEST_SCHEMA,
@@ -42,14 +43,7 @@ def record_of(run: FinishedRun, settings: Mapping[str, Any]) -> RunRecord:
         gap = venue.totals().gap
         if gap:
             raise AssertionError(f"{name}: the ledger is off by {gap}; please report this")
-    records = {
-        name: VenueRecord(
-            events=events_of(venue.log or []),
-            samples=venue.sampled("sample"),
-            holdings=venue.sampled("holding"),
-        )
-        for name, venue in run.venues.items()
-    }
+    records = {name: _record(venue) for name, venue in run.venues.items()}
     last_ns = max(venue.clock_ns for venue in run.venues.values())
     manifest: dict[str, Any] = {
         "schema": MANIFEST_SCHEMA,
@@ -81,6 +75,16 @@ def record_of(run: FinishedRun, settings: Mapping[str, Any]) -> RunRecord:
         "state_hash": _hash_of([venue.state_hash() for venue in run.venues.values()]),
     }
     return RunRecord({**manifest, "digest": manifest_digest(manifest)}, records)
+
+
+def _record(venue: Venue) -> VenueRecord:
+    events = events_of(venue.log or [])
+    return VenueRecord(
+        events=events,
+        samples=venue.sampled("sample"),
+        holdings=venue.sampled("holding"),
+        prices=known_prices(venue.table("feed"), events, venue.clock_ns),
+    )
 
 
 def _venue(venue: Venue, symbols: Sequence[str], record: VenueRecord) -> dict[str, Any]:

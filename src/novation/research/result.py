@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import polars as pl
 
 from novation.research import tables
 from novation.research.compare import Comparison, compare
+from novation.research.executions.analysis import TransactionCosts, transaction_costs
+from novation.research.executions.market_bars import Market, horizons_of, market_of
 from novation.research.explain import explain_row
 from novation.research.frames import TABLE_NAMES, RunFrames
 from novation.research.report import figure, notebook_html, write_report
@@ -24,9 +27,13 @@ class Result(RunFrames):
     Money is in the `currency` of its row. `cautions` lists every assumption the run rests on.
     """
 
-    def __init__(self, record: RunRecord, *, kind: str | None = None) -> None:
+    def __init__(
+        self, record: RunRecord, *, kind: str | None = None, histories: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(record)
         self.kind = kind or record.manifest["frames"]
+        #: What the run traded on, by symbol, where it is at hand: not of a result that was loaded.
+        self.histories = histories
 
     # -- tables ---------------------------------------------------------------------------------------------------
 
@@ -92,6 +99,23 @@ class Result(RunFrames):
     def compare(self, other: RunFrames) -> Comparison:
         """What differs from another run: configuration, hashes, P&L by cause, first event that differs."""
         return compare(self, other)
+
+    def transaction_costs(
+        self,
+        data: Mapping[str, Any] | str | Path | Market | None = None,
+        mark_outs: str | Iterable[str] = ("1s", "10s", "60s"),
+    ) -> TransactionCosts:
+        """What each order cost against the price it was decided on, split into spread, impact, rounding, timing, fees
+        and opportunity (docs/transaction-costs.md).
+
+        data: bars for VWAP and mark-outs: {symbol or contract: History | ContractChain | frame | path}, finer ones than
+        the run's if there are, or a folder laid out as NOVATION_DATA is; else what the run traded on, which a loaded
+        result does not have (`novation.tca` looks for it). mark_outs: how long after each fill to look, "1s" to "1d".
+        """
+        horizons = horizons_of(mark_outs)
+        if not isinstance(data, Market):
+            data = market_of(self.record, self.histories if data is None else data)
+        return transaction_costs(self.record, data, horizons, lambda frame: self._as_given(frame, "orders"))
 
     # -- keeping --------------------------------------------------------------------------------------------------
 

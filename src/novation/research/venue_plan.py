@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from novation.data.chain import ContractChain
 from novation.data.feed import build_feed
+from novation.data.flow import dense_orders
 from novation.data.market_states import States, TradedContract, can_show, market_states, sessions_of
+from novation.data.recording import Recording
 from novation.data.series import Array, Prepared
+from novation.domain.book import BookRules
+from novation.domain.enums import BarPath, SelfTrade
 from novation.domain.errors import ConfigError, NoRuleInForce
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import BarLiquidity
 from novation.domain.units import E8, NS
-from novation.domain.words import percent
+from novation.domain.words import counted, percent
+from novation.reference.book_rules import book_rules
 from novation.reference.day_margin import day_and_night, deadline_ns, intraday_ratio_e8
 from novation.reference.lookup import Reference
 from novation.venues.venue import Venue
@@ -42,6 +49,8 @@ class VenuePlan:
     changes: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     chains: dict[int, ContractChain] = field(default_factory=dict)  #: that a month is one of
     liquidity: dict[int, PlannedLiquidity] = field(default_factory=dict)
+    books: dict[int, BookRules] = field(default_factory=dict)  #: of those that trade on a book, where
+    recordings: dict[int, Recording] = field(default_factory=dict)  #: ... these are replayed
 
     def add(self, symbol: str, instrument: Instrument, prepared: Prepared, reference: Reference) -> int:
         """One more instrument with the terms of the time its bars cover; returns its dense id."""
@@ -53,14 +62,16 @@ class VenuePlan:
         self.symbols.append(symbol)
         return len(self.instruments) - 1
 
-    def build(self, spread_e8: int) -> Venue:
+    def build(self, spread_e8: int, bar_path: BarPath = BarPath.WORST) -> Venue:
         """The venue with its feed attached."""
         venue = Venue(
             self.rules,
             self.instruments,
             self.terms,
             spread_e8=spread_e8,
+            books={self.instruments[i].id: rules for i, rules in self.books.items()},
             bar_liquidity={self.instruments[i].id: planned.of for i, planned in self.liquidity.items()},
+            bar_path=bar_path,
             sampling=True,
         )
         rows = {}
@@ -76,13 +87,47 @@ class VenuePlan:
             deliveries={i: instrument.deliver_ns for i, instrument in enumerate(self.instruments)},
             phases={i: states.phases for i, states in self.states.items()},
             limits={i: states.limits for i, states in self.states.items()},
+            on_books=self.books,
             liquidity={i: planned.rows for i, planned in self.liquidity.items() if planned.rows is not None},
             traded_lots={
                 i: planned.traded_lots for i, planned in self.liquidity.items() if planned.traded_lots is not None
             },
         )
         venue.attach(feed)
+        for i, recording in self.recordings.items():
+            recorded, slots = recording.rows(self.instruments[i]), 0
+            if recording.flow(self.instruments[i]).kind == "orders":
+                recorded, slots = dense_orders(recorded)
+            venue.attach_flow(i, recorded, slots, queue=recording.queue)
         return venue
+
+    def put_on_book(self, index: int, recording: Recording, reference: Reference) -> list[str]:
+        """Let an instrument trade on its recorded book; cautions about it."""
+        instrument, symbol = self.instruments[index], self.symbols[index]
+        flow = recording.flow(instrument)
+        first_ns = int(self.prepared[index].bars.start_ns[0])
+        table = "cme/matching" if instrument.venue == "cme" else f"{instrument.venue}/filters"
+        try:
+            rules = book_rules(reference, instrument.id, reference.looked_up_at(table, instrument.id, first_ns))
+            cautions = []
+        except NoRuleInForce as error:
+            if instrument.venue == "cme":
+                raise
+            rules = BookRules(self_trade=SelfTrade.CANCEL_MAKER)
+            cautions = [f"{symbol}: no filters of its book are known at its time ({error.table}): none are asked"]
+        if not rules.market_orders:
+            rules = replace(rules, market_orders=True)
+            cautions.append(f"{symbol}: market orders go without the exchange's protection points")
+        if rules.velocity is not None:
+            rules = replace(rules, velocity=None)  # the record has its own halts
+        self.books[index], self.recordings[index] = rules, recording
+        queues = "order by order" if flow.kind == "orders" else f"level by level, queues estimated ({recording.queue})"
+        mended = sum(flow.repairs.values())
+        cautions.append(
+            f"{symbol}: trades on its recorded book, {queues}: nobody reacts to our orders, which arrive at once"
+            + (f"; {counted(mended, 'row')} of the record mended" if mended else "")
+        )
+        return cautions
 
     def find_states(self, reference: Reference) -> list[str]:
         """Find what the markets do, product by product; cautions about it.

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from novation.domain import commands
 from novation.domain.commands import Command
-from novation.domain.enums import EventKind, PositionSide, Side
+from novation.domain.enums import EventKind, OrderKind, PositionSide, Side, TriggerKind, TriggerPrice
 from novation.domain.errors import InvalidInput, UnknownInstrument
 from novation.domain.events import SHORT_SIDE, Event
 from novation.domain.instruments import Instrument, Terms
@@ -24,9 +24,9 @@ _LARGE = 1 << 60
 
 
 _ACCEPTED, _FILL, _CANCELLED = int(EventKind.ORDER_ACCEPTED), int(EventKind.FILL), int(EventKind.ORDER_CANCELLED)
-_DELIVERY = int(EventKind.DELIVERY)
+_DELIVERY, _TRIGGERED = int(EventKind.DELIVERY), int(EventKind.ORDER_TRIGGERED)
 #: Kinds of events that `Broker.hear` makes something of.
-HEARD_BY_BROKER = frozenset({_ACCEPTED, _FILL, _CANCELLED, _DELIVERY})
+HEARD_BY_BROKER = frozenset({_ACCEPTED, _FILL, _CANCELLED, _DELIVERY, _TRIGGERED})
 
 
 class Exchange(Protocol):
@@ -88,15 +88,40 @@ class Working(NamedTuple):
     venue: str
     order: int  #: the venue's id
     instrument: int
-    lots: int  #: signed
-    market: bool
+    lots: int  #: signed, those that have not traded yet; 0 of one that closes a position until it is triggered
+    market: bool  #: a market order that waits for a price, not for a trigger
     leg: int  #: 1 of the short position of hedge mode, else 0
+
+
+class Trigger(NamedTuple):
+    """What an order waits for before it is an order like any other."""
+
+    kind: TriggerKind
+    price_e8: int
+    by: TriggerPrice
+    closes: bool = False  #: the whole position, with which it ends
+
+
+def _by(line: Line, by: str) -> TriggerPrice:
+    """Which price a trigger is compared with."""
+    if by not in ("last", "mark"):
+        raise InvalidInput('is "last" or "mark"', source=line.symbol, where="by", value=by)
+    return TriggerPrice.MARK if by == "mark" else TriggerPrice.LAST
+
+
+def _rises(kind: TriggerKind, side: int) -> bool:
+    """Whether the price has to rise to a trigger: a stop to buy, a sale if touched."""
+    return (side > 0) == (kind == TriggerKind.STOP)
+
+
+#: Numbers of an order that are prices.
+_PRICES = ("price", "stop", "if_touched", "take_profit")
 
 
 def _number(value: Number, line: Line, what: str) -> Decimal:
     """A number of an order, or an error that says whose."""
     try:
-        return to_decimal(line.instrument.read_price(value) if what == "price" else value)
+        return to_decimal(line.instrument.read_price(value) if what in _PRICES else value)
     except InvalidInput as error:
         raise InvalidInput(f"{what}: {error.problem}", source=line.symbol, value=value) from None
 
@@ -259,6 +284,9 @@ class Broker:
         qty: Number,
         price: Number | None,
         *,
+        stop: Number | None = None,
+        if_touched: Number | None = None,
+        by: str = "last",
         reduce_only: bool = False,
         position_side: str | None = None,
     ) -> int | None:
@@ -285,7 +313,8 @@ class Broker:
             ticks = self._passive(line, exact, side)
             if ticks * line.instrument.tick_e8 != exact * E8:
                 self.rounded["price"] += 1
-        return self._send(line, leg, side, lots, ticks, price is not None, reduce_only)
+        trigger = self._trigger(line, side, stop, if_touched, by, exact=False)
+        return self._send(line, leg, side, lots, ticks, price is not None, reduce_only, trigger)
 
     def place(
         self,
@@ -294,6 +323,9 @@ class Broker:
         qty: Number,
         price: Number | None,
         *,
+        stop: Number | None = None,
+        if_touched: Number | None = None,
+        by: str = "last",
         reduce_only: bool = False,
         position_side: str | None = None,
     ) -> int | None:
@@ -303,7 +335,66 @@ class Broker:
         sign = _sign(line, side)
         lots = line.instrument.lots(_number(qty, line, "qty"))
         ticks = 0 if price is None else line.instrument.ticks(_number(price, line, "price"), line.terms)
-        return self._send(line, leg, sign, lots, ticks, price is not None, reduce_only)
+        trigger = self._trigger(line, sign, stop, if_touched, by, exact=True)
+        return self._send(line, leg, sign, lots, ticks, price is not None, reduce_only, trigger)
+
+    def close_at(
+        self,
+        symbol: str,
+        *,
+        stop: Number | None = None,
+        take_profit: Number | None = None,
+        by: str = "last",
+        position_side: str | None = None,
+    ) -> tuple[int | None, int | None]:
+        """Close the whole position at the market once a price is reached; the ids of stop and take-profit order."""
+        line = self.line(symbol)
+        leg = self._leg(line, position_side)
+        if stop is None and take_profit is None:
+            raise InvalidInput("give stop, take_profit or both", source=symbol, where="close_at")
+        side = -1 if (line.legs[leg] > 0 if line.legs[leg] else leg == 0) else 1
+        triggers = (
+            self._trigger(line, side, stop, None, by, exact=False),
+            self._trigger(line, side, None, take_profit, by, exact=False, what="take_profit"),
+        )
+        first, second = (
+            None if each is None else self._send(line, leg, side, 0, 0, False, False, each._replace(closes=True))
+            for each in triggers
+        )
+        return first, second
+
+    def _trigger(
+        self,
+        line: Line,
+        side: int,
+        stop: Number | None,
+        if_touched: Number | None,
+        by: str,
+        *,
+        exact: bool,
+        what: str = "if_touched",
+    ) -> Trigger | None:
+        """What an order waits for; a price off the tick in force is refused, or moved to where it is reached later."""
+        looked_at = _by(line, by)
+        if stop is None and if_touched is None:
+            if looked_at != TriggerPrice.LAST:
+                raise InvalidInput("goes with stop or if_touched", source=line.symbol, where="by", value=by)
+            return None
+        if stop is not None and if_touched is not None:
+            raise InvalidInput("an order waits for one price: give stop or if_touched", source=line.symbol)
+        kind = TriggerKind.TAKE_PROFIT if stop is None else TriggerKind.STOP
+        given = if_touched if stop is None else stop
+        assert given is not None
+        price = _number(given, line, what if stop is None else "stop")
+        if exact:
+            ticks = line.instrument.ticks(price, line.terms)
+        else:
+            ticks = self._passive(line, price, -1 if _rises(kind, side) else 1)
+            if ticks * line.instrument.tick_e8 != price * E8:
+                self.rounded["trigger"] += 1
+        if abs(ticks) >= _LARGE // line.instrument.tick_e8:
+            raise InvalidInput("a trigger is larger than any exchange counts", source=line.symbol)
+        return Trigger(kind, ticks * line.instrument.tick_e8, looked_at)
 
     def adjust_margin(self, symbol: str, amount: Number, *, position_side: str | None = None) -> bool:
         """Move money between the wallet and an isolated margin, cut to minor units; False if it was refused."""
@@ -367,7 +458,15 @@ class Broker:
         return self._send(line, leg, 1 if difference > 0 else -1, abs(difference), 0, False)
 
     def _send(
-        self, line: Line, leg: int, side: int, lots: int, ticks: int, is_limit: bool, reduce_only: bool = False
+        self,
+        line: Line,
+        leg: int,
+        side: int,
+        lots: int,
+        ticks: int,
+        is_limit: bool,
+        reduce_only: bool = False,
+        trigger: Trigger | None = None,
     ) -> int | None:
         held = line.legs[leg] + line.coming[leg]
         if self.paused and abs(held + side * lots) > abs(held):
@@ -376,7 +475,21 @@ class Broker:
         if max(lots, abs(ticks)) >= _LARGE:
             raise InvalidInput("qty or price is larger than any exchange counts", source=line.symbol)
         where, sign, named = (self._account, line.index), Side.BUY if side > 0 else Side.SELL, self._named(leg)
-        if is_limit:
+        if trigger is not None:
+            command = commands.place(
+                *where,
+                sign,
+                OrderKind.LIMIT if is_limit else OrderKind.MARKET,
+                lots,
+                price_ticks=ticks,
+                reduce_only=int(reduce_only),
+                position_side=named,
+                trigger=trigger.kind,
+                trigger_e8=trigger.price_e8,
+                trigger_by=trigger.by,
+                close_position=int(trigger.closes),
+            )
+        elif is_limit:
             command = commands.place_limit(*where, sign, lots, ticks, reduce_only=reduce_only, position_side=named)
         else:
             command = commands.place_market(*where, sign, lots, reduce_only=reduce_only, position_side=named)
@@ -441,16 +554,19 @@ class Broker:
             identity = len(self._ids) + 1
             self._ids[venue, event.order] = identity
             leg = int(event.flags & SHORT_SIDE > 0)
-            working = Working(venue, event.order, event.instrument, event.lots, event.price_ticks == 0, leg)
+            is_market = event.price_ticks == 0 and event.price_e8 == 0  # which is the trigger of one that has one
+            working = Working(venue, event.order, event.instrument, event.lots, is_market, leg)
             self._working[identity] = working
             self._wait(working, 1)
+        elif kind == _TRIGGERED:
+            self._change(venue, event.order, lots=event.lots, market=event.price_ticks == 0)
         elif kind in (_FILL, _DELIVERY):
             leg = int(event.flags & SHORT_SIDE > 0)
             self._held[venue, event.instrument, leg] = event.position_lots
             line = self._by_instrument[venue].get(event.instrument)
             if line is not None:
                 line.legs[leg] = event.position_lots
-            self._done(venue, event.order)
+            self._traded(venue, event)
         elif kind == _CANCELLED:
             self._done(venue, event.order)
 
@@ -458,6 +574,23 @@ class Broker:
         line = self._by_instrument[working.venue].get(working.instrument)
         if line is not None and working.market:
             line.coming[working.leg] += direction * working.lots
+
+    def _traded(self, venue: str, event: Event) -> None:
+        """Lots of an order have traded; it works on while there are others."""
+        working = self._working.get(self.id_of(venue, event.order))
+        if working is not None and working.lots == event.lots:
+            self._done(venue, event.order)
+        elif working is not None:
+            self._change(venue, event.order, lots=working.lots - event.lots, market=working.market)
+
+    def _change(self, venue: str, order: int, *, lots: int, market: bool) -> None:
+        """A working order is another one from now on: triggered, or filled in part."""
+        identity = self.id_of(venue, order)
+        before = self._working.get(identity)
+        if before is not None:
+            self._wait(before, -1)
+            self._working[identity] = before._replace(lots=lots, market=market)
+            self._wait(self._working[identity], 1)
 
     def _done(self, venue: str, order: int) -> None:
         identity = self._ids.get((venue, order))

@@ -1,7 +1,7 @@
 """What a run leaves behind, whichever door it came through: a manifest, the events, the samples.
 
-On disk it is a folder: `manifest.json`, and per venue `events.parquet`, `samples.parquet`, `holdings.parquet` (exact
-integers, one column per field). `research.result` makes tables and pictures of it.
+On disk it is a folder: `manifest.json`, and per venue `events.parquet`, `samples.parquet`, `holdings.parquet`,
+`prices.parquet` (exact integers, one column per field). `research.result` makes tables and pictures of it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,51 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 
 from novation.domain.errors import DataError
 from novation.domain.events import EVENT_DTYPE, EVENT_SCHEMA
+from novation.domain.records import record_dtype
 
-#: Layout of the manifest. 2: `digest` covers it, `frames` and `layouts` are in it. 3: each venue's `rules`.
-MANIFEST_SCHEMA = 3
-TABLES = ("events", "samples", "holdings")
+#: Layout of the manifest. 2: `digest` covers it, `frames` and `layouts` are in it. 3: each venue's `rules`. 4: the
+#: table `prices`.
+MANIFEST_SCHEMA = 4
+TABLES = ("events", "samples", "holdings", "prices")
+
+
+class KnownPrice(msgspec.Struct, frozen=True, gc=False):
+    """What the market's last price was known to be when an order was sent or taken out, or as the run ended; or, where
+    takers slip, how wide the quotes were that one met.
+
+    sequence: of the event ORDER_ACCEPTED or ORDER_CANCELLED, or FILL of a taker; -1: the last price of the instrument
+    in the run. price_ns: when it was the price. known: how it stands to the event, a `Known`. half_e8: of a FILL, what
+    takers paid beyond the price whatever their size.
+    """
+
+    sequence: int
+    instrument: int
+    price_e8: int
+    price_ns: int
+    known: int
+    half_e8: int = 0
+
+
+class Known(IntEnum):
+    """Whether a price was known before an event."""
+
+    BEFORE = 0  #: a bar that had closed by then, or had opened earlier
+    OPENING = 1  #: no bar before; one opens at that instant
+    LATER = 2  #: no price yet: the first there was
+    MET = 3  #: the price that a taker's fill met
+
+
+PRICE_DTYPE = record_dtype(KnownPrice)
 
 
 @dataclass(frozen=True)
@@ -34,6 +67,7 @@ class VenueRecord:
     events: np.ndarray
     samples: np.ndarray
     holdings: np.ndarray
+    prices: np.ndarray = field(default_factory=lambda: np.zeros(0, PRICE_DTYPE))
 
 
 @dataclass(frozen=True)

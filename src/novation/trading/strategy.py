@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: The two positions of a symbol in hedge mode.
 PositionName = Literal["long", "short"]
+#: Which price a trigger is compared with.
+PriceName = Literal["last", "mark"]
 
 
 class Strategy:
@@ -39,6 +41,10 @@ class Strategy:
     `buy(symbol, 1, position_side="long")` opens or adds, `sell(symbol, 1, position_side="long")` reduces, never beyond
     what there is; a short is sold to open and bought to reduce. `position(symbol)` is then both together, the long less
     the short.
+
+    An order may wait for a price: a `stop` buys above the market or sells below it, `if_touched` buys below or sells
+    above. `close_at` puts both behind a position. On bars they are filled at their price, or at the open of a bar that
+    opens beyond it (docs/rules/fills.md).
     """
 
     def __init__(self, **params: Any) -> None:
@@ -108,15 +114,23 @@ class Strategy:
         qty: Number,
         price: Number | None = None,
         *,
+        stop: Number | None = None,
+        if_touched: Number | None = None,
+        by: PriceName = "last",
         reduce_only: bool = False,
         position_side: PositionName | None = None,
     ) -> int | None:
         """Buy at the market, or at `price` or better. Returns the order's id, None if it was refused.
 
+        stop: not before the price has risen to it. if_touched: not before it has fallen to it. by: "last" or "mark",
+        the price that is looked at. A trigger off the tick is moved to the tick at which it is reached later.
         reduce_only: refused where it would open a position, and cancelled if it would by the time it trades.
         position_side: in hedge mode, and only there: of which position.
         """
-        return self.broker.order(symbol, 1, qty, price, reduce_only=reduce_only, position_side=position_side)
+        waits = {"stop": stop, "if_touched": if_touched}
+        return self.broker.order(
+            symbol, 1, qty, price, **waits, by=by, reduce_only=reduce_only, position_side=position_side
+        )
 
     def sell(
         self,
@@ -124,11 +138,34 @@ class Strategy:
         qty: Number,
         price: Number | None = None,
         *,
+        stop: Number | None = None,
+        if_touched: Number | None = None,
+        by: PriceName = "last",
         reduce_only: bool = False,
         position_side: PositionName | None = None,
     ) -> int | None:
-        """Sell at the market, or at `price` or better; as `buy`."""
-        return self.broker.order(symbol, -1, qty, price, reduce_only=reduce_only, position_side=position_side)
+        """Sell at the market, or at `price` or better; as `buy`, with `stop` below the price and `if_touched` above."""
+        waits = {"stop": stop, "if_touched": if_touched}
+        return self.broker.order(
+            symbol, -1, qty, price, **waits, by=by, reduce_only=reduce_only, position_side=position_side
+        )
+
+    def close_at(
+        self,
+        symbol: str,
+        *,
+        stop: Number | None = None,
+        take_profit: Number | None = None,
+        by: PriceName = "last",
+        position_side: PositionName | None = None,
+    ) -> tuple[int | None, int | None]:
+        """Close the whole position, whatever its size by then, once the price reaches one of these.
+
+        Both end with the position, so that one is gone as the other is filled. Returns their ids; None of one that was
+        not asked for or was refused: a position has one of each at a time, so `cancel` it before it is moved. A roll to
+        the next contract cancels them, as it does every order.
+        """
+        return self.broker.close_at(symbol, stop=stop, take_profit=take_profit, by=by, position_side=position_side)
 
     def target(
         self,
@@ -153,11 +190,17 @@ class Strategy:
         qty: Number,
         price: Number | None = None,
         *,
+        stop: Number | None = None,
+        if_touched: Number | None = None,
+        by: PriceName = "last",
         reduce_only: bool = False,
         position_side: PositionName | None = None,
     ) -> int | None:
-        """Exactly this order; raises OffGrid for a price between ticks or a size between lots."""
-        return self.broker.place(symbol, side, qty, price, reduce_only=reduce_only, position_side=position_side)
+        """Exactly this order; raises OffGrid for a price or trigger between ticks or a size between lots."""
+        waits = {"stop": stop, "if_touched": if_touched}
+        return self.broker.place(
+            symbol, side, qty, price, **waits, by=by, reduce_only=reduce_only, position_side=position_side
+        )
 
     def adjust_margin(self, symbol: str, amount: Number, *, position_side: PositionName | None = None) -> bool:
         """Move money into the margin of an isolated position, or (negative) out of it; False if it was refused."""

@@ -14,9 +14,12 @@ from novation.domain.enums import MarketEventKind
 from novation.domain.errors import InvalidInput
 from novation.domain.instruments import Instrument
 from novation.domain.liquidity import MOST_LOTS, BarLiquidity
+from novation.rules.chance import first_state
 
 #: A price in 1e-8 that no slippage is above.
 _TOP_E8 = 1 << 53
+#: Fields of `rules.chance`.
+STATE = ("a0", "a1", "a2", "b0", "b1", "b2")
 _COSTS = ("bid_e8", "ask_e8", "impact_bid_e8", "impact_ask_e8")
 
 
@@ -42,6 +45,9 @@ def fill(table: Any, given: Mapping[str, BarLiquidity], instruments: Sequence[In
             of, x = given[instrument.id], table[row]
             x["exponent"], x["least"], x["most"] = of.exponent, of.least, of.most
             x["on"], x["slips"], x["participation_e8"] = 1, int(of.slips), of.participation_e8
+            x["touch_e8"] = of.touch_e8
+            for name, number in zip(STATE, first_state(of.seed, f"touches of {instrument.id}"), strict=True):
+                x[name] = number
 
 
 def wrong_rows(

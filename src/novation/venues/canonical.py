@@ -11,6 +11,7 @@
     impact    instrument, what stays of its takers' impact in 1e-8, what fades, from which instant; where any is
     slippage  instrument with BarLiquidity: lots of a day, what sellers and buyers pay whatever the size and more for
               all of these, in 1e-8; lots that can be had of the last bar, used, sold to it and bought of it by takers
+    chance    instrument whose touched orders may be reached: the six numbers of the generator that says whether
     book      every order in a book: instrument, side, price, order, lots shown and hidden, whether it is the top order;
               bids from the best on, then asks, by time at a price
     halt      of a book that opens by itself: instrument, when, when it halted, from which price stops went too far
@@ -36,7 +37,7 @@
               waits for one
     closes    order, whether it closes a position, whether its price is protected; behind it, if either is so
 
-Markets by instrument, accounts and positions ascending. There is no random state: the venue draws nothing.
+Markets by instrument, accounts and positions ascending. Simulated traders keep their own random state.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ from novation.domain.instruments import Instrument
 from novation.domain.market import NO_LIMIT_E8
 from novation.domain.units import NS
 from novation.engine.layout import BASIS_ROWS, LEGS, NO_SECOND
+from novation.venues.bar_liquidity import STATE
 from novation.venues.book_tables import book_lines
 from novation.venues.venue_rules import VenueRules
 
@@ -137,6 +139,8 @@ def state_lines(venue: HasState) -> Iterator[Line]:
         if x["on"]:
             paid = (x["sold_e8"], x["bought_e8"], x["sold_whole_e8"], x["bought_whole_e8"])
             yield "slippage", (i, x["volume"], *paid, x["bar_lots"], x["used"], x["sold"], x["bought"])
+        if x["touch_e8"]:
+            yield "chance", (i, *(x[name] for name in STATE))
     yield from book_lines(venue)
     yield from _pricing_lines(venue)
     for i, a in enumerate(venue.table("account")):
@@ -211,9 +215,9 @@ def state_lines(venue: HasState) -> Iterator[Line]:
                 yield "amended", (o["id"], o["amended"])
             if o["ahead_rest"]:
                 yield "ahead", (o["id"], o["ahead_rest"])
-            if o["trigger"]:
-                price = (o["trigger_e8"], o["trigger_by"], o["callback_e8"], o["extreme_e8"])
-                yield "trigger", (o["id"], o["trigger"], *price)
-                if o["close_position"] or o["price_protect"]:
-                    yield "closes", (o["id"], o["close_position"], o["price_protect"])
+        if o["trigger"]:
+            price = (o["trigger_e8"], o["trigger_by"], o["callback_e8"], o["extreme_e8"])
+            yield "trigger", (o["id"], o["trigger"], *price)
+            if o["close_position"] or o["price_protect"]:
+                yield "closes", (o["id"], o["close_position"], o["price_protect"])
         row = int(o["next"])

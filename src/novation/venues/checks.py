@@ -11,6 +11,7 @@ from novation.domain.account import InsurancePool
 from novation.domain.assets import Asset
 from novation.domain.book import MOST_LOTS, BookRules
 from novation.domain.enums import (
+    BarPath,
     HaltReason,
     InstrumentKind,
     InstrumentStatus,
@@ -205,12 +206,11 @@ def check_feed(venue: Made, feed: np.ndarray) -> None:
     count = np.array([len(rows) for rows in venue.terms], np.int64)[feed["instrument"]]
     laddered = np.array([i.id in venue.ladders for i in venue.instruments])[feed["instrument"]]
     booked = np.array([i.id in venue.books for i in venue.instruments])[feed["instrument"]]
-    bars = np.isin(feed["kind"], (MarketEventKind.BAR_CLOSE, MarketEventKind.BAR_OPEN))
     tiered = np.array([i.method == MarginMethod.TIERED for i in venue.instruments])[feed["instrument"]]
     foreign = (feed["terms"] < first) | (feed["terms"] >= first + count)
     for wrong, what in (
         ((feed["kind"] == MarketEventKind.BAR_CLOSE) & laddered, "closes a bar of an instrument on a ladder"),
-        (bars & booked, "brings a bar of an instrument on a book"),
+        ((feed["kind"] == MarketEventKind.BAR_OPEN) & booked, "opens a bar of an instrument on a book"),
         ((feed["kind"] == MarketEventKind.MARK) & ~booked, "brings a mark by itself of an instrument without a book"),
         ((feed["kind"] == MarketEventKind.MARK) & (feed["mark_e8"] == 0), "has no mark"),
         ((feed["kind"] == MarketEventKind.TERMS) & foreign, "names terms that are not its instrument's"),
@@ -327,6 +327,16 @@ def _wrong_index(venue: Made, feed: np.ndarray) -> Iterator[tuple[np.ndarray, st
     yield ends & ~delivered, "delivers an instrument without a delivery time"
     due = np.array([i.deliver_ns for i in venue.instruments])[feed["instrument"]]
     yield ends & (feed["ts_ns"] < due), "delivers an instrument before its delivery time"
+
+
+def bar_path_of(given: BarPath | str) -> BarPath:
+    """A path inside a bar by itself or by its name in small letters."""
+    names = {path.name.lower(): path for path in BarPath}
+    if isinstance(given, str) and given in names:
+        return names[given]
+    if given not in list(BarPath):
+        raise InvalidInput(f"is one of {', '.join(names)}", source="bar_path", value=given)
+    return BarPath(given)
 
 
 def queue_model(given: QueueModel | str, rows: np.ndarray) -> QueueModel:

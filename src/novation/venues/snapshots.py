@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 
+from novation.domain.enums import BarPath
 from novation.domain.errors import VenueError
 from novation.engine.layout import DTYPES, HEAD
 from novation.venues.checks import Made
@@ -43,11 +45,13 @@ class Restored(Made, Protocol):
     """A venue that a snapshot is of, or is to be put back into."""
 
     impacts: dict[str, Impact]
+    bar_path: BarPath
     population: Others | None
 
     def table(self, name: str) -> Any: ...
 
 
+@functools.cache
 def layout() -> str:
     """A digest of the fields of all tables."""
     fields = [(name, str(dtype.descr)) for name, dtype in [("head", HEAD), *DTYPES.items()]]
@@ -57,7 +61,7 @@ def layout() -> str:
 def made_of(venue: Restored) -> str:
     """A digest of what a venue is made of."""
     made = (venue.rules, venue.instruments, venue.terms, venue.pools, venue.marked, venue.assets)
-    trades = (venue.ladders, venue.books, venue.impacts, venue.bar_liquidity)
+    trades = (venue.ladders, venue.books, venue.impacts, venue.bar_liquidity, venue.bar_path)
     return hashlib.blake2b(repr(made + trades).encode(), digest_size=8).hexdigest()
 
 

@@ -21,6 +21,7 @@ from novation.domain.book import BookRules, BookView
 from novation.domain.commands import COMMAND_DTYPE, Command, pack_command
 from novation.domain.digest import state_digest
 from novation.domain.enums import (
+    BarPath,
     CommandKind,
     InstrumentKind,
     InstrumentStatus,
@@ -46,7 +47,7 @@ from novation.venues.assets import in_limbs, totals_of
 from novation.venues.bar_liquidity import check_bar_liquidity
 from novation.venues.bar_liquidity import fill as fill_bar_liquidity
 from novation.venues.canonical import state_lines
-from novation.venues.checks import by_id, check_feed, check_flow, check_venue, queue_model
+from novation.venues.checks import bar_path_of, by_id, check_feed, check_flow, check_venue, queue_model
 from novation.venues.fill_query import FillProbability, fill_probability
 from novation.venues.funding_query import funding_state
 from novation.venues.impacts import Impact, check_impacts
@@ -71,11 +72,11 @@ class Venue:
     each instrument in one of them; without any, one unlimited fund that begins at zero. ladders: by instrument id, the
     levels it trades on instead of the prices of bars. books: by instrument id, how it matches on an order book
     (docs/rules/book.md), where accounts trade with each other. impacts, bar_liquidity: by instrument id on bars, what
-    takers do to the price, or pay and can have. marked: by instrument id, how the venue marks what it
-    marks and funds itself, from INDEX rows; of the others mark and rate come with the data. pro_rata: a rate of the
-    venue's own is paid for the share of the interval a position was held, which no exchange here does. assets: what
-    accounts may hold, the settlement asset first; without any, that one alone. The index of a settlement asset stays
-    between 0.5 and 2 USD.
+    takers do to the price, or pay and can have. bar_path: which way the price went inside a bar. marked: by instrument
+    id, how the venue marks what it marks and funds itself, from INDEX rows; of the others mark and rate come with the
+    data. pro_rata: a rate of the venue's own is paid for the share of the interval a position was held, which no
+    exchange here does. assets: what accounts may hold, the settlement asset first; without any, that one alone. The
+    index of a settlement asset stays between 0.5 and 2 USD.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Venue:
         marked: Mapping[str, MarkRule] | None = None,
         impacts: Mapping[str, Impact] | None = None,
         bar_liquidity: Mapping[str, BarLiquidity] | None = None,
+        bar_path: BarPath | str = BarPath.WORST,
         pro_rata: bool = False,
         assets: Sequence[Asset] = (),
         sampling: bool = False,
@@ -109,6 +111,7 @@ class Venue:
         self.assets = tuple(assets) or (Asset(name=rules.asset, decimals=asset_decimals(rules.asset)),)
         self.impacts = by_id(impacts, "impacts")
         check_venue(self, accounts)
+        self.bar_path = bar_path_of(bar_path)
         self.bar_liquidity = by_id(bar_liquidity, "bar_liquidity", BarLiquidity)
         check_impacts(self.impacts, self.instruments, (self.ladders, self.books))
         check_bar_liquidity(self.bar_liquidity, self.instruments, (self.ladders, self.books, self.impacts))
@@ -135,7 +138,7 @@ class Venue:
         h["hold_orders"], h["countdown"] = int(rules.hold_orders), int(rules.countdown)
         h["profit_withdrawable"] = int(rules.profit_withdrawable)
         h["asset_unit"] = 10 ** asset_decimals(rules.asset)
-        h["spread_e8"], h["sampling"] = spread_e8, int(sampling)
+        h["spread_e8"], h["sampling"], h["bar_path"] = spread_e8, int(sampling), int(self.bar_path)
         h["accounts"], h["instruments"], h["assets"] = accounts, count, len(self.assets)
         h["due_ns"], h["pro_rata"] = NEVER_NS, int(pro_rata)
         h["liquidation_priority"], h["deleveraging_method"] = int(rules.liquidation_priority), int(rules.deleveraging)

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from novation.data.model_files import read_model, write_model
 from novation.research.calibrate.estimates import Estimate, Held
 from novation.research.calibrate.flow import MODELS, FlowCalibration, calibrate_flow
-from novation.research.calibrate.model_files import read_model, write_model
 from novation.research.calibrate.slippage import SlippageCalibration, calibrate_slippage
 from novation.research.calibrate.slippage_table import write_rows
 

@@ -7,11 +7,11 @@ import datetime as dt
 import io
 from pathlib import Path
 
+from novation.data.model_files import new_place
 from novation.domain.errors import InvalidInput
 from novation.reference import Reference
 from novation.reference.slippage import product_of
 from novation.reference.slippage_rows import slippage_problem
-from novation.research.calibrate.model_files import new_place
 from novation.research.calibrate.slippage import SlippageCalibration
 from novation.research.calibrate.walked import SHARES
 

@@ -11,6 +11,7 @@ from novation.data.catalog import load
 from novation.data.chain import ContractChain
 from novation.data.expiries import read_expiries
 from novation.data.history import History
+from novation.data.recording import Recording
 from novation.data.roll_rules import rolls_by_rule
 from novation.data.synthetic import load_synthetic
 from novation.data.term_structure import read_term_structure
@@ -58,10 +59,12 @@ def histories(
     reference: Reference,
     source: str,
     days: int | None = None,
-) -> dict[str, History | ContractChain]:
+    queue: str | None = None,
+) -> dict[str, History | ContractChain | Recording]:
     """A history for each traded symbol.
 
     traded: symbol as written -> public id. days: before expiry at which folders of contracts without a rule are rolled.
+    queue: of recordings that name none.
     """
     way = way_of(data, source)
     if way == "synthetic":
@@ -79,7 +82,7 @@ def histories(
         for name, id in traded.items():
             if id not in by_id:
                 raise ConfigError(f"no files of {name}", source=source, where="data")
-        return {name: _of_files(*by_id[id], id, folder, source, reference, days) for name, id in traded.items()}
+        return {name: _of_files(*by_id[id], id, folder, source, reference, days, queue) for name, id in traded.items()}
     if way == "paths":
         assert data is not None
         return {name: _of_patterns(data, id.partition(":")[2], folder, source) for name, id in traded.items()}
@@ -88,9 +91,18 @@ def histories(
 
 
 def _of_files(
-    name: str, files: Files, id: str, folder: Path, source: str, reference: Reference, days: int | None
-) -> History | ContractChain:
+    name: str,
+    files: Files,
+    id: str,
+    folder: Path,
+    source: str,
+    reference: Reference,
+    days: int | None,
+    queue: str | None,
+) -> History | ContractChain | Recording:
     where = f"data.{name}"
+    if files.given("flow") or files.given("trades") or files.given("queue"):
+        return _recording(files, folder, source, where, queue)
     if files.given("contracts") or files.given("roll"):
         if not reference.is_rolled(id):
             key = "contracts" if files.given("contracts") else "roll"
@@ -137,6 +149,27 @@ def _of_files(
         is_path = key in ("mark", "settlement", "index", "quotes") or (key == "funding" and isinstance(value, str))
         options[key] = folder / value if is_path else value
     return History(folder / files.last, **options)
+
+
+def _recording(files: Files, folder: Path, source: str, where: str, queue: str | None) -> Recording:
+    """A record of an order book."""
+    others = sorted(files.model_fields_set - {"flow", "trades", "queue", "bar", "funding", "mark"})
+    if files.flow is None or others:
+        raise ConfigError(
+            "flow goes with trades, queue, bar, funding and mark alone",
+            source=source,
+            where=where,
+            value=", ".join(others) or None,
+        )
+    funding = folder / files.funding if isinstance(files.funding, str) else files.funding
+    return Recording(
+        folder / files.flow,
+        trades=None if files.trades is None else folder / files.trades,
+        bar=files.bar or "1s",
+        funding=funding,
+        mark=None if files.mark is None else folder / files.mark,
+        queue=files.queue or queue or "back",
+    )
 
 
 def _of_contracts(files: Files, root: str, rule: str, folder: Path, reference: Reference) -> ContractChain:

@@ -264,21 +264,27 @@ class Slippage(Section):
 
 
 class Lob(Section):
-    """Order-by-order simulation."""
+    """The order book of level L3. queue_position_method: "mbo", known order by order; "mbp", estimated from levels."""
 
     latency_profile: Annotated[Text | None, NotBuilt("latency", (None,))] = None
-    queue_position_method: Annotated[Text | None, NotBuilt("queue position", (None,))] = None
+    queue_position_method: Literal["mbo", "mbp"] | None = None
     impact_model: Annotated[Text | None, NotBuilt("impact models", (None,))] = None
     fill_probability_model: Annotated[Text | None, NotBuilt("fill probability models", (None,))] = None
 
 
 class Execution(Section):
-    """How orders are filled. spread_bps: the stated full spread, of which a market order pays half. participation: the
-    share of what a bar traded that can be had."""
+    """How orders are filled. level: L2, by the prices of bars; L3, on the order book that the data record (`flow`).
+    spread_bps: the stated full spread, of which a market order pays half. participation: the share of what a bar traded
+    that can be had. limit_fill: "through", or how likely a bar that touches a limit price and goes no further reaches
+    it: a chance, or {model: file, ahead: orders, behind: orders, opposite: orders}. bar_path: which way the price went
+    inside a bar that reaches several orders.
+    """
 
-    level: Annotated[Literal["L2", "L3"] | None, NotBuilt("order-by-order simulation", (None, "L2"))] = None
+    level: Literal["L2", "L3"] | None = None
     spread_bps: Number = None
     participation: Positive = None
+    limit_fill: Literal["through"] | Positive | dict[str, Any] = None
+    bar_path: Literal["worst", "high_first", "low_first", "nearer_first"] | None = None
     slippage: Slippage | None = None
     lob: Lob | None = None
 
@@ -310,7 +316,9 @@ class Risk(Section):
 
 class Files(Section):
     """The files of one instrument: last with mark and funding; or term_structure with roll_calendar; or contracts (a
-    folder of one file of bars a month, of a rolled symbol such as cme:ES) with roll.
+    folder of one file of bars a month, of a rolled symbol such as cme:ES) with roll; or flow, a record of its order
+    book (`novation.Recording`) whose trades make the bars, with bar, queue, funding and mark, and trades where these
+    are a file apart.
     """
 
     last: Text | None = None
@@ -329,6 +337,9 @@ class Files(Section):
     rate: Number = None
     term_structure: Text | None = None
     roll_calendar: Text | None = None
+    flow: Text | None = None
+    trades: Text | None = None
+    queue: Text | None = None
     contracts: Text | None = None
     roll: Annotated[Text | None, Field(description=f"A rule of the calendar: {', '.join(RULES)}.")] = None
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from novation.data.catalog import load
 from novation.domain.errors import ConfigError, NovationError, UnknownInstrument
 from novation.reference.lookup import Reference
 from novation.research.backtest import Backtest
@@ -182,6 +183,7 @@ class BacktestConfig:
                 "default_spread_bps",
             ),
             "slippage": _slippage(slippage),
+            "level": execution and execution.level,
             "participation": execution and execution.participation,
             "vip": crypto and crypto.vip_level,
             "bnb": crypto and crypto.use_bnb_discount,
@@ -193,11 +195,19 @@ class BacktestConfig:
                 session,
                 "market_states",
             ),
+            "limit_fill": execution and self._limit_fill(execution.limit_fill),
+            "bar_path": execution and execution.bar_path,
             "hold_orders": session and session.hold_orders,
             "risk": {"max_drawdown_pct": keys.risk.max_drawdown_pct} if keys.risk is not None else None,
             "seed": keys.seed,
         }
         return {name: value for name, value in options.items() if value is not None}
+
+    def _limit_fill(self, given: Any) -> Any:
+        """The setting, a model's path in it relative to this configuration."""
+        if isinstance(given, dict) and isinstance(given.get("model"), str):
+            return given | {"model": self.folder / given["model"]}
+        return given
 
     def _either(self, first: str, left: Any, name: str, second: str, right: Any, other: str) -> Any:
         """A value that has two names."""
@@ -206,6 +216,16 @@ class BacktestConfig:
         if a is not None and b is not None and a != b:
             raise ConfigError(f"says {a}, and {second} says {b}: keep one", source=self.source, where=first)
         return a if a is not None else b
+
+    def histories(self) -> dict[str, Any]:
+        """What is read of each instrument, by its public id; the strategy is not loaded."""
+        try:
+            found = self._history()
+            if "data" in found:
+                return dict(found["data"])
+            return {symbol: load(symbol, root=found["data_root"]) for symbol in found["symbols"]}
+        except NovationError as error:
+            raise self.placed(error) from None
 
     def _history(self) -> dict[str, Any]:
         keys = self.keys
@@ -225,6 +245,7 @@ class BacktestConfig:
             reference=self._reference,
             source=self.source,
             days=_days_before_expiry(keys),
+            queue=keys.execution.lob.queue_position_method if keys.execution and keys.execution.lob else None,
         )
         for one in self.traded:
             history: Any = found[one.id]

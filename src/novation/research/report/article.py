@@ -12,7 +12,7 @@ from novation.research.frames import RunFrames
 from novation.research.report.drawing import INK, Picture, compose
 from novation.research.report.figures import account_pictures, instrument_pictures
 from novation.research.report.markup import bullets, card, chip, folded, money, params_text, percent, table_html
-from novation.research.report.rows import liquidations, margin_calls, refusals, rolls
+from novation.research.report.rows import execution_costs, liquidations, margin_calls, refusals, rolls
 from novation.research.report.story import Story
 from novation.research.summary import near_what, summarise
 
@@ -43,7 +43,7 @@ def article(result: RunFrames, name: str, number: int, *, headed: bool) -> str:
         if group:
             out.append(_plots(group, story, number, drawn))
             drawn += len(group)
-    out += [liquidations(result), margin_calls(result), refusals(s, result), rolls(result)]
+    out += [liquidations(result), margin_calls(result), refusals(s, result), execution_costs(result), rolls(result)]
     out.append(folded(f"{len(s['cautions'])} cautions of this run", bullets(s["cautions"])) if s["cautions"] else "")
     out.append(_facts(result))
     out.append("</article>")

@@ -8,6 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from novation.research.executions.analysis import costs_by_symbol
+from novation.research.executions.shortfall import PARTS
 from novation.research.explain import explain_row
 from novation.research.frames import RunFrames
 from novation.research.report.markup import folded, money, number, table_html, when
@@ -107,6 +109,41 @@ def refusals(s: dict[str, Any], result: RunFrames) -> str:
         )
     made = table_html(("reason", "orders", "instrument", "first", "last"), rows, numbers=(1,))
     return f"<h4>Refused by the exchange</h4>{made}"
+
+
+def execution_costs(result: RunFrames) -> str:
+    """What the orders cost against the prices they were decided on, by symbol."""
+    found = costs_by_symbol(result.record)
+    if not any(row["filled_orders"] for row in found):
+        return ""
+
+    def part(row: dict[str, Any], name: str) -> str:
+        whole = name in ("opportunity", "shortfall")
+        value = row["arrival_value"] if whole else row["filled_value"]
+        share = f" <small>{row[name] / value * 1e4:+,.2f} bp</small>" if value and row[name] else ""
+        return f"{money(row[name])}{share}"
+
+    made = table_html(
+        ("instrument", "orders", "filled", "value filled", *PARTS, "shortfall", ""),
+        (
+            (
+                escape(f"{row['symbol']}{' ' + row['forced'] if row['forced'] else ''}"),
+                f"{row['orders']:,}",
+                f"{row['filled_orders']:,}",
+                money(row["filled_value"], sign=False),
+                *(part(row, name) for name in (*PARTS, "shortfall")),
+                escape(row["currency"]),
+            )
+            for row in found
+        ),
+        numbers=tuple(range(1, 5 + len(PARTS))),
+    )
+    note = (
+        "Paid is above zero. Shortfall: what was traded and missed against the last price known when each order was "
+        "sent, fees included; its parts add up to it. Orders one by one, VWAP and mark-outs: "
+        "<code>result.transaction_costs()</code>."
+    )
+    return folded("Execution costs", f'{made}<p class="note">{note}</p>')
 
 
 def rolls(result: RunFrames) -> str:

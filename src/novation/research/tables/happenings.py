@@ -247,6 +247,8 @@ _OF_TICKS = (
     RejectReason.PRICE_BEYOND_LIMIT,
     RejectReason.PRICE_OUTSIDE_BAND,
 )
+#: Prices in 1e-8.
+_OF_PRICES = (RejectReason.WOULD_TRIGGER,)
 #: Reasons whose value and limit are numbers of a phase, a halt or an order, which say nothing to a person.
 _OF_PHASES = (
     RejectReason.MARKET_CLOSED,
@@ -271,6 +273,8 @@ def _refused(column: str, name: str) -> pl.Expr:
         .then(number * pl.col("_lot") / pl.col("_e8"))
         .when(among(_OF_TICKS))
         .then(number * pl.col("_tick") / pl.col("_e8"))
+        .when(among(_OF_PRICES))
+        .then(number / E8)
         .otherwise(number.cast(pl.Float64))
         .alias(name)
     )
@@ -286,7 +290,7 @@ def refusals(record: RunRecord) -> pl.DataFrame:
     cancels = {
         int(reason): reason.name
         for reason in CancelReason
-        if reason not in (CancelReason.REQUESTED, CancelReason.LIQUIDATION)
+        if reason not in (CancelReason.REQUESTED, CancelReason.LIQUIDATION, CancelReason.POSITION_GONE)
     }
     events = base(record, EventKind.ORDER_REJECTED, EventKind.COMMAND_REJECTED, EventKind.ORDER_CANCELLED)
     cancelled = pl.col("kind") == int(EventKind.ORDER_CANCELLED)
@@ -308,7 +312,13 @@ def refusals(record: RunRecord) -> pl.DataFrame:
 
 
 def orders(record: RunRecord) -> pl.DataFrame:
-    """Every order sent: when, what, and what became of it."""
+    """Every order sent: when, what, how much of it traded, and what became of it.
+
+    status: "rejected", "filled", "cancelled" and "partly filled" (a part traded, the rest was cancelled) of what has
+    ended at `done`; "open" of what has not. trigger, triggered: the price that it waited for, and when that came. qty
+    and side of an order that closes a position are null until then.
+    """
+    rejected = pl.col("kind") == int(EventKind.ORDER_REJECTED)
     placed = base(record, EventKind.ORDER_ACCEPTED, EventKind.ORDER_REJECTED).select(
         "venue",
         "order",
@@ -316,38 +326,58 @@ def orders(record: RunRecord) -> pl.DataFrame:
         "symbol",
         "contract",
         QTY,
+        "lots",
         pl.when(pl.col("price_ticks") == 0).then(None).otherwise(_PRICE).alias("price"),
-        (pl.col("kind") == int(EventKind.ORDER_REJECTED)).alias("_rejected"),
+        pl.when(~rejected & (pl.col("price_e8") != 0)).then(pl.col("price_e8") / E8).alias("trigger"),
+        rejected.alias("_rejected"),
         _POSITION_SIDE,
         "sequence",
     )
-    ended = (
+    filled = pl.col("kind") == int(EventKind.FILL)
+    became = (
         base(record, EventKind.FILL, EventKind.ORDER_CANCELLED)
         .filter(pl.col("order") > 0)
-        .select(
-            "venue",
-            "order",
-            pl.col("ts").alias("done"),
-            (pl.col("kind") == int(EventKind.FILL)).alias("_filled"),
+        .group_by("venue", "order", maintain_order=True)
+        .agg(
+            pl.col("ts").last().alias("_last"),
+            pl.col("lots").filter(filled).abs().sum().alias("_filled"),
+            (~filled).any().alias("_cancelled"),
+            QTY.filter(filled).abs().sum().alias("filled"),
         )
     )
-    return placed.join(ended, on=["venue", "order"], how="left", maintain_order="left").select(
+    triggered = base(record, EventKind.ORDER_TRIGGERED).select(
+        "venue", "order", pl.col("ts").alias("triggered"), QTY.alias("_then"), pl.col("lots").alias("_then_lots")
+    )
+    found = placed.join(became, on=["venue", "order"], how="left", maintain_order="left")
+    found = found.join(triggered, on=["venue", "order"], how="left", maintain_order="left")
+    found = found.with_columns(
+        pl.when(pl.col("lots") != 0).then("qty").otherwise("_then").alias("qty"),
+        pl.when(pl.col("lots") != 0).then("lots").otherwise("_then_lots").alias("lots"),
+    )
+    whole = pl.col("_filled") == pl.col("lots").abs()
+    ended = whole | pl.col("_cancelled")
+    return found.select(
         "ts",
         "symbol",
         "contract",
         "order",
         _side(),
         pl.col("qty").abs(),
+        pl.col("filled").fill_null(0.0),
         "price",
+        "trigger",
+        "triggered",
         pl.when("_rejected")
         .then(pl.lit("rejected"))
-        .when("_filled")
+        .when(whole)
         .then(pl.lit("filled"))
-        .when(pl.col("_filled").is_not_null())
+        .when(pl.col("_cancelled") & (pl.col("_filled") > 0))
+        .then(pl.lit("partly filled"))
+        .when(pl.col("_cancelled"))
         .then(pl.lit("cancelled"))
         .otherwise(pl.lit("open"))
         .alias("status"),
-        "done",
+        pl.when(ended).then(pl.col("_last")).alias("done"),
         "position_side",
         "venue",
         "sequence",
@@ -355,7 +385,7 @@ def orders(record: RunRecord) -> pl.DataFrame:
 
 
 def _side() -> pl.Expr:
-    return pl.when(pl.col("qty") > 0).then(pl.lit("buy")).otherwise(pl.lit("sell")).alias("side")
+    return pl.when(pl.col("qty") > 0).then(pl.lit("buy")).when(pl.col("qty") <= 0).then(pl.lit("sell")).alias("side")
 
 
 def ledger(record: RunRecord) -> pl.DataFrame:

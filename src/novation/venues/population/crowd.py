@@ -19,8 +19,8 @@ from novation.domain.events import EVENT_DTYPE
 from novation.domain.order_flow import Factor, Hawkes, OrderFlow, QueueReactive, Sizes, ZeroIntelligence
 from novation.domain.units import BALANCE_BOUND, E8
 from novation.engine.layout import NEVER_NS
+from novation.rules.chance import first_state
 from novation.venues.population.acting import HAWKES, NOBODY, QUEUE_REACTIVE, ZERO_INTELLIGENCE, act
-from novation.venues.population.chance import first_state
 from novation.venues.population.memory import CHANCE, COUNT, COUNTS, CROWD, LISTS, NUMBER, TRADER
 from novation.venues.population.traders import FOLLOWER, LEVERAGED, MAKER, Leveraged, MarketMaker, Momentum
 from novation.venues.venue import Venue

@@ -10,6 +10,7 @@ from novation._jit import model_kernel
 from novation.engine.book import order_at, side_place
 from novation.engine.layout import NEVER_NS
 from novation.engine.state import side_
+from novation.rules.chance import uniform
 from novation.rules.elementary import exp
 from novation.venues.population.asking import (
     cancel_own,
@@ -18,7 +19,7 @@ from novation.venues.population.asking import (
     place_market,
     some_account,
 )
-from novation.venues.population.chance import below, exponential, pick, pick_size, uniform
+from novation.venues.population.chance import below, exponential, pick, pick_size
 from novation.venues.population.memory import SKIPPED, chance_, count_, number_
 from novation.venues.population.timing import factor_now, put_next
 

@@ -11,6 +11,7 @@ from novation.engine.book import behind, best_of, first_at, lots_shown, queue_at
 from novation.engine.commands import enter, next_command
 from novation.engine.layout import NEVER_NS, NO_PRICE
 from novation.engine.state import own_order, price_
+from novation.rules.chance import uniform
 from novation.venues.population.asking import (
     cancel_own,
     place_limit,
@@ -18,7 +19,7 @@ from novation.venues.population.asking import (
     room,
     some_account,
 )
-from novation.venues.population.chance import below, pick, uniform
+from novation.venues.population.chance import below, pick
 from novation.venues.population.memory import FOLLOWED, REDRAWN, chance_, count_, number_, step_of
 
 _CANCEL_ALL = int(CommandKind.CANCEL_ALL)

@@ -13,10 +13,11 @@ from novation.engine.commands import enter, next_command
 from novation.engine.layout import NO_PRICE
 from novation.engine.orders import find_order
 from novation.engine.state import account_, contract_, market_, order_, own_order, position_, terms_of, tier_
+from novation.rules.chance import uniform
 from novation.rules.elementary import exp_less_one
 from novation.rules.integers import mul_div
 from novation.venues.population.asking import cancel, place_limit, place_market
-from novation.venues.population.chance import below, exponential, uniform
+from novation.venues.population.chance import below, exponential
 from novation.venues.population.memory import (
     ENTERED,
     PUT_OFF,

@@ -6,6 +6,7 @@ from novation._jit import model_kernel
 from novation.engine.book import best_of, order_at, price_after, queue_at, side_place
 from novation.engine.layout import NO_PRICE
 from novation.engine.state import price_, side_
+from novation.rules.chance import uniform
 from novation.venues.population.asking import (
     cancel_own,
     from_other_side,
@@ -13,7 +14,7 @@ from novation.venues.population.asking import (
     place_market,
     some_account,
 )
-from novation.venues.population.chance import below, pick_size, uniform
+from novation.venues.population.chance import below, pick_size
 from novation.venues.population.memory import chance_, count_, number_, step_of
 
 

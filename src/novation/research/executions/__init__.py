@@ -1,0 +1,1 @@
+"""What carrying out orders cost: the prices a run keeps for it, the split of a shortfall, what bars say beside it."""
