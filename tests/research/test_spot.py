@@ -15,6 +15,7 @@ from novation.domain.errors import ConfigError, DataError, InvalidInput, Unknown
 from novation.domain.units import to_ns
 from novation.engine.strategy import target
 from novation.reference import Reference
+from novation.reference.book_rules import book_rules
 from novation.research.config import load_config
 from novation.research.result import Result
 from tests.research.runs import Script, frame
@@ -199,6 +200,11 @@ def test_a_configuration_names_venues_of_cash(tmp_path: Path) -> None:
     assert result.manifest["account"]["cash"] == {"binance_spot": "60000", "binance_um": "40000"}
     alone = values | {"instruments": [SPOT], "account": {"cash": 5}}
     assert "margin.leverage" in load_config(alone, folder=tmp_path).without_effect()
+
+
+def test_a_book_of_orders_has_no_rules_of_spot() -> None:
+    with pytest.raises(InvalidInput, match="no rules of its book are known"):
+        book_rules(Reference(), SPOT, to_ns("2026-01-05"))
 
 
 # -- rows -----------------------------------------------------------------------------------------------------------
