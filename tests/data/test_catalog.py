@@ -40,7 +40,7 @@ def test_spot_is_its_last_prices_alone(tmp_path: Path, hourly) -> None:
     assert isinstance(history, History)
     prepared = history.prepare("BTCUSDT", perpetual=False, spot=True, daily_settled=False)
     assert (len(prepared.bars), len(prepared.funding_ns), prepared.cautions) == (24, 0, ())
-    with pytest.raises(DataError, match="no file binance_spot/1h/ETHUSDT_1h.parquet"):
+    with pytest.raises(DataError, match=r"no file binance_spot/1h/ETHUSDT_1h\.parquet"):
         load("binance_spot:ETHUSDT", root=tmp_path)
 
 
