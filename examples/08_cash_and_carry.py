@@ -7,27 +7,20 @@ SPOT, PERPETUAL = "binance_spot:BTCUSDT", "binance_um:BTCUSDT"
 
 
 class CashAndCarry(nv.Strategy):
-    """Hold the book while the last payments were worth it; both legs of one size, each in its own account."""
+    """Both legs of one size, each in its own account, while the mean of the last nine rates is worth it."""
 
     qty = 0.75
-    enter = 0.0001  #: mean of the last nine rates, a fraction per interval
-    leave = 0.0
+    enter = 0.0001  # per interval, a fraction
 
     def on_start(self):
         self.rates = []
 
     def on_funding(self, payment):
         self.rates = [*self.rates[-8:], payment.rate]
-        mean = sum(self.rates) / len(self.rates)
-        held = self.position(SPOT) > 0
-        if not held and len(self.rates) == 9 and mean >= self.enter:
-            self.trade(self.qty)
-        elif held and mean < self.leave:
-            self.trade(0)
-
-    def trade(self, qty):
-        self.target(SPOT, qty=qty)
-        self.target(PERPETUAL, qty=-qty)
+        mean = sum(self.rates) / 9
+        if mean >= self.enter or mean < 0:
+            self.target(SPOT, qty=self.qty if mean > 0 else 0)
+            self.target(PERPETUAL, qty=-self.qty if mean > 0 else 0)
 
 
 if __name__ == "__main__":
@@ -37,13 +30,10 @@ if __name__ == "__main__":
         start="2024-01-01",
         end="2024-07-01",
         cash={"binance_spot": 60_000, "binance_um": 40_000},
-        leverage=3,
         spread_bps=1,
         rules_as_of={"binance_um/brackets": "2026-05-01"},
     ).run()
     print(result)
-    accounts = {a["venue"]: a for a in result.summary()["accounts"]}
-    print("cause        spot    perpetual         book")
+    spot, perpetual = result.summary()["accounts"]
     for cause in ("price", "funding", "fees", "net"):
-        spot, perpetual = (accounts[name][cause] for name in ("binance_spot", "binance_um"))
-        print(f"{cause:<8}{spot:>12,.2f} {perpetual:>12,.2f} {spot + perpetual:>12,.2f}")
+        print(f"{cause:<8} {spot[cause]:>10,.2f} {perpetual[cause]:>10,.2f} {spot[cause] + perpetual[cause]:>10,.2f}")

@@ -351,7 +351,7 @@ def _spot(name: str, seed: int, start_ns: int | None, end_ns: int | None) -> His
     return history
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=len(_PERPETUALS))
 def _drawn(id: str, made_of: _Perpetual, seed: int) -> tuple[Array, Array, Array, Array]:
     """Stamps, ticks of the last price (open, high, low, close), basis at the closes and volume of a perpetual.
 
