@@ -83,3 +83,22 @@ def test_slippage_is_calibrated_and_its_rows_used(
     assert "--out: is there already" in novation(*asked, "--out", out).err
     assert "--fit: is best, free or square-root" in novation(*asked, "--fit", "worst").err
     assert "needed in either part" in novation(*asked, "--every", "30").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("cost", "--side", "buy", "--qty", "1"), "is spot, of which no table of slippage has rows"),
+        (("funding",), "is spot, and a perpetual is asked for"),
+        (
+            ("margin", "--side", "long", "--qty", "1", "--entry", "5", "--leverage", "2"),
+            "bought in full, with no brackets",
+        ),
+    ],
+)
+def test_spot_is_told_where_a_question_is_of_futures(
+    novation: Callable[..., Any], arguments: tuple[str, ...], text: str
+) -> None:
+    shown = novation(arguments[0], "binance_spot:BTCUSDT", *arguments[1:])
+    assert shown.code == 2
+    assert text in shown.err

@@ -32,6 +32,18 @@ def test_a_perpetual_is_loaded_by_its_id_from_a_folder_or_the_store(tmp_path: Pa
     assert load("binance_um:BTCUSDT").prepare("BTCUSDT", perpetual=True, daily_settled=False).digest == prepared.digest
 
 
+def test_spot_is_its_last_prices_alone(tmp_path: Path, hourly) -> None:
+    folder = tmp_path / "binance_spot" / "1h"
+    folder.mkdir(parents=True)
+    hourly(24).write_parquet(folder / "BTCUSDT_1h.parquet")
+    history = load("binance_spot:BTCUSDT", root=tmp_path)
+    assert isinstance(history, History)
+    prepared = history.prepare("BTCUSDT", perpetual=False, spot=True, daily_settled=False)
+    assert (len(prepared.bars), len(prepared.funding_ns), prepared.cautions) == (24, 0, ())
+    with pytest.raises(DataError, match=r"no file binance_spot/1h/ETHUSDT_1h\.parquet"):
+        load("binance_spot:ETHUSDT", root=tmp_path)
+
+
 def test_the_named_folder_comes_before_the_store(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("NOVATION_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("NOVATION_DATA", str(tmp_path))

@@ -80,8 +80,9 @@ def test_a_part_of_the_market_is_that_part_of_the_whole(id: str) -> None:
         assert asked.rolls == given.rolls
     else:
         assert isinstance(part, History)
-        asked_digest = whole.prepare(id, perpetual=True, daily_settled=False, start_ns=start, end_ns=end).digest
-        assert part.prepare(id, perpetual=True, daily_settled=False).digest == asked_digest
+        kind = {"perpetual": id.startswith("binance_um"), "spot": id.startswith("binance_spot"), "daily_settled": False}
+        asked_digest = whole.prepare(id, **kind, start_ns=start, end_ns=end).digest
+        assert part.prepare(id, **kind).digest == asked_digest
 
 
 def test_a_seed_is_a_market_and_another_seed_another_one() -> None:

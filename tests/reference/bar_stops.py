@@ -47,7 +47,7 @@ def place(ex: Exchange, i: int, c: Command) -> None:
         c.lots,
         c.price_ticks,
         ex.clock_ns,
-        int(bool(c.reduce_only or c.close_position or checks.closes(ex, c))),
+        int(bool(c.reduce_only or c.close_position or checks.closes(ex, c) or (checks.is_spot(ex, i) and c.side < 0))),
         held=int(c.order_kind == OrderKind.MARKET and bool(ex.rules.hold_orders or c.hold)),
         trigger=Trigger(c.trigger, c.trigger_e8, c.trigger_by, 0),
         close_position=c.close_position,

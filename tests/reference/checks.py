@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from novation.domain.commands import Command
 from novation.domain.enums import (
     CommandKind,
+    InstrumentKind,
     InstrumentStatus,
     MarginMethod,
     MarginScope,
@@ -112,6 +113,11 @@ def too_far(ex: Exchange, i: int, ticks: int) -> Refusal | None:
     return Refusal(RejectReason.NUMBER_TOO_LARGE, ticks, furthest)
 
 
+def is_spot(ex: Exchange, i: int) -> bool:
+    """Whether a slot is of an instrument that is bought in full and sold only where it is held."""
+    return ex.instruments[i].kind == InstrumentKind.SPOT
+
+
 def would_not_reduce(ex: Exchange, account: int, i: int, side: int, lots: int) -> Refusal | None:
     """Whether lots are more than the position has against a side, less what waits to reduce it already."""
     held, orders = ex.accounts[account].positions[i].lots, ex.accounts[account].orders.values()
@@ -139,7 +145,11 @@ def well_formed(ex: Exchange, c: Command) -> Refusal | None:
         return refusal
     if ex.accounts[c.account].hedge and c.reduce_only:
         return Refusal(RejectReason.REDUCE_ONLY_NOT_OFFERED, c.position_side)
-    if (c.reduce_only or closes(ex, c)) and not waits_for_trigger(ex, c):
+    if is_spot(ex, i) and c.side < 0 and not waits_for_trigger(ex, c):
+        refusal = would_not_reduce(ex, c.account, i, c.side, c.lots)
+        if refusal:
+            return refusal._replace(reason=RejectReason.HOLDING_TOO_SMALL)
+    elif (c.reduce_only or closes(ex, c)) and not waits_for_trigger(ex, c):
         refusal = would_not_reduce(ex, c.account, i, c.side, c.lots)
         if refusal:
             return refusal
@@ -246,6 +256,10 @@ def assumed_price(ex: Exchange, asked: Asked) -> int:
     terms, market = ex.terms_of(asked.i), ex.markets[asked.i]
     tick = ex.instruments[asked.i].tick_e8
     own, best = asked.price_ticks * tick, asked.best_ticks * tick
+    if is_spot(ex, asked.i):
+        dearest = max(0, terms.maker_fee_e8, terms.taker_fee_e8)
+        paid = own if asked.kind == OrderKind.LIMIT else best
+        return ceil(Fraction(own * (E8 + dearest), E8)) if asked.kind == OrderKind.LIMIT and asked.q > 0 else paid
     if asked.kind == OrderKind.MARKET:
         above = E8 + terms.market_buy_above_ask_e8
         return best * above // E8 if asked.q > 0 else max(best, market.mark_e8)
@@ -261,7 +275,7 @@ def notional_and_risk(ex: Exchange, account: int, asked: Asked, *, taking: bool,
         worth = floor(margin.value(ex.instruments[asked.i], ex.markets[asked.i].mark_e8, abs(q)))
     else:
         worth = margin.traded_value(ex.instruments[asked.i], asked.price_ticks, abs(q))
-    reduces = n * q < 0 and abs(q) <= abs(n)
+    reduces = n * q < 0 and abs(q) <= abs(n) and not is_spot(ex, asked.i)
     unknown = asked.kind == OrderKind.MARKET and ex.markets[asked.i].mark_e8 == 0
     if terms.min_notional and not reduces and not unknown and not begun and worth < terms.min_notional:
         return Refusal(RejectReason.MIN_NOTIONAL, worth, terms.min_notional)
@@ -271,6 +285,8 @@ def notional_and_risk(ex: Exchange, account: int, asked: Asked, *, taking: bool,
 def risk(ex: Exchange, account: int, asked: Asked, assumed_e8: int, taking: bool) -> Refusal | None:
     """Size and margin."""
     i, q = asked.i, asked.q
+    if is_spot(ex, i):
+        return cash(ex, account, asked, assumed_e8, taking)
     p, instrument = ex.accounts[account].positions[i], ex.instruments[i]
     bids, asks = margin.resting(ex, account, i)
     n = p.lots
@@ -291,6 +307,19 @@ def risk(ex: Exchange, account: int, asked: Asked, assumed_e8: int, taking: bool
     if needed > 0 and needed > available:
         return Refusal(RejectReason.INSUFFICIENT_MARGIN, needed, available)
     return None
+
+
+def cash(ex: Exchange, account: int, asked: Asked, assumed_e8: int, taking: bool) -> Refusal | None:
+    """Whether the cash for a purchase is there, its fee included (docs/rules/spot.md)."""
+    if asked.q < 0:
+        return None
+    needed = floor(margin.value(ex.instruments[asked.i], assumed_e8, asked.q))
+    if taking:
+        paid = margin.traded_value(ex.instruments[asked.i], asked.worst_ticks, asked.q)
+        paid += ex.fee(asked.i, asked.q, asked.worst_ticks, ex.terms_of(asked.i).taker_fee_e8)
+        needed = max(needed, paid)
+    free = margin.available(ex, account)
+    return Refusal(RejectReason.BALANCE_TOO_SMALL, needed, free) if needed > free else None
 
 
 def _per_contract(ex: Exchange, account: int, asked: Asked, assumed_e8: int, taking: bool) -> int:

@@ -135,7 +135,7 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
     if waits:
         bar_stops.place(ex, slot_of(ex, c), c)
         return None
-    if closes(ex, c):
+    if closes(ex, c) or (checks.is_spot(ex, slot_of(ex, c)) and c.side < 0):
         c = msgspec.structs.replace(c, reduce_only=1)
     i, q = slot_of(ex, c), c.side * c.lots
     limit = c.order_kind == OrderKind.LIMIT
@@ -162,7 +162,7 @@ def _place(ex: Exchange, c: Command) -> Refusal | None:
         refusal = checks.notional_and_risk(ex, c.account, asked, taking=True)
     else:
         asked = Asked(i, q, c.order_kind, c.price_ticks, c.price_ticks, c.price_ticks)
-        if limit and not c.reduce_only:
+        if limit and (checks.is_spot(ex, i) or not c.reduce_only):
             refusal = checks.notional_and_risk(ex, c.account, asked, taking=False)
     if refusal:
         return refusal
@@ -260,7 +260,7 @@ def _transfer(ex: Exchange, c: Command) -> Refusal | None:
 def _set_leverage(ex: Exchange, c: Command) -> Refusal | None:
     slots = (2 * c.instrument, 2 * c.instrument + 1)
     both = [ex.accounts[c.account].positions[i] for i in slots]
-    if ex.instruments[slots[0]].method == MarginMethod.PER_CONTRACT:
+    if ex.instruments[slots[0]].method == MarginMethod.PER_CONTRACT or checks.is_spot(ex, slots[0]):
         return Refusal(RejectReason.LEVERAGE_NOT_USED, c.leverage)
     most = ex.terms_of(slots[0]).tiers[0].max_leverage
     if not 1 <= c.leverage <= most:
@@ -288,7 +288,7 @@ def _set_scope(ex: Exchange, c: Command) -> Refusal | None:
     slots, a = (2 * c.instrument, 2 * c.instrument + 1), ex.accounts[c.account]
     per_contract = ex.instruments[slots[0]].method == MarginMethod.PER_CONTRACT
     offered = (MarginScope.CROSS,) if per_contract else (MarginScope.CROSS, MarginScope.ISOLATED)
-    if c.scope not in offered:
+    if c.scope not in offered or checks.is_spot(ex, slots[0]):
         return Refusal(RejectReason.SCOPE_NOT_OFFERED, c.scope)
     if c.scope == MarginScope.ISOLATED and a.multi:
         return Refusal(RejectReason.MULTI_ASSETS, c.scope)
@@ -366,7 +366,7 @@ def _adjust_margin(ex: Exchange, c: Command) -> Refusal | None:
     p, mark = a.positions[i], ex.markets[i].mark_e8
     if abs(c.amount) > BALANCE_BOUND:
         return Refusal(RejectReason.NUMBER_TOO_LARGE, c.amount, BALANCE_BOUND)
-    if p.scope != MarginScope.ISOLATED or not p.lots:
+    if p.scope != MarginScope.ISOLATED or not p.lots or checks.is_spot(ex, i):
         return Refusal(RejectReason.NO_ISOLATED_POSITION, c.amount)
     if c.amount > 0:
         free = min(a.wallet, margin.available(ex, c.account))

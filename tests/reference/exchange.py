@@ -10,7 +10,7 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from math import trunc
+from math import floor, trunc
 from typing import Any, Protocol
 
 import msgspec
@@ -25,6 +25,7 @@ from novation.domain.enums import (
     BarPath,
     CancelReason,
     EventKind,
+    InstrumentKind,
     MarginMethod,
     MarginScope,
     MarketEventKind,
@@ -126,7 +127,7 @@ class Exchange:
         self.spread_e8 = spread_e8
         self.clock_ns = self.order_sequence = self.trade_sequence = 0
         self.markets = [market for _ in instruments for market in [Market()] * 2]
-        self.accounts = [Account([Position(rules.default_leverage) for _ in self.instruments]) for _ in range(accounts)]
+        self.accounts = [Account([self._new(i) for i in self.instruments]) for _ in range(accounts)]
         self.orders: dict[int, Order] = {}  #: every working order, in order of arrival
         self.pools = list(pools) or [
             InsurancePool(name="", instruments=tuple(i.id for i in instruments), unlimited=True)
@@ -151,6 +152,12 @@ class Exchange:
         self.settled: int | None = None  #: trade date of a settlement at this instant
         self.events: list[Event] = []  #: only ever added to
         self._events_hasher, self._events_hashed = hashlib.blake2b(digest_size=16), 0
+
+    def _new(self, instrument: Instrument) -> Position:
+        """A position without anything in it; what is bought for cash is backed by all that it cost."""
+        if instrument.kind == InstrumentKind.SPOT:
+            return Position(1, int(MarginScope.ISOLATED))
+        return Position(self.rules.default_leverage)
 
     # -- doors ------------------------------------------------------------------------------------------------------
 
@@ -500,7 +507,16 @@ class Exchange:
         if order.reduce_only and not (held * order.side < 0 and order.lots <= abs(held)):
             self.drop(order, CancelReason.WOULD_NOT_REDUCE)
             return
-        self.trade(order, order.lots if lots is None else lots, ticks, price_e8, maker)
+        lots = order.lots if lots is None else lots
+        if checks.is_spot(self, order.instrument) and order.kind == OrderKind.LIMIT and order.side > 0:
+            terms, instrument = self.terms_of(order.instrument), self.instruments[order.instrument]
+            rate = terms.maker_fee_e8 if maker else terms.taker_fee_e8
+            paid = margin.traded_value(instrument, ticks, lots) + self.fee(order.instrument, lots, ticks, rate)
+            aside = [floor(margin.value(instrument, order.assumed_e8, n)) for n in (order.lots, order.lots - lots)]
+            if paid > margin.available(self, order.account) + aside[0] - aside[1]:
+                self.drop(order, CancelReason.BALANCE_TOO_SMALL)
+                return
+        self.trade(order, lots, ticks, price_e8, maker)
 
     def trade(
         self,
@@ -750,10 +766,10 @@ class Exchange:
         for (account, i), ends_ns in sorted(self.countdowns.items()):
             if ends_ns > self.clock_ns:
                 yield "countdown", (account, i, ends_ns)
-        new = (0, 0, 0, int(MarginScope.CROSS), self.rules.default_leverage)
         for account, a in enumerate(self.accounts):
             for i, p in enumerate(a.positions):
-                if (p.lots, p.cost, p.margin, p.scope, p.leverage) != new:
+                new = self._new(self.instruments[i])
+                if (p.lots, p.cost, p.margin, p.scope, p.leverage) != (0, 0, 0, new.scope, new.leverage):
                     held = (p.lots, p.cost, p.margin, p.scope, p.leverage, p.called, p.opened_ns)
                     yield "position", (account, i // 2, i % 2, *held)
         for o in self.orders.values():

@@ -50,7 +50,7 @@ def refused(ex: Exchange, order: Order, lots: int, kind: int, price_ticks: int, 
     if found.lots:
         asked = Asked(i, q, kind, price_ticks, found.best, found.worst)
         return checks.notional_and_risk(ex, order.account, asked, taking=True)
-    if kind == OrderKind.LIMIT and not order.reduce_only:
+    if kind == OrderKind.LIMIT and (checks.is_spot(ex, order.instrument) or not order.reduce_only):
         asked = Asked(i, q, kind, price_ticks, price_ticks, price_ticks)
         return checks.notional_and_risk(ex, order.account, asked, taking=False)
     return None

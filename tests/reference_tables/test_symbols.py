@@ -94,8 +94,13 @@ def test_a_near_name_or_a_perpetuals_is_told_nothing_of_products(written: str) -
 
 
 def test_spot_and_delivery_are_named_as_what_they_are() -> None:
-    with pytest.raises(UnknownInstrument, match="spot market"):
-        Reference().resolve("binance_spot:BTCUSDT")
+    assert Reference().resolve("binance_spot:BTCUSDT") == Reference().resolve("binance_spot:BTC/USDT")
+    assert Reference().resolve("binance_spot:BTCUSDT") == "binance_spot:BTCUSDT"
+    assert Reference().resolve("BTCUSDT") == "binance_um:BTCUSDT"
+    with pytest.raises(UnknownInstrument, match=r"is spot \(binance_spot:BTCUSDT\) or a perpetual .* Say which"):
+        Reference().resolve("BTC/USDT")
+    with pytest.raises(UnknownInstrument, match="nearest"):
+        Reference().resolve("binance_spot:BTCUSD")
     with pytest.raises(UnknownInstrument, match="delivery contract"):
         Reference().resolve("XRP/USDT:USDT-260626")
 

@@ -106,9 +106,10 @@ def test_a_target_counts_the_position_and_the_market_orders_that_wait(broker: Br
     broker._exchange.open = False  # type: ignore[attr-defined]
     broker.target("C", qty=-0.005)
     assert broker.target("C", qty=-0.005) is None
-    broker.target("C", notional=1)  # 0.010 at 100
+    assert broker.target("C", notional=1) is None  # 0.010 at 100, which is held: the 15 that wait are taken out
+    assert broker.line("C").waiting == 0
     broker.target("C", weight=0.01)  # 10 of 1,000 is 0.100
-    assert [side * lots for side, lots, _ in sent(broker)] == [10, -15, 15, 90]
+    assert [side * lots for side, lots, _ in sent(broker)] == [10, -15, 90]
 
 
 def test_an_order_that_waits_for_a_trigger_waits_for_no_price_until_then(broker: Broker) -> None:

@@ -88,9 +88,12 @@ def examine() -> Health:
 def _histories(folder: Path) -> list[str]:
     """Public ids of which the folder has history."""
     perpetuals = sorted(f"binance_um:{file.parent.name}" for file in folder.glob("binance_um/1h/*/last_1h.parquet"))
+    spot = sorted(
+        f"binance_spot:{file.stem.removesuffix('_1h')}" for file in folder.glob("binance_spot/1h/*_1h.parquet")
+    )
     chains = [
         f"cme:{root}"
         for root, name in TERM_STRUCTURE_FILES.items()
         if (folder / "cme" / "term_structure" / f"{name}.parquet").is_file()
     ]
-    return perpetuals + chains
+    return perpetuals + spot + chains

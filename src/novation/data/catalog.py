@@ -3,6 +3,7 @@
 Layout of a folder, that of the user's store and of the folder that NOVATION_DATA names:
 
     binance_um/1h/SYMBOL/{last_1h,mark_1h,funding}.parquet
+    binance_spot/1h/SYMBOL_1h.parquet
     cme/{term_structure,roll_calendar}/NAME.parquet
 """
 
@@ -49,6 +50,14 @@ def load(id: str, *, root: Path | str | None = None) -> History | ContractChain:
             "to a folder that has it, or hand in a History.",
         )
         return History(last, mark=mark, funding=funding[0] if funding else None, bar="1h")  # a quarterly has none
+    if venue == "binance_spot" and name:
+        (last,) = _files(
+            id,
+            folders,
+            [f"binance_spot/1h/{name}_1h.parquet"],
+            hint="Set NOVATION_DATA to a folder that has it, or hand in a History.",
+        )
+        return History(last, bar="1h")
     if venue == "cme" and name:
         if name not in TERM_STRUCTURE_FILES:
             known = tuple(f"cme:{root}" for root in TERM_STRUCTURE_FILES)

@@ -153,6 +153,7 @@ class History:
         *,
         perpetual: bool,
         daily_settled: bool,
+        spot: bool = False,
         start_ns: int | None = None,
         end_ns: int | None = None,
     ) -> Prepared:
@@ -161,14 +162,15 @@ class History:
         Raises DataError: a frame that is wrong, no bar in the period, a period outside the data, a perpetual
         without funding, a funding stamp without a mark bar.
         """
-        self._check_funding(symbol, perpetual)
-        last = self._candles(self.last, f"{symbol} last", perpetual)
+        self._check_funding(symbol, perpetual, spot)
+        last = self._candles(self.last, f"{symbol} last", perpetual or spot)
         mark = None if self.mark is None else self._candles(self.mark, f"{symbol} mark", perpetual)
         cautions = list(self.notes)
         keep = _period(last, start_ns, end_ns)
         if mark is None:
             marks, stood_in = last.prices_e8, last
-            cautions.append("no mark prices given: the last price stands in for the mark")
+            if not spot:
+                cautions.append("no mark prices given: the last price stands in for the mark")
         else:
             marks, stood_in = _aligned(last, mark), mark
             keep = _cut_to_mark(last, mark, keep, cautions)
@@ -192,8 +194,8 @@ class History:
         unmarked = int((bars.mark_close_e8 == 0).sum()) if mark is not None else 0
         if unmarked:
             cautions.append(f"{counted(unmarked, 'bar')} without a mark price: margin is tested at the mark before")
-        # Dated futures rest at weekends; a perpetual does not.
-        daily = not perpetual and last.step_ns == DAY_NS
+        # Dated futures rest at weekends; a perpetual does not, nor does spot.
+        daily = not (perpetual or spot) and last.step_ns == DAY_NS
         gaps = weekday_gaps(bars) if daily else gap_frame(bars.start_ns, bars.end_ns, last.step_ns)
         if gaps.height:
             cautions.append(gap_caution(gaps, last.step_ns))
@@ -222,7 +224,18 @@ class History:
     def _candles(self, given: Any, source: str, perpetual: bool) -> Candles:
         return read_candles(read_frame(given, source), stamp=self.stamp, tz=self.tz, bar=self.bar, positive=perpetual)
 
-    def _check_funding(self, symbol: str, perpetual: bool) -> None:
+    def _check_funding(self, symbol: str, perpetual: bool, spot: bool) -> None:
+        if spot:
+            free = _is_number(self.funding) and self.funding == 0
+            for name, given in (("mark", self.mark), ("funding", None if free else self.funding)):
+                if given is not None:
+                    why = "is worth its last price" if name == "mark" else "pays none"
+                    raise DataError(f"{name} given for spot, which {why}", source=symbol, hint=f"Leave {name} out.")
+            if self.delivery_e8:
+                raise DataError(
+                    "delivery given for spot, which ends at none", source=symbol, hint="Leave delivery out."
+                )
+            return
         if perpetual and self.funding is None:
             raise DataError(
                 "no funding given for a perpetual",

@@ -19,6 +19,7 @@ import datetime as dt
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -119,6 +120,10 @@ _PERPETUALS = {
 }
 
 
+#: Grid in 1e-8 of the spot market of a perpetual.
+_SPOT = {"BTCUSDT": 1_000_000, "ETHUSDT": 1_000_000}
+
+
 @dataclass(frozen=True)
 class _Product:
     """What makes one chain: grid, level curve, daily volatility, carry per year, contract months, and the
@@ -209,7 +214,11 @@ _PRODUCTS = {
 }
 
 #: Public ids of the synthetic market.
-SYNTHETIC_IDS = tuple(f"binance_um:{name}" for name in _PERPETUALS) + tuple(f"cme:{name}" for name in _PRODUCTS)
+SYNTHETIC_IDS = (
+    *(f"binance_um:{name}" for name in _PERPETUALS),
+    *(f"cme:{name}" for name in _PRODUCTS),
+    *(f"binance_spot:{name}" for name in _SPOT),
+)
 
 
 def load_synthetic(
@@ -222,6 +231,8 @@ def load_synthetic(
     venue, _, name = id.partition(":")
     if venue == "binance_um" and name in _PERPETUALS:
         return _perpetual(id, _PERPETUALS[name], seed, start_ns, end_ns)
+    if venue == "binance_spot" and name in _SPOT:
+        return _spot(name, seed, start_ns, end_ns)
     if venue == "cme" and name in _PRODUCTS:
         return _chain(id, _PRODUCTS[name], seed, start_ns, end_ns)
     raise UnknownInstrument(id, reason=f"is not in the synthetic market; it has {', '.join(SYNTHETIC_IDS)}.")
@@ -316,6 +327,36 @@ def _within(frame: pl.DataFrame, start_ns: int | None, end_ns: int | None) -> pl
 
 
 def _perpetual(id: str, made_of: _Perpetual, seed: int, start_ns: int | None, end_ns: int | None) -> History:
+    stamps, last, basis, volume = _drawn(id, made_of, seed)
+    mark = _marks(_floats(last * made_of.tick_e8), basis)
+    last_frame = _bars_frame(stamps, last * made_of.tick_e8).with_columns(pl.Series("volume", volume))
+    history = History(
+        _within(last_frame, start_ns, end_ns),
+        mark=_within(_bars_frame(stamps, mark), start_ns, end_ns),
+        funding=_within(_funding(made_of, stamps, basis), start_ns, end_ns),
+        bar="1h",
+    )
+    history.notes = (_note(seed),)
+    return history
+
+
+def _spot(name: str, seed: int, start_ns: int | None, end_ns: int | None) -> History:
+    """The spot market beside a perpetual: what the perpetual would be without its basis, on the spot market's ticks."""
+    made_of = _PERPETUALS[name]
+    stamps, last, basis, volume = _drawn(f"binance_um:{name}", made_of, seed)
+    ticks = np.array([_on_grid(row / E8, _SPOT[name]) for row in _marks(_floats(last * made_of.tick_e8), basis)])
+    bars = _bars_frame(stamps, ticks * _SPOT[name]).with_columns(pl.Series("volume", volume))
+    history = History(_within(bars, start_ns, end_ns), bar="1h")
+    history.notes = (_note(seed),)
+    return history
+
+
+@lru_cache(maxsize=len(_PERPETUALS))
+def _drawn(id: str, made_of: _Perpetual, seed: int) -> tuple[Array, Array, Array, Array]:
+    """Stamps, ticks of the last price (open, high, low, close), basis at the closes and volume of a perpetual.
+
+    Kept, since its spot market is made of them too.
+    """
     chance = _Chance(seed, id)
     stamps = np.arange(to_ns(made_of.start), to_ns(made_of.end), HOUR_NS, dtype=np.int64)
     count = len(stamps)
@@ -339,17 +380,8 @@ def _perpetual(id: str, made_of: _Perpetual, seed: int, start_ns: int | None, en
     last = np.array([_on_grid(row, made_of.tick_e8) for row in (opened, high, low, closed)])
     last[1], last[2] = last.max(axis=0), last.min(axis=0)
     basis = 0.0002 * chance.reverting(count, 0.5) + 0.0005 * chance.reverting(count, 0.995) - 0.1 * deeper
-    mark = _marks(_floats(last * made_of.tick_e8), basis)
     volume = np.rint(1e3 * (1.0 + chance.normal(count) ** 2) * (1.0 + 40.0 * np.abs(steps))) / 1e3
-    last_frame = _bars_frame(stamps, last * made_of.tick_e8).with_columns(pl.Series("volume", volume))
-    history = History(
-        _within(last_frame, start_ns, end_ns),
-        mark=_within(_bars_frame(stamps, mark), start_ns, end_ns),
-        funding=_within(_funding(made_of, stamps, basis), start_ns, end_ns),
-        bar="1h",
-    )
-    history.notes = (_note(seed),)
-    return history
+    return stamps, last, basis, volume
 
 
 def _marks(last: Array, basis: Array) -> Array:

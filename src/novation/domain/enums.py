@@ -13,10 +13,11 @@ class Side(IntEnum):
 
 
 class InstrumentKind(IntEnum):
-    """What kind of future: without expiry and with funding, or dated."""
+    """What is traded: a future without expiry and with funding, a dated one, or the thing itself against cash."""
 
     PERPETUAL = 1
     FUTURE = 2
+    SPOT = 3
 
 
 class InstrumentStatus(IntEnum):
@@ -362,6 +363,7 @@ class RejectReason(IntEnum):
     NO_CHANGE = 415
     COUNTDOWN_NOT_OFFERED = 416
     AMENDED_TOO_OFTEN = 417
+    HOLDING_TOO_SMALL = 418
     MULTI_ASSETS_NOT_OFFERED = 431
     MULTI_ASSETS = 432
     ISOLATED_SCOPE = 433
@@ -397,3 +399,4 @@ class CancelReason(IntEnum):
     BEYOND_TAKE_BOUND = 24
     POSITION_GONE = 25
     WOULD_HALT = 26
+    BALANCE_TOO_SMALL = 27

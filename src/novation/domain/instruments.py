@@ -9,18 +9,18 @@ import msgspec
 from novation.domain.enums import InstrumentKind, MarginMethod
 from novation.domain.errors import InvalidInput, OffGrid
 from novation.domain.treasury_price import from_32nds
-from novation.domain.units import E8, Number, asset_decimals, from_e8, iso, on_grid
+from novation.domain.units import E8, NO_CAP, Number, asset_decimals, from_e8, iso, on_grid
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
-    """One tradable thing: a perpetual, or one dated month of a product.
+    """One tradable thing: a perpetual, one dated month of a product, or a coin for cash.
 
     `tick_e8` is the grid on which the engine counts prices. It never changes in a run; the tick in force at an
     instant is `Terms.tick_step` such ticks, so a changed tick size needs no conversion of resting orders.
     """
 
-    id: str  #: "binance_um:BTCUSDT", "cme:ESZ2026"
-    venue: str  #: "binance_um", "cme"
+    id: str  #: "binance_um:BTCUSDT", "binance_spot:BTCUSDT", "cme:ESZ2026"
+    venue: str  #: "binance_um", "binance_spot", "cme"
     symbol: str  #: "BTCUSDT", "ESZ2026"
     root: str  #: "BTCUSDT", "ES": what the dated tables are keyed by
     kind: InstrumentKind
@@ -105,6 +105,10 @@ class Tier(msgspec.Struct, frozen=True):
     rate_e8: int
     max_leverage: int
     cum: int
+
+
+#: The one bracket of what is bought in full: no leverage, nothing to maintain.
+IN_FULL = (Tier(0, NO_CAP, 0, 1, 0),)
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):

@@ -282,7 +282,7 @@ def adjust_margin(venue, c):
     if c.amount > _BALANCE_BOUND or c.amount < -_BALANCE_BOUND:
         refuse(venue, c, _NUMBER_TOO_LARGE, c.amount, _BALANCE_BOUND)
         return
-    if p.scope != _ISOLATED or p.lots == 0:
+    if p.scope != _ISOLATED or p.lots == 0 or contract_(venue, c.instrument).spot:
         refuse(venue, c, _NO_ISOLATED_POSITION, c.amount, 0)
         return
     if c.amount > 0:
@@ -310,7 +310,7 @@ def adjust_margin(venue, c):
 @kernel
 def set_leverage(venue, c):
     """Change leverage: within the first bracket's, not lowered under an isolated position, the margin being there."""
-    if contract_(venue, c.instrument).method != _TIERED:
+    if contract_(venue, c.instrument).method != _TIERED or contract_(venue, c.instrument).spot:
         refuse(venue, c, _LEVERAGE_NOT_USED, c.leverage, 0)
         return
     m = market_(venue, c.instrument)
@@ -424,7 +424,7 @@ def set_scope(venue, c):
     if contract_(venue, c.instrument).method != _TIERED and c.scope != _CROSS:
         refuse(venue, c, _SCOPE_NOT_OFFERED, c.scope, 0)
         return
-    if c.scope != _CROSS and c.scope != _ISOLATED:
+    if contract_(venue, c.instrument).spot or (c.scope != _CROSS and c.scope != _ISOLATED):
         refuse(venue, c, _SCOPE_NOT_OFFERED, c.scope, 0)
         return
     if c.scope == _ISOLATED and account_(venue, c.account).multi:

@@ -142,6 +142,8 @@ CONTRACT = _table(
     "marked dated deliver_ns",
     # 1 + its row of BOOK, 0: it has none
     "book",
+    # bought in full and sold only where it is held (docs/rules/spot.md)
+    "spot",
 )
 #: One dated row of rules (`domain.Terms`); its brackets are `tier` rows tier_first .. tier_first + tier_count.
 TERMS = _table(

@@ -25,6 +25,7 @@ _TIERED = int(MarginMethod.TIERED)
 _LIMIT = int(OrderKind.LIMIT)
 _SHORT = int(PositionSide.SHORT)
 _MIN_NOTIONAL = int(RejectReason.MIN_NOTIONAL)
+_BALANCE_TOO_SMALL = int(RejectReason.BALANCE_TOO_SMALL)
 _NOT_TRADING = int(RejectReason.NOT_TRADING)
 _OPENING_NOT_ALLOWED = int(RejectReason.OPENING_NOT_ALLOWED)
 _TRADING = int(InstrumentStatus.TRADING)
@@ -33,6 +34,7 @@ _POSITION_LIMIT = int(RejectReason.POSITION_LIMIT)
 _CANCEL_MARGIN = int(CancelReason.INSUFFICIENT_MARGIN)
 _CANCEL_LIMIT = int(CancelReason.POSITION_LIMIT)
 _CANCEL_NOTIONAL = int(CancelReason.MIN_NOTIONAL)
+_CANCEL_BALANCE = int(CancelReason.BALANCE_TOO_SMALL)
 #: Lots times their value per 1.00 of price, where the two are multiplied.
 _PRODUCT = (1 << 62) - 1
 #: Values are kept below 2**62. Up to this value a position may be opened: a price twenty times higher then still fits.
@@ -43,13 +45,13 @@ _LARGE_ORDERS = 10 * _LARGE
 
 @kernel
 def notional_reason(venue, row, lots, kind, price_ticks):
-    """Below the smallest notional, unless the trade only reduces the position: at its own price, of a market order at
-    the mark (facts/binance.md 7.3), before the first of which nothing says what it is worth."""
+    """Below the smallest notional, unless the trade only reduces a position (not of spot): at its own price; of a
+    market order at the mark (facts/binance.md 7.3), before the first of which nothing says what it is worth."""
     p = position_row_(venue, row)
     smallest = terms_of(venue, p.instrument).min_notional
-    if smallest == 0 or closed_lots(p.lots, lots) == abs(lots):
-        return 0, 0, 0
     c = contract_(venue, p.instrument)
+    if smallest == 0 or (closed_lots(p.lots, lots) == abs(lots) and not c.spot):
+        return 0, 0, 0
     value = abs(lots) * price_ticks * c.tick_value
     if kind != _LIMIT:
         if market_(venue, p.instrument).mark_e8 == 0:
@@ -121,7 +123,7 @@ def money_reason(venue, row, side, kind, lots, price_ticks, reduce_only, best, t
     """Why an order is refused for its notional, its size or its margin, with the value and its limit.
 
     best, ticks: the best and the worst price at which any of it trades now, NO_PRICE where none does: then a limit
-    order is asked for what it reserves, unless it only reduces, and a market order for nothing yet.
+    order is asked for what it reserves, unless it only reduces a future's position, and a market order for nothing yet.
     """
     instrument, signed = position_row_(venue, row).instrument, side * lots
     if ticks != NO_PRICE:
@@ -130,7 +132,7 @@ def money_reason(venue, row, side, kind, lots, price_ticks, reduce_only, best, t
             assumed = assumed_for(venue, instrument, kind, side, price_ticks if kind == _LIMIT else best)
             reason, value, limit = risk_reason(venue, row, signed, assumed, best, ticks, 1)
         return reason, value, limit
-    if kind != _LIMIT or reduce_only:
+    if kind != _LIMIT or (reduce_only and not contract_(venue, instrument).spot):
         return 0, 0, 0
     reason, value, limit = notional_reason(venue, row, signed, kind, price_ticks)
     if reason == 0:
@@ -146,6 +148,8 @@ def as_cancelled(reason):
         return _CANCEL_NOTIONAL
     if reason == _POSITION_LIMIT:
         return _CANCEL_LIMIT
+    if reason == _BALANCE_TOO_SMALL:
+        return _CANCEL_BALANCE
     return _CANCEL_MARGIN
 
 

@@ -1,7 +1,8 @@
 """Whether an order's margin is there, and what it reserves while it works (docs/rules/checks.md).
 
 Tiered margin follows the exchange's order cost (facts/binance.md §3.1): initial margin at the price the order is
-assumed to fill at, plus the loss it opens with; fees are no part of it. Margin per contract is an amount a lot.
+assumed to fill at, plus the loss it opens with; fees are no part of it. Margin per contract is an amount a lot. What
+is bought for cash has to be paid in full, with its fee (docs/rules/spot.md).
 """
 
 from __future__ import annotations
@@ -11,25 +12,35 @@ from novation.domain.enums import MarginMethod, MarginScope, OrderKind, RejectRe
 from novation.engine.clearing import fee_of, opening_margin
 from novation.engine.liquidity import has_depth
 from novation.engine.margining import available, initial_for, initial_now, initial_of, largest_value
-from novation.engine.state import contract_, market_, position_row_, terms_of
+from novation.engine.state import contract_, market_, order_, position_row_, terms_of
 from novation.rules.clearing import closed_lots
+from novation.rules.fees import price_with_fee
 from novation.rules.integers import sign
 from novation.rules.order_cost import assumed_price, open_loss, order_initial
-from novation.rules.value import signed_value
+from novation.rules.value import signed_value, value_rem
 
 _ISOLATED = int(MarginScope.ISOLATED)
 _TIERED = int(MarginMethod.TIERED)
 _LIMIT = int(OrderKind.LIMIT)
 _INSUFFICIENT_MARGIN = int(RejectReason.INSUFFICIENT_MARGIN)
 _POSITION_LIMIT = int(RejectReason.POSITION_LIMIT)
+_BALANCE_TOO_SMALL = int(RejectReason.BALANCE_TOO_SMALL)
 
 
 @kernel
 def assumed_for(venue, instrument, kind, side, ticks):
-    """Assumed price in 1e-8 of an order: `ticks` is a limit order's price, for a market order the best one it meets."""
+    """Assumed price in 1e-8 of an order: `ticks` is a limit order's price, for a market order the best one it meets.
+
+    Of a limit buy for cash it is what a unit costs with the dearer of the two fees.
+    """
     t = terms_of(venue, instrument)
     m = market_(venue, instrument)
-    price_e8 = ticks * contract_(venue, instrument).tick_e8
+    c = contract_(venue, instrument)
+    price_e8 = ticks * c.tick_e8
+    if c.spot:
+        return (
+            price_with_fee(price_e8, max(t.maker_fee_e8, t.taker_fee_e8)) if kind == _LIMIT and side > 0 else price_e8
+        )
     rates = (t.limit_sell_above_last_e8, t.market_buy_above_ask_e8)
     return assumed_price(*rates, kind, side, price_e8, m.last_e8, m.mark_e8, price_e8, price_e8)
 
@@ -43,6 +54,8 @@ def risk_reason(venue, row, lots, assumed_e8, best_ticks, worst_ticks, taking):
     """
     p = position_row_(venue, row)
     c = contract_(venue, p.instrument)
+    if c.spot:
+        return cash_reason(venue, p, lots, assumed_e8, worst_ticks, taking)
     mark = market_(venue, p.instrument).mark_e8
     if taking:
         after_lots = p.lots + lots
@@ -65,6 +78,34 @@ def risk_reason(venue, row, lots, assumed_e8, best_ticks, worst_ticks, taking):
     if needed > free and needed > 0:
         return _INSUFFICIENT_MARGIN, needed, free
     return 0, 0, 0
+
+
+@kernel
+def cash_reason(venue, p, lots, assumed_e8, worst_ticks, taking):
+    """Why a purchase for cash is refused: what it has to set aside or pays now, its fee included, and what is there."""
+    c = contract_(venue, p.instrument)
+    if lots < 0:  # what is sold is held and set aside
+        return 0, 0, 0
+    needed, _ = signed_value(assumed_e8, lots, c.lot_value)
+    if taking:
+        paid = lots * worst_ticks * c.tick_value + fee_of(venue, p.instrument, lots, worst_ticks, 0)
+        needed = max(needed, paid)
+    free = available(venue, p.account)
+    if needed > free:
+        return _BALANCE_TOO_SMALL, needed, free
+    return 0, 0, 0
+
+
+@kernel
+def cash_is_short(venue, order_row, lots, ticks, maker):
+    """Whether lots of a working purchase cost more than it has set aside and the account has beside it: the fee of
+    later terms may be higher than the one it was accepted with."""
+    o = order_(venue, order_row)
+    c = contract_(venue, o.instrument)
+    before, _ = value_rem(o.assumed_e8, o.lots, c.lot_value)
+    after, _ = value_rem(o.assumed_e8, o.lots - lots, c.lot_value)
+    paid = lots * ticks * c.tick_value + fee_of(venue, o.instrument, lots, ticks, maker)
+    return paid > available(venue, o.account) + before - after
 
 
 @kernel

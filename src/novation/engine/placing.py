@@ -49,6 +49,7 @@ _WRONG_POSITION_SIDE = int(RejectReason.WRONG_POSITION_SIDE)
 _REDUCE_ONLY_NOT_OFFERED = int(RejectReason.REDUCE_ONLY_NOT_OFFERED)
 _BOTH, _LONG, _SHORT = int(PositionSide.BOTH), int(PositionSide.LONG), int(PositionSide.SHORT)
 _WOULD_NOT_REDUCE = int(RejectReason.WOULD_NOT_REDUCE)
+_HOLDING_TOO_SMALL = int(RejectReason.HOLDING_TOO_SMALL)
 _ENTRY_OFF_MARKET = int(RejectReason.ENTRY_OFF_MARKET)
 _OPEN_POSITION = int(RejectReason.OPEN_POSITION)
 _NUMBER_TOO_LARGE = int(RejectReason.NUMBER_TOO_LARGE)
@@ -78,13 +79,18 @@ def numbers_reason(venue, instrument, side, kind, lots, price_ticks):
 
 @kernel
 def position_reason(venue, row, c):
-    """Why an order is refused for the position it names, or as it would not reduce it: value and limit."""
+    """Why an order is refused for the position it names, or as it would not reduce it, or sells more than is held:
+    value and limit."""
     hedge, conditional = account_(venue, c.account).hedge, c.trigger != 0 and c.kind == _PLACE
     if (c.position_side != _LONG and c.position_side != _SHORT) if hedge else c.position_side != _BOTH:
         return _WRONG_POSITION_SIDE, c.position_side, hedge
     if hedge and c.reduce_only:
         return _REDUCE_ONLY_NOT_OFFERED, c.position_side, 0
-    if (c.reduce_only or closes(hedge, c.side, c.position_side)) and not conditional:
+    if contract_(venue, c.instrument).spot and c.side < 0 and not conditional:
+        most = reducible(venue, row, c.side, -1)
+        if c.lots > most:
+            return _HOLDING_TOO_SMALL, c.lots, most
+    elif (c.reduce_only or closes(hedge, c.side, c.position_side)) and not conditional:
         most = reducible(venue, row, c.side, -1)
         if c.lots > most:
             return _WOULD_NOT_REDUCE, c.lots, most
@@ -136,6 +142,8 @@ def accept(venue, row, c, kind, price_ticks):
     instrument, conditional = c.instrument, c.trigger != 0
     booked = has_book(venue, instrument)
     reduce_only = c.reduce_only or c.close_position or closes(account_(venue, c.account).hedge, c.side, c.position_side)
+    if contract_(venue, instrument).spot and c.side < 0:
+        reduce_only = 1
     after = c.after if kind == _MARKET and c.hold and not conditional and not has_depth(venue, instrument) else 0
     found, best, worst, missed = 0, NO_PRICE, NO_PRICE, 0
     reason, value, limit = 0, 0, 0

@@ -16,10 +16,10 @@ from novation.domain.events import MAKER
 from novation.engine.layout import ANY_PRICE
 from novation.engine.liquidity import has_ladder, offer, take
 from novation.engine.order_checks import as_cancelled, notional_reason, too_large
-from novation.engine.order_margin import assumed_for, risk_reason
+from novation.engine.order_margin import assumed_for, cash_is_short, risk_reason
 from novation.engine.orders import cancel_order, trade
 from novation.engine.parametric import traded
-from novation.engine.state import market_, order_, position_row_, row_of
+from novation.engine.state import contract_, market_, order_, position_row_, row_of
 from novation.rules.clearing import closed_lots
 from novation.rules.integers import sign
 
@@ -27,6 +27,7 @@ _MARKET = int(OrderKind.MARKET)
 _CANCEL_NOT_REDUCING = int(CancelReason.WOULD_NOT_REDUCE)
 _CANCEL_NO_LIQUIDITY = int(CancelReason.NO_LIQUIDITY)
 _CANCEL_LARGE = int(CancelReason.NUMBER_TOO_LARGE)
+_CANCEL_BALANCE = int(CancelReason.BALANCE_TOO_SMALL)
 
 
 @kernel
@@ -65,7 +66,8 @@ def meet_ladder(venue, row):
 
 @kernel
 def fill_working(venue, order_row, filled, ticks, price_e8, maker):
-    """Fill lots of a working order; a waiting market order is checked for margin and size now that it has a price."""
+    """Fill lots of a working order; a waiting market order is checked for margin and size now that it has a price, a
+    purchase for cash for its fee."""
     o = order_(venue, order_row)
     row = row_of(venue, o.account, o.instrument, o.leg)
     lots, kind = o.side * o.lots, o.kind
@@ -86,5 +88,8 @@ def fill_working(venue, order_row, filled, ticks, price_e8, maker):
         if cause != 0:
             cancel_order(venue, order_row, cause)
             return
+    elif contract_(venue, o.instrument).spot and lots > 0 and cash_is_short(venue, order_row, filled, ticks, maker):
+        cancel_order(venue, order_row, _CANCEL_BALANCE)
+        return
     traded(venue, o.instrument, o.side, filled, maker)
     trade(venue, order_row, filled, ticks, price_e8, MAKER if maker else 0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from novation.domain.book import BookRules, Filters, StopLogic, Velocity
-from novation.domain.enums import SelfTrade
+from novation.domain.enums import InstrumentKind, SelfTrade
 from novation.domain.errors import DataError, InvalidInput
 from novation.domain.instruments import Instrument
 from novation.domain.units import DAY_NS, NS, to_e8
@@ -64,6 +64,10 @@ def book_rules(
     if isinstance(at_ns, bool) or not isinstance(at_ns, int):
         raise InvalidInput("is ns since 1970", source="book_rules", where="at_ns", value=at_ns, hint="domain.to_ns")
     instrument = reference.instrument(symbol, at_ns)
+    if instrument.kind == InstrumentKind.SPOT:
+        raise InvalidInput(
+            "is spot, which trades on bars or a ladder: no rules of its book are known", source=instrument.id
+        )
     if instrument.venue == "cme":
         rules = _globex(reference, instrument, at_ns, self_trade or SelfTrade.TRADE, tuple(lead_makers))
         return replace(rules, group=group, stop_logic=stop_logic)

@@ -64,6 +64,7 @@ class VenueTables:
     fixed: dict[str, str]
     dated: bool  #: products are traded as dated months
     said: dict[str, Kind] = field(default_factory=dict)  #: columns that only overrides have
+    spot: bool = False  #: products are bought in full, for cash
     optional: tuple[str, ...] = ()
 
 
@@ -371,4 +372,25 @@ QUARTERLIES = replace(
     overrides={},
 )
 
-VENUES: dict[str, VenueTables] = {"binance_um": BINANCE_UM, "cme": CME}
+#: Binance spot: coins for cash, so neither brackets nor funding. VIP levels are those of its own fee table.
+BINANCE_SPOT = VenueTables(
+    layouts={
+        "contracts": Layout(
+            "symbol", {name: kind for name, kind in _CONTRACT.items() if name != "liquidation_fee_fraction"}
+        ),
+        "fees": BINANCE_UM.layouts["fees"],
+        "fee_discounts": BINANCE_UM.layouts["fee_discounts"],
+    },
+    groups={"contract": "contracts", "fees": "fees"},
+    overrides={
+        name: BINANCE_UM.overrides[name]
+        for name in ("tick", "lot", "min_qty", "max_qty", "min_notional", "maker_fee", "taker_fee")
+    },
+    tick="tick_usdt",
+    asset="asset",
+    fixed={"fees": "0"},
+    dated=False,
+    spot=True,
+)
+
+VENUES: dict[str, VenueTables] = {"binance_um": BINANCE_UM, "cme": CME, "binance_spot": BINANCE_SPOT}

@@ -137,12 +137,16 @@ class Reference:
         'binance_um:QQQQUSDT'
         """
         try:
-            return self.resolve(symbol)
+            id = self.resolve(symbol)
         except UnknownInstrument as unknown:
             if any(name.startswith("binance_spot:") for name in unknown.candidates) or symbol.startswith(
                 "binance_spot:"
             ):
                 raise
+        else:
+            if VENUES[id.partition(":")[0]].spot:
+                raise UnknownInstrument(symbol, reason="is spot, and a perpetual is asked for.")
+            return id
         return f"binance_um:{exchange_symbol(symbol.strip().upper().removeprefix('BINANCE_UM:'))}"
 
     def is_rolled(self, symbol: str) -> bool:
@@ -173,6 +177,7 @@ class Reference:
                         int(iso(max(last for _, last in spans))[:4]),
                         quarterly=key in quarterlies,
                         months=self._months(venue, key),
+                        spot=tables.spot,
                     )
                 )
         return tuple(products)
@@ -213,7 +218,7 @@ class Reference:
                 venue=name.venue,
                 symbol=name.symbol,
                 root=name.key,
-                kind=InstrumentKind.PERPETUAL if crypto and not expiry else InstrumentKind.FUTURE,
+                kind=self._kind(name),
                 method=MarginMethod.TIERED if crypto else MarginMethod.PER_CONTRACT,
                 asset=self._static(name, venue.asset),
                 tick_e8=math.gcd(*(to_e8(tick) for tick in ticks)),
@@ -225,6 +230,12 @@ class Reference:
                 display=self._display(name),
             )
         return self._instruments[name.id]
+
+    @staticmethod
+    def _kind(name: Name) -> InstrumentKind:
+        if _tables(name).spot:
+            return InstrumentKind.SPOT
+        return InstrumentKind.FUTURE if _tables(name).dated or name.delivery else InstrumentKind.PERPETUAL
 
     def _display(self, name: Name) -> str:
         """How people write a product's prices."""
@@ -308,8 +319,7 @@ class Reference:
     def funding_interval_hours(self, symbol: str, at_ns: int) -> int:
         """Hours between two funding stamps of a perpetual, in force at an instant."""
         name = self._name(symbol)
-        if VENUES[name.venue].dated or name.delivery:
-            raise InvalidInput("is a dated future and has no funding", source=name.id)
+        _check_funded(name)
         own = self._override(name).values.get("contract", {})
         column = "funding_interval_hours"
         return int(own[column] if column in own else self._rule(name, "contract", at_ns).row[column])
@@ -321,8 +331,7 @@ class Reference:
         """
         name = self._name(symbol)
         table = f"{name.venue}/funding"
-        if VENUES[name.venue].dated or name.delivery:
-            raise InvalidInput("is a dated future and has no funding", source=name.id)
+        _check_funded(name)
         rule = self._book.in_force(table, name.key, at_ns)
         if rule is None:
             known = self._book.known(table, name.key) or f"it has no row of {name.key}"
@@ -426,7 +435,11 @@ class Reference:
         """
         name = self._name(symbol)
         if "brackets" not in VENUES[name.venue].groups:
-            raise InvalidInput("has a margin per contract and no brackets", source=name.id)
+            spot = VENUES[name.venue].spot
+            problem = (
+                "is spot: bought in full, with no brackets" if spot else "has a margin per contract and no brackets"
+            )
+            raise InvalidInput(problem, source=name.id)
         asset = self._static(name, VENUES[name.venue].asset)
         own = self._override(name)
         if own.tiers:
@@ -597,6 +610,13 @@ def _folder(path: Path) -> Folder:
 
 def _tables(name: Name) -> VenueTables:
     return QUARTERLIES if name.delivery else VENUES[name.venue]
+
+
+def _check_funded(name: Name) -> None:
+    """Refuse what pays no funding."""
+    if _tables(name).dated or _tables(name).spot or name.delivery:
+        what = "spot" if _tables(name).spot else "a dated future"
+        raise InvalidInput(f"is {what} and has no funding", source=name.id)
 
 
 def _product(name: Name) -> str:

@@ -17,9 +17,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from novation.domain.errors import NoRuleInForce
+from novation.domain.errors import InvalidInput, NoRuleInForce
 from novation.domain.slippage import TERMS, SlippageTerm
 from novation.domain.units import NS, utc_date
+from novation.reference.layouts import VENUES
 from novation.reference.local_time import instant_ns
 from novation.reference.rolls import held_month, leave_day
 from novation.reference.rulebook import assumption
@@ -59,6 +60,8 @@ def product_of(reference: Reference, id: str) -> Product:
     """
     venue, _, name = id.partition(":")
     root = name if reference.is_rolled(id) else reference.instrument(id).root
+    if VENUES[venue].spot:
+        raise InvalidInput("is spot, of which no table of slippage has rows", source=id)
     if venue != "cme":
         return Product(venue, name, "perpetual" if name == root else QUARTERLY, root)
     found = reference.latest_row("cme/products", root)

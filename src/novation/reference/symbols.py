@@ -8,6 +8,7 @@
 | `ES`, `cme:ES`                          | `cme:ES` (rolled)         |
 | `ESZ2026`, `ESZ26`, `cme:ESZ2026`       | `cme:ESZ2026`             |
 | `ESZ6`                                  | needs a date: one digit names a year of every decade |
+| `binance_spot:BTCUSDT`, `binance_spot:BTC/USDT` | `binance_spot:BTCUSDT` |
 | `BTC/USDT`                              | refused: spot or perpetual is not said |
 
 A month that a product never lists (`ESF2027`) is refused; whether it was listed on a given day is asked of
@@ -68,6 +69,7 @@ class Product:
     last_year: int = 0
     quarterly: bool = False  #: contracts of it are delivered each quarter
     months: str = ""  #: letters of the months it can be listed for, empty where no table says
+    spot: bool = False  #: bought for cash; a name without its venue never means it
 
     @property
     def id(self) -> str:
@@ -83,13 +85,12 @@ def parse(symbol: str, products: tuple[Product, ...], venues: tuple[str, ...], o
     """
     text = symbol.strip()
     venue, colon, rest = text.partition(":")
-    if colon and venue.lower() == "binance_spot":
-        raise UnknownInstrument(symbol, reason="is a spot market; only futures are traded here.")
-    if colon and venue.lower() in venues:
+    stated = bool(colon) and venue.lower() in venues
+    if stated:
         products = tuple(product for product in products if product.venue == venue.lower())
         text = rest
     text = text.upper()
-    names = [Name(product.venue, product.key) for product in products if product.key == text]
+    names = [Name(p.venue, p.key) for p in products if p.key == text and (stated or not p.spot)]
     if pair := _CCXT.fullmatch(text):
         base, quote, settle, expiry = pair.groups()
         names += _of_pair(symbol, base, quote, settle, expiry, products)
@@ -127,7 +128,11 @@ def _of_pair(
         if not quarterlies:
             raise UnknownInstrument(symbol, reason="is a delivery contract; only the pair's perpetual is known.")
         return [_quarterly(symbol, p, expiry[1:]) for p in quarterlies]
+    futures = [p for p in found if not p.spot]
+    if settle is None and not futures:
+        return [Name(p.venue, p.key) for p in found]
     if settle is None:
+        found = futures
         spot = f"binance_spot:{found[0].key}"
         raise UnknownInstrument(
             symbol,
@@ -135,7 +140,7 @@ def _of_pair(
             reason=f"is spot ({spot}) or a perpetual "
             f"({found[0].id}, ccxt '{base}/{quote}:{found[0].asset}'). Say which.",
         )
-    return [Name(p.venue, p.key) for p in found if p.asset == settle]
+    return [Name(p.venue, p.key) for p in futures if p.asset == settle]
 
 
 def _quarterly(symbol: str, product: Product, expiry: str) -> Name:
@@ -163,10 +168,12 @@ def _years(digits: str, month: int, product: Product, on_ns: int | None) -> list
 
 def _nearest(text: str, products: tuple[Product, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The closest known name as a tuple of one, empty where none is close; and every known name, the closest first."""
+    # names that a future and its spot share are the future's
+    products = tuple(sorted(products, key=lambda product: not product.spot))
     ids = {product.base: product.id for product in products if product.base}
     for product in products:
         ids |= {product.key: product.id, product.id.upper(): product.id}
-        if product.asset:
+        if product.asset and not product.spot:
             ids[f"{product.base}/{product.quote}:{product.asset}"] = product.id
     near = difflib.get_close_matches(text, ids, 1, 0.75)
     every = difflib.get_close_matches(text, ids, len(ids), 0.0) if ids else []

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from novation.domain.enums import MarginMethod
+from novation.domain.enums import InstrumentKind, MarginMethod
 from novation.domain.errors import ConfigError, DataError, InvalidInput
-from novation.domain.instruments import Instrument, Terms, Tier
+from novation.domain.instruments import IN_FULL, Instrument, Terms, Tier
 from novation.domain.units import asset_decimals, floor_steps, from_e8, money, on_grid, to_e8
 from novation.reference.brackets import tiers_of
 from novation.reference.layouts import QUARTERLIES, VENUES
@@ -54,6 +54,8 @@ def build_terms(
         "sources": sources,
         "tick_step": to_e8(value("contract", tick)) // instrument.tick_e8,
     }
+    if instrument.kind is InstrumentKind.SPOT:
+        return Terms(tiers=IN_FULL, **_sizes(instrument, value), **_rates(rules, value), **common)
     if instrument.method is MarginMethod.TIERED:
         return _tiered(name, instrument, rules, override, value, common, say)
     asset = instrument.asset
@@ -92,23 +94,30 @@ def _tiered(
         common["delivery_fee_e8"] = to_e8(value("contract", "delivery_fee_fraction"))
     if "marks" in rules:
         common |= _marking(name, asset, rules, tiers, value, say)
-    off = rules[DISCOUNT].row["discount_fraction"] if DISCOUNT in rules else Decimal(0)
-    rates = {
-        side: value("fees", column) * (1 - off)
-        for side, column in (("maker", "maker_fraction"), ("taker", "taker_fraction"))
-    }
     return Terms(
-        min_lots=_lots(instrument, value("contract", "min_qty_base"), "minimum quantity"),
-        max_lots=_lots(instrument, value("contract", "max_qty_base"), "maximum quantity"),
-        min_notional=money(value("contract", "min_notional_usdt"), asset),
-        maker_fee_e8=to_e8(rates["maker"]),
-        taker_fee_e8=to_e8(rates["taker"]),
+        **_sizes(instrument, value),
+        **_rates(rules, value),
         liquidation_fee_e8=to_e8(value("contract", "liquidation_fee_fraction")),
         tiers=tiers,
         limit_sell_above_last_e8=to_e8(value("order_cost", "limit_sell_above_last_fraction")),
         market_buy_above_ask_e8=to_e8(value("order_cost", "market_buy_above_ask_fraction")),
         **common,
     )
+
+
+def _sizes(instrument: Instrument, value: _Value) -> dict[str, Any]:
+    """What the size and the value of an order are held between."""
+    return {
+        "min_lots": _lots(instrument, value("contract", "min_qty_base"), "minimum quantity"),
+        "max_lots": _lots(instrument, value("contract", "max_qty_base"), "maximum quantity"),
+        "min_notional": money(value("contract", "min_notional_usdt"), instrument.asset),
+    }
+
+
+def _rates(rules: Mapping[str, Rule], value: _Value) -> dict[str, Any]:
+    """Fees of makers and takers, one's own too, less what is taken off where they are paid in another asset."""
+    off = rules[DISCOUNT].row["discount_fraction"] if DISCOUNT in rules else Decimal(0)
+    return {f"{side}_fee_e8": to_e8(value("fees", f"{side}_fraction") * (1 - off)) for side in ("maker", "taker")}
 
 
 def _marking(

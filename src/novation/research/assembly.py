@@ -28,10 +28,12 @@ from novation.reference.symbols import MONTHS
 from novation.research.venue_plan import VenuePlan
 from novation.trading.broker import Line
 from novation.trading.rollover import PlannedExit, PlannedRoll
-from novation.venues import binance_usdm, cme_globex
+from novation.venues import binance_spot, binance_usdm, cme_globex
 from novation.venues.venue_rules import VenueRules
 
-RULES: dict[str, VenueRules] = {rules.name: rules for rules in (binance_usdm.RULES, cme_globex.RULES)}
+RULES: dict[str, VenueRules] = {
+    rules.name: rules for rules in (binance_usdm.RULES, cme_globex.RULES, binance_spot.RULES)
+}
 _ONE_DAY = dt.timedelta(1)
 #: Fidelities of a run: the prices of bars, or the order book.
 L2, L3 = "L2", "L3"
@@ -183,12 +185,13 @@ def _add_single(
             hint="For one month name the contract, e.g. cme:ESZ2026.",
         )
     instrument = reference.instrument(symbol, on_ns=start_ns)
-    perpetual = instrument.kind == InstrumentKind.PERPETUAL
+    perpetual, spot = instrument.kind == InstrumentKind.PERPETUAL, instrument.kind == InstrumentKind.SPOT
     if source.settle == "window":
         source = _settled_in_the_window(source, instrument, reference)
     prepared = source.prepare(
         instrument.symbol,
         perpetual=perpetual,
+        spot=spot,
         daily_settled=instrument.daily_settled,
         start_ns=start_ns,
         end_ns=end_ns,

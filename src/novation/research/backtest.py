@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from novation.domain import commands
-from novation.domain.enums import BarPath, EventKind, MarginMethod, MarginScope, RejectReason
+from novation.domain.enums import BarPath, EventKind, InstrumentKind, MarginMethod, MarginScope, RejectReason
 from novation.domain.errors import ConfigError, InvalidInput, NovationError
 from novation.domain.events import EVENT_FORMAT, Event
 from novation.domain.instruments import Instrument
@@ -31,7 +31,7 @@ from novation.domain.units import (
 )
 from novation.reference.lookup import Reference
 from novation.reference.terms import check_fee_level
-from novation.research.assembly import L2, L3, Assembly, assemble
+from novation.research.assembly import L2, L3, RULES, Assembly, assemble
 from novation.research.driver import Driver, SimulatedExchange
 from novation.research.finished import FinishedRun
 from novation.research.limit_fills import THROUGH, LimitFill
@@ -55,8 +55,9 @@ class Backtest:
 
     strategy: a `Strategy`, `Targets`, or a strategy made by `@novation.compiled`.
     data: {symbol: History | ContractChain}; or symbols: public ids read from NOVATION_DATA or the user's store.
-    start, end: half-open period, dates or aware instants. cash: an amount of the only currency, or {currency: amount}.
-    leverage, margin ("cross" or "isolated"): of every instrument with tiered margin; unset leverage is the venue's.
+    start, end: half-open period, dates or aware instants. cash: an amount of the only account, or amounts by currency
+    or by venue: {"USDT": 25_000}, {"binance_spot": 50_000, "binance_um": 50_000}. leverage, margin ("cross" or
+    "isolated"): of every future with tiered margin; unset leverage is the venue's. Spot is bought in full.
     hedge: hold a long and a short position of each symbol; orders then name one (`position_side`).
     level: "L2", the prices of bars; "L3", the order book of `Recording`s, whose trades are the bars on either level.
     spread_bps: stated full spread; market orders pay half of it. slippage: True, or {"terms", "impact", "volume",
@@ -237,8 +238,8 @@ class Backtest:
         )
         self._check_fees(plan)
         slipped = self._plan_liquidity(plan, reference)
-        assets = [venue_plan.rules.asset for venue_plan in plan.plans.values()]
-        cash, rates = self._cash(assets), self._report_rates(assets)
+        assets = {name: venue_plan.rules.asset for name, venue_plan in plan.plans.items()}
+        cash, rates = self._cash(assets), self._report_rates(list(assets.values()))
         venues = {
             name: venue_plan.build(self.spread_e8, _PATHS[self.bar_path]) for name, venue_plan in plan.plans.items()
         }
@@ -258,7 +259,7 @@ class Backtest:
         for line, aliases in plan.lines:
             broker.add(line, aliases)
         for venue in venues.values():
-            self._open_account(venue, cash[venue.rules.asset])
+            self._open_account(venue, cash[venue.rules.name])
         rollover = Rollover(broker, plan.rolls, plan.exits)
         if isinstance(self.strategy, Strategy):
             self._put_back(self.strategy)
@@ -294,7 +295,8 @@ class Backtest:
             level=self.level,
             limit_fill=self.limit_fill,
         )
-        return Result(record_of(finished, self._settings(cash, rates)), histories=plan.sources)
+        settings = self._settings(_by_currency(cash, assets), rates)
+        return Result(record_of(finished, settings), histories=plan.sources)
 
     def _put_back(self, strategy: Strategy) -> None:
         """Keep what a strategy is before its first run, and put it back before every later one."""
@@ -318,44 +320,73 @@ class Backtest:
 
     # -- parts of run ---------------------------------------------------------------------------------------------
 
-    def _cash(self, assets: Sequence[str]) -> dict[str, Number]:
+    def _cash(self, assets: Mapping[str, str]) -> dict[str, Number]:
+        """What each venue's account begins with. assets: the currency of each."""
         given = dict(self.cash) if isinstance(self.cash, Mapping) else {}
+        alike = [name for name in assets if list(assets.values()).count(assets[name]) > 1 and name not in given]
         if not isinstance(self.cash, Mapping):
             if len(assets) > 1:
+                names = list(assets) if alike else list(assets.values())
                 raise ConfigError(
-                    f"accounts in {' and '.join(assets)} are traded: say how much of each",
+                    f"accounts {'at' if alike else 'in'} {' and '.join(names)} are traded: say how much of each",
                     source="Backtest",
                     where="cash",
-                    hint='For example cash={"USDT": 25_000, "USD": 100_000}.',
+                    hint=f"For example cash={{{', '.join(f'{name!r}: 50_000' for name in names)}}}."
+                    if alike
+                    else 'For example cash={"USDT": 25_000, "USD": 100_000}.',
                 )
-            given = {assets[0]: self.cash}
-        missing = [asset for asset in assets if asset not in given]
-        if missing:
-            raise ConfigError(
-                f"no {missing[0]} given, but an instrument settles in it", source="Backtest", where="cash"
-            )
-        unused = [asset for asset in given if asset not in assets]
-        if unused:
-            raise ConfigError(f"nothing traded settles in {unused[0]}", source="Backtest", where="cash")
-        for asset in assets:
-            if not 0 < money(given[asset], asset, source="Backtest", where=f"cash {asset}") <= BALANCE_BOUND:
+            given = {next(iter(assets.values())): self.cash}
+        cash: dict[str, Number] = {}
+        for name, asset in assets.items():
+            key = name if name in given else asset
+            if key not in given:
+                of = f" at {name}" if name in alike else ""
+                raise ConfigError(
+                    f"no {asset} given{of}, but an instrument settles in it", source="Backtest", where="cash"
+                )
+            sharing = [other for other in alike if assets[other] == asset]
+            if key == asset and len(sharing) > 1:
+                raise ConfigError(
+                    f"{' and '.join(sharing)} have an account in {asset} each: say how much of it at which",
+                    source="Backtest",
+                    where="cash",
+                    hint=f"For example cash={{{', '.join(f'{other!r}: 50_000' for other in sharing)}}}.",
+                )
+            if not 0 < money(given[key], asset, source="Backtest", where=f"cash {key}") <= BALANCE_BOUND:
                 raise ConfigError(
                     "must be positive, and below 2**60 of its smallest unit",
                     source="Backtest",
-                    where=f"cash {asset}",
-                    value=str(given[asset]),
+                    where=f"cash {key}",
+                    value=str(given[key]),
                 )
-        return given
+            cash[name] = given[key]
+        unused = [name for name in given if name not in assets and name not in assets.values()]
+        if unused:
+            what = (
+                f"nothing is traded at {unused[0]}" if unused[0] in RULES else f"nothing traded settles in {unused[0]}"
+            )
+            raise ConfigError(what, source="Backtest", where="cash")
+        left = [key for key in given if key not in assets and all(n in given for n, a in assets.items() if a == key)]
+        if left:
+            raise ConfigError(
+                f"every account in {left[0]} is named already", source="Backtest", where=f"cash {left[0]}"
+            )
+        return cash
 
     def _check_fees(self, plan: Assembly) -> None:
         """Refuse a level of fees that no venue of the run has, and say what paying in BNB leaves out."""
         for name, given in (("vip", self.vip), ("bnb", self.bnb)):
-            if given and "binance_um" not in plan.plans:
+            if given and not {"binance_um", "binance_spot"} & set(plan.plans):
                 raise ConfigError(
                     "is of Binance, which this run does not trade on", source="Backtest", where=name, value=given
                 )
         if self.bnb:
             plan.cautions.append("fees paid in BNB: charged in the settlement asset, BNB's own price left out")
+        elif "binance_spot" in plan.plans:
+            asset = plan.plans["binance_spot"].rules.asset
+            plan.cautions.append(
+                f"binance_spot: buyers' fees charged in {asset}; the exchange takes them in the coin bought"
+            )
 
     def _plan_liquidity(self, plan: Assembly, reference: Reference) -> list[SlippageUsed]:
         """Find what takers meet on the bars, where that depends on their size; the terms by symbol."""
@@ -387,7 +418,7 @@ class Backtest:
             _must(venue, commands.set_hedge_mode(0, True))
         scope = MarginScope.ISOLATED if self.margin == "isolated" else MarginScope.CROSS
         for index, instrument in enumerate(venue.instruments):
-            if instrument.method != MarginMethod.TIERED:
+            if not _has_leverage(instrument):
                 continue
             if self.leverage is not None:
                 _must(venue, commands.set_leverage(0, index, self.leverage), instrument)
@@ -404,12 +435,15 @@ class Backtest:
                     where="hedge",
                     hint="Leave it out.",
                 )
-        if any(i.method == MarginMethod.TIERED for venue in venues.values() for i in venue.instruments):
+        traded = [instrument for venue in venues.values() for instrument in venue.instruments]
+        if any(map(_has_leverage, traded)):
             return
+        spot = all(instrument.kind == InstrumentKind.SPOT for instrument in traded)
+        why = "the margins of what is traded are amounts of money per contract"
         for name, value, unset in (("leverage", self.leverage, None), ("margin", self.margin, "cross")):
             if value != unset:
                 raise ConfigError(
-                    "has no use here: the margins of what is traded are amounts of money per contract",
+                    f"has no use here: {'spot is bought in full' if spot else why}",
                     source="Backtest",
                     where=name,
                     value=value,
@@ -441,14 +475,14 @@ class Backtest:
         del record
         return sum(len(prepared.bars) for venue_plan in plan.plans.values() for prepared in venue_plan.prepared)
 
-    def _settings(self, cash: Mapping[str, Number], rates: Mapping[str, Decimal]) -> dict[str, Any]:
+    def _settings(self, cash: Mapping[str, str], rates: Mapping[str, Decimal]) -> dict[str, Any]:
         """What the user said, as the manifest keeps it."""
         return {
             "strategy": _strategy_name(self.strategy),
             "params": _params(self.strategy),
             "seed": self.seed,
             "account": {
-                "cash": {asset: str(amount) for asset, amount in cash.items()},
+                "cash": cash,
                 "margin": self.margin,
                 "leverage": self.leverage,
                 "hedge": self.hedge,
@@ -495,6 +529,17 @@ class Backtest:
                     hint=f"Pass rates={{{asset!r}: value of one {asset} in {self.report_currency}}}.",
                 )
         return rates
+
+
+def _by_currency(cash: Mapping[str, Number], assets: Mapping[str, str]) -> dict[str, str]:
+    """What accounts begin with, by their currencies where no two share one, else by venue."""
+    single = len(set(assets.values())) == len(assets)
+    return {assets[name] if single else name: str(amount) for name, amount in cash.items()}
+
+
+def _has_leverage(instrument: Instrument) -> bool:
+    """Whether leverage and margin scope are of any use to an instrument."""
+    return instrument.method == MarginMethod.TIERED and instrument.kind != InstrumentKind.SPOT
 
 
 def _must(venue: Venue, command: commands.Command, instrument: Instrument | None = None) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from novation.domain.enums import BarPath, EventKind, InstrumentKind
 from novation.domain.events import DELEVERAGED, LIQUIDATED
+from novation.domain.instruments import IN_FULL
 from novation.domain.units import from_scaled, iso
 from novation.domain.words import counted, percent
 from novation.reference.position_limits import position_limits
@@ -34,7 +35,7 @@ def cautions(run: FinishedRun) -> list[str]:
             if names:
                 found.append(f"{used.symbol}: terms of slippage {why}: {', '.join(names)}")
     for venue in run.venues.values():
-        if any(terms[0].tiers for terms in venue.terms):
+        if any(terms[0].tiers not in ((), IN_FULL) for terms in venue.terms):
             target = percent(venue.rules.liquidation_target_e8)
             found.append(
                 f"a liquidation closes as much as brings maintenance to {target} of equity, the largest loss first, at "

@@ -51,11 +51,14 @@ class RunFrames:
         return self._frames[name]
 
     def _equity(self) -> pl.DataFrame:
-        by_currency = equity(self.record)
         account = self.manifest["account"]
-        if account["report_currency"] is None or by_currency["currency"].n_unique() < 2:
-            return by_currency
-        return in_one_currency(by_currency, account["report_currency"], account["rates"], self._deposits())
+        currencies = {about["asset"] for about in self.manifest["venues"].values()}
+        several = len(self.manifest["venues"]) > 1
+        # accounts of one currency are added as they are, unless another was asked for
+        currency = account["report_currency"] or (currencies.pop() if len(currencies) == 1 else None)
+        if not several or currency is None:
+            return equity(self.record)
+        return in_one_currency(self.record, currency, account["rates"], self._deposits())
 
     def _deposits(self) -> float:
         """What the accounts began with, in the currency of `equity`."""

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from novation.data.conditions import LONG_DAYS, RECENT_DAYS
 from novation.data.frames import volumes
 from novation.data.trailing import LEAST_RETURNS, Trailing
+from novation.domain.enums import InstrumentKind
 from novation.domain.errors import ConfigError, UnknownInstrument
 from novation.domain.liquidity import MOST_LOTS, BarLiquidity
 from novation.domain.slippage import BASE, RAMPS
@@ -174,6 +175,14 @@ def plan_liquidity(
             since_ns, until_ns = unbounded.get(index, (0, 0))
             opened_ns = plan.prepared[index].bars.start_ns
             planned.traded_lots[(opened_ns >= since_ns) & (opened_ns < until_ns)] = MOST_LOTS
+        if slippage is not None and plan.instruments[index].kind == InstrumentKind.SPOT:
+            raise ConfigError(
+                "is spot, of which no table of slippage has rows",
+                source="Backtest",
+                where="slippage",
+                value=symbol,
+                hint="Give spread_bps and participation, or run the futures with slippage by themselves.",
+            )
         if slippage is not None:
             told = found.setdefault(symbol, _Told())
             exponent, planned.rows = _slipping(plan, index, reference, slippage, spread_bps, told, cautions)

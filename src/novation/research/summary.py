@@ -10,7 +10,7 @@ import polars as pl
 from novation.domain.enums import EventKind, MarginCallPolicy
 from novation.domain.words import counted
 from novation.research.frames import RunFrames
-from novation.research.tables import equity as equity_by_currency
+from novation.research.tables import equity_of, is_spot
 
 
 def causes(result: RunFrames, venue: str) -> dict[str, int]:
@@ -48,9 +48,7 @@ def summarise(result: RunFrames) -> dict[str, Any]:
         deposits = int(about["totals"]["deposits"]) / scale
         amounts = {cause: amount / scale for cause, amount in causes(result, name).items()}
         events = result.record.venues[name].events
-        equity = result.frame("equity") if len(manifest["venues"]) == 1 else None
-        if equity is None:
-            equity = equity_by_currency(result.record).filter(pl.col("currency") == about["asset"])
+        equity = result.frame("equity") if len(manifest["venues"]) == 1 else equity_of(result.record, name)
         used = equity.filter(pl.col("equity") > 0).select((pl.col("margin_used") / pl.col("equity")).max()).item()
         accounts.append(
             {
@@ -69,7 +67,7 @@ def summarise(result: RunFrames) -> dict[str, Any]:
     refused = Counter(result.frame("refusals")["reason"].to_list())
     out: dict[str, Any] = {
         "symbols": manifest["symbols"],
-        "margin": manifest["account"]["margin"],
+        "margin": "spot" if all(map(is_spot, manifest["venues"].values())) else manifest["account"]["margin"],
         "leverage": manifest["account"]["leverage"],
         "hedge": bool(manifest["account"].get("hedge")),
         "from": manifest["period"]["from"],
@@ -84,6 +82,15 @@ def summarise(result: RunFrames) -> dict[str, Any]:
         "rolls": sum(1 for roll in manifest["rolls"] if roll["lots"]),
     }
     report = manifest["account"]["report_currency"]
+    same = {a["currency"] for a in accounts}
+    if report is None and len(accounts) > 1 and len(same) == 1:
+        fall = result.frame("equity")["drawdown"].max()
+        out["total"] = {
+            "currency": same.pop(),
+            "rates": {},
+            "net": sum(a["net"] for a in accounts),
+            "max_drawdown": fall,
+        }
     if report is not None:
         rates = manifest["account"]["rates"]
         out["total"] = {
@@ -162,18 +169,23 @@ def text_of(s: dict[str, Any]) -> str:
         f"{names}  {s['margin']}{leverage}   {s['from'][:10]} .. {s['to'][:10]}   {s['bars']:,} bars   "
         f"seed {s['seed']}   state {s['state'][:6]}"
     ]
+    several = len({a["currency"] for a in s["accounts"]}) < len(s["accounts"])
     for a in s["accounts"]:
+        whose = f"{a['venue']}: " if several else ""
         lines.append(
-            f"price {a['price']:+,.2f}   funding {a['funding']:+,.2f}   fees {a['fees']:+,.2f}   "
+            f"{whose}price {a['price']:+,.2f}   funding {a['funding']:+,.2f}   fees {a['fees']:+,.2f}   "
             f"liquidations {a['liquidations']:+,.2f} ({a['liquidated']})   net {a['net']:+,.2f} {a['currency']}  "
             f"{a['return']:+.1%}"
         )
     if "total" in s:
         t = s["total"]
         lines.append(
-            f"total net {t['net']:+,.2f} {t['currency']}  (rates: "
-            + ", ".join(f"1 {name} = {rate}" for name, rate in t["rates"].items())
-            + ")"
+            f"total net {t['net']:+,.2f} {t['currency']}"
+            + (
+                f"  (rates: {', '.join(f'1 {name} = {rate}' for name, rate in t['rates'].items())})"
+                if t["rates"]
+                else ""
+            )
         )
     if "no_fill" in s:
         lines.append(f"no fill: {s['no_fill']}")
@@ -188,6 +200,7 @@ def text_of(s: dict[str, Any]) -> str:
     if worst["peak_margin_used"] is not None:
         parts.append(f"peak margin used {worst['peak_margin_used']:.0%}")
     drawdown = max((a["max_drawdown"] or 0.0) for a in s["accounts"])
+    drawdown = s.get("total", {}).get("max_drawdown", drawdown) or 0.0  # of accounts in one currency together
     parts.append(f"max drawdown {drawdown:.1%}")
     calls = sum(a["margin_calls"] for a in s["accounts"])
     if calls:

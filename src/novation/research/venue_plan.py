@@ -13,7 +13,7 @@ from novation.data.market_states import States, TradedContract, can_show, market
 from novation.data.recording import Recording
 from novation.data.series import Array, Prepared
 from novation.domain.book import BookRules
-from novation.domain.enums import BarPath, SelfTrade
+from novation.domain.enums import BarPath, InstrumentKind, SelfTrade
 from novation.domain.errors import ConfigError, NoRuleInForce
 from novation.domain.instruments import Instrument, Terms
 from novation.domain.liquidity import BarLiquidity
@@ -105,6 +105,9 @@ class VenuePlan:
     def put_on_book(self, index: int, recording: Recording, reference: Reference) -> list[str]:
         """Let an instrument trade on its recorded book; cautions about it."""
         instrument, symbol = self.instruments[index], self.symbols[index]
+        if instrument.kind == InstrumentKind.SPOT:
+            hint = "Run it on the bars of its trades (level L2)."
+            raise ConfigError("is spot, of which no order book is built", source="data", where=symbol, hint=hint)
         flow = recording.flow(instrument)
         first_ns = int(self.prepared[index].bars.start_ns[0])
         table = "cme/matching" if instrument.venue == "cme" else f"{instrument.venue}/filters"

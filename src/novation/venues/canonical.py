@@ -50,7 +50,7 @@ import numpy as np
 from novation.domain.account import InsurancePool, Totals
 from novation.domain.book import BookRules
 from novation.domain.digest import Line
-from novation.domain.enums import HaltReason, MarginScope, MarketPhase, MarkRule
+from novation.domain.enums import HaltReason, InstrumentKind, MarginScope, MarketPhase, MarkRule
 from novation.domain.instruments import Instrument
 from novation.domain.market import NO_LIMIT_E8
 from novation.domain.units import NS
@@ -159,13 +159,14 @@ def state_lines(venue: HasState) -> Iterator[Line]:
     for at in np.flatnonzero(ends_ns > number("clock_ns")).tolist():
         yield "countdown", (at // len(venue.instruments), at % len(venue.instruments), ends_ns[at])
     position = venue.table("position")
-    new = (MarginScope.CROSS, venue.rules.default_leverage)
+    spot = np.array([i.kind == InstrumentKind.SPOT for i in venue.instruments])[position["instrument"]]
+    scope = np.where(spot, int(MarginScope.ISOLATED), int(MarginScope.CROSS))
     changed = (
         (position["lots"] != 0)
         | (position["cost"] != 0)
         | (position["margin"] != 0)
-        | (position["scope"] != new[0])
-        | (position["leverage"] != new[1])
+        | (position["scope"] != scope)
+        | (position["leverage"] != np.where(spot, 1, venue.rules.default_leverage))
     )
     for p in position[changed]:
         yield (

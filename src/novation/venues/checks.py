@@ -23,7 +23,7 @@ from novation.domain.enums import (
 )
 from novation.domain.errors import InvalidInput, VenueError
 from novation.domain.flow import FLOW_DTYPE, FlowKind
-from novation.domain.instruments import Instrument, Terms
+from novation.domain.instruments import IN_FULL, Instrument, Terms
 from novation.domain.liquidity import BarLiquidity, Ladder
 from novation.domain.market import MARKET_DTYPE
 from novation.domain.units import BALANCE_BOUND, DIVISOR_BOUND, E8, NOTIONAL_BOUND, from_e8, iso
@@ -101,6 +101,7 @@ def check_venue(venue: Made, accounts: int) -> None:
                         value=str(from_e8(tier.rate_e8)),
                     )
 
+    _check_spot(venue)
     _check_marked(venue)
     for instrument in venue.instruments:
         pools = [pool.name for pool in venue.pools if instrument.id in pool.instruments]
@@ -123,6 +124,35 @@ def check_venue(venue: Made, accounts: int) -> None:
     for pool in venue.pools:
         if not 0 <= pool.balance <= BALANCE_BOUND:
             raise InvalidInput("a fund begins with 0 to 2**60", source=f"pool {pool.name}", value=pool.balance)
+
+
+def _check_spot(venue: Made) -> None:
+    """Refuse what does not go with instruments that are bought in full (docs/rules/spot.md)."""
+    spot = [instrument for instrument in venue.instruments if instrument.kind == InstrumentKind.SPOT]
+    if not spot:
+        return
+    first = spot[0].id
+    if len(spot) < len(venue.instruments):
+        other = next(i.id for i in venue.instruments if i.kind != InstrumentKind.SPOT)
+        hint = "Make two venues."
+        raise InvalidInput("is spot, whose wallet is apart from that of futures", source=first, value=other, hint=hint)
+    if len(venue.assets) > 1:
+        raise InvalidInput("spot is paid in one asset", source="assets", value=venue.assets[1].name)
+    if venue.rules.hedge_mode:
+        raise InvalidInput("is spot, of which one position is held: no hedge mode", source=first, where="rules")
+    for instrument, rows in zip(venue.instruments, venue.terms, strict=True):
+        for name, given in (("book", venue.books), ("marked", venue.marked)):
+            if instrument.id in given:
+                raise InvalidInput(
+                    "spot trades on bars or a ladder, at the last price", source=name, value=instrument.id
+                )
+        if instrument.daily_settled or instrument.method != MarginMethod.TIERED:
+            raise InvalidInput("is spot, which is neither settled daily nor margined", source=instrument.id)
+        for row in rows:
+            if row.tiers != IN_FULL:
+                raise InvalidInput("is bought in full: its terms have the bracket IN_FULL alone", source=instrument.id)
+            if row.fee_per_lot or row.liquidation_fee_e8:
+                raise InvalidInput("pays a share of what is traded, and no other fee", source=instrument.id)
 
 
 def _check_marked(venue: Made) -> None:
@@ -195,6 +225,7 @@ def check_feed(venue: Made, feed: np.ndarray) -> None:
             "has a price below zero of an instrument with brackets",
         ),
         (np.any([np.abs(feed[name]) > _TOP_E8 for name in _PRICES], axis=0), "has a price beyond 2**53 in 1e-8"),
+        *_wrong_spot(venue, feed),
         *_wrong_phase(venue, feed),
         *_wrong_index(venue, feed),
         *wrong_rows(feed, venue.bar_liquidity, venue.instruments),
@@ -235,6 +266,24 @@ def check_flow(venue: Made, instrument: int, rows: np.ndarray, slots: int, by_fi
     ):
         if wrong.any():
             raise VenueError(f"{name}: row {int(np.argmax(wrong))} of the flow {what}")
+
+
+def _wrong_spot(venue: Made, feed: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+    """What is wrong with rows of instruments that are bought in full: they are worth their last price, above zero."""
+    spot = np.array([i.kind == InstrumentKind.SPOT for i in venue.instruments])[feed["instrument"]]
+    if not spot.any():
+        return
+    bars = {
+        MarketEventKind.BAR_OPEN: ("last_e8", "mark_e8"),
+        MarketEventKind.BAR_CLOSE: ("last_e8", "mark_e8", "last_low_e8", "mark_low_e8", "last_high_e8", "mark_high_e8"),
+    }
+    for kind, fields in bars.items():
+        rows = spot & (feed["kind"] == kind)
+        for last, mark in zip(fields[::2], fields[1::2], strict=True):
+            yield rows & (feed[last] <= 0), "has no price of what is bought in full"
+            yield rows & (feed[last] != feed[mark]), "has a mark of spot that is not its last price"
+    others = ~np.isin(feed["kind"], (*bars, MarketEventKind.TERMS, MarketEventKind.LIQUIDITY, MarketEventKind.STATUS))
+    yield spot & others & (feed["kind"] != MarketEventKind.ASSET_INDEX), "is of futures, and its instrument is spot"
 
 
 def _wrong_phase(venue: Made, feed: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:

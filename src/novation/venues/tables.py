@@ -95,7 +95,9 @@ def fill(venue: Filled) -> list[int]:
     count, index = len(venue.instruments), np.arange(len(position))
     position["account"], position["instrument"] = index // LEGS // count, index // LEGS % count
     position["leg"] = index % LEGS
-    position["scope"], position["leverage"] = int(MarginScope.CROSS), venue.rules.default_leverage
+    spot = np.array([i.kind == InstrumentKind.SPOT for i in venue.instruments])[position["instrument"]]
+    position["scope"] = np.where(spot, int(MarginScope.ISOLATED), int(MarginScope.CROSS))
+    position["leverage"] = np.where(spot, 1, venue.rules.default_leverage)
     position["next"] = position["previous"] = position["liquidation_version"] = -1
     chain(venue.table("order"), "next", 0)
     venue.table("order")["previous"] = -1
@@ -133,6 +135,7 @@ def _fill_instruments(venue: Filled) -> list[int]:
             int(instrument.kind == InstrumentKind.FUTURE),
             instrument.deliver_ns,
             0,
+            int(instrument.kind == InstrumentKind.SPOT),
         )
         if ladder:
             levels = _fill_ladder(venue, ladder, levels)

@@ -183,6 +183,8 @@ class _Book:
             raise UnknownInstrument(trip.symbol, reason="is at a venue that is not simulated.")
         if self.reference.is_rolled(id):
             raise UnknownInstrument(trip.symbol, reason="is a series of contracts: name the month, e.g. ESZ2026.")
+        if self.reference.instrument(id, on_ns=trip.entry_ns).kind == InstrumentKind.SPOT:
+            raise UnknownInstrument(trip.symbol, reason="is spot: trades of futures are audited.")
         market = self.histories.market(id)
         tiered = market.instrument.method == MarginMethod.TIERED
         for order in (*trip.entries, *trip.exits):

@@ -17,8 +17,14 @@ from novation.research.assembly import RULES
 from novation.research.config.data import files_of, way_of
 from novation.research.config.keys import Contract, Keys, Margin
 
-_VENUES = {"binance": "binance_um", "binance_um": "binance_um", "interactive_brokers": "cme", "cme": "cme"}
-#: contract.<key> -> name of the override, by whether the product is a perpetual.
+_VENUES = {
+    "binance": "binance_um",
+    "binance_um": "binance_um",
+    "binance_spot": "binance_spot",
+    "interactive_brokers": "cme",
+    "cme": "cme",
+}
+#: contract.<key> -> name of the override, by whether the product is of Binance.
 _CONTRACT = {
     True: {"tick_size": "tick", "min_qty": "min_qty", "max_qty": "max_qty"},
     False: {"tick_size": "tick", "multiplier": "multiplier"},
@@ -31,7 +37,14 @@ _CME_FEES = (
     "clearing_fee_per_contract",
 )
 _TYPES = {"crypto_perp": True, "index": False, "commodity": False, "currency": False}
-_EXCHANGES = {"binance": "binance_um", "binance_um": "binance_um", "cme": "cme", "cbot": "cme", "comex": "cme"}
+_EXCHANGES = {
+    "binance": ("binance_um", "binance_spot"),
+    "binance_um": ("binance_um",),
+    "binance_spot": ("binance_spot",),
+    "cme": ("cme",),
+    "cbot": ("cme",),
+    "comex": ("cme",),
+}
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,21 @@ class Traded:
     rolled: bool
     of_contract: bool
     quote: str  #: the currency it settles in
+
+    @property
+    def spot(self) -> bool:
+        """Whether it is bought in full, for cash."""
+        return self.venue == "binance_spot"
+
+    @property
+    def crypto(self) -> bool:
+        """Whether fees are rates of makers and takers, and sizes those of coins."""
+        return self.perpetual or self.spot
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        return "spot" if self.spot else "a perpetual" if self.perpetual else "dated"
 
     @classmethod
     def of(cls, name: str, reference: Reference, start: Any, vendor: str | None, contract: str | None = None) -> Traded:
@@ -88,20 +116,20 @@ def derived_overrides(keys: Keys, traded: Sequence[Traded], source: str) -> dict
     contract, margin, fees = keys.contract, keys.margin, keys.fees
     if contract is not None and any(contract.given(key) for key in ("tick_size", "multiplier", "min_qty", "max_qty")):
         for one in _of_contract(keys, traded, source):
-            for key, name in _CONTRACT[one.perpetual].items():
+            for key, name in _CONTRACT[one.crypto].items():
                 if contract.given(key):
                     found.setdefault(one.product, {})[name] = getattr(contract, key)
     tiers = _tiers(margin, source) if margin is not None else None
     for one in traded:
         if one.perpetual and tiers:
             found.setdefault(one.product, {})["brackets"] = tiers
-        if one.perpetual and fees is not None and fees.crypto is not None:
+        if one.crypto and fees is not None and fees.crypto is not None:
             for key, name in _CRYPTO_FEES.items():
                 if fees.crypto.given(key):
                     found.setdefault(one.product, {})[name] = _rate(
                         getattr(fees.crypto, key), f"fees.crypto.{key}", source
                     )
-        if not one.perpetual and fees is not None and fees.cme is not None:
+        if not one.crypto and fees is not None and fees.cme is not None:
             given = [key for key in _CME_FEES if fees.cme.given(key)]
             lacking = [key for key in _CME_FEES if key not in given]
             if given and lacking:
@@ -171,14 +199,14 @@ def contradictions(keys: Keys, traded: Sequence[Traded], source: str) -> None:
 
     if keys.futures_type in _TYPES:
         for one in traded:
-            if one.perpetual is not _TYPES[keys.futures_type]:
-                refuse("futures_type", keys.futures_type, f"{one.id} is {'a perpetual' if one.perpetual else 'dated'}")
+            if not one.spot and one.perpetual is not _TYPES[keys.futures_type]:
+                refuse("futures_type", keys.futures_type, f"{one.id} is {one.kind}")
     if keys.contract is not None:
         _check_contract(keys.contract, _of_contract(keys, traded, source), refuse)
     session = keys.session
     if session is not None and session.calendar == "crypto_24x7":
         for one in traded:
-            if not one.perpetual:
+            if not one.crypto:
                 refuse("session.calendar", session.calendar, f"{one.id} is not traded around the clock")
     funding = keys.funding
     if funding is not None and _look_up_at(keys) is None:
@@ -186,7 +214,7 @@ def contradictions(keys: Keys, traded: Sequence[Traded], source: str) -> None:
             if funding.given(key) and any(one.perpetual for one in traded):
                 refuse(f"funding.{key}", getattr(funding, key), "needs period.from or rules_as_of to be compared at")
     structure = keys.fees.structure if keys.fees is not None else None
-    if structure is not None and all(one.perpetual is not (structure == "maker_taker") for one in traded):
+    if structure is not None and all(one.crypto is not (structure == "maker_taker") for one in traded):
         refuse("fees.structure", structure, f"the fees of {traded[0].id} are of another structure")
     if keys.margin is not None and keys.margin.max_leverage is not None:
         leverage = keys.margin.leverage or keys.margin.initial_leverage
@@ -198,7 +226,7 @@ def contradictions(keys: Keys, traded: Sequence[Traded], source: str) -> None:
 
 def _check_contract(contract: Contract, about: Sequence[Traded], refuse: Any) -> None:
     for one in about:
-        if contract.exchange is not None and _EXCHANGES.get(contract.exchange.lower()) != one.venue:
+        if contract.exchange is not None and one.venue not in _EXCHANGES.get(contract.exchange.lower(), ()):
             refuse("contract.exchange", contract.exchange, f"{one.id} is traded at {one.venue}")
         if contract.quote_currency is not None and contract.quote_currency != one.quote:
             refuse("contract.quote_currency", contract.quote_currency, f"{one.id} is quoted in {one.quote}")
@@ -213,7 +241,7 @@ def not_built_here(keys: Keys, traded: Sequence[Traded], reference: Reference, s
 
 
 def _asked(keys: Keys, traded: Sequence[Traded], reference: Reference, source: str) -> Iterator[tuple[str, str]]:
-    perpetual, dated = any(one.perpetual for one in traded), any(not one.perpetual for one in traded)
+    perpetual, dated = any(one.perpetual for one in traded), any(not one.crypto for one in traded)
     if keys.vendor is not None and keys.vendor.primary is not None and venue_of(keys.vendor.primary) is None:
         yield "vendor.primary", f"data of {keys.vendor.primary}"
     contract, funding, settlement, data = keys.contract, keys.funding, keys.settlement, keys.data
@@ -221,11 +249,11 @@ def _asked(keys: Keys, traded: Sequence[Traded], reference: Reference, source: s
         contract.given("multiplier") or contract.given("min_qty") or contract.given("max_qty")
     ):
         for one in _of_contract(keys, traded, source):
-            if one.perpetual and contract.multiplier not in (None, 1):
-                yield "contract.multiplier", "multipliers of perpetuals"
-            if not one.perpetual and contract.min_qty not in (None, 1):
+            if one.crypto and contract.multiplier not in (None, 1):
+                yield "contract.multiplier", f"multipliers of {'spot' if one.spot else 'perpetuals'}"
+            if not one.crypto and contract.min_qty not in (None, 1):
                 yield "contract.min_qty", "order sizes of dated futures"
-            if not one.perpetual and contract.max_qty is not None:
+            if not one.crypto and contract.max_qty is not None:
                 yield "contract.max_qty", "order sizes of dated futures"
     if funding is not None and funding.enabled is not False and perpetual:
         yield from _asked_funding(keys, traded, reference, source)
@@ -233,7 +261,8 @@ def _asked(keys: Keys, traded: Sequence[Traded], reference: Reference, source: s
         if settlement.enabled is False and dated:
             yield "settlement.enabled", "dated futures without daily settlement"
         if settlement.enabled and not dated:
-            yield "settlement.enabled", "daily settlement of perpetuals"
+            what = "perpetuals" if perpetual else "spot"
+            yield "settlement.enabled", f"daily settlement of {what}"
         roll = settlement.auto_roll
         if roll is not None and roll.enabled is False and any(one.rolled for one in traded):
             yield "settlement.auto_roll.enabled", "rolled symbols without rolls"
@@ -246,7 +275,7 @@ def _asked(keys: Keys, traded: Sequence[Traded], reference: Reference, source: s
             )
     if data is not None and data.timeframe is not None and way_of(data, source) in ("store", "root", "synthetic"):
         for one in traded:
-            if data.timeframe != ("1h" if one.perpetual else "1d"):
+            if data.timeframe != ("1h" if one.crypto else "1d"):
                 yield "data.timeframe", "bars of another length than the data's"
 
 
@@ -277,7 +306,7 @@ def _look_up_at(keys: Keys) -> Any:
 
 def unused(keys: Keys, traded: Sequence[Traded]) -> list[str]:
     """Keys about a kind of instrument that is not traded."""
-    perpetual, dated = any(one.perpetual for one in traded), any(not one.perpetual for one in traded)
+    perpetual, dated = any(one.perpetual for one in traded), any(not one.crypto for one in traded)
     absent: list[tuple[Any, Sequence[str], str]] = []
     if not perpetual:
         margin = (
@@ -292,8 +321,9 @@ def unused(keys: Keys, traded: Sequence[Traded]) -> list[str]:
         absent += [
             (keys.margin, margin, "margin"),
             (keys.funding, ("enabled", "interval_hours", "times_utc"), "funding"),
-            (keys.fees and keys.fees.crypto, tuple(_CRYPTO_FEES), "fees.crypto"),
         ]
+    if not any(one.crypto for one in traded):
+        absent.append((keys.fees and keys.fees.crypto, tuple(_CRYPTO_FEES), "fees.crypto"))
     if not dated:
         absent.append((keys.fees and keys.fees.cme, _CME_FEES, "fees.cme"))
         absent.append((keys.settlement and keys.settlement.auto_roll, ("enabled",), "settlement.auto_roll"))

@@ -43,7 +43,7 @@ Rows = list[dict[str, Any]] | None
 class Vendor(Section):
     """Where data and orders go; here: the venue of symbols written without one."""
 
-    primary: Literal["binance", "interactive_brokers", "tradovate", "binance_um", "cme"] | None = None
+    primary: Literal["binance", "interactive_brokers", "tradovate", "binance_um", "binance_spot", "cme"] | None = None
     fallback: Annotated[Text | None, NotBuilt("a second vendor", (None,))] = None
 
 

@@ -142,7 +142,9 @@ def _pin(value: Any) -> Any:
 def _cash(value: Any) -> Any:
     amounts = value.values() if isinstance(value, dict) else [value]
     if value is not None and not all(map(_is_number, amounts)):
-        raise PydanticCustomError("expected", "expected an amount, or amounts by currency such as {USDT: 25_000}")
+        raise PydanticCustomError(
+            "expected", "expected an amount, or amounts by currency or venue such as {USDT: 25_000}"
+        )
     return value
 
 
@@ -163,7 +165,7 @@ Positive = Annotated[Any, *_plain(_positive, "number")]
 Instant = Annotated[Any, *_plain(_instant, "string")]
 #: An instant, or {venue or table: instant}.
 Pin = Annotated[Any, *_plain(_pin, "string", "object")]
-#: An amount of the only currency, or {currency: amount}.
+#: An amount of the only account, or {currency or venue: amount}.
 Cash = Annotated[Any, *_plain(_cash, "number", "object")]
 #: A file, or a constant.
 PathOrNumber = Annotated[Any, *_plain(_path_or_number, "string", "number")]

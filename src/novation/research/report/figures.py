@@ -16,8 +16,6 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-import polars as pl
-
 from novation.domain.errors import InvalidInput
 from novation.research.frames import RunFrames
 from novation.research.report.cash import equity_picture, funding_picture, settlement_picture
@@ -38,11 +36,8 @@ def account_pictures(story: Story, kind: str = "all", only: str | None = None) -
     out = []
     if kind in ("equity", "all"):
         total = story.result.frame("equity")
-        accounts = [
-            (name, about["asset"], story.by_currency.filter(pl.col("currency") == about["asset"]))
-            for name, about in story.venues.items()
-        ]
-        if len(accounts) > 1 and story.result.manifest["account"]["report_currency"] is not None:
+        accounts = [(name, about["asset"], story.by_venue[name]) for name, about in story.venues.items()]
+        if len(accounts) > 1 and total["currency"].n_unique() == 1:
             if total.height:
                 currency = total["currency"][0]
                 out.append(equity_picture(story, currency, total, f"Equity of all accounts in {currency}", None))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
-import polars as pl
-
 from novation.research.frames import RunFrames
 from novation.research.report.drawing import sparkline
 from novation.research.report.markup import bullets, folded, money, percent
 from novation.research.summary import summarise
-from novation.research.tables import equity as equity_by_currency
+from novation.research.tables import equity_of
 
 
 def notebook_html(result: RunFrames) -> str:
@@ -38,7 +36,7 @@ def notebook_html(result: RunFrames) -> str:
     )
     lines = []
     for a in s["accounts"]:
-        table = equity_by_currency(result.record).filter(pl.col("currency") == a["currency"])
+        table = equity_of(result.record, a["venue"])
         line = sparkline(table["equity"].to_numpy())
         if line:
             lines.append(

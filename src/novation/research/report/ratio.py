@@ -13,7 +13,7 @@ from novation.research.report.story import Story
 
 
 def account_ratio(story: Story, venue: str, *, several: bool) -> Picture | None:
-    table = story.by_currency.filter(pl.col("currency") == story.venues[venue]["asset"])
+    table = story.by_venue[venue]
     title = f"Margin ratio, {venue} account" if several else "Margin ratio of the account"
     calls = story.calls.filter((pl.col("venue") == venue) & pl.col("symbol").is_null())
     gone = story.liquidations.filter((pl.col("venue") == venue) & ~pl.col("isolated"))

@@ -28,7 +28,7 @@ class Story:
         self.liquidations = result.frame("liquidations")
         self.calls = result.frame("margin_calls")
         self.rolls = result.frame("rolls")
-        self.by_currency = tables.equity(result.record)
+        self.by_venue = {name: tables.equity_of(result.record, name) for name in self.venues}
         self.span = (manifest["period"]["from_ns"] // MS, manifest["period"]["to_ns"] // MS)
         #: what a picture shows: a little more, so that markers at both ends are whole
         self.view = (

@@ -25,7 +25,7 @@ from novation.research.tables.happenings import (
     refusals,
     settlements,
 )
-from novation.research.tables.states import equity, positions
+from novation.research.tables.states import equity, equity_of, is_spot, positions
 from novation.research.tables.trips import rolls, trades
 from novation.trading.record import RunRecord
 
@@ -48,4 +48,4 @@ TABLES: dict[str, Callable[[RunRecord], pl.DataFrame]] = {
     "events": events,
 }
 
-__all__ = ["TABLES", "equity"]
+__all__ = ["TABLES", "equity", "equity_of", "is_spot"]

@@ -239,6 +239,7 @@ _OF_LOTS = (
     RejectReason.QTY_ABOVE_MAX,
     RejectReason.OPEN_POSITION,
     RejectReason.WOULD_NOT_REDUCE,
+    RejectReason.HOLDING_TOO_SMALL,
 )
 _OF_TICKS = (
     RejectReason.PRICE_NOT_POSITIVE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 
@@ -13,24 +14,32 @@ from novation.trading.record import RunRecord, frame
 
 
 def equity(record: RunRecord) -> pl.DataFrame:
-    """Money at every bar's close, by currency."""
-    parts = []
-    for name, venue in record.venues.items():
-        about = record.manifest["venues"][name]
-        scale = 10.0 ** about["decimals"]
-        parts.append(
-            frame(venue.samples).select(
-                pl.col("ts_ns").cast(UTC).alias("ts"),
-                ((pl.col("wallet") + pl.col("isolated") + pl.col("unrealised")) / scale).alias("equity"),
-                ((pl.col("wallet") + pl.col("isolated")) / scale).alias("wallet"),
-                (pl.col("unrealised") / scale).alias("unrealised"),
-                (pl.col("initial") / scale).alias("margin_used"),
-                (pl.col("maintenance") / scale).alias("maintenance"),
-                deposits=pl.lit(int(about["totals"]["deposits"]) / scale),
-                currency=pl.lit(about["asset"]),
-            )
+    """Money at every bar's close, account by account."""
+    return pl.concat(equity_of(record, name) for name in record.venues)
+
+
+def equity_of(record: RunRecord, venue: str) -> pl.DataFrame:
+    """Money at every bar's close of the account at one venue. What is bought in full uses no margin."""
+    about = record.manifest["venues"][venue]
+    scale = 10.0 ** about["decimals"]
+    used = pl.lit(0.0) if is_spot(about) else pl.col("initial") / scale
+    return with_ratios(
+        frame(record.venues[venue].samples).select(
+            pl.col("ts_ns").cast(UTC).alias("ts"),
+            ((pl.col("wallet") + pl.col("isolated") + pl.col("unrealised")) / scale).alias("equity"),
+            ((pl.col("wallet") + pl.col("isolated")) / scale).alias("wallet"),
+            (pl.col("unrealised") / scale).alias("unrealised"),
+            used.alias("margin_used"),
+            (pl.col("maintenance") / scale).alias("maintenance"),
+            deposits=pl.lit(int(about["totals"]["deposits"]) / scale),
+            currency=pl.lit(about["asset"]),
         )
-    return with_ratios(pl.concat(parts))
+    )
+
+
+def is_spot(about: Mapping[str, Any]) -> bool:
+    """Whether a venue, as the manifest tells of it, trades coins for cash."""
+    return all(instrument["kind"] == "spot" for instrument in about["instruments"])
 
 
 def with_ratios(table: pl.DataFrame) -> pl.DataFrame:
@@ -39,7 +48,7 @@ def with_ratios(table: pl.DataFrame) -> pl.DataFrame:
     peak = pl.max_horizontal(pl.col("equity").cum_max(), "deposits")
     return table.with_columns(
         margin_ratio=pl.when(pl.col("maintenance") > 0).then(pl.col("equity") / pl.col("maintenance")),
-        drawdown=(1.0 - pl.col("equity") / peak).over("currency"),
+        drawdown=1.0 - pl.col("equity") / peak,
     ).select(
         "ts",
         "equity",
@@ -103,15 +112,16 @@ def positions(record: RunRecord) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def in_one_currency(table: pl.DataFrame, currency: str, rates: Mapping[str, str], deposits: float) -> pl.DataFrame:
+def in_one_currency(record: RunRecord, currency: str, rates: Mapping[str, str], deposits: float) -> pl.DataFrame:
     """Sum of the accounts at every instant any of them has a sample, each at its latest value times its rate."""
     columns = ("equity", "wallet", "unrealised", "margin_used", "maintenance")
-    instants = table.select("ts").unique().sort("ts")
-    total = instants
-    for name in table["currency"].unique(maintain_order=True):
-        part = table.filter(pl.col("currency") == name).select(
-            "ts", *((pl.col(column) * float(rates[name])).alias(f"{column}_{name}") for column in columns)
-        )
+    accounts = {name: equity_of(record, name) for name in record.venues}
+    total = pl.concat(table.select("ts") for table in accounts.values()).unique().sort("ts")
+    for name, table in accounts.items():
+        rate = float(rates.get(record.manifest["venues"][name]["asset"], 1))
+        part = table.select("ts", *((pl.col(column) * rate).alias(f"{column}_{name}") for column in columns))
+        if part.is_empty():
+            continue
         total = total.join_asof(part, on="ts")
         first = part.row(0, named=True)
         total = total.with_columns(
