@@ -110,7 +110,7 @@ def python_round(plan: Assembly, venue_plan: VenuePlan) -> dict[str, Any]:
     broker = Broker(SimulatedExchange(markets))
     broker.add_venue("binance_um", 8)
     for line, aliases in plan.lines:
-        line.lots = line.waiting = 0
+        line.use(line.instrument, line.index, line.terms)  # as if it had never held anything
         broker.add(line, (*aliases, "BTCUSDT"))
     sides = [(venue, venue_plan.symbols, [p.bars for p in venue_plan.prepared])]
     driver = Driver(Cross(), broker, markets, sides, Rollover(broker, []))
