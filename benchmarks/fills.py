@@ -35,7 +35,7 @@ LOTS, QTY = 10, 0.010
 #: The bar of the first order: by then the bars before it say what takers pay.
 FIRST = 24
 PARTICIPATION = 0.1
-#: Runs that a round is the mean of; the slow ones have fewer rounds, of one run.
+#: Runs that a round is the median of; the slow ones have fewer rounds, of one run.
 RUNS, SLOW_ROUNDS = 5, 3
 #: The rows of one day for what takers pay: the quotes of 2020 were not measured.
 SLIPPAGE_AS_OF = {"binance_um/slippage": "2026-05-01"}
@@ -249,9 +249,9 @@ def measure(real: bool, rounds: int, nautilus: Path | None, vectorbt: Path | Non
 
 
 def nanoseconds(run: Run, orders: bool, count: int = RUNS) -> tuple[float, dict[str, Any]]:
-    """CPU nanoseconds of a run, the mean of some, and the outcome of the last."""
+    """CPU nanoseconds of a run, the median of some, and the outcome of the last."""
     found = [run(orders) for _ in range(count)]
-    return statistics.fmean(one["cpu"] for one in found) * 1e9, found[-1]
+    return statistics.median(one["cpu"] for one in found) * 1e9, found[-1]
 
 
 def report(
@@ -268,9 +268,9 @@ def report(
     taken, ends = found["ns"], found["outcome"]
     say(
         f"\n{found['bars']:,} hourly BTCUSDT bars ({'real' if real else 'synthetic'}), a market order of 0.010 BTC on "
-        f"each from the {FIRST + 1}th on, bought and sold in turn. CPU time; {rounds} rounds in turn, each the mean of "
-        f"{RUNS} runs, but of NautilusTrader and the Python strategy {SLOW_ROUNDS} rounds of one run; median (least .. "
-        "most). *All counted*: the run with orders over its fills, bars and strategy and all. *One more*: that run "
+        f"each from the {FIRST + 1}th on, bought and sold in turn. CPU time; {rounds} rounds in turn, each the median "
+        f"of {RUNS} runs, but of NautilusTrader and the Python strategy {SLOW_ROUNDS} rounds of one run; median (least "
+        ".. most). *All counted*: the run with orders over its fills, bars and strategy and all. *One more*: that run "
         "less one without orders, over the fills. *A bar*: the run without orders over its bars.\n\n"
         "## Nanoseconds a fill\n"
     )
