@@ -8,6 +8,7 @@ of the two over the fills. CPU time of the loop alone, everything else done befo
 from __future__ import annotations
 
 import gc
+import os
 import statistics
 import tempfile
 import time
@@ -304,6 +305,11 @@ def report(
         money = " | ".join(f"{end[key]:,.2f}" for key in ("traded", "fees", "bought_less_sold"))
         say(f"| {name} | {end['fills']:,} | {money} |")
     say(NOTES.format(volume=found["least volume"], share=PARTICIPATION))
+    if (load := os.getloadavg()[0]) > 2:
+        say(
+            f"\nNot a quiet machine: load {load:.1f} at the end. CPU time leaves out the turns that others had, not "
+            "what they did to caches and memory: trust the ratios and the order of size, not the last digit."
+        )
     return found
 
 
@@ -317,7 +323,7 @@ NOTES = """
 * *vectorbt*: no strategy runs: all orders are arrays made before the run. Cash, position and a record an order, in
   floating point; no margin, funding, liquidation, tick, smallest notional, events or samples. Slippage is a fraction by
   bar, worked out before by our formula from the same rows, and not timed; the cap is an array `max_size`. It takes many
-  columns in one call; here it has one. Much of what `Portfolio.from_orders` adds is done once a call.
+  columns in one call; here it has one. Some of what `Portfolio.from_orders` adds is done once a call.
 * *NautilusTrader*: a strategy in Python is called at each bar; orders, their events, positions and account states are
   objects, and kept. It fills at the close of the bar that sent the order, its fee fixed, its margin reckoned at each
   fill; no funding, no liquidation, no samples. Its slippage is one tick of 0.01 whatever the size. Of a bar it fills no
