@@ -101,8 +101,8 @@ def whole_round(source: Any, compiled: bool) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - begin, "bars": result.manifest["bars"]}
 
 
-def python_round(plan: Assembly, venue_plan: VenuePlan) -> dict[str, Any]:
-    """One run of the Python strategy: seconds of the driver's loop."""
+def python_round(plan: Assembly, venue_plan: VenuePlan, strategy: nv.Strategy | None = None) -> dict[str, Any]:
+    """One run of a Python strategy, the cross unless another is given: seconds of the driver's loop."""
     venue = venue_plan.build(0)
     venue.log = []
     venue.submit(commands.transfer(0, CASH))
@@ -110,16 +110,16 @@ def python_round(plan: Assembly, venue_plan: VenuePlan) -> dict[str, Any]:
     broker = Broker(SimulatedExchange(markets))
     broker.add_venue("binance_um", 8)
     for line, aliases in plan.lines:
-        line.lots = line.waiting = 0
+        line.use(line.instrument, line.index, line.terms)  # as if it had never held anything
         broker.add(line, (*aliases, "BTCUSDT"))
     sides = [(venue, venue_plan.symbols, [p.bars for p in venue_plan.prepared])]
-    driver = Driver(Cross(), broker, markets, sides, Rollover(broker, []))
+    driver = Driver(strategy or Cross(), broker, markets, sides, Rollover(broker, []))
     gc.collect()
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     driver.run()
-    seconds = time.perf_counter() - begin
+    cpu, seconds = time.process_time() - cpu, time.perf_counter() - begin
     venue.drain()
-    return _outcome(seconds, venue)
+    return _outcome(seconds, venue) | {"cpu": cpu, "venue": venue}
 
 
 def compiled_round(venue_plan: VenuePlan) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 
 run.py [--only PAGE] [--accounts N] [--quick] [--no-peer] [--json FILE] [--write]
 
---write stores each page as benchmarks/results/PAGE.md (first_light, sweep, crowd, calendar, costs, order_book); --json
-the figures of every round.
+--write stores each page as benchmarks/results/PAGE.md (first_light, sweep, crowd, calendar, costs, fills, order_book);
+--json the figures of every round.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import calendar_lookups  # noqa: E402
 import costs  # noqa: E402
 import crowd  # noqa: E402
+import fills  # noqa: E402
 import first_light  # noqa: E402
 import kernels  # noqa: E402
 import order_book  # noqa: E402
 import sweep  # noqa: E402
 
 PEER = ROOT / ".venv-peers"
+PEER_VECTORBT = ROOT / ".venv-peers-vectorbt"
 LINES: list[str] = []
 FIGURES: dict[str, Any] = {}
 
@@ -72,21 +74,26 @@ def _read(path: str) -> list[str]:
     return Path(path).read_text().splitlines() if Path(path).is_file() else []
 
 
-def peer_python() -> Path | None:
-    """The peer's interpreter, installed on first use; None where it cannot be had."""
-    python = PEER / "bin" / "python"
+def real_data() -> bool:
+    """Whether the recorded bars are at hand."""
+    return Path(os.environ.get("NOVATION_DATA", "") or "?").is_dir()
+
+
+def peer_python(folder: Path = PEER, listed: str = "requirements.txt") -> Path | None:
+    """The peers' interpreter, with what a list names installed on first use; None where it cannot be had."""
+    python = folder / "bin" / "python"
     if not python.exists():
-        print("installing the peer into .venv-peers (once)", file=sys.stderr)
-        done = subprocess.run([str(ROOT / "benchmarks" / "peers" / "setup"), str(PEER), sys.executable])
+        print(f"installing the peers into {folder.name} (once)", file=sys.stderr)
+        done = subprocess.run([str(ROOT / "benchmarks" / "peers" / "setup"), str(folder), sys.executable, listed])
         if done.returncode:
-            print("the peer does not install here: left out", file=sys.stderr)
+            print(f"the peers of {listed} do not install here: left out", file=sys.stderr)
             return None
     return python
 
 
 def bars_per_second(rounds: int, with_peer: bool) -> None:
     """The first table: the same orders on the same bars, three ways, taking turns."""
-    real = Path(os.environ.get("NOVATION_DATA", "") or "?").is_dir()
+    real = real_data()
     source = first_light.history(real)
     plan, venue_plan = first_light.plan_of(real)
     bars = venue_plan.prepared[0].bars
@@ -212,9 +219,11 @@ def main() -> None:
     """Run everything and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="NautilusTrader beside it")
+    parser.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="others beside it")
     parser.add_argument(
-        "--only", choices=("first_light", "sweep", "crowd", "calendar", "costs", "order_book"), help="one of the pages"
+        "--only",
+        choices=("first_light", "sweep", "crowd", "calendar", "costs", "fills", "order_book"),
+        help="one of the pages",
     )
     parser.add_argument("--accounts", type=int, default=1_000_000, help="of the sweep")
     parser.add_argument("--json", type=Path, metavar="FILE", help="store the figures of every round")
@@ -254,6 +263,13 @@ def main() -> None:
         machine()
         FIGURES["costs"] = costs.report(say, spread, given.quick)
         store("costs", given.write)
+    if given.only in (None, "fills"):
+        say("# What a fill costs\n")
+        machine()
+        nautilus = peer_python() if given.peer else None
+        vectorbt = peer_python(PEER_VECTORBT, "requirements-vectorbt.txt") if given.peer else None
+        FIGURES["fills"] = fills.report(say, spread, given.quick, real_data(), nautilus, vectorbt)
+        store("fills", given.write)
     if given.only in (None, "order_book"):
         say("# The order book\n")
         machine()

@@ -124,7 +124,7 @@ class Watched(Lockstep):
 
 
 @pytest.mark.heavy
-@settings(max_examples=scaled(1_000, 20))
+@settings(max_examples=scaled(400, 20))
 @given(st.randoms(use_true_random=False), st.integers(1, 12))
 def test_cash_and_coins_are_all_there_is_and_never_below_zero(r: Random, commands: int) -> None:
     pair = Watched(spot_scenarios.setup(r))
@@ -133,7 +133,7 @@ def test_cash_and_coins_are_all_there_is_and_never_below_zero(r: Random, command
 
 
 @pytest.mark.heavy
-@settings(max_examples=scaled(1_500, 15))
+@settings(max_examples=scaled(400, 15))
 @given(st.integers(0, 1 << 40))
 def test_a_long_run_is_the_same_on_both(seed: int) -> None:
     r = Random(seed)
