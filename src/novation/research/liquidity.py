@@ -38,10 +38,12 @@ from novation.trading.slippage import Slippage
 Array = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+#: Whether a market closes: what settles daily does.
+AROUND_THE_CLOCK, IN_SESSIONS = False, True
 #: How long ago a bar may have ended for what it says to hold.
-_STALE_NS = {"binance_um": HOUR_NS, "cme": 5 * DAY_NS}
+_STALE_NS = {AROUND_THE_CLOCK: HOUR_NS, IN_SESSIONS: 5 * DAY_NS}
 #: How often what takers pay is found anew.
-_EVERY_NS = {"binance_um": HOUR_NS, "cme": 600 * NS}
+_EVERY_NS = {AROUND_THE_CLOCK: HOUR_NS, IN_SESSIONS: 600 * NS}
 _BPS = Decimal(10_000)
 #: Ramps whose driver the calendar tells.
 _OF_CALENDAR = ("outside_regular_hours", "minutes_to_settlement", "days_to_roll", "minutes_to_report")
@@ -266,7 +268,7 @@ def _slipping(
     instrument, symbol = plan.instruments[index], plan.symbols[index]
     bars = plan.prepared[index].bars
     trailing = _trailing(plan, index)
-    every_ns = _EVERY_NS[plan.rules.name]
+    every_ns = _EVERY_NS[instrument.daily_settled]
     anew = np.diff(bars.start_ns // every_ns, prepend=-1) != 0
     anew[np.argmax(trailing.known(bars.start_ns))] = True  # the first at which enough is known
     chosen = np.flatnonzero(anew)
@@ -276,7 +278,7 @@ def _slipping(
     ratio = np.full(len(at_ns), np.nan)
     long_known = trailing.reaches(at_ns, LONG_DAYS) & (volatility > 0)
     ratio[long_known] = volatility[long_known] / trailing.volatility(at_ns, LONG_DAYS)[long_known]
-    lasts_ns = _STALE_NS[plan.rules.name] + 2 * int(np.median(bars.end_ns - bars.start_ns))
+    lasts_ns = _STALE_NS[instrument.daily_settled] + 2 * int(np.median(bars.end_ns - bars.start_ns))
     why = _Why(
         few=~trailing.known(at_ns),
         stale=~trailing.fresh(at_ns, lasts_ns),
@@ -287,7 +289,7 @@ def _slipping(
     costs_by_day = _rows_in_force(symbol, reference, asked, at_ns)
     drivers = {"volatility_ratio": ratio} | _given_drivers(plan, index, chosen, at_ns)
     wanted = {name for costs in costs_by_day.values() for name in costs.on}
-    if plan.rules.name == "cme" and wanted & set(_OF_CALENDAR):
+    if instrument.daily_settled and wanted & set(_OF_CALENDAR):
         drivers |= _calendar(reference, next(iter(costs_by_day.values())), at_ns, instrument.contract_month)
     columns = {name: np.zeros(len(at_ns), np.int64) for name in ("bid_e8", "ask_e8", "impact_bid_e8", "impact_ask_e8")}
     lots = np.zeros(len(at_ns), np.int64)
@@ -340,7 +342,7 @@ def _day_volume(plan: VenuePlan, index: int, asked: RunSlippage, trailing: Trail
         return np.full(len(at_ns), float(given))
     if trailing.volume is None:
         _volume(plan, index, "slippage")
-    return trailing.day_volume(at_ns, sessions=plan.rules.name == "cme")
+    return trailing.day_volume(at_ns, sessions=plan.instruments[index].daily_settled)
 
 
 def _rows_in_force(symbol: str, reference: Reference, asked: RunSlippage, at_ns: Array) -> dict[int, Slippage]:
