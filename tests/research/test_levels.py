@@ -209,6 +209,7 @@ def test_what_cannot_be_is_refused() -> None:
         nv.Backtest(nv.Strategy(), {BTC: nv.Recording(coarse, funding=0)}, rules_as_of="2026-05-01").run()
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_real_records_on_both_levels(tmp_path: Path) -> None:
     """A capture of levels from a configuration, and orders of Globex: a market order of the book pays at least the
