@@ -62,7 +62,7 @@ def test_the_same_on_books_beside_the_twin(kind: str) -> None:
     """Fewer of both: the twin goes along. Nobody is unnamed: every account is in the sum."""
     met: Counter[EventKind] = Counter()
 
-    @settings(max_examples=scaled(40, 2), phases=(Phase.explicit, Phase.reuse, Phase.generate))
+    @settings(max_examples=scaled(40, 4), phases=(Phase.explicit, Phase.reuse, Phase.generate))
     @given(st.integers(0, 1 << 40))
     def one(seed: int) -> None:
         r = Random(seed)
