@@ -55,8 +55,9 @@ def wrong_rows(
 ) -> Iterator[tuple[np.ndarray, str]]:
     """What is wrong with rows of a feed that say it, and with lots of bars."""
     rows = feed["kind"] == MarketEventKind.LIQUIDITY
-    slipping = np.array([i.id in given and given[i.id].slips for i in instruments])[feed["instrument"]]
-    yield rows & ~slipping, "says what takers pay of an instrument that does not slip"
-    costs = [(feed[name] < 0) | (feed[name] > _TOP_E8) for name in _COSTS]
-    yield rows & np.any(costs, axis=0), "has a slippage below zero or beyond 2**53 in 1e-8"
+    if rows.any():
+        slipping = np.array([i.id in given and given[i.id].slips for i in instruments])[feed["instrument"]]
+        yield rows & ~slipping, "says what takers pay of an instrument that does not slip"
+        costs = [(feed[name] < 0) | (feed[name] > _TOP_E8) for name in _COSTS]
+        yield rows & np.any(costs, axis=0), "has a slippage below zero or beyond 2**53 in 1e-8"
     yield (feed["traded_lots"] < 0) | (feed["traded_lots"] > MOST_LOTS), "has lots below zero or above 2**50"

@@ -30,10 +30,10 @@ def known_prices(feed: np.ndarray, events: np.ndarray, until_ns: int) -> np.ndar
 
     feed: rows of `MARKET_DTYPE` that the venue was driven with. An instrument without bars has no rows.
     """
-    priced = feed[np.isin(feed["kind"], _PRICED)]
+    priced = _priced(feed)
     asked = events[np.isin(events["kind"], _ASKED)]
     rows, ends = [], []
-    for instrument in np.unique(priced["instrument"]):
+    for instrument in np.flatnonzero(np.bincount(priced["instrument"])):
         bars = priced[priced["instrument"] == instrument]
         own = asked[asked["instrument"] == instrument]
         place, known = _place_of(bars, own["ts_ns"], _has_met(own))
@@ -74,6 +74,15 @@ def _met_quotes(feed: np.ndarray, events: np.ndarray) -> Iterator[np.ndarray]:
         table["price_ns"], table["known"] = own["ts_ns"], int(Known.MET)
         table["half_e8"] = np.where(own["lots"] > 0, rows["ask_e8"][place], rows["bid_e8"][place])
         yield table
+
+
+def _priced(feed: np.ndarray) -> np.ndarray:
+    """What is read of a feed's opens and closes: rows of a feed are long, and a run has many."""
+    rows = (feed["kind"] == _PRICED[0]) | (feed["kind"] == _PRICED[1])
+    priced = np.zeros(int(rows.sum()), [(name, np.int64) for name in ("ts_ns", "kind", "instrument", "last_e8")])
+    for name in priced.dtype.names or ():
+        priced[name] = feed[name][rows]
+    return priced
 
 
 def _has_met(events: np.ndarray) -> np.ndarray:
