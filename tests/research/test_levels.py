@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -211,11 +210,10 @@ def test_what_cannot_be_is_refused() -> None:
 
 @pytest.mark.slow
 @pytest.mark.data
-def test_real_records_on_both_levels(tmp_path: Path) -> None:
+def test_real_records_on_both_levels(novation_data: Path, tmp_path: Path) -> None:
     """A capture of levels from a configuration, and orders of Globex: a market order of the book pays at least the
     bar's price on average, fees and marks go by the same rules."""
-    data = Path(os.environ["NOVATION_DATA"])
-    capture = data / "binance_um/l2_stream/btcusdt_20240808.gz"
+    capture = novation_data / "binance_um/l2_stream/btcusdt_20240808.gz"
     (tmp_path / "mine.py").write_text(
         "import novation as nv\n\n\nclass Flip(nv.Strategy):\n    n = 0\n\n    def on_bar(self, bar):\n"
         "        self.n += 1\n        if self.n % 20 == 0:\n"
@@ -246,7 +244,7 @@ def test_real_records_on_both_levels(tmp_path: Path) -> None:
             if not self.sent:
                 self.sent = self.buy(bar.symbol, 3) is not None
 
-    record_of_orders = next((data / "cme/l3_mbo").glob("*.zst"))
+    record_of_orders = next((novation_data / "cme/l3_mbo").glob("*.zst"))
     source = {"cme:ESH2024": nv.Recording(record_of_orders, bar="1m")}
     es = nv.Backtest(Once(), source, level="L3", cash=1_000_000, rules_as_of="2022-02-01").run()
     assert sum(es.frame("fills")["qty"]) == 3
