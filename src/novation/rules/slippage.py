@@ -88,12 +88,6 @@ def slippages(half_spread, y, sigma, participation, exponent, wider=1.0, deeper=
 
 
 @model_kernel
-def _each_e8(lots, volume, half_e8, whole_e8, exponent, least_e8, most_e8):
-    """What each of so many lots pays beyond the price in 1e-8, not rounded: whole_e8 for all the lots of a day."""
-    return min(max(half_e8 + whole_e8 * power(lots / volume, exponent), least_e8), most_e8)
-
-
-@model_kernel
 def piece_e8(before, lots, volume, half_e8, whole_e8, exponent, least_e8, most_e8):
     """What each of so many lots pays beyond the price, after `before` others of the same side and bar, in whole 1e-8
     against the taker, `BEYOND` at most.
@@ -101,9 +95,11 @@ def piece_e8(before, lots, volume, half_e8, whole_e8, exponent, least_e8, most_e
     (c(before + lots) - c(before)) / lots, where c(q) is q times the slippage of q lots: an order that is split pays in
     all what it pays whole. lots, volume: above 0.
     """
-    each = _each_e8(before + lots, volume, half_e8, whole_e8, exponent, least_e8, most_e8)
+    half, whole_day = float(half_e8), float(whole_e8)
+    share = (before + lots) / volume
+    each = slippage(half, whole_day, 1.0, share, exponent, 1.0, 1.0, 1.0, least_e8, most_e8)
     if before > 0:
-        earlier = _each_e8(before, volume, half_e8, whole_e8, exponent, least_e8, most_e8)
+        earlier = slippage(half, whole_day, 1.0, before / volume, exponent, 1.0, 1.0, 1.0, least_e8, most_e8)
         each += (each - earlier) * (before / lots)
     if not each < BEYOND:
         return BEYOND

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from novation.domain.enums import MarketEventKind
-from novation.domain.errors import InvalidInput
 from novation.domain.instruments import Instrument
 from novation.domain.liquidity import MOST_LOTS, BarLiquidity
 from novation.rules.chance import first_state
@@ -21,21 +20,6 @@ _TOP_E8 = 1 << 53
 #: Fields of `rules.chance`.
 STATE = ("a0", "a1", "a2", "b0", "b1", "b2")
 _COSTS = ("bid_e8", "ask_e8", "impact_bid_e8", "impact_ask_e8")
-
-
-def check_bar_liquidity(
-    given: Mapping[str, BarLiquidity], instruments: Sequence[Instrument], elsewhere: Sequence[Mapping[str, Any]]
-) -> None:
-    """Refuse it of an instrument that is not there, or that has a depth or an impact of its own."""
-    for name in given:
-        if name not in {instrument.id for instrument in instruments}:
-            raise InvalidInput("no such instrument", source="bar_liquidity", value=name)
-        if any(name in those for those in elsewhere):
-            raise InvalidInput(
-                "is of instruments on bars: this one has a ladder, a book or a model of impact",
-                source="bar_liquidity",
-                where=name,
-            )
 
 
 def fill(table: Any, given: Mapping[str, BarLiquidity], instruments: Sequence[Instrument]) -> None:

@@ -56,12 +56,22 @@ def check_impacts(
     for name, impact in impacts.items():
         if not isinstance(impact, Impact):
             raise InvalidInput("is an Impact", source="impact", where=name, value=repr(impact)[:60])
+    check_on_bars("impact", impacts, instruments, elsewhere, "a ladder or a book")
+
+
+def check_on_bars(
+    source: str,
+    given: Mapping[str, Any],
+    instruments: Sequence[Instrument],
+    elsewhere: Sequence[Mapping[str, Any]],
+    has: str,
+) -> None:
+    """Refuse an option of bars for an instrument that is not there, or that stands `elsewhere`, which `has` names."""
+    for name in given:
         if name not in {instrument.id for instrument in instruments}:
-            raise InvalidInput("no such instrument", source="impact", value=name)
+            raise InvalidInput("no such instrument", source=source, value=name)
         if any(name in those for those in elsewhere):
-            raise InvalidInput(
-                "is of instruments on bars: this one has a ladder or a book", source="impact", where=name
-            )
+            raise InvalidInput(f"is of instruments on bars: this one has {has}", source=source, where=name)
 
 
 def fill(table: Any, impacts: Mapping[str, Impact], instruments: Sequence[Instrument]) -> None:

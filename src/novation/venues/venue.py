@@ -44,13 +44,12 @@ from novation.engine.ledger import LIMB
 from novation.venues import book_tables, tables
 from novation.venues.account_query import account_of, ranks_of
 from novation.venues.assets import in_limbs, totals_of
-from novation.venues.bar_liquidity import check_bar_liquidity
 from novation.venues.bar_liquidity import fill as fill_bar_liquidity
 from novation.venues.canonical import state_lines
 from novation.venues.checks import bar_path_of, by_id, check_feed, check_flow, check_venue, queue_model
 from novation.venues.fill_query import FillProbability, fill_probability
 from novation.venues.funding_query import funding_state
-from novation.venues.impacts import Impact, check_impacts
+from novation.venues.impacts import Impact, check_impacts, check_on_bars
 from novation.venues.impacts import fill as fill_impacts
 from novation.venues.looks import Line, Looks, whole_ns
 from novation.venues.others import Joins, Others, nobody
@@ -114,7 +113,9 @@ class Venue:
         self.bar_path = bar_path_of(bar_path)
         self.bar_liquidity = by_id(bar_liquidity, "bar_liquidity", BarLiquidity)
         check_impacts(self.impacts, self.instruments, (self.ladders, self.books))
-        check_bar_liquidity(self.bar_liquidity, self.instruments, (self.ladders, self.books, self.impacts))
+        depths = (self.ladders, self.books, self.impacts)
+        has = "a ladder, a book or a model of impact"
+        check_on_bars("bar_liquidity", self.bar_liquidity, self.instruments, depths, has)
         count = len(self.instruments)
         rows = tables.first_rows(self, accounts, orders=orders, buffer=buffer)
         rows |= book_tables.first_rows(self.books, orders) | {"impact": count if self.impacts else 0}
